@@ -1,0 +1,121 @@
+"""Convolution by plain loops: every setting (stride, dilation, groups, asymmetric padding), no packing.
+
+The inner loop runs along a row, where the compiler vectorises it. These loops serve the settings that the
+blocked kernels of `direct` leave out, and they are the shortest statement of what the three kernels compute:
+
+    out[n, o, y, q]  = b[o] + sum_{c, i, j} w[o, c, i, j] x[n, c, y sh + i dh - top, q sw + j dw - left]
+    gx = adjoint in x,  gw = adjoint in w.
+"""
+
+import numpy as np
+
+from .compile import jit, kernel, prange
+
+__all__ = ["forward", "input_gradient", "weight_gradient"]
+
+
+@jit
+def columns(size, out_size, start, step):
+    """Return the range of q in [0, out_size) for which 0 <= start + q * step < size."""
+    first = 0 if start >= 0 else (-start + step - 1) // step
+    last = (size - 1 - start) // step + 1 if size > start else 0
+    return first, max(first, min(out_size, last))
+
+
+@kernel
+def forward(threads, x, w, bias, out, stride, padding, dilation, groups, relu):
+    """Write the convolution of x (N, C, H, W) with w (O, C / groups, kH, kW) to out (N, O, OH, OW)."""
+    N, _, H, W = x.shape
+    O, C, kH, kW = w.shape
+    OH, OW = out.shape[2:]
+    for t in prange(threads):
+        for task in range(N * O * t // threads, N * O * (t + 1) // threads):
+            n, o = task // O, task % O
+            base = o // (O // groups) * C
+            for y in range(OH):
+                row = out[n, o, y]
+                row[:] = bias[o]
+                for c in range(C):
+                    for i in range(kH):
+                        r = y * stride[0] + i * dilation[0] - padding[0]
+                        if r < 0 or r >= H:
+                            continue
+                        source = x[n, base + c, r]
+                        for j in range(kW):
+                            start = j * dilation[1] - padding[1]
+                            first, last = columns(W, OW, start, stride[1])
+                            weight = w[o, c, i, j]
+                            if stride[1] == 1:
+                                for q in range(first, last):
+                                    row[q] += weight * source[start + q]
+                            else:
+                                for q in range(first, last):
+                                    row[q] += weight * source[start + q * stride[1]]
+                if relu:
+                    for q in range(OW):
+                        row[q] = row[q] if row[q] > 0 or row[q] != row[q] else 0
+
+
+@kernel
+def input_gradient(threads, g, w, out, stride, padding, dilation, groups):
+    """Write the gradient in x to out (N, C, H, W), given g (N, O, OH, OW) and w."""
+    N, channels, H, W = out.shape
+    O, C, kH, kW = w.shape
+    OH, OW = g.shape[2:]
+    per_group = O // groups
+    for t in prange(threads):
+        for task in range(N * channels * t // threads, N * channels * (t + 1) // threads):
+            n, channel = task // channels, task % channels
+            group, c = channel // C, channel % C
+            out[n, channel] = 0
+            for y in range(OH):
+                for i in range(kH):
+                    r = y * stride[0] + i * dilation[0] - padding[0]
+                    if r < 0 or r >= H:
+                        continue
+                    row = out[n, channel, r]
+                    for o in range(group * per_group, (group + 1) * per_group):
+                        source = g[n, o, y]
+                        for j in range(kW):
+                            start = j * dilation[1] - padding[1]
+                            first, last = columns(W, OW, start, stride[1])
+                            weight = w[o, c, i, j]
+                            if stride[1] == 1:
+                                for q in range(first, last):
+                                    row[start + q] += weight * source[q]
+                            else:
+                                for q in range(first, last):
+                                    row[start + q * stride[1]] += weight * source[q]
+
+
+@kernel
+def weight_gradient(threads, g, x, out, stride, padding, dilation, groups):
+    """Write the gradient in w to out (O, C / groups, kH, kW), given g (N, O, OH, OW) and x."""
+    N, O, OH, OW = g.shape
+    H, W = x.shape[2:]
+    C, kH, kW = out.shape[1:]
+    for t in prange(threads):
+        sums = np.empty((kW, OW), x.dtype)
+        for task in range(O * C * t // threads, O * C * (t + 1) // threads):
+            o, c = task // C, task % C
+            channel = o // (O // groups) * C + c
+            for i in range(kH):
+                sums[:] = 0
+                for n in range(N):
+                    for y in range(OH):
+                        r = y * stride[0] + i * dilation[0] - padding[0]
+                        if r < 0 or r >= H:
+                            continue
+                        left, right = g[n, o, y], x[n, channel, r]
+                        for j in range(kW):
+                            total = sums[j]
+                            start = j * dilation[1] - padding[1]
+                            first, last = columns(W, OW, start, stride[1])
+                            if stride[1] == 1:
+                                for q in range(first, last):
+                                    total[q] += left[q] * right[start + q]
+                            else:
+                                for q in range(first, last):
+                                    total[q] += left[q] * right[start + q * stride[1]]
+                for j in range(kW):
+                    out[o, c, i, j] = sums[j].sum()
