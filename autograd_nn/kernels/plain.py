@@ -22,6 +22,17 @@ def columns(size, out_size, start, step):
     return first, max(first, min(out_size, last))
 
 
+@jit
+def add_scaled(target, source, weight, count, target_step, source_step):
+    """Add weight * source to target, both from their first element on (indices stay provably non-negative)."""
+    if target_step == 1 and source_step == 1:
+        for q in range(count):
+            target[q] += weight * source[q]
+    else:
+        for q in range(count):
+            target[q * target_step] += weight * source[q * source_step]
+
+
 @kernel
 def forward(threads, x, w, bias, out, stride, padding, dilation, groups, relu):
     """Write the convolution of x (N, C, H, W) with w (O, C / groups, kH, kW) to out (N, O, OH, OW)."""
@@ -45,12 +56,8 @@ def forward(threads, x, w, bias, out, stride, padding, dilation, groups, relu):
                             start = j * dilation[1] - padding[1]
                             first, last = columns(W, OW, start, stride[1])
                             weight = w[o, c, i, j]
-                            if stride[1] == 1:
-                                for q in range(first, last):
-                                    row[q] += weight * source[start + q]
-                            else:
-                                for q in range(first, last):
-                                    row[q] += weight * source[start + q * stride[1]]
+                            tail = source[start + first * stride[1] :]
+                            add_scaled(row[first:], tail, weight, last - first, 1, stride[1])
                 if relu:
                     for q in range(OW):
                         row[q] = row[q] if row[q] > 0 or row[q] != row[q] else 0
@@ -80,12 +87,19 @@ def input_gradient(threads, g, w, out, stride, padding, dilation, groups):
                             start = j * dilation[1] - padding[1]
                             first, last = columns(W, OW, start, stride[1])
                             weight = w[o, c, i, j]
-                            if stride[1] == 1:
-                                for q in range(first, last):
-                                    row[start + q] += weight * source[q]
-                            else:
-                                for q in range(first, last):
-                                    row[start + q * stride[1]] += weight * source[q]
+                            tail = row[start + first * stride[1] :]
+                            add_scaled(tail, source[first:], weight, last - first, stride[1], 1)
+
+
+@jit
+def add_products(target, left, right, count, step):
+    """Add left * right to target, reading every `step`-th element of right."""
+    if step == 1:
+        for q in range(count):
+            target[q] += left[q] * right[q]
+    else:
+        for q in range(count):
+            target[q] += left[q] * right[q * step]
 
 
 @kernel
@@ -111,11 +125,7 @@ def weight_gradient(threads, g, x, out, stride, padding, dilation, groups):
                             total = sums[j]
                             start = j * dilation[1] - padding[1]
                             first, last = columns(W, OW, start, stride[1])
-                            if stride[1] == 1:
-                                for q in range(first, last):
-                                    total[q] += left[q] * right[start + q]
-                            else:
-                                for q in range(first, last):
-                                    total[q] += left[q] * right[start + q * stride[1]]
+                            add_products(total[first:], left[first:], right[start + first * stride[1] :],
+                                         last - first, stride[1])
                 for j in range(kW):
                     out[o, c, i, j] = sums[j].sum()
