@@ -1,0 +1,564 @@
+"""The register tile: the small product under every heavy kernel, written as LLVM instructions.
+
+Matrix product, convolution, its gradients and Winograd's batched products are all one computation
+under different addressing. The tile keeps ``rows x vectors`` accumulators in vector registers, and
+for each step of the reduction it broadcasts ``rows`` scalars of ``a`` against ``vectors`` vectors of
+``b``, one fused multiply-add each::
+
+                          b:   [ vector 0 ] [ vector 1 ]      `vectors` registers, loaded once a step
+    a: row 0  scalar ->  c:    [ acc 0,0  ] [ acc 0,1  ]
+       row 1  scalar ->        [ acc 1,0  ] [ acc 1,1  ]      `rows x vectors` registers, which stay
+       row 2  scalar ->        [ acc 2,0  ] [ acc 2,1  ]      in the processor until the end
+
+A step loads ``rows + vectors`` values and does ``rows * vectors`` multiply-adds: the larger the
+tile, the less memory limits it, until the registers run out (32 of AVX-512 and NEON, 16 of AVX2).
+A compiler does not find this form from loops; written out, it reaches most of the processor's peak.
+
+
+Addressing
+----------
+Every operand is a flat one-dimensional array, an element at which the tile starts, and *steps*: how
+many elements further the next thing lies. The reduction is up to three nested loops, so that one
+tile can sum over, say, channels, kernel rows and kernel columns::
+
+    for k1 in range(counts[0]):
+        for k2 in range(counts[1]):
+            for k3 in range(counts[2]):
+                at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
+                at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + k3 * b_steps[2]
+                for i in range(rows):
+                    for j in range(vectors):
+                        c[i, j] += a[at_a + i * a_row] * b[at_b + j * b_vector : ... + LANES]
+
+The rest are particular cases of it.
+
+- *Product of matrices.* ``counts = (K, 1, 1)``; ``a`` packed so that the scalars of one step are
+  neighbours has ``a_row = 1`` and ``a_steps[0] = rows``; ``a`` as it lies in memory, row-major with
+  ``K`` columns, has ``a_row = K`` and ``a_steps[0] = 1``. No operand has to be packed: steps are free.
+- *Convolution.* ``b`` is the padded image, of width ``Wp``, and vectors run over its pixels:
+  ``counts = (C, kH, kW)``, ``b_steps = (Hp * Wp, Wp, 1)``; ``a`` holds the weights. Nothing is unfolded.
+- *Weight gradient.* Rows of the tile are the kernel's taps, which lie in the image ``kW`` at a time:
+  row ``i`` reads ``a`` at ``(i // kW) * Wp + (i % kW)``. For this, ``a_row`` may be a tuple
+  ``(group, outer, inner)``: row ``i`` lies at ``(i // group) * outer + (i % group) * inner``.
+
+Steps and counts that the calling kernel writes as constants become constants of the machine code
+(a compiled kernel contains the tile, there is no call): a constant step costs no register, and an
+innermost count given as a literal is unrolled.
+
+`multiply_tile_reference` says the same in executable form. It is also what runs, slowly, where the
+compiler is switched off (``NUMBA_DISABLE_JIT=1``): each intrinsic has a twin of the same signature.
+
+
+Edges
+-----
+``keep = (row_count, column_count)`` is the part of the tile that belongs to the output: only it is
+read from ``c`` and written to it. So sizes need not divide by the tile. The reduction itself
+always runs over the whole tile: ``a`` and ``b`` must be readable there, which packed operands are
+when their last panel is padded, and what is read there does not matter (a NaN in an unkept row or
+column stays in it).
+"""
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .compile import JIT_DISABLED
+
+__all__ = [
+    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "VECTOR_BYTES", "ZERO",
+    "copy_vector", "lanes", "multiply_tile", "transpose_block",
+]  # fmt: skip
+
+# What the accumulators hold when the reduction begins: argument `begin` of the tile.
+ZERO, ADD, BIAS_OF_ROW, BIAS_OF_COLUMN = 0, 1, 2, 3
+
+
+def host_vector_bytes() -> int:
+    """Return the size of the processor's vector registers: AVX-512, AVX2, else NEON or SSE."""
+    features = llvmlite.binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64
+    return 32 if features.get("avx2") else 16
+
+
+VECTOR_BYTES = host_vector_bytes()
+
+
+# --- The twins: what each intrinsic means, in Python ----------------------------------------------
+
+
+def lanes_reference(array):
+    """Return how many elements of ``array`` one vector register holds."""
+    return VECTOR_BYTES // array.itemsize
+
+
+def multiply_tile_reference(
+    rows, vectors, counts,
+    a, a_start, a_steps, a_row,
+    b, b_start, b_steps, b_vector,
+    c, c_start, c_row, c_vector,
+    keep, begin, bias, bias_start, relu,
+):  # fmt: skip
+    """Compute ``c[i, j] = begin + sum_k a[i, k] * b[k, j]`` for one tile; see the module.
+
+    Parameters
+    ----------
+    rows, vectors : literal int
+        Shape of the tile: ``rows`` by ``vectors * lanes(c)`` elements.
+    counts : tuple of 3 int
+        Lengths of the three reduction loops, outermost first; a literal last one is unrolled.
+    a, b, c : 1-D array of float32 or float64
+        The operands and the output, all of one type, C-contiguous.
+    a_start, b_start, c_start : int
+        Element at which the tile starts.
+    a_steps, b_steps : tuple of 3 int
+        Elements from one turn of each reduction loop to the next.
+    a_row : int or tuple (group, outer, inner)
+        Elements from one row to the next; the tuple puts row i at
+        ``(i // group) * outer + (i % group) * inner``.
+    b_vector, c_vector : int
+        Elements from one vector to the next, ``lanes(c)`` where columns are neighbours.
+    c_row : int
+        Elements from one row of the output to the next.
+    keep : tuple (row_count, column_count)
+        Part of the tile that is read from ``c`` and written to it; may exceed the tile.
+    begin : int
+        ``ZERO``: overwrite c. ``ADD``: add to c. ``BIAS_OF_ROW``, ``BIAS_OF_COLUMN``: overwrite it
+        with ``bias[bias_start + i]`` or ``bias[bias_start + column]`` plus the product.
+    bias : 1-D array
+        Read only where `begin` says so; pass ``c`` where there is none.
+    bias_start : int
+        Element of ``bias`` that belongs to the tile's first row or column.
+    relu : bool
+        Whether ``max(., 0)`` is applied before the tile is stored; NaN stays NaN.
+    """
+    width = lanes_reference(c)
+    group, outer, inner = a_row if isinstance(a_row, tuple) else (rows, 0, a_row)
+    for i in range(min(rows, keep[0])):
+        for column in range(min(vectors * width, keep[1])):
+            j, lane = divmod(column, width)
+            at_c = c_start + i * c_row + j * c_vector + lane
+            total = c.dtype.type(0)
+            if begin == ADD:
+                total = c[at_c]
+            elif begin == BIAS_OF_ROW:
+                total = bias[bias_start + i]
+            elif begin == BIAS_OF_COLUMN:
+                total = bias[bias_start + column]
+            for k1 in range(counts[0]):
+                for k2 in range(counts[1]):
+                    for k3 in range(counts[2]):
+                        at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
+                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + k3 * b_steps[2]
+                        at_a += (i // group) * outer + (i % group) * inner
+                        total += a[at_a] * b[at_b + j * b_vector + lane]
+            c[at_c] = 0 if relu and total < 0 else total
+
+
+def transpose_block_reference(source, source_start, source_row, target, target_start, target_row, keep, fill):
+    """Write ``target[j, i] = source[i, j]`` for one block of ``lanes x lanes`` elements.
+
+    Parameters
+    ----------
+    source, target : 1-D array of float32 or float64
+        Arrays of one type, C-contiguous.
+    source_start, target_start : int
+        Element at which the block starts.
+    source_row, target_row : int
+        Elements from one row of the block to the next.
+    keep : tuple (row_count, column_count)
+        Part of the source's block that exists; nothing outside it is read. May exceed the block.
+    fill : int
+        Least number of elements written to each of the target's ``column_count`` rows: where it
+        exceeds ``row_count`` the rest is zero. 0 writes what is kept and nothing else.
+    """
+    width = lanes_reference(source)
+    row_count, column_count = min(keep[0], width), min(keep[1], width)
+    for j in range(column_count):
+        for i in range(min(max(row_count, fill), width)):
+            value = source[source_start + i * source_row + j] if i < row_count else 0
+            target[target_start + j * target_row + i] = value
+
+
+def copy_vector_reference(source, source_start, target, target_start, count):
+    """Copy one vector, of which ``count`` elements are read and the rest is written as zero."""
+    width = lanes_reference(source)
+    for lane in range(width):
+        target[target_start + lane] = source[source_start + lane] if lane < count else 0
+
+
+# --- The intrinsics: the same as vector instructions ------------------------------------------------
+
+
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
+
+
+def whole(value):
+    """Return an integer constant."""
+    return ir.Constant(INT64, value)
+
+
+class VectorBuilder:
+    """The vector instructions of one element type, for the array type that an intrinsic is given."""
+
+    def __init__(self, context, builder, array_type):
+        self.context = context
+        self.builder = builder
+        self.itemsize = array_type.dtype.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.itemsize
+        self.scalar = context.get_value_type(array_type.dtype)
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.mask = ir.VectorType(ir.IntType(1), self.lanes)
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def call(self, name, result, *arguments):
+        """Call an LLVM intrinsic, of which ``{}`` in the name is the vector type."""
+        name = name.format(f"v{self.lanes}f{8 * self.itemsize}")
+        function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, function_type, name)
+        return self.builder.call(function, arguments)
+
+    def address(self, base, *offsets):
+        """Return the address of the element ``sum(offsets)`` after ``base``."""
+        for offset in offsets:
+            base = self.builder.gep(base, [offset], source_etype=self.scalar)
+        return base
+
+    def load(self, address):
+        return self.builder.load(address, typ=self.vector, align=self.itemsize)
+
+    def store(self, value, address):
+        # llvmlite still checks the type of typed pointers, which LLVM itself no longer has.
+        address = self.builder.bitcast(address, ir.PointerType(self.vector))
+        self.builder.store(value, address, align=self.itemsize)
+
+    def load_masked(self, address, mask):
+        align = ir.Constant(INT32, self.itemsize)
+        return self.call("llvm.masked.load.{}.p0", self.vector, address, align, mask, self.zero)
+
+    def store_masked(self, value, address, mask):
+        align = ir.Constant(INT32, self.itemsize)
+        self.call("llvm.masked.store.{}.p0", ir.VoidType(), value, address, align, mask)
+
+    def broadcast(self, value):
+        """Return a vector of which each lane is the scalar ``value``."""
+        vector = ir.VectorType(value.type, self.lanes)
+        single = self.builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(INT32, 0))
+        return self.shuffle(single, single, [0] * self.lanes)
+
+    def broadcast_from(self, address):
+        return self.broadcast(self.builder.load(address, typ=self.scalar, align=self.itemsize))
+
+    def shuffle(self, first, second, order):
+        """Pick lanes: 0 .. lanes-1 are those of ``first``, lanes .. 2*lanes-1 those of ``second``."""
+        order = ir.Constant(ir.VectorType(INT32, self.lanes), order)
+        return self.builder.shuffle_vector(first, second, order)
+
+    def multiply_add(self, x, y, total):
+        return self.call("llvm.fmuladd.{}", self.vector, x, y, total)
+
+    def lanes_below(self, count):
+        """Return the mask of the lanes whose number is less than ``count``, an int64 of any size."""
+        smallest, largest = whole(0), whole(self.lanes)
+        count = self.builder.select(self.builder.icmp_signed("<", count, smallest), smallest, count)
+        count = self.builder.select(self.builder.icmp_signed(">", count, largest), largest, count)
+        numbers = ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_unsigned("<", numbers, self.broadcast(self.builder.trunc(count, INT32)))
+
+
+def array_pointer(context, builder, array_type, value):
+    """Return the address of an array's first element."""
+    return context.make_array(array_type)(context, builder, value).data
+
+
+def int64_of(context, builder, number_type, value):
+    """Return an integer argument, literal or not, as an int64."""
+    return context.cast(builder, value, number_type, types.int64)
+
+
+def int64s_at(context, builder, signature, arguments, *positions):
+    """Return some of an intrinsic's integer arguments as int64s."""
+    return [int64_of(context, builder, signature.args[at], arguments[at]) for at in positions]
+
+
+def int64s_of(context, builder, tuple_type, value):
+    """Return the members of a tuple of integers as int64s."""
+    members = cgutils.unpack_tuple(builder, value)
+    return [int64_of(context, builder, member_type, member)
+            for member_type, member in zip(tuple_type, members, strict=True)]  # fmt: skip
+
+
+def check_arrays(operation, *array_types):
+    """Refuse anything but flat arrays of one type of float."""
+    for array_type in array_types:
+        if not isinstance(array_type, types.Array) or array_type.ndim != 1:
+            raise TypingError(f"{operation}(): operands must be one-dimensional arrays (got {array_type})")
+        if array_type.dtype not in (types.float32, types.float64) or array_type.dtype != array_types[0].dtype:
+            dtypes = ", ".join(str(each.dtype) for each in array_types)
+            raise TypingError(f"{operation}(): operands must all be float32 or all float64 (got {dtypes})")
+
+
+@intrinsic
+def lanes_intrinsic(typing_context, array):
+    def generate(context, builder, signature, arguments):
+        return whole(VECTOR_BYTES // (array.dtype.bitwidth // 8))
+
+    return types.int64(array), generate
+
+
+@intrinsic(prefer_literal=True)
+def multiply_tile_intrinsic(
+    typing_context,
+    rows, vectors, counts,
+    a, a_start, a_steps, a_row,
+    b, b_start, b_steps, b_vector,
+    c, c_start, c_row, c_vector,
+    keep, begin, bias, bias_start, relu,
+):  # fmt: skip
+    if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
+        raise TypingError(f"multiply_tile(): rows and vectors must be literal (rows={rows}, vectors={vectors})")
+    check_arrays("multiply_tile", c, a, b, bias)
+    signature = types.void(
+        rows, vectors, counts, a, a_start, a_steps, a_row, b, b_start, b_steps, b_vector,
+        c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu,
+    )  # fmt: skip
+    return signature, generate_multiply_tile
+
+
+def generate_multiply_tile(context, builder, signature, arguments):
+    """Emit the tile: accumulators, three loops around one body, the masked or unmasked end."""
+    (rows_type, vectors_type, counts_type, a_type, _, a_steps_type, a_row_type, b_type, _, b_steps_type, _,
+     c_type, _, _, _, keep_type, begin_type, bias_type, _, relu_type) = signature.args  # fmt: skip
+    (_, _, counts, a, a_start, a_steps, a_row, b, b_start, b_steps, b_vector,
+     c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu) = arguments  # fmt: skip
+    rows, vectors = rows_type.literal_value, vectors_type.literal_value
+    tile = [(i, j) for i in range(rows) for j in range(vectors)]
+    v = VectorBuilder(context, builder, c_type)
+
+    counts = int64s_of(context, builder, counts_type, counts)
+    a_steps = int64s_of(context, builder, a_steps_type, a_steps)
+    b_steps = int64s_of(context, builder, b_steps_type, b_steps)
+    row_count, column_count = int64s_of(context, builder, keep_type, keep)
+    a_start, b_start, b_vector, c_start, c_row, c_vector, begin, bias_start = int64s_at(
+        context, builder, signature, arguments, 4, 8, 10, 12, 13, 14, 16, 18
+    )
+    relu = context.cast(builder, relu, relu_type, types.boolean)
+
+    if isinstance(a_row_type, types.BaseTuple):
+        group, outer, inner = int64s_of(context, builder, a_row_type, a_row)
+    else:
+        group, outer, inner = whole(rows), whole(0), int64_of(context, builder, a_row_type, a_row)
+    a_offsets = [
+        builder.add(
+            builder.mul(builder.udiv(whole(i), group), outer),
+            builder.mul(builder.urem(whole(i), group), inner),
+        )
+        for i in range(rows)
+    ]
+    b_offsets = [builder.mul(whole(j), b_vector) for j in range(vectors)]
+
+    a_tile = v.address(array_pointer(context, builder, a_type, a), a_start)
+    b_tile = v.address(array_pointer(context, builder, b_type, b), b_start)
+    c_tile = v.address(array_pointer(context, builder, c_type, c), c_start)
+    bias_tile = v.address(array_pointer(context, builder, bias_type, bias), bias_start)
+    c_addresses = {
+        (i, j): v.address(c_tile, builder.add(builder.mul(whole(i), c_row), builder.mul(whole(j), c_vector)))
+        for i, j in tile
+    }
+    # A stack slot for each accumulator; the optimizer turns all of them into registers.
+    accumulators = {at: cgutils.alloca_once(builder, v.vector) for at in tile}
+
+    is_whole = builder.and_(
+        builder.icmp_signed(">=", row_count, whole(rows)),
+        builder.icmp_signed(">=", column_count, whole(vectors * v.lanes)),
+    )
+
+    def masks():
+        """Yield (row, vector, mask of the lanes that are kept)."""
+        columns = [v.lanes_below(builder.sub(column_count, whole(j * v.lanes))) for j in range(vectors)]
+        nothing = ir.Constant(v.mask, [0] * v.lanes)
+        for i in range(rows):
+            is_kept = builder.icmp_signed("<", whole(i), row_count)
+            for j in range(vectors):
+                yield i, j, builder.select(is_kept, columns[j], nothing)
+
+    def begin_with_c():
+        with builder.if_else(is_whole) as (then, otherwise):
+            with then:
+                for at in tile:
+                    builder.store(v.load(c_addresses[at]), accumulators[at])
+            with otherwise:
+                for i, j, mask in masks():
+                    builder.store(v.load_masked(c_addresses[i, j], mask), accumulators[i, j])
+
+    def begin_with_bias_of_row():
+        for i in range(rows):
+            is_kept = builder.icmp_signed("<", whole(i), row_count)
+            address = v.address(bias_tile, builder.select(is_kept, whole(i), whole(0)))
+            value = v.broadcast_from(address)
+            for j in range(vectors):
+                builder.store(value, accumulators[i, j])
+
+    def begin_with_bias_of_column():
+        for j in range(vectors):
+            mask = v.lanes_below(builder.sub(column_count, whole(j * v.lanes)))
+            value = v.load_masked(v.address(bias_tile, whole(j * v.lanes)), mask)
+            for i in range(rows):
+                builder.store(value, accumulators[i, j])
+
+    for at in tile:
+        builder.store(v.zero, accumulators[at])
+    beginnings = {
+        ADD: begin_with_c,
+        BIAS_OF_ROW: begin_with_bias_of_row,
+        BIAS_OF_COLUMN: begin_with_bias_of_column,
+    }
+    if isinstance(begin_type, types.IntegerLiteral):
+        beginnings.get(begin_type.literal_value, lambda: None)()
+    else:
+        for code, emit in beginnings.items():
+            with builder.if_then(builder.icmp_signed("==", begin, whole(code))):
+                emit()
+
+    def body(a_now, b_now):
+        b_values = [v.load(v.address(b_now, offset)) for offset in b_offsets]
+        for i in range(rows):
+            a_value = v.broadcast_from(v.address(a_now, a_offsets[i]))
+            for j in range(vectors):
+                total = v.multiply_add(a_value, b_values[j], builder.load(accumulators[i, j]))
+                builder.store(total, accumulators[i, j])
+
+    def reduce_from(depth, a_now, b_now):
+        """Emit the loops from number ``depth`` inwards."""
+        if depth == 3:
+            body(a_now, b_now)
+        elif depth == 2 and isinstance(counts_type[2], types.IntegerLiteral):
+            for k in range(counts_type[2].literal_value):
+                reduce_at(2, whole(k), a_now, b_now)
+        elif isinstance(counts_type[depth], types.IntegerLiteral) and counts_type[depth].literal_value == 1:
+            reduce_from(depth + 1, a_now, b_now)
+        else:
+            with cgutils.for_range(builder, counts[depth]) as loop:
+                reduce_at(depth, loop.index, a_now, b_now)
+
+    def reduce_at(depth, k, a_now, b_now):
+        a_next = v.address(a_now, builder.mul(k, a_steps[depth]))
+        b_next = v.address(b_now, builder.mul(k, b_steps[depth]))
+        reduce_from(depth + 1, a_next, b_next)
+
+    reduce_from(0, a_tile, b_tile)
+
+    # ReLU as max(., floor): without it the floor is -inf. The comparison is false for NaN, which stays.
+    infinity = ir.Constant(v.scalar, float("-inf"))
+    floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
+
+    def result(at):
+        value = builder.load(accumulators[at])
+        return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+
+    with builder.if_else(is_whole) as (then, otherwise):
+        with then:
+            for at in tile:
+                v.store(result(at), c_addresses[at])
+        with otherwise:
+            for i, j, mask in masks():
+                v.store_masked(result((i, j)), c_addresses[i, j], mask)
+    return context.get_dummy_value()
+
+
+@intrinsic(prefer_literal=True)
+def transpose_block_intrinsic(
+    typing_context, source, source_start, source_row, target, target_start, target_row, keep, fill
+):
+    check_arrays("transpose_block", source, target)
+    signature = types.void(source, source_start, source_row, target, target_start, target_row, keep, fill)
+    return signature, generate_transpose_block
+
+
+def generate_transpose_block(context, builder, signature, arguments):
+    """Emit a block's transposition: load its rows, exchange halves, quarters, ..., lanes; store."""
+    source_type, _, _, target_type, _, _, keep_type, _ = signature.args
+    source, source_start, source_row, target, target_start, target_row, keep, fill = arguments
+    v = VectorBuilder(context, builder, source_type)
+    row_count, column_count = int64s_of(context, builder, keep_type, keep)
+    source_start, source_row, target_start, target_row, fill = int64s_at(
+        context, builder, signature, arguments, 1, 2, 4, 5, 7
+    )
+    source = v.address(array_pointer(context, builder, source_type, source), source_start)
+    target = v.address(array_pointer(context, builder, target_type, target), target_start)
+    sources = [v.address(source, builder.mul(whole(i), source_row)) for i in range(v.lanes)]
+    targets = [v.address(target, builder.mul(whole(j), target_row)) for j in range(v.lanes)]
+
+    is_whole = builder.and_(
+        builder.icmp_signed(">=", row_count, whole(v.lanes)),
+        builder.icmp_signed(">=", column_count, whole(v.lanes)),
+    )
+    with builder.if_else(is_whole) as (then, otherwise):
+        with then:
+            columns = transposed(v, [v.load(address) for address in sources])
+            for value, address in zip(columns, targets, strict=True):
+                v.store(value, address)
+        with otherwise:
+            nothing = ir.Constant(v.mask, [0] * v.lanes)
+            columns = v.lanes_below(column_count)
+            is_filled = builder.icmp_signed(">", fill, row_count)
+            written = v.lanes_below(builder.select(is_filled, fill, row_count))
+            values = []
+            for i, address in enumerate(sources):
+                mask = builder.select(builder.icmp_signed("<", whole(i), row_count), columns, nothing)
+                values.append(v.load_masked(address, mask))
+            for j, (value, address) in enumerate(zip(transposed(v, values), targets, strict=True)):
+                mask = builder.select(builder.icmp_signed("<", whole(j), column_count), written, nothing)
+                v.store_masked(value, address, mask)
+    return context.get_dummy_value()
+
+
+def transposed(v, rows):
+    """Return the columns of a square of vectors, by log2(lanes) rounds of pairwise exchange.
+
+    The round of width ``w`` swaps, in each square of ``2w x 2w``, the upper right ``w x w`` with
+    the lower left one: after all rounds each element has changed sides once on every scale.
+    """
+    width = v.lanes // 2
+    while width:
+        for i in range(v.lanes):
+            if not i & width:
+                upper, lower = rows[i], rows[i + width]
+                rows[i] = v.shuffle(
+                    upper, lower, [k - width + v.lanes if k & width else k for k in range(v.lanes)]
+                )
+                rows[i + width] = v.shuffle(
+                    upper, lower, [k + v.lanes if k & width else k + width for k in range(v.lanes)]
+                )
+        width //= 2
+    return rows
+
+
+@intrinsic(prefer_literal=True)
+def copy_vector_intrinsic(typing_context, source, source_start, target, target_start, count):
+    check_arrays("copy_vector", source, target)
+
+    def generate(context, builder, signature, arguments):
+        v = VectorBuilder(context, builder, source)
+        source_start, target_start, count = int64s_at(context, builder, signature, arguments, 1, 3, 4)
+        source_vector = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
+        target_vector = v.address(array_pointer(context, builder, target, arguments[2]), target_start)
+        v.store(v.load_masked(source_vector, v.lanes_below(count)), target_vector)
+        return context.get_dummy_value()
+
+    return types.void(source, source_start, target, target_start, count), generate
+
+
+if JIT_DISABLED:
+    lanes = lanes_reference
+    multiply_tile = multiply_tile_reference
+    transpose_block = transpose_block_reference
+    copy_vector = copy_vector_reference
+else:
+    lanes = lanes_intrinsic
+    multiply_tile = multiply_tile_intrinsic
+    transpose_block = transpose_block_intrinsic
+    copy_vector = copy_vector_intrinsic
