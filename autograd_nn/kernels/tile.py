@@ -58,6 +58,8 @@ when their last panel is padded, and what is read there does not matter (a NaN i
 column stays in it).
 """
 
+import platform
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
@@ -68,7 +70,7 @@ from numba.extending import intrinsic
 from .compile import JIT_DISABLED
 
 __all__ = [
-    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "VECTOR_BYTES", "ZERO",
+    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
     "copy_vector", "lanes", "multiply_tile", "transpose_block",
 ]  # fmt: skip
 
@@ -85,6 +87,8 @@ def host_vector_bytes() -> int:
 
 
 VECTOR_BYTES = host_vector_bytes()
+# How many vector registers there are; a tile needs rows * vectors + vectors + 1 of them at most.
+REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
 
 
 # --- The twins: what each intrinsic means, in Python ----------------------------------------------
@@ -319,7 +323,7 @@ def multiply_tile_intrinsic(
     keep, begin, bias, bias_start, relu,
 ):  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
-        raise TypingError(f"multiply_tile(): rows and vectors must be literal (rows={rows}, vectors={vectors})")
+        raise TypingError(f"multiply_tile(): the shape must be literal (rows={rows}, vectors={vectors})")
     check_arrays("multiply_tile", c, a, b, bias)
     signature = types.void(
         rows, vectors, counts, a, a_start, a_steps, a_row, b, b_start, b_steps, b_vector,
