@@ -8,7 +8,7 @@ cross-correlation: the kernel is not flipped.
 
 import numpy as np
 
-from . import plain
+from . import direct, plain
 from .compile import threads_for
 
 __all__ = ["conv2d", "conv2d_input", "conv2d_weight"]
@@ -83,6 +83,10 @@ def conv2d(
         bias = np.zeros(O, x.dtype)
     threads = threads_for(out.size * w[:1].size)
     corner = (padding[0][0], padding[1][0])
+    if stride == ONE or dilation == ONE:
+        tables = direct.forward_plan(x.shape[2:], size, x.shape[1], O, w.shape[2:], stride, corner, dilation, groups, x.itemsize)
+        direct.convolve(threads, dense(x), dense(w), dense(bias), out, tables, relu)
+        return out
     plain.forward(threads, dense(x), dense(w), dense(bias), out, stride, corner, dilation, groups, relu)
     return out
 
@@ -118,6 +122,10 @@ def conv2d_input(
         out = np.empty(shape, g.dtype)
     threads = threads_for(g.size * w[:1].size)
     corner = (padding[0][0], padding[1][0])
+    if stride == ONE or dilation == ONE:
+        tables = direct.input_plan(size, g.shape[2:], shape[1], g.shape[1], w.shape[2:], stride, corner, dilation, groups, g.itemsize)
+        direct.convolve(threads, dense(g), dense(w), None, out, tables)
+        return out
     plain.input_gradient(threads, dense(g), dense(w), out, stride, corner, dilation, groups)
     return out
 
