@@ -1,30 +1,84 @@
 """How kernels are compiled, cached and threaded: the one place that says so, and why.
 
-Two decorators, both lazy (nothing is compiled at import):
+Three decorators, all lazy (nothing is compiled at import):
 
 - ``@jit``: a serial function that other kernels call (or inline).
-- ``@kernel``: an entry point called from Python. Its first parameter is ``threads``, the number
-  of chunks it splits its work into with ``prange(threads)``; each chunk writes only what it owns,
-  so that the result has the same bits for any number of threads. With ``threads == 1`` the serial
-  build runs and no parallel region is opened.
+- ``@chunked``: an entry point called from Python, written as one chunk of the work,
+  ``body(t, threads, ...)`` for chunk ``t`` of ``threads``. It is called without ``t``, as
+  ``name(threads, ...)``. Each chunk writes only what it owns, so that the result has the same bits for
+  any number of threads. One build serves all numbers of threads: with one chunk the body is called
+  directly, no parallel region is opened and no lock is taken; with more, Numba's thread pool calls it.
+- ``@kernel``: an entry point that splits its work itself with ``for t in prange(threads)``, `threads` being
+  its first parameter. It needs a serial and a parallel build (each compiled when first used), the latter
+  through Numba's slower parallel pipeline; prefer ``@chunked``, which compiles in half the time.
+
+Threads
+    Parallel kernels run in Numba's own pool, one at a time: the workqueue layer aborts the process
+    when two Python threads enter it at once, and two OpenMP teams would only fight for the cores.
+    A forked child runs the serial builds, because GNU OpenMP does not survive a fork.
+
+Cache
+    Numba's cache notices an edit in the file that holds a kernel, but not in another file that the
+    kernel calls, and it keeps a serial and a parallel build of one function apart from nothing. So
+    kernels are cached in a folder of their own, named after a hash of all kernel sources, the versions
+    of the compilers, the processor and the options; nothing in it can be stale. The folder is the first
+    that can be written of ``$NUMBA_CACHE_DIR``, the user's cache folder (``$XDG_CACHE_HOME`` or its like)
+    and a private one among the temporary files; where none can, kernels are compiled anew in each process.
+
+Environment
+    ``AUTOGRAD_NN_VERBOSE=1`` prints each kernel as it is compiled; ``AUTOGRAD_NN_BOUNDSCHECK=1`` compiles
+    kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs them as plain Python.
 """
 
+import ctypes
+import hashlib
 import os
+import pathlib
+import sys
+import tempfile
 import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
 
+import llvmlite
+import llvmlite.binding
 import numba
-from numba import prange
+from llvmlite import ir
+from numba import prange, types
+from numba.core import caching, cgutils, event, targetconfig
+from numba.extending import intrinsic
+from numba.misc.appdirs import AppDirs
+from numba.np.ufunc.parallel import _launch_threads
 
-__all__ = ["get_num_threads", "jit", "kernel", "prange", "set_num_threads", "threads_for"]
+__all__ = [
+    "JIT_DISABLED",
+    "cache_folder",
+    "chunked",
+    "compile_hooks",
+    "get_num_threads",
+    "jit",
+    "kernel",
+    "prange",
+    "set_num_threads",
+    "threads_for",
+]
 
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)
+BOUNDSCHECK = os.environ.get("AUTOGRAD_NN_BOUNDSCHECK", "0") not in ("", "0")
+VERBOSE = os.environ.get("AUTOGRAD_NN_VERBOSE", "0") not in ("", "0")
 SERIAL_BELOW = 32_000  # elements of light work that one thread does before a second one pays
+PATIENCE = 1.0  # seconds of compilation after which the user is told about it
 
 # `contract` lets LLVM fuse a*b+c; `nnan` and `ninf` are never set: NaN and infinity must travel.
-OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True, "boundscheck": BOUNDSCHECK}
 
-_launch = threading.Lock()
-_threads = min(numba.config.NUMBA_NUM_THREADS, os.cpu_count() or 1)
+# ---------------------------------------------------------------------------------------------- threads
+
+_WORKERS: int = numba.config.NUMBA_NUM_THREADS
+_threads = _WORKERS
+_launch = threading.RLock()
+_forked = False
 
 
 def get_num_threads() -> int:
@@ -33,7 +87,11 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Set the number of threads that kernels use."""
+    """Set the number of threads that kernels use.
+
+    More threads than processors are allowed (the chunks then share the processors); results have the same
+    bits for every number.
+    """
     global _threads
     if count < 1:
         raise ValueError(f"set_num_threads(): count must be at least 1 (count={count})")
@@ -45,9 +103,254 @@ def threads_for(work: int) -> int:
     return 1 if work < SERIAL_BELOW else _threads
 
 
-def jit(function):
-    """Compile a serial helper of kernels, on first use."""
-    return numba.njit(**OPTIONS)(function)
+def _run_serially_in_forked_child():
+    global _forked, _launch
+    _forked = True
+    _launch = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_run_serially_in_forked_child)
+
+
+# Compiled code finds the pool's entry point, filled in when the pool is started, behind this symbol.
+_POOL_SYMBOL = "autograd_nn_parallel_for"
+_pool = ctypes.c_void_p()
+llvmlite.binding.add_symbol(_POOL_SYMBOL, ctypes.addressof(_pool))
+
+
+def _start_pool():
+    _launch_threads()
+    _pool.value = llvmlite.binding.address_of_symbol("numba_parallel_for")
+
+
+@intrinsic
+def _run_chunks(typing_context, body, threads, workers, arguments):
+    """Call ``body(t, threads, *arguments)`` for t in range(threads): here, or with `workers` > 1 in the pool.
+
+    The pool is the one of Numba's parallel loops. Its C interface takes a function of a generalised ufunc
+    (array pointers, dimensions, steps, data) and calls it with ``pointer + index * step`` for each index. The
+    function emitted here gets a null pointer with step 1, which arrives as the chunk's number, and finds
+    the arguments behind `data`, in the caller's frame.
+    """
+    chunk_signature = types.none(types.int64, types.int64, *arguments.types)
+
+    def codegen(context, builder, signature, values):
+        _, threads, workers, packed = values
+        int32, int64, byte = ir.IntType(32), ir.IntType(64), ir.IntType(8)
+        pointer, words = byte.as_pointer(), int64.as_pointer()
+        zero, one = int64(0), int64(1)
+        flags = targetconfig.ConfigStack.top_or_none().copy()
+        compiled = context._compile_subroutine_no_cache(
+            builder, body.dispatcher.py_func, chunk_signature, flags=flags
+        )
+
+        def call_body(builder, t, threads, packed):
+            unpacked = cgutils.unpack_tuple(builder, packed, len(arguments.types))
+            return context.call_internal_no_propagate(
+                builder, compiled.fndesc, chunk_signature, [t, threads, *unpacked]
+            )[0]
+
+        data_type = ir.LiteralStructType([int64, packed.type])
+        chunk_type = ir.FunctionType(ir.VoidType(), [pointer.as_pointer(), words, words, pointer])
+        chunk = ir.Function(builder.module, chunk_type, builder.module.get_unique_name("chunk"))
+        chunk.linkage = "internal"
+        inner = ir.IRBuilder(chunk.append_basic_block())
+        pointers, dimensions, _, data = chunk.args
+        data = inner.load(inner.bitcast(data, data_type.as_pointer()))
+        first = inner.ptrtoint(inner.load(pointers), int64)
+        with cgutils.for_range(inner, inner.load(dimensions)) as loop:
+            call_body(inner, inner.add(first, loop.index), inner.extract_value(data, 0), inner.extract_value(data, 1))
+        inner.ret_void()
+
+        with builder.if_else(builder.icmp_signed("==", workers, one)) as (here, in_pool):
+            with here, cgutils.for_range(builder, threads) as loop:
+                status = call_body(builder, loop.index, threads, packed)
+                with cgutils.if_unlikely(builder, status.is_error):
+                    context.call_conv.return_status_propagate(builder, status)
+            with in_pool:
+                data = cgutils.alloca_once(builder, data_type)
+                builder.store(threads, cgutils.gep_inbounds(builder, data, 0, 0))
+                builder.store(packed, cgutils.gep_inbounds(builder, data, 0, 1))
+                pool_type = ir.FunctionType(ir.VoidType(), [pointer] * 5 + [int64, int64, int32])
+                pool = cgutils.add_global_variable(builder.module, int64, _POOL_SYMBOL)
+                pool.linkage = "external"
+                builder.call(
+                    builder.inttoptr(builder.load(pool), pool_type.as_pointer()),
+                    [
+                        builder.bitcast(chunk, pointer),
+                        builder.bitcast(cgutils.alloca_once_value(builder, pointer(None)), pointer),
+                        builder.bitcast(cgutils.alloca_once_value(builder, threads), pointer),
+                        builder.bitcast(cgutils.alloca_once_value(builder, one), pointer),
+                        builder.bitcast(data, pointer),
+                        *(zero, one, builder.trunc(workers, int32)),
+                    ],
+                )
+        return context.get_dummy_value()
+
+    return types.none(body, threads, workers, arguments), codegen
+
+
+# ------------------------------------------------------------------------------------------------ cache
+
+
+def _fingerprint() -> str:
+    """Return a name for everything that compiled kernels depend on."""
+    digest = hashlib.sha256()
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    override = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.OPT
+    digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
+    digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
+    return digest.hexdigest()[:20]
+
+
+def _candidate_folders() -> Iterator[str]:
+    if numba.config.CACHE_DIR:
+        yield os.path.join(numba.config.CACHE_DIR, "autograd_nn")
+    yield AppDirs(appname="autograd_nn", appauthor=False).user_cache_dir
+    owner = os.getuid() if hasattr(os, "getuid") else "user"
+    yield os.path.join(tempfile.gettempdir(), f"autograd_nn-{owner}")
+
+
+def _is_private(folder: str) -> bool:
+    """Return whether nobody else could have put machine code there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = os.stat(folder)
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o002
+
+
+def _writable_folder() -> str | None:
+    name = _fingerprint()
+    for parent in _candidate_folders():
+        folder = os.path.join(parent, name)
+        try:
+            os.makedirs(parent, mode=0o700, exist_ok=True)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if _is_private(parent) and _is_private(folder):
+                tempfile.TemporaryFile(dir=folder).close()
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+cache_folder: str | None = None if JIT_DISABLED else _writable_folder()
+
+
+class _Locator(caching._CacheLocator):
+    """Where a build is cached: the folder's name already tells all that could make it stale."""
+
+    def __init__(self, function, build):
+        self._disambiguator = f"{function.__code__.co_firstlineno}-{build}"
+
+    def get_cache_path(self):
+        return cache_folder
+
+    def get_source_stamp(self):
+        return ""
+
+    def get_disambiguator(self):
+        return self._disambiguator
+
+
+class _Entry(caching.CompileResultCacheImpl):
+    def __init__(self, function, build):
+        self._locator = _Locator(function, build)
+        module = function.__module__.rpartition(".")[2]
+        self._filename_base = self.get_filename_base(f"{module}.{function.__qualname__}", sys.abiflags)
+
+
+class _Cache(caching.FunctionCache):
+    """The disk cache of one build; a file that cannot be read or written means compiling, never failing."""
+
+    def __init__(self, function, build):
+        self._impl_class = lambda function: _Entry(function, build)
+        super().__init__(function)
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            self.disable()
+
+
+def _build(function, build, named_after=None, **options):
+    dispatcher = numba.njit(**(OPTIONS | options))(function)
+    if cache_folder is not None:
+        dispatcher._cache = _Cache(named_after or function, build)
+    return dispatcher
+
+
+# ------------------------------------------------------------------------------------------- decorators
+
+
+def jit(function=None, *, inline=False, reassociate=False):
+    """Compile a serial helper of kernels, on first use.
+
+    Parameters
+    ----------
+    inline : bool
+        Inline every call, so that constants in the call's arguments specialise the loops inside.
+    reassociate : bool
+        Let LLVM split a sum over vector lanes. Only for helpers that sum a run of their own: the order is
+        then fixed by the length of the run.
+    """
+    if function is None:
+        return lambda function: jit(function, inline=inline, reassociate=reassociate)
+    fastmath = OPTIONS["fastmath"] | ({"reassoc"} if reassociate else set())
+    return _build(function, "helper", fastmath=fastmath, forceinline=inline)
+
+
+def _entry_point(body):
+    """Return the function that runs all chunks of `body`.
+
+    Numba's own cache never recognises such a closure in another process; `_Cache` knows it as the body.
+    """
+
+    def entry(threads, workers, *arguments):
+        _run_chunks(body, threads, workers, arguments)
+
+    entry.__name__, entry.__module__ = body.py_func.__name__, body.py_func.__module__
+    return entry
+
+
+class chunked:
+    """Compile an entry point given as ``body(t, threads, ...)``, one chunk of its work, on first use."""
+
+    def __init__(self, function):
+        self.python = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+
+    @cached_property
+    def build(self):
+        """The build for all numbers of threads, ``build(threads, workers, ...)``."""
+        if JIT_DISABLED:
+            return self._interpret
+        body = numba.njit(**OPTIONS)(self.python)
+        return _build(_entry_point(body), "chunked", named_after=self.python)
+
+    def _interpret(self, threads, workers, *arguments):
+        for t in range(threads):
+            self.python(t, threads, *arguments)
+
+    def __call__(self, threads, *arguments):
+        if threads == 1 or _forked or BOUNDSCHECK:
+            self.build(threads, 1, *arguments)
+            return
+        with _launch:
+            if _pool.value is None:
+                _start_pool()
+            self.build(threads, threads if threads < _WORKERS else _WORKERS, *arguments)
 
 
 class kernel:
@@ -57,11 +360,91 @@ class kernel:
         self.python = function
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
-        self.serial = numba.njit(**OPTIONS)(function)
-        self.parallel = numba.njit(parallel=True, **OPTIONS)(function)
+
+    @cached_property
+    def serial(self):
+        """The build without parallel regions."""
+        return _build(self.python, "serial")
+
+    @cached_property
+    def parallel(self):
+        """The build whose ``prange`` runs in Numba's pool."""
+        # Fusion would merge two loops of one length into one, though the second reads what the first
+        # wrote, where Numba cannot see it (inside a called function).
+        return _build(self.python, "parallel", parallel={"fusion": False})
 
     def __call__(self, threads, *arguments):
-        if threads == 1:
-            return self.serial(1, *arguments)
+        if threads == 1 or _forked:
+            return self.serial(threads, *arguments)
         with _launch:
-            return self.parallel(threads, *arguments)
+            if threads >= _WORKERS:
+                return self.parallel(threads, *arguments)
+            allowed = numba.get_num_threads()
+            numba.set_num_threads(min(threads, _WORKERS))
+            try:
+                return self.parallel(threads, *arguments)
+            finally:
+                numba.set_num_threads(allowed)
+
+
+# --------------------------------------------------------------------------------------------- progress
+
+compile_hooks: list[Callable[[str, float], None]] = []
+"""Called as ``hook(name, seconds)`` after a kernel was compiled (not when it came from the cache)."""
+
+
+class _Progress(event.Listener):
+    """Tells the user once that kernels are being compiled, when that takes longer than `PATIENCE`."""
+
+    def __init__(self):
+        self.depth = 0  # a helper is compiled while its kernel is
+        self.started = 0.0
+        self.spent = 0.0
+        self.told = VERBOSE
+        self.timer = None
+
+    def on_start(self, event):
+        function = event.data["dispatcher"].py_func
+        if not function.__module__.startswith("autograd_nn."):
+            return
+        self.depth += 1
+        if self.depth > 1:
+            return
+        self.started = time.perf_counter()
+        if not self.told:
+            wait = max(0.0, PATIENCE - self.spent)
+            self.timer = threading.Timer(wait, self.tell, [function.__name__.lstrip("_")])
+            self.timer.daemon = True
+            self.timer.start()
+
+    def on_end(self, event):
+        function = event.data["dispatcher"].py_func
+        if not function.__module__.startswith("autograd_nn."):
+            return
+        self.depth -= 1
+        if self.depth:
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+        seconds = time.perf_counter() - self.started
+        self.spent += seconds
+        name = f"{function.__module__.removeprefix('autograd_nn.kernels.')}.{function.__name__}"
+        if VERBOSE:
+            _print(f"autograd_nn: compiled {name} in {seconds:.2f} s")
+        for hook in compile_hooks:
+            hook(name, seconds)
+
+    def tell(self, name):
+        if not self.told:
+            self.told = True
+            where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written"
+            _print(f"autograd_nn: compiling kernels for this processor, once: {name}, ... ({where})")
+
+
+def _print(message):
+    if sys.stderr is not None:
+        print(message, file=sys.stderr, flush=True)
+
+
+if not JIT_DISABLED:
+    event.register("numba:compile", _Progress())
