@@ -1,0 +1,1 @@
+"""Operations: one primitive is an array function and its vector-Jacobian products."""

@@ -1,0 +1,157 @@
+"""Convolution: three mutually adjoint primitives, closed under differentiation.
+
+With the settings fixed, ``conv(x, w)`` is linear in each argument. Its adjoints in `x` and in `w` are again bilinear, and
+the adjoints of those are among the three:
+
+    <conv(x, w), g> = <x, conv_input(g, w)> = <w, conv_weight(g, x)>
+
+so gradients of every order need no further kernel, and transposed convolution is ``conv_input`` itself.
+"""
+
+import numpy as np
+
+from ..engine import primitive
+from ..kernels import conv as kernels
+
+# ------------------------------------------------------------------------------------ primitives
+
+
+@primitive
+def _conv2d(x, w, b, *, stride, padding, dilation, groups):
+    return kernels.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+@primitive
+def _conv2d_input(g, w, *, size, stride, padding, dilation, groups):
+    return kernels.conv2d_input(g, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+@primitive
+def _conv2d_weight(g, x, *, size, stride, padding, dilation, groups):
+    return kernels.conv2d_weight(g, x, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+@primitive
+def _channel_sum(g):
+    return g.sum(axis=(0, 2, 3))
+
+
+@primitive
+def _channel_spread(b, *, shape):
+    return np.broadcast_to(b.reshape(-1, 1, 1), shape)
+
+
+_conv2d.defvjp(
+    lambda g, out, x, w, b, **p: _conv2d_input(g, w, size=x.shape[2:], **p),
+    lambda g, out, x, w, b, **p: _conv2d_weight(g, x, size=w.shape[2:], **p),
+    lambda g, out, x, w, b, **p: _channel_sum(g),
+)
+_conv2d_input.defvjp(
+    lambda h, out, g, w, size, **p: _conv2d(h, w, None, **p),
+    lambda h, out, g, w, size, **p: _conv2d_weight(g, h, size=w.shape[2:], **p),
+)
+_conv2d_weight.defvjp(
+    lambda h, out, g, x, size, **p: _conv2d(x, h, None, **p),
+    lambda h, out, g, x, size, **p: _conv2d_input(g, h, size=x.shape[2:], **p),
+)
+_channel_sum.defvjp(lambda h, out, g: _channel_spread(h, shape=g.shape))
+_channel_spread.defvjp(lambda h, out, b, shape: _channel_sum(h))
+
+
+# ------------------------------------------------------------------------------------ settings and checks
+
+
+def pair(value, name, operation, least=0):
+    """Return a setting given as one int or as two as (vertical, horizontal)."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(values) == 1:
+        values *= 2
+    if len(values) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in values):
+        raise ValueError(f"{operation}(): {name} must be one or two integers >= {least} ({name}={value!r})")
+    return int(values[0]), int(values[1])
+
+
+def _margins(padding, kernel, stride, dilation):
+    """Return padding as ((top, bottom), (left, right)); of an odd total for 'same', the larger part comes last."""
+    if isinstance(padding, str):
+        if padding == "valid":
+            return (0, 0), (0, 0)
+        if padding != "same":
+            raise ValueError(f"conv2d(): padding must be 'same', 'valid', an int or a pair (padding={padding!r})")
+        if stride != (1, 1):
+            raise RuntimeError(f"conv2d(): padding='same' is defined for stride 1 only (stride={stride})")
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    top, left = pair(padding, "padding", "conv2d")
+    return (top, top), (left, left)
+
+
+def _check_channels(x, weight, groups):
+    if groups < 1 or weight.shape[0] % groups:
+        raise RuntimeError(f"conv2d(): groups must divide the output channels (groups={groups}, weight.shape={weight.shape})")
+    if x.shape[1] != weight.shape[1] * groups:
+        raise RuntimeError(
+            f"conv2d(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
+            f"{weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
+        )
+
+
+def _check_dtypes(operation, x, weight, bias):
+    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
+        raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, weight: {weight.dtype}, "
+                           f"bias: {None if bias is None else bias.dtype}); convert with .to()")
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects floating-point tensors (dtype={x.dtype})")
+
+
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve images with a bank of filters (cross-correlation: the filters are not flipped).
+
+    ``out[n, o, i, j] = bias[o] + sum_{c, a, b} weight[o, c, a, b] x[n, c, i s + a d - p, j s + b d - p]``
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
+    weight : Tensor of shape (C_out, C_in / groups, kH, kW)
+    bias : Tensor of shape (C_out,), optional
+    stride, dilation : int or (int, int)
+    padding : int, (int, int), 'valid' or 'same'
+        Zeros added on each side. 'same' keeps H and W (stride 1 only); of an odd total the larger part goes right and below.
+    groups : int
+        Output channels in group i see the input channels of group i only.
+
+    Returns
+    -------
+    Tensor of shape (N, C_out, OH, OW)
+        ``OH = floor((H + 2 p - d (kH - 1) - 1) / s) + 1``, and OW likewise.
+
+    Raises
+    ------
+    RuntimeError
+        Channels that do not fit, a kernel larger than the padded image, dtypes that differ.
+    ValueError
+        Settings out of range.
+
+    Notes
+    -----
+    3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
+    rounding error is about ten times that of the direct sum.
+    """
+    if x.ndim not in (3, 4) or weight.ndim != 4:
+        raise RuntimeError(f"conv2d(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, weight.shape={weight.shape})")
+    if x.ndim == 3:
+        out = conv2d(x.reshape(1, *x.shape), weight, bias, stride, padding, dilation, groups)
+        return out.reshape(out.shape[1:])
+    stride = pair(stride, "stride", "conv2d", 1)
+    dilation = pair(dilation, "dilation", "conv2d", 1)
+    kernel = weight.shape[2:]
+    margins = _margins(padding, kernel, stride, dilation)
+    _check_channels(x, weight, groups)
+    _check_dtypes("conv2d", x, weight, bias)
+    if bias is not None and bias.shape != (weight.shape[0],):
+        raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, weight.shape={weight.shape})")
+    for n, (before, after), k, d in zip(x.shape[2:], margins, kernel, dilation):
+        if d * (k - 1) + 1 > n + before + after or k < 1:
+            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (x.shape={x.shape}, kernel={kernel}, "
+                               f"padding={padding}, dilation={dilation})")
+    return _conv2d(x, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)

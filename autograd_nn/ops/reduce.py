@@ -1,0 +1,192 @@
+"""Reductions over dims: sum, mean, extremes, logsumexp, softmax."""
+
+import math
+
+import numpy as np
+
+from ..engine import primitive
+from .elementwise import div, eq, exp, mul, sub, zeros_like
+from .index import take_along_dim
+from .shape import broadcast_to, normalized_dim, normalized_dims, reshape, squeeze, to_dtype
+
+# ruff: noqa: A001
+
+
+def _kept_shape(shape, dims):
+    """Return `shape` with size 1 at `dims`."""
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+def _spread(g, x, dims):
+    """Return a gradient of reduced shape repeated to the shape of `x`."""
+    return broadcast_to(reshape(g, _kept_shape(x.shape, dims)), x.shape)
+
+
+@primitive
+def _sum(x, *, dims, keepdim):
+    return x.sum(axis=dims, keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "iub" else None)
+
+
+_sum.defvjp(lambda g, out, x, dims, keepdim: _spread(g, x, dims))
+
+
+def sum(x, dim=None, keepdim=False, dtype=None):
+    """Return the sum over `dim` (an int or a tuple; all dims for None); integers and booleans are summed as int64."""
+    x = x if dtype is None else to_dtype(x, dtype)
+    return _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
+
+
+def mean(x, dim=None, keepdim=False, dtype=None):
+    """Return the arithmetic mean over `dim` (all dims for None); NaN over no elements."""
+    x = x if dtype is None else to_dtype(x, dtype)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"mean(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
+    dims = normalized_dims(dim, x.ndim, "mean")
+    count = math.prod(x.shape[i] for i in dims)
+    total = _sum(x, dims=dims, keepdim=keepdim)
+    return mul(total, 1 / count) if count else div(total, 0.0)
+
+
+# ------------------------------------------------------------------------------------ extremes
+
+
+def _check_not_empty(x, dims, operation):
+    if any(x.shape[i] == 0 for i in dims):
+        raise RuntimeError(f"{operation}(): cannot reduce over no elements (x.shape={x.shape}, dim={dims})")
+
+
+@primitive
+def _amax(x, *, dims, keepdim):
+    return x.max(axis=dims, keepdims=keepdim)
+
+
+@primitive
+def _amin(x, *, dims, keepdim):
+    return x.min(axis=dims, keepdims=keepdim)
+
+
+def _even_share(g, out, x, dims, keepdim):
+    at_extreme = to_dtype(eq(x, _spread(out, x, dims)), x.dtype)
+    return mul(_spread(g, x, dims), div(at_extreme, _sum(at_extreme, dims=dims, keepdim=True)))
+
+
+_amax.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
+_amin.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
+
+
+def amax(x, dim=None, keepdim=False):
+    """Return the largest element over `dim`; NaN where there is one; ties share the gradient evenly."""
+    dims = normalized_dims(dim, x.ndim, "amax")
+    _check_not_empty(x, dims, "amax")
+    return _amax(x, dims=dims, keepdim=keepdim)
+
+
+def amin(x, dim=None, keepdim=False):
+    """Return the smallest element over `dim`; NaN where there is one; ties share the gradient evenly."""
+    dims = normalized_dims(dim, x.ndim, "amin")
+    _check_not_empty(x, dims, "amin")
+    return _amin(x, dims=dims, keepdim=keepdim)
+
+
+@primitive
+def _argmax(x, *, dim, keepdim):
+    return np.argmax(x, axis=dim, keepdims=keepdim)
+
+
+@primitive
+def _argmin(x, *, dim, keepdim):
+    return np.argmin(x, axis=dim, keepdims=keepdim)
+
+
+def argmax(x, dim=None, keepdim=False):
+    """Return the index of the largest element (int64), the first among equals; NaN counts as largest.
+
+    Without `dim` the index is into the flattened tensor.
+    """
+    dim = dim if dim is None else normalized_dim(dim, x.ndim, "argmax")
+    _check_not_empty(x, range(x.ndim) if dim is None else (dim,) if x.ndim else (), "argmax")
+    return _argmax(x, dim=dim, keepdim=keepdim)
+
+
+def argmin(x, dim=None, keepdim=False):
+    """Return the index of the smallest element (int64), the first among equals; NaN counts as smallest."""
+    dim = dim if dim is None else normalized_dim(dim, x.ndim, "argmin")
+    _check_not_empty(x, range(x.ndim) if dim is None else (dim,) if x.ndim else (), "argmin")
+    return _argmin(x, dim=dim, keepdim=keepdim)
+
+
+def _values_and_indices(x, dim, keepdim, argument):
+    indices = argument(x, dim, keepdim=True)
+    values = take_along_dim(x, indices, dim)
+    return (values, indices) if keepdim or not x.ndim else (squeeze(values, dim), squeeze(indices, dim))
+
+
+def max_with_indices(x, dim, keepdim=False):
+    """Return ``(values, indices)`` of the largest elements along `dim`; only the first among equals gets the gradient."""
+    return _values_and_indices(x, dim, keepdim, argmax)
+
+
+def min_with_indices(x, dim, keepdim=False):
+    """Return ``(values, indices)`` of the smallest elements along `dim`; only the first among equals gets the gradient."""
+    return _values_and_indices(x, dim, keepdim, argmin)
+
+
+# ------------------------------------------------------------------------------------ exponential sums
+
+
+@primitive
+def _logsumexp(x, *, dims, keepdim):
+    peak = x.max(axis=dims, keepdims=True, initial=-np.inf)
+    finite = np.where(np.isfinite(peak), peak, 0)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.exp(x - finite).sum(axis=dims, keepdims=True)) + finite
+    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dims])
+
+
+_logsumexp.defvjp(
+    lambda g, out, x, dims, keepdim: mul(_spread(g, x, dims), exp(sub(x, _spread(out, x, dims))))
+)
+
+
+def logsumexp(x, dim, keepdim=False):
+    """Return ``log(sum(exp(x)))`` over `dim`, computed from the largest element so that it does not overflow."""
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"logsumexp(): expects a floating-point tensor (dtype={x.dtype})")
+    return _logsumexp(x, dims=normalized_dims(dim, x.ndim, "logsumexp"), keepdim=keepdim)
+
+
+@primitive
+def _softmax(x, *, dim):
+    e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
+    e /= e.sum(axis=dim, keepdims=True)
+    return e
+
+
+_softmax.defvjp(lambda g, out, x, dim: mul(out, sub(g, _sum(mul(g, out), dims=(dim,), keepdim=True))))
+
+
+@primitive
+def _log_softmax(x, *, dim):
+    shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+
+
+_log_softmax.defvjp(lambda g, out, x, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))
+
+
+def _check_softmax(x, dim, operation):
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype})")
+    return normalized_dim(dim, x.ndim, operation)
+
+
+def softmax(x, dim):
+    """Return ``exp(x) / sum(exp(x))`` along `dim`; NaN along slices that are all -inf."""
+    dim = _check_softmax(x, dim, "softmax")
+    return _softmax(x, dim=dim) if x.ndim else zeros_like(x) + 1
+
+
+def log_softmax(x, dim):
+    """Return ``x - log(sum(exp(x)))`` along `dim`, computed from the largest element."""
+    dim = _check_softmax(x, dim, "log_softmax")
+    return _log_softmax(x, dim=dim) if x.ndim else zeros_like(x)
