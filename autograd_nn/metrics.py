@@ -21,7 +21,7 @@ ROW_SUM_TOLERANCE = 1e-3
 
 def _array(name: str, what: str, value: Any) -> np.ndarray:
     """Return a prediction or target as an array of 1 or 2 axes, or raise."""
-    array = value.data if isinstance(value, Tensor) else np.asarray(value)
+    array: np.ndarray = value.data if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype == bool:
         array = array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
@@ -243,9 +243,11 @@ def precision_recall_f1(prediction: Any, target: Any, classes: int | None = None
         return PrecisionRecallF1(precision, recall, f1, support)
     weights = support if average == "weighted" else np.ones(len(precision))
     share = _ratio(weights, np.broadcast_to(weights.sum(), weights.shape))
-    return PrecisionRecallF1(*(float(values @ share) for values in (precision, recall, f1)), support)
+    return PrecisionRecallF1(float(precision @ share), float(recall @ share), float(f1 @ share), support)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return numerator / denominator, 0 where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator != 0)
+    ratio = np.zeros(len(numerator))
+    np.divide(numerator, denominator, out=ratio, where=denominator != 0)
+    return ratio

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..tensor import Tensor, from_numpy
 from .collate import default_collate
 from .randomness import check_generator, numpy_generator
 
@@ -68,11 +68,10 @@ class ArrayDataset(Dataset):
         name = type(self).__name__
         if not arrays:
             raise ValueError(f"{name}(): needs at least one array, got none")
-        self.arrays = tuple(array.data if isinstance(array,
-                            Tensor) else np.asarray(array) for array in arrays)
+        self.arrays = tuple(map(_native, arrays))
         for position, array in enumerate(self.arrays):
-            if array.dtype == object:
-                raise TypeError(f"{name}(): array {position} has dtype object; numbers are needed")
+            if array.dtype.kind not in "fiubSU":
+                raise TypeError(f"{name}(): array {position} has dtype {array.dtype}; numbers are needed")
             if array.ndim == 0:
                 raise ValueError(f"{name}(): array {position} is 0-dimensional; samples lie along the first "
                                  "axis")
@@ -99,7 +98,7 @@ class ArrayDataset(Dataset):
         return tuple(sample)
 
     def batch(self, indices: np.ndarray) -> tuple[Any, ...]:
-        """Return the samples at `indices`; each array is cut by one index and, if possible, transformed whole."""
+        """Return the samples at `indices`, cut by one index per array, transformed whole if possible."""
         try:
             parts: list[Any] = [np.take(array, indices, axis=0) for array in self._sources()]
         except IndexError:
@@ -109,6 +108,12 @@ class ArrayDataset(Dataset):
             if transform is not None:
                 parts[position] = _transform(transform, parts[position])
         return tuple(parts)
+
+
+def _native(data: Any) -> np.ndarray:
+    """Return an array or Tensor as an array in native byte order, copied only if it must be."""
+    array = data.data if isinstance(data, Tensor) else np.asarray(data)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _transform(transform: Any, batch: np.ndarray) -> Any:
@@ -135,10 +140,10 @@ class TensorDataset(ArrayDataset):
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The Tensors, sharing memory with the dataset."""
-        return tuple(Tensor(array, dtype=array.dtype) for array in self.arrays)
+        return tuple(map(from_numpy, self.arrays))
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(Tensor(array[index], dtype=array.dtype) for array in self.arrays)
+        return tuple(from_numpy(np.asarray(array[index])) for array in self.arrays)
 
 
 class Subset(Dataset):

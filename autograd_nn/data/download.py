@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pooch
+import requests
 from tqdm import tqdm
-
-try:
-    import pooch
-    import requests
-except ImportError:  # the extra "download" is not installed
-    pooch = requests = None  # type: ignore[assignment]
 
 __all__ = ["cache_folder", "fetch"]
 
@@ -78,7 +74,6 @@ class ResumingDownloader:
 
 def cache_folder(name: str) -> Path:
     """Return the folder in the user's cache that keeps the files of the set `name`."""
-    _need_pooch()
     return Path(pooch.os_cache("autograd_nn")) / name
 
 
@@ -105,14 +100,11 @@ def fetch(files: Mapping[str, tuple[int, str]], folder: Path, base_url: str, *, 
 
     Raises
     ------
-    ModuleNotFoundError
-        If pooch is not installed.
     ConnectionError
         If a file cannot be fetched; what has arrived of it is kept for the next try.
     ValueError
         If a file is not the one expected; it is deleted.
     """
-    _need_pooch()
     keeper = pooch.create(folder, base_url if base_url.endswith("/") else base_url + "/",
                           registry={name: f"sha256:{digest}" for name, (_, digest) in files.items()},
                           retry_if_failed=retries)
@@ -126,8 +118,3 @@ def fetch(files: Mapping[str, tuple[int, str]], folder: Path, base_url: str, *, 
             raise ConnectionError(f"fetch(): could not fetch {keeper.get_url(name)} ({error}); {name} can "
                                   f"be put into {folder} by hand") from error
     return paths
-
-
-def _need_pooch() -> None:
-    if pooch is None:
-        raise ModuleNotFoundError('fetch(): downloading needs pooch: pip install "autograd_nn[download]"')

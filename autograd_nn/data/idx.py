@@ -14,7 +14,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -71,14 +71,13 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
             return _read(path, raw, dtype, ndim, max_bytes, exact=size, bound=size)
         try:
             with gzip.GzipFile(fileobj=raw) as stream:
-                return _read(path, stream, dtype, ndim, max_bytes, exact=None,
-                             bound=size * LARGEST_RATIO)  # type: ignore[arg-type]
+                return _read(path, stream, dtype, ndim, max_bytes, exact=None, bound=size * LARGEST_RATIO)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"read_idx(): {path}: expected one whole gzip stream, found damaged or "
                              f"truncated data or data behind it ({error})") from error
 
 
-def _read(path: Path, stream: BinaryIO, dtype: Any, ndim: int | None, max_bytes: int, *, exact: int | None,
+def _read(path: Path, stream: Any, dtype: Any, ndim: int | None, max_bytes: int, *, exact: int | None,
           bound: int) -> np.ndarray:
     """Read from a stream of which the size, or at least an upper bound of it, is known."""
     magic = _header(path, stream, 4, "a magic number")
@@ -109,10 +108,10 @@ def _read(path: Path, stream: BinaryIO, dtype: Any, ndim: int | None, max_bytes:
         raise ValueError(f"read_idx(): {path} is truncated: expected {header + wanted:,} bytes for the "
                          f"shape {shape}, found a file that cannot expand to more than {bound:,}")
     values = np.empty(shape, found)
-    target = memoryview(values.reshape(-1)).cast("B") if wanted else memoryview(bytearray())
+    target = memoryview(values.reshape(-1).view(np.uint8).data)
     done = 0
     while done < wanted:
-        count = stream.readinto(target[done:done + CHUNK])  # type: ignore[attr-defined]
+        count = stream.readinto(target[done:done + CHUNK])
         if not count:
             raise ValueError(f"read_idx(): {path} is truncated: expected {header + wanted:,} bytes for the "
                              f"shape {shape}, found {header + done:,}")
@@ -123,9 +122,9 @@ def _read(path: Path, stream: BinaryIO, dtype: Any, ndim: int | None, max_bytes:
     return values.astype(found.newbyteorder("="), copy=False)
 
 
-def _header(path: Path, stream: BinaryIO, count: int, what: str) -> bytes:
+def _header(path: Path, stream: Any, count: int, what: str) -> bytes:
     """Read `count` bytes of the header."""
-    data = stream.read(count)
+    data: bytes = stream.read(count)
     if len(data) != count:
         raise ValueError(f"read_idx(): {path} is truncated: expected {what} of {count} bytes, found "
                          f"{len(data)}")

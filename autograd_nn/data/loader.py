@@ -62,9 +62,13 @@ class DataLoader:
     ValueError
         If arguments exclude each other or have no meaning.
 
-    Examples -------- >>> import numpy as np >>> from autograd_nn.data import ArrayDataset, DataLoader >>>
-    loader = DataLoader(ArrayDataset(np.zeros((10, 3), "float32"), np.arange(10)), batch_size=4, shuffle=True)
-    >>> [(tuple(x.shape), tuple(y.shape)) for x, y in loader] [((4, 3), (4,)), ((4, 3), (4,)), ((2, 3), (2,))]
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import ArrayDataset, DataLoader
+    >>> dataset = ArrayDataset(np.zeros((10, 3), np.float32), np.arange(10))
+    >>> [(x.shape, y.shape) for x, y in DataLoader(dataset, batch_size=4, shuffle=True)]
+    [((4, 3), (4,)), ((4, 3), (4,)), ((2, 3), (2,))]
     """
 
     def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = False,
@@ -76,9 +80,9 @@ class DataLoader:
             raise TypeError("DataLoader(): dataset must have __getitem__ and __len__, got "
                             f"{type(dataset).__name__}")
         if sampler is not None and shuffle:
-            raise ValueError("DataLoader(): sampler and shuffle=True exclude each other: the sampler sets the order")
+            raise ValueError("DataLoader(): sampler and shuffle=True exclude each other")
         if generator is not None and seed is not None:
-            raise ValueError("DataLoader(): generator and seed exclude each other: the generator only sets the seed")
+            raise ValueError("DataLoader(): generator and seed exclude each other")
         prefetch = whole_number(prefetch, "DataLoader(): prefetch", 0)
         if whole_number(num_workers, "DataLoader(): num_workers", 0) > 0:
             prefetch = max(prefetch, 2)
@@ -89,8 +93,8 @@ class DataLoader:
                           stacklevel=2)
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError("DataLoader(): batch_sampler excludes batch_size, shuffle, sampler and drop_last "
-                                 f"(batch_size={batch_size}, shuffle={shuffle}, drop_last={drop_last})")
+                raise ValueError("DataLoader(): batch_sampler excludes batch_size, shuffle, sampler and "
+                                 f"drop_last (batch_size={batch_size}, shuffle={shuffle}, drop_last={drop_last})")
             batch_size = getattr(batch_sampler, "batch_size", None)
             sampler = getattr(batch_sampler, "sampler", None)
         else:
@@ -100,7 +104,7 @@ class DataLoader:
                 batch_size = whole_number(batch_size, "DataLoader(): batch_size", 1)
                 batch_sampler = BatchSampler(sampler, batch_size, bool(drop_last))
             elif drop_last:
-                raise ValueError("DataLoader(): batch_size=None hands out single samples, drop_last has no meaning")
+                raise ValueError("DataLoader(): drop_last has no meaning without a batch_size")
         self.dataset = dataset
         self.batch_size = batch_size
         self.sampler = sampler
@@ -157,8 +161,8 @@ class DataLoader:
         if self.batch_sampler is None:
             singles = BatchSampler(self.sampler, 1)  # type: ignore[arg-type]
             return (int(indices[0]) for indices in singles.batches(generator, start))
-        if type(self.batch_sampler).__iter__ is BatchSampler.__iter__:
-            return self.batch_sampler.batches(generator, start)  # type: ignore[attr-defined]
+        if isinstance(self.batch_sampler, BatchSampler) and self.batch_sampler.cuts_slices:
+            return self.batch_sampler.batches(generator, start)
         return (as_indices(list(batch)) for batch in islice(self.batch_sampler, start, None))
 
     def _make(self, indices: Any) -> Any:

@@ -154,7 +154,7 @@ class MNIST(IDXDataset):
         See `ImageDataset`.
     download : bool
         Whether to fetch the files that `root` lacks (to ``root/MNIST/raw``; without `root` to the user's
-        cache), checked by SHA-256. Needs the extra ``download``.
+        cache), checked by SHA-256.
     base_url : str, optional
         Where to fetch from instead of `MNIST.base_url`.
     progress : bool
@@ -254,7 +254,7 @@ class FashionMNIST(MNIST):
 
 
 class EMNIST(IDXDataset):
-    """Handwritten letters and digits, 28 x 28 (G. Cohen et al., arXiv:1702.05373), from IDX files in a folder.
+    """Handwritten letters and digits, 28 x 28, from IDX files (G. Cohen et al., arXiv:1702.05373).
 
     The original archive (``gzip.zip``, 562 MB, from NIST) is to be unpacked by hand. The images are turned
     upright on reading. Labels are those of the files: in the split "letters" they run from 1.

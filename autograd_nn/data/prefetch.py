@@ -27,7 +27,7 @@ def _fill(source: Iterator[Any], items: queue.Queue[Any], stop: threading.Event)
             if stop.is_set():
                 return
             items.put(item)
-    except BaseException as caught:  # noqa: BLE001 - handed to the consumer, which raises it
+    except BaseException as caught:  # handed to the consumer, which raises it
         error = caught
     if not stop.is_set():
         items.put(_End(error))

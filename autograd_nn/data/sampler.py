@@ -195,6 +195,11 @@ class BatchSampler(Sampler):
         count = len(self.sampler)  # type: ignore[arg-type]
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
+    @property
+    def cuts_slices(self) -> bool:
+        """Whether `batches` yields what iterating does: a subclass may have its own ``__iter__``."""
+        return type(self).__iter__ is BatchSampler.__iter__
+
     def batches(self, generator: np.random.Generator, start: int = 0) -> Iterator[np.ndarray]:
         """Yield the batches of one epoch from the batch `start` on, as int64 arrays of indices.
 

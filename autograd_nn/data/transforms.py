@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..tensor import Tensor
+from ..tensor import Tensor, from_numpy
 from .checks import whole_number
 from .randomness import check_generator, current_generator, numpy_generator
 
 __all__ = ["CenterCrop", "Compose", "Flatten", "Lambda", "Normalize", "Pad", "RandomAffine", "RandomCrop",
            "RandomHorizontalFlip", "RandomRotation", "RandomVerticalFlip", "Resize", "ToTensor", "Transform"]
 
-PADDING_MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
 class Transform:
@@ -54,7 +54,7 @@ class Transform:
     def __call__(self, sample: Any) -> Any:
         if isinstance(sample, Tensor):
             result = self.apply(sample.data[None])[0]
-            return Tensor(result, dtype=result.dtype)
+            return from_numpy(np.ascontiguousarray(result))
         return self.apply(np.asarray(sample)[None])[0]
 
     def _need_image(self, batch: np.ndarray) -> None:
@@ -118,7 +118,7 @@ class ToTensor(Transform):
     def __call__(self, sample: Any) -> Tensor:
         array = sample.data if isinstance(sample, Tensor) else np.asarray(sample)
         result = self.apply(array[None])[0]
-        return Tensor(result, dtype=result.dtype)
+        return from_numpy(result)
 
 
 class Normalize(Transform):
@@ -153,7 +153,7 @@ class Normalize(Transform):
                 raise ValueError(f"Normalize(): {name} has {len(values)} channels but the image has "
                                  f"{batch.shape[1]} (image shape {batch.shape[1:]})")
         mean, std = (values.astype(batch.dtype).reshape(-1, 1, 1) for values in (self.mean, self.std))
-        return (batch - mean) / std
+        return np.divide(batch - mean, std)
 
 
 class Flatten(Transform):
@@ -219,7 +219,7 @@ class Pad(Transform):
             raise ValueError(f"Pad(): padding must be 1, 2 or 4 integers (padding={padding!r})")
         sides = tuple(whole_number(side, "Pad(): padding", 0) for side in sides)
         if padding_mode not in PADDING_MODES:
-            raise ValueError(f"Pad(): padding_mode must be one of {sorted(PADDING_MODES)} "
+            raise ValueError(f"Pad(): padding_mode must be one of {PADDING_MODES} "
                              f"(padding_mode={padding_mode!r})")
         left, top = sides[0], sides[1 % len(sides)]
         right, bottom = (sides[2], sides[3]) if len(sides) == 4 else (left, top)
@@ -238,7 +238,8 @@ class Pad(Transform):
         widths = [(0, 0)] * (batch.ndim - 2) + [*self.padding]
         if self.padding_mode == "constant":
             return np.pad(batch, widths, constant_values=self.fill)
-        return np.pad(batch, widths, mode=self.padding_mode)  # type: ignore[call-overload]
+        mode: Any = self.padding_mode
+        return np.pad(batch, widths, mode=mode)
 
 
 class CenterCrop(Transform):
@@ -283,8 +284,7 @@ class RandomCrop(Transform):
     """
 
     def __init__(self, size: int | tuple[int, int], padding: int | Sequence[int] | None = None, *,
-                 fill: float = 0,
-                 padding_mode: str = "constant", generator: Any = None):
+                 fill: float = 0, padding_mode: str = "constant", generator: Any = None):
         super().__init__(generator)
         self.size = _pair("RandomCrop", "size", size)
         self.pad = None if padding is None else Pad(padding, fill, padding_mode)
@@ -297,7 +297,7 @@ class RandomCrop(Transform):
         _need_room("RandomCrop", self.size, batch)
         count, lead = len(batch), batch.shape[1:-2]
         images = batch.reshape(count, math.prod(lead), *batch.shape[-2:])
-        windows = sliding_window_view(images, self.size, axis=(2, 3))  # type: ignore[call-overload]
+        windows = sliding_window_view(images, self.size, axis=(2, 3))
         top = self.generator.integers(0, windows.shape[2], count)
         left = self.generator.integers(0, windows.shape[3], count)
         return windows[np.arange(count), :, top, left].reshape(count, *lead, *self.size)
@@ -337,7 +337,7 @@ class RandomVerticalFlip(RandomHorizontalFlip):
 
 def _range(name: str, what: str, value: float | Sequence[float]) -> tuple[float, float]:
     """Return a number d as (-d, d) and a pair as it is."""
-    pair = (-value, value) if isinstance(value, (int, float, np.number)) else tuple(value)  # type: ignore[arg-type]
+    pair = (-value, value) if isinstance(value, int | float | np.number) else tuple(value)
     if len(pair) != 2 or not pair[0] <= pair[1] or not np.all(np.isfinite(pair)):
         raise ValueError(f"{name}(): {what} must be a number from 0 or a pair (low, high) ({what}={value!r})")
     return float(pair[0]), float(pair[1])
@@ -346,7 +346,7 @@ def _range(name: str, what: str, value: float | Sequence[float]) -> tuple[float,
 class RandomAffine(Transform):
     """Rotate, scale, shear and shift each image at random around its centre.
 
-    A pixel at p (measured from the centre, y downwards) goes to ``R S H p + t``: H shears along x, S scales,
+    A pixel at p (measured from the centre, y downwards) goes to ``s R H p + t``: H shears along x, s scales,
     R turns counter-clockwise, t shifts. Each output pixel takes the input at the inverse image of its centre,
     as ``grid_sample`` does with ``align_corners=False``.
 
@@ -391,16 +391,16 @@ class RandomAffine(Transform):
         """Transform a batch (N, ..., H, W)."""
         self._need_image(batch)
         count, (height, width) = len(batch), batch.shape[-2:]
-        draw = self.generator.uniform
+        draw: Any = self.generator.uniform
         angle = np.deg2rad(draw(*self.degrees, count))
         scale = draw(*self.scale, count)
         shear = np.tan(np.deg2rad(draw(*self.shear, count)))
         shift = draw(-1, 1, (count, 2)) * np.multiply(self.translate, (width, height))
         cosine, sine = np.cos(angle), np.sin(angle)
         rotation = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(count, 2, 2)
-        shearing = np.stack([np.ones(count), shear, np.zeros(count), np.ones(count)], axis=1).reshape(count,
-                            2, 2)
-        return warp(batch, rotation @ shearing * scale[:, None, None], shift, self.interpolation, self.fill)
+        matrices = rotation * scale[:, None, None]
+        matrices[:, :, 1] += shear[:, None] * matrices[:, :, 0]
+        return warp(batch, matrices, shift, self.interpolation, self.fill)
 
 
 class RandomRotation(RandomAffine):
