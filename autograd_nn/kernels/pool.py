@@ -1,0 +1,530 @@
+"""Pooling over two spatial axes: maximum, average and their adaptive forms.
+
+Every kernel sees its arrays as planes, ``(N * C, H, W)``; a thread owns whole planes, so results have
+the same bits for any number of threads.
+
+Maximum pooling keeps, for each output, the position of its maximum *inside the window* (row-major, one
+byte where the window has at most 255 cells). The position is a constant of the backward pass, which
+makes the pair `max_pool2d_put` / `max_pool2d_take` linear, mutually adjoint and cheap: one byte per
+output instead of PyTorch's eight.
+
+Speed comes from the order of the loops: a plane that needs padding is copied into a padded one (it stays in
+the cache), so that the loop over a row of outputs has no edges and LLVM vectorizes it. The two common windows
+(2x2 and 3x3, stride 2) reach that loop as constants and are unrolled inside it; for other windows each cell of
+the window visits the whole row. Indices are unsigned (`uintp`) there: Numba's handling of negative indices
+would keep LLVM from vectorizing.
+"""
+
+import numpy as np
+from numpy import uintp
+
+from autograd_nn.kernels.compile import chunked, jit, threads_for
+from autograd_nn.kernels.memory import contiguous
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_input",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_put",
+    "adaptive_max_pool2d_take",
+    "avg_pool2d",
+    "avg_pool2d_input",
+    "max_pool2d",
+    "max_pool2d_put",
+    "max_pool2d_take",
+    "pooled_length",
+]
+
+
+def pooled_length(length, kernel, stride, padding, dilation=1, ceil_mode=False):
+    """Return the number of windows along one axis.
+
+    ``floor((length + 2 padding - dilation (kernel - 1) - 1) / stride) + 1``; with `ceil_mode` the quotient
+    is rounded up and a last window that would start in the right-hand padding is dropped.
+    """
+    span = length + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return span // stride + 1
+    count = -(-span // stride) + 1
+    return count - 1 if (count - 1) * stride >= length + padding else count
+
+
+def _planes(x):
+    return x.reshape((-1, *x.shape[-2:])) if x.size else x.reshape((0, *x.shape[-2:]))
+
+
+# ---------------------------------------------------------------------------------------------- maximum
+
+
+def max_pool2d(x, *, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False):
+    """Maximum over sliding windows.
+
+    Ties go to the first cell in row-major order. NaN wins over every number, and of several NaNs the
+    last one is reported. A window of -inf only reports its first cell. Padding never wins.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W), floating or integer
+    kernel, stride, padding, dilation : (int, int)
+    ceil_mode : bool
+        Keep a last, partly overhanging window (see `pooled_length`).
+
+    Returns
+    -------
+    out : ndarray (N, C, OH, OW), dtype of `x`
+    index : ndarray (N, C, OH, OW), uint8 (int32 for windows of more than 255 cells)
+        Position of the maximum within its window, ``row * kernel[1] + column``.
+    """
+    x = contiguous(x)
+    OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, dilation, (ceil_mode, ceil_mode))
+    out = np.empty((*x.shape[:2], OH, OW), x.dtype)
+    index = np.empty(out.shape, np.uint8 if kernel[0] * kernel[1] <= 255 else np.int32)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    _max_pool(
+        threads_for(x.size),
+        *(_planes(x), _planes(out), _planes(index), x.dtype.type(lowest)),
+        *(*kernel, *stride, *padding, *dilation),
+    )
+    return out, index
+
+
+def max_pool2d_take(x, index, *, kernel, stride, padding=(0, 0), dilation=(1, 1)):
+    """Gather from each window of `x` the cell at `index`: the linear map behind `max_pool2d`.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W)
+    index : ndarray (N, C, OH, OW)
+        As returned by `max_pool2d` with the same settings.
+
+    Returns
+    -------
+    ndarray (N, C, OH, OW), dtype of `x`
+    """
+    x, index = contiguous(x), contiguous(index)
+    out = np.empty(index.shape, x.dtype)
+    _window_take(
+        threads_for(4 * index.size),
+        *(_planes(x), _planes(index), _planes(out)),
+        *(*kernel, *stride, *padding, *dilation),
+    )
+    return out
+
+
+def max_pool2d_put(g, index, *, size, kernel, stride, padding=(0, 0), dilation=(1, 1)):
+    """Add each element of `g` to the cell that `index` names in its window: the adjoint of `max_pool2d_take`.
+
+    Parameters
+    ----------
+    g, index : ndarray (N, C, OH, OW)
+    size : (int, int)
+        H and W of the result.
+
+    Returns
+    -------
+    ndarray (N, C, H, W), dtype of `g`
+        Overlapping windows accumulate.
+    """
+    g, index = contiguous(g), contiguous(index)
+    x = np.empty((*g.shape[:2], *size), g.dtype)
+    _window_put(
+        threads_for(x.size),
+        *(_planes(g), _planes(index), _planes(x)),
+        *(*kernel, *stride, *padding, *dilation),
+    )
+    return x
+
+
+@jit(inline=True)
+def _max_of_row(plane, q, top, best, where, p, i, kH, kW, stride):
+    """Find the maxima of a row of windows; constant arguments let LLVM unroll the window."""
+    for j in range(best.shape[2]):
+        left = j * stride
+        highest = plane[q, top, uintp(left)]
+        cell = np.uint8(0)
+        for a in range(kH):
+            for b in range(kW):
+                value = plane[q, uintp(top + a), uintp(left + b)]
+                if (value > highest) | (value != value):
+                    highest = value
+                    cell = np.uint8(a * kW + b)
+        best[p, i, j] = highest
+        where[p, i, j] = cell
+
+
+@jit
+def _max_of_row_by_cells(plane, q, top, best, where, p, i, kH, kW, stride, dH, dW):
+    """Find the maxima of a row of windows: each cell of the window visits the whole row."""
+    for j in range(best.shape[2]):
+        best[p, i, j] = plane[q, top, uintp(j * stride)]
+        where[p, i, j] = 0
+    for a in range(kH):
+        for b in range(kW):
+            cell = where.dtype.type(a * kW + b)
+            for j in range(best.shape[2]):
+                value = plane[q, uintp(top + a * dH), uintp(b * dW + j * stride)]
+                highest = best[p, i, j]
+                known = where[p, i, j]
+                better = (value > highest) | (value != value)
+                best[p, i, j] = value if better else highest
+                where[p, i, j] = cell if better else known
+
+
+@chunked
+def _max_pool(t, threads, x, out, index, lowest, kH, kW, sH, sW, pH, pW, dH, dW):
+    P, H, W = x.shape
+    OH, OW = out.shape[1:]
+    padded_H = max(pH + H, (OH - 1) * sH + (kH - 1) * dH + 1)
+    padded_W = max(pW + W, (OW - 1) * sW + (kW - 1) * dW + 1)
+    is_padded = padded_H > H or padded_W > W
+    padded = np.empty((1, padded_H if is_padded else 0, padded_W), x.dtype)
+    if is_padded:
+        _fill(padded, 0, lowest)
+    common = sW == 2 and kH == kW and dH == 1 and dW == 1
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        if is_padded:
+            _copy_inside(x, p, padded, pH, pW)
+        plane, q = (padded, 0) if is_padded else (x, p)
+        for i in range(OH):
+            if common and kW == 2:
+                _max_of_row(plane, q, i * sH, out, index, p, i, 2, 2, 2)
+            elif common and kW == 3:
+                _max_of_row(plane, q, i * sH, out, index, p, i, 3, 3, 2)
+            else:
+                _max_of_row_by_cells(plane, q, i * sH, out, index, p, i, kH, kW, sW, dH, dW)
+            if is_padded:
+                first_row = _first_inside(i * sH - pH, dH, kH) * kW
+                for j in range(OW):
+                    if out[p, i, j] == lowest:
+                        index[p, i, j] = first_row + _first_inside(j * sW - pW, dW, kW)
+
+
+@jit
+def _fill(x, p, value):
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            x[p, i, j] = value
+
+
+@jit
+def _copy_inside(x, p, padded, top, left):
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            padded[0, top + i, uintp(left + j)] = x[p, i, j]
+
+
+@jit
+def _first_inside(start, dilation, cells):
+    """Return the first cell of a window from `start` that does not lie before the array."""
+    return min(cells - 1, max(0, (-start + dilation - 1) // dilation))
+
+
+@chunked
+def _window_take(t, threads, x, index, out, kH, kW, sH, sW, pH, pW, dH, dW):
+    P, H, W = x.shape
+    OH, OW = out.shape[1:]
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        for i in range(OH):
+            for j in range(OW):
+                cell = np.int64(index[p, i, j])
+                row = i * sH - pH + cell // kW * dH
+                column = j * sW - pW + cell % kW * dW
+                inside = 0 <= row < H and 0 <= column < W
+                out[p, i, j] = x[p, row, column] if inside else 0
+
+
+@chunked
+def _window_put(t, threads, g, index, x, kH, kW, sH, sW, pH, pW, dH, dW):
+    P, H, W = x.shape
+    OH, OW = g.shape[1:]
+    halving = kH == 2 and kW == 2 and sH == 2 and sW == 2 and dH == 1 and dW == 1 and H == 2 * OH and W == 2 * OW
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        if halving:
+            _spread_quarters(g, index, x, p)
+            continue
+        _fill(x, p, x.dtype.type(0))
+        for i in range(OH):
+            for j in range(OW):
+                cell = np.int64(index[p, i, j])
+                row = i * sH - pH + cell // kW * dH
+                column = j * sW - pW + cell % kW * dW
+                if 0 <= row < H and 0 <= column < W:
+                    x[p, row, column] += g[p, i, j]
+
+
+@jit
+def _spread_quarters(g, index, x, p):
+    """Write the plane p of the gradient of 2x2 windows with stride 2: each cell is written once."""
+    OH, OW = g.shape[1:]
+    zero = g.dtype.type(0)
+    for i in range(OH):
+        for a in range(2):
+            for j in range(OW):
+                value = g[p, i, j]
+                cell = index[p, i, j]
+                x[p, 2 * i + a, uintp(2 * j)] = value if cell == 2 * a else zero
+                x[p, 2 * i + a, uintp(2 * j + 1)] = value if cell == 2 * a + 1 else zero
+
+
+# ---------------------------------------------------------------------------------------------- average
+
+
+def avg_pool2d(
+    x, *, kernel, stride, padding=(0, 0), ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """Average over sliding windows.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W), float32 or float64
+    kernel, stride, padding : (int, int)
+    ceil_mode : bool
+        Keep a last, partly overhanging window (see `pooled_length`).
+    count_include_pad : bool
+        Count padding cells (but never those that overhang the padding) in the divisor.
+    divisor_override : int, optional
+        Divide every sum by this number instead.
+
+    Returns
+    -------
+    ndarray (N, C, OH, OW), dtype of `x`
+    """
+    x = contiguous(x)
+    OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, (1, 1), (ceil_mode, ceil_mode))
+    out = np.empty((*x.shape[:2], OH, OW), x.dtype)
+    counts = _counts(x.shape[2:], (OH, OW), kernel, stride, padding, count_include_pad, divisor_override)
+    _avg_pool(
+        threads_for(x.size),
+        *(_planes(x), _planes(out), *(count.astype(x.dtype) for count in counts)),
+        *(*kernel, *stride, *padding),
+    )
+    return out
+
+
+def avg_pool2d_input(
+    g, *, size, kernel, stride, padding=(0, 0), ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """Adjoint of `avg_pool2d`: spread each element of `g`, divided by its window's divisor, over the window.
+
+    Parameters
+    ----------
+    g : ndarray (N, C, OH, OW)
+    size : (int, int)
+        H and W of the result.
+
+    Returns
+    -------
+    ndarray (N, C, H, W), dtype of `g`
+    """
+    g = contiguous(g)
+    x = np.empty((*g.shape[:2], *size), g.dtype)
+    counts = _counts(size, g.shape[2:], kernel, stride, padding, count_include_pad, divisor_override)
+    _avg_pool_input(
+        threads_for(x.size),
+        *(_planes(g), _planes(x), *(count.astype(g.dtype) for count in counts)),
+        *(*kernel, *stride, *padding),
+    )
+    return x
+
+
+def _counts(size, out_size, kernel, stride, padding, count_include_pad, divisor_override):
+    """Return per row and per column of outputs the factors of the divisor."""
+    if divisor_override is not None:
+        return np.full(out_size[0], divisor_override), np.ones(out_size[1])
+    counts = []
+    for L, O, k, s, p in zip(size, out_size, kernel, stride, padding, strict=True):
+        start = np.arange(O) * s - p
+        if count_include_pad:
+            counts.append(np.minimum(start + k, L + p) - start)
+        else:
+            counts.append(np.minimum(start + k, L) - np.maximum(start, 0))
+    return counts
+
+
+@jit(inline=True)
+def _sum_of_row(plane, q, top, out, p, i, kH, kW, stride, divisor, counts):
+    for j in range(out.shape[2]):
+        total = plane.dtype.type(0)
+        for a in range(kH):
+            for b in range(kW):
+                total += plane[q, uintp(top + a), uintp(j * stride + b)]
+        out[p, i, j] = total / (divisor * counts[j])
+
+
+@chunked
+def _avg_pool(t, threads, x, out, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+    P, H, W = x.shape
+    OH, OW = out.shape[1:]
+    padded_H = max(pH + H, (OH - 1) * sH + kH)
+    padded_W = max(pW + W, (OW - 1) * sW + kW)
+    is_padded = padded_H > H or padded_W > W
+    padded = np.empty((1, padded_H if is_padded else 0, padded_W), x.dtype)
+    if is_padded:
+        _fill(padded, 0, x.dtype.type(0))
+    halving = sW == 2 and kH == 2 and kW == 2
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        if is_padded:
+            _copy_inside(x, p, padded, pH, pW)
+        plane, q = (padded, 0) if is_padded else (x, p)
+        for i in range(OH):
+            if halving:
+                _sum_of_row(plane, q, i * sH, out, p, i, 2, 2, 2, row_counts[i], column_counts)
+            else:
+                _sum_of_row(plane, q, i * sH, out, p, i, kH, kW, sW, row_counts[i], column_counts)
+
+
+@chunked
+def _avg_pool_input(t, threads, g, x, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+    P, H, W = x.shape
+    OH, OW = g.shape[1:]
+    halving = sH == 2 and sW == 2 and kH == 2 and kW == 2 and pH + pW == 0 and 2 * OH <= H and 2 * OW <= W
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        _fill(x, p, x.dtype.type(0))
+        for i in range(OH):
+            if halving:
+                for j in range(OW):
+                    share = g[p, i, j] / (row_counts[i] * column_counts[j])
+                    x[p, 2 * i, uintp(2 * j)] = share
+                    x[p, 2 * i, uintp(2 * j + 1)] = share
+                    x[p, 2 * i + 1, uintp(2 * j)] = share
+                    x[p, 2 * i + 1, uintp(2 * j + 1)] = share
+                continue
+            top = i * sH - pH
+            for j in range(OW):
+                share = g[p, i, j] / (row_counts[i] * column_counts[j])
+                left = j * sW - pW
+                for a in range(max(0, -top), min(kH, H - top)):
+                    for b in range(max(0, -left), min(kW, W - left)):
+                        x[p, uintp(top + a), uintp(left + b)] += share
+
+
+# --------------------------------------------------------------------------------------------- adaptive
+# Output i of O over an axis of length L covers [floor(i L / O), ceil((i + 1) L / O)).
+
+
+def adaptive_avg_pool2d(x, *, size):
+    """Average over windows ``[floor(i L / O), ceil((i + 1) L / O))`` that tile each axis.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W), float32 or float64
+    size : (int, int)
+        Height and width of the result.
+
+    Returns
+    -------
+    ndarray (N, C, *size), dtype of `x`
+    """
+    x = contiguous(x)
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    _adaptive_avg(threads_for(x.size), _planes(x), _planes(out))
+    return out
+
+
+def adaptive_avg_pool2d_input(g, *, size):
+    """Adjoint of `adaptive_avg_pool2d`: from (N, C, OH, OW) to (N, C, *size)."""
+    g = contiguous(g)
+    x = np.empty((*g.shape[:2], *size), g.dtype)
+    _adaptive_avg_input(threads_for(x.size), _planes(g), _planes(x))
+    return x
+
+
+def adaptive_max_pool2d(x, *, size):
+    """Maximum over the windows of `adaptive_avg_pool2d`; ties and NaN as in `max_pool2d`.
+
+    Returns
+    -------
+    out : ndarray (N, C, *size), dtype of `x`
+    index : ndarray (N, C, *size), int64
+        Position of the maximum within its plane, ``row * W + column``.
+    """
+    x = contiguous(x)
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    index = np.empty(out.shape, np.int64)
+    _adaptive_max(threads_for(x.size), _planes(x), _planes(out), _planes(index))
+    return out, index
+
+
+def adaptive_max_pool2d_take(x, index):
+    """Gather from each plane of `x` (N, C, H, W) the cells at `index` (N, C, OH, OW)."""
+    flat = x.reshape(*x.shape[:2], -1)
+    return np.take_along_axis(flat, index.reshape(*index.shape[:2], -1), axis=2).reshape(index.shape)
+
+
+def adaptive_max_pool2d_put(g, index, *, size):
+    """Adjoint of `adaptive_max_pool2d_take`: add `g` to the cells at `index` of (N, C, *size)."""
+    g, index = contiguous(g), contiguous(index)
+    x = np.empty((*g.shape[:2], *size), g.dtype)
+    _plane_put(threads_for(x.size), _planes(g), _planes(index), _planes(x))
+    return x
+
+
+@chunked
+def _adaptive_avg(t, threads, x, out):
+    P, H, W = x.shape
+    OH, OW = out.shape[1:]
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        for i in range(OH):
+            top, bottom = i * H // OH, -(-(i + 1) * H // OH)
+            for j in range(OW):
+                left, right = j * W // OW, -(-(j + 1) * W // OW)
+                out[p, i, j] = _sum_of_rectangle(x[p, top:bottom, left:right])
+                out[p, i, j] /= (bottom - top) * (right - left)
+
+
+@jit(reassociate=True)
+def _sum_of_rectangle(x):
+    total = x.dtype.type(0)
+    for a in range(x.shape[0]):
+        for b in range(x.shape[1]):
+            total += x[a, b]
+    return total
+
+
+@chunked
+def _adaptive_avg_input(t, threads, g, x):
+    P, H, W = x.shape
+    OH, OW = g.shape[1:]
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        _fill(x, p, x.dtype.type(0))
+        for i in range(OH):
+            top, bottom = i * H // OH, -(-(i + 1) * H // OH)
+            for j in range(OW):
+                left, right = j * W // OW, -(-(j + 1) * W // OW)
+                share = g[p, i, j] / g.dtype.type((bottom - top) * (right - left))
+                for a in range(top, bottom):
+                    for b in range(left, right):
+                        x[p, a, b] += share
+
+
+@chunked
+def _adaptive_max(t, threads, x, out, index):
+    P, H, W = x.shape
+    OH, OW = out.shape[1:]
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        for i in range(OH):
+            top, bottom = i * H // OH, -(-(i + 1) * H // OH)
+            for j in range(OW):
+                left, right = j * W // OW, -(-(j + 1) * W // OW)
+                where = top * W + left
+                best = x[p, top, left]
+                for a in range(top, bottom):
+                    for b in range(left, right):
+                        value = x[p, a, b]
+                        if value > best or value != value:
+                            best = value
+                            where = a * W + b
+                out[p, i, j] = best
+                index[p, i, j] = where
+
+
+@chunked
+def _plane_put(t, threads, g, index, x):
+    P, _, W = x.shape
+    OH, OW = g.shape[1:]
+    for p in range(t * P // threads, (t + 1) * P // threads):
+        _fill(x, p, x.dtype.type(0))
+        for i in range(OH):
+            for j in range(OW):
+                cell = index[p, i, j]
+                x[p, cell // W, cell % W] += g[p, i, j]
