@@ -108,21 +108,30 @@ class IDXDataset(ImageDataset):
     def __init__(self, images: str | os.PathLike[str], labels: str | os.PathLike[str], classes: Any = None,
                  transform: Callable[[Any], Any] | None = None,
                  target_transform: Callable[[Any], Any] | None = None, *, transposed: bool = False):
-        label_values = read_idx(labels, dtype=np.uint8, ndim=1)
-        pixels = read_idx(images, dtype=np.uint8, ndim=3)
-        if len(pixels) != len(label_values):
-            raise ValueError(f"{type(self).__name__}(): expected as many labels as images, found "
-                             f"{len(pixels)} images in {images} and {len(label_values)} labels in {labels}")
-        largest = int(label_values.max(initial=0))
-        if classes is None:
-            classes = largest + 1
-        names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
-        if largest >= len(names):
-            raise ValueError(f"{type(self).__name__}(): {labels}: expected labels in [0, {len(names)}), "
-                             f"found {largest} at position {int(np.argmax(label_values))}")
+        pixels, values, names = _read_pair(type(self).__name__, Path(images), Path(labels), classes)
         if transposed:
             pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
-        super().__init__(pixels, label_values, names, transform, target_transform)
+        super().__init__(pixels, values, names, transform, target_transform)
+
+
+def _read_pair(name: str, images: Path, labels: Path, classes: Any) -> tuple[np.ndarray, np.ndarray,
+               tuple[str, ...]]:
+    """Read the two files of a set and check that they fit each other and the classes."""
+    values = read_idx(labels, dtype=np.uint8, ndim=1)
+    pixels = read_idx(images, dtype=np.uint8, ndim=3)
+    if len(pixels) != len(values):
+        raise ValueError(f"{name}(): expected as many labels as images, found {len(pixels)} images in "
+                         f"{images} and "
+                         f"{len(values)} labels in {labels}")
+    largest = int(values.max(initial=0))
+    if classes is None:
+        classes = largest + 1
+    names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+    if largest >= len(names):
+        raise ValueError(f"{name}(): {labels}: expected labels in [0, {len(names)}), found {largest} at "
+                         "position "
+                         f"{int(np.argmax(values))}")
+    return pixels, values, names
 
 
 def _find(name: str, root: Path, files: tuple[str, str], sub: str) -> tuple[Path, Path]:
@@ -137,7 +146,7 @@ def _find(name: str, root: Path, files: tuple[str, str], sub: str) -> tuple[Path
                             f"folders {', '.join(map(str, folders))}; found none of them complete")
 
 
-class MNIST(IDXDataset):
+class MNIST(ImageDataset):
     """Handwritten digits, 28 x 28 (Y. LeCun, C. Cortes, C. J. C. Burges).
 
     Without `root` and `download`, the digits that the package ships: the first 10,000 images of the MNIST
@@ -197,10 +206,10 @@ class MNIST(IDXDataset):
         self.train = bool(train)
         if root is None and not download:
             images, labels = self._shipped()
-            ImageDataset.__init__(self, images, labels, self.classes, transform, target_transform)
-            return
-        images_file, labels_file = self._locate(root, download, base_url or self.base_url, progress)
-        super().__init__(images_file, labels_file, self.classes, transform, target_transform)
+        else:
+            files = self._locate(root, download, base_url or self.base_url, progress)
+            images, labels, _ = _read_pair(type(self).__name__, *files, self.classes)
+        super().__init__(images, labels, self.classes, transform, target_transform)
 
     def _shipped(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the digits in the package."""

@@ -104,8 +104,9 @@ def current_generator() -> np.random.Generator:
 
     Outside a DataLoader it is one seeded by a draw from the generator of `autograd_nn.manual_seed`.
 
-    Examples -------- A dataset that draws random numbers itself repeats from run to run and after a resume
-    when it draws them here:
+    Examples
+    --------
+    What a dataset draws here repeats from run to run, and after a resume:
 
     >>> from autograd_nn.data import Dataset, current_generator
     >>> class Noise(Dataset):
