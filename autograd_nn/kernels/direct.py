@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from .compile import JIT_DISABLED, jit, kernel, prange
+from .compile import JIT_DISABLED, chunked, jit
 from .tile import ADD, BIAS_OF_ROW, VECTOR_BYTES, ZERO, copy_vector, lanes, multiply_tile
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
@@ -38,6 +38,8 @@ ROWS, VECTORS = (8, 3) if VECTOR_BYTES == 64 else (4, 3)
 HALF, QUARTER = ROWS // 2, ROWS // 4
 
 BAND_BYTES = 640 * 1024  # planes and result of one band: what the second-level cache holds beside the weights
+PACKED_APART = 20_000  # weights from which on the threads share the packing instead of each doing all of it
+UNPACKED = {np.dtype(each): np.empty(0, each) for each in (np.float32, np.float64)}
 COPY_COST = 4  # multiply-adds a vector that copying the result out of the buffer costs
 
 
@@ -107,6 +109,7 @@ if JIT_DISABLED:
         return tuple(int(each) for each in array[:length])
 
 
+DEPTH = Plan._fields.index("depth")
 PLAN_SIZE, PASS_SIZE, TERM_SIZE = len(Plan._fields), len(Pass._fields), len(Term._fields)
 
 
@@ -431,27 +434,36 @@ def convolve_units(first, last, x, packed, bias, has_bias, out, relu, plan, pass
                     )  # fmt: skip
 
 
-@kernel
-def convolve_kernel(threads, x, w, bias, has_bias, out, relu, plan, passes, terms, bands, blocks):
-    """Pack the weights, then share the units out to the threads."""
+@jit
+def pack_range(first, last, w, packed, plan, terms, blocks):
+    """Pack the blocks `first` to `last`, counted over all groups."""
     p = plan_of(plan)
-    x, w, out = x.reshape(-1), w.reshape(-1), out.reshape(-1)
-    bias = bias.reshape(-1)
-    block_count = blocks.shape[0]
-    packs = p.groups * block_count
-    block_size, w_group, w_row = p.depth * ROWS, p.w_group, p.w_row  # threads cannot share a named tuple
-    packed = np.empty(packs * block_size, x.dtype)
-    packers = threads if packed.size > 100_000 else 1
-    for t in prange(packers):
-        for pack in range(packs * t // packers, packs * (t + 1) // packers):
-            group, k = pack // block_count, pack % block_count
-            start = group * w_group + blocks[k, 0] * w_row
-            pack_block(w, start, blocks[k, 1], packed, pack * block_size, plan, terms)
-    images = x.size // (p.groups * p.channels * p.height * p.width)
-    units = images * p.bands
-    for t in prange(threads):
-        convolve_units(units * t // threads, units * (t + 1) // threads, x, packed, bias, has_bias, out,
-                       relu, plan, passes, terms, bands, blocks)  # fmt: skip
+    count = blocks.shape[0]
+    for each in range(first, last):
+        start = each // count * p.w_group + blocks[each % count, 0] * p.w_row
+        pack_block(w, start, blocks[each % count, 1], packed, each * p.depth * ROWS, plan, terms)
+
+
+@chunked
+def pack_chunk(t, threads, w, packed, plan, terms, blocks):
+    """Pack the t-th share of the weights."""
+    count = plan[0] * blocks.shape[0]
+    pack_range(count * t // threads, count * (t + 1) // threads, w.reshape(-1), packed, plan, terms, blocks)
+
+
+@chunked
+def convolve_chunk(t, threads, x, w, packed, bias, has_bias, out, relu, plan, passes, terms, bands, blocks):
+    """Compute the t-th share of the units, each one band of one image."""
+    if packed.size == 0:
+        p = plan_of(plan)
+        count = p.groups * blocks.shape[0]
+        packed = np.empty(count * p.depth * ROWS, x.dtype)
+        pack_range(0, count, w.reshape(-1), packed, plan, terms, blocks)
+    units = x.shape[0] * bands.shape[0]
+    convolve_units(
+        units * t // threads, units * (t + 1) // threads, x.reshape(-1), packed, bias.reshape(-1), has_bias,
+        out.reshape(-1), relu, plan, passes, terms, bands, blocks,
+    )  # fmt: skip
 
 
 def convolve(threads, x, w, bias, out, tables, relu=False) -> None:
@@ -466,5 +478,12 @@ def convolve(threads, x, w, bias, out, tables, relu=False) -> None:
     tables : result of a plan function
     relu : bool
     """
+    plan, passes, terms, bands, blocks = tables
+    packed = UNPACKED[w.dtype]
+    if w.size > PACKED_APART:
+        depth = int(plan[DEPTH])
+        packed = np.empty(int(plan[0]) * len(blocks) * depth * ROWS, w.dtype)
+        pack_chunk(threads, w, packed, plan, terms, blocks)
     has_bias = bias is not None
-    convolve_kernel(threads, x, w, bias if has_bias else out, has_bias, out, relu, *tables)
+    bias = bias if has_bias else packed
+    convolve_chunk(threads, x, w, packed, bias, has_bias, out, relu, plan, passes, terms, bands, blocks)
