@@ -53,6 +53,15 @@ def _planes(x):
     return x.reshape((-1, *x.shape[-2:])) if x.size else x.reshape((0, *x.shape[-2:]))
 
 
+def _padded_planes(threads, x, out, kernel, stride, padding, dilation, value):
+    """Return one plane of `value` per chunk in which no window of `x` overhangs; empty ones if none does in `x`."""
+    shape = [
+        max(p + L, (O - 1) * s + (k - 1) * d + 1)
+        for L, O, k, s, p, d in zip(x.shape[2:], out.shape[2:], kernel, stride, padding, dilation, strict=True)
+    ]
+    return np.full((threads, *shape) if tuple(shape) != x.shape[2:] else (0, 0, 0), value, x.dtype)
+
+
 # ---------------------------------------------------------------------------------------------- maximum
 
 
@@ -79,11 +88,12 @@ def max_pool2d(x, *, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=
     OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, dilation, (ceil_mode, ceil_mode))
     out = np.empty((*x.shape[:2], OH, OW), x.dtype)
     index = np.empty(out.shape, np.uint8 if kernel[0] * kernel[1] <= 255 else np.int32)
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    lowest = x.dtype.type(-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+    threads = threads_for(x.size)
     _max_pool(
-        threads_for(x.size),
-        *(_planes(x), _planes(out), _planes(index), x.dtype.type(lowest)),
-        *(*kernel, *stride, *padding, *dilation),
+        *(threads, _planes(x), _planes(out), _planes(index)),
+        _padded_planes(threads, x, out, kernel, stride, padding, dilation, lowest),
+        *(lowest, *kernel, *stride, *padding, *dilation),
     )
     return out, index
 
@@ -171,20 +181,19 @@ def _max_of_row_by_cells(plane, q, top, best, where, p, i, kH, kW, stride, dH, d
 
 
 @chunked
-def _max_pool(t, threads, x, out, index, lowest, kH, kW, sH, sW, pH, pW, dH, dW):
+def _max_pool(t, threads, x, out, index, padded, lowest, kH, kW, sH, sW, pH, pW, dH, dW):
     P, H, W = x.shape
     OH, OW = out.shape[1:]
-    padded_H = max(pH + H, (OH - 1) * sH + (kH - 1) * dH + 1)
-    padded_W = max(pW + W, (OW - 1) * sW + (kW - 1) * dW + 1)
-    is_padded = padded_H > H or padded_W > W
-    padded = np.empty((1, padded_H if is_padded else 0, padded_W), x.dtype)
-    if is_padded:
-        _fill(padded, 0, lowest)
+    is_padded = padded.size > 0
+    plane = padded if is_padded else x
     common = sW == 2 and kH == kW and dH == 1 and dW == 1
     for p in range(t * P // threads, (t + 1) * P // threads):
+        q = p
         if is_padded:
-            _copy_inside(x, p, padded, pH, pW)
-        plane, q = (padded, 0) if is_padded else (x, p)
+            q = t
+            for i in range(H):
+                for j in range(W):
+                    padded[t, pH + i, uintp(pW + j)] = x[p, i, j]
         for i in range(OH):
             if common and kW == 2:
                 _max_of_row(plane, q, i * sH, out, index, p, i, 2, 2, 2)
@@ -193,30 +202,20 @@ def _max_pool(t, threads, x, out, index, lowest, kH, kW, sH, sW, pH, pW, dH, dW)
             else:
                 _max_of_row_by_cells(plane, q, i * sH, out, index, p, i, kH, kW, sW, dH, dW)
             if is_padded:
-                first_row = _first_inside(i * sH - pH, dH, kH) * kW
                 for j in range(OW):
                     if out[p, i, j] == lowest:
-                        index[p, i, j] = first_row + _first_inside(j * sW - pW, dW, kW)
+                        index[p, i, j] = _first_cell_inside(i * sH - pH, j * sW - pW, kH, kW, dH, dW)
 
 
 @jit
-def _fill(x, p, value):
-    for i in range(x.shape[1]):
-        for j in range(x.shape[2]):
-            x[p, i, j] = value
-
-
-@jit
-def _copy_inside(x, p, padded, top, left):
-    for i in range(x.shape[1]):
-        for j in range(x.shape[2]):
-            padded[0, top + i, uintp(left + j)] = x[p, i, j]
-
-
-@jit
-def _first_inside(start, dilation, cells):
-    """Return the first cell of a window from `start` that does not lie before the array."""
-    return min(cells - 1, max(0, (-start + dilation - 1) // dilation))
+def _first_cell_inside(top, left, kH, kW, dH, dW):
+    """Return the first cell of a window that does not lie in the padding above or to the left."""
+    a, b = 0, 0
+    while top + a * dH < 0 and a < kH - 1:
+        a += 1
+    while left + b * dW < 0 and b < kW - 1:
+        b += 1
+    return a * kW + b
 
 
 @chunked
@@ -237,33 +236,28 @@ def _window_take(t, threads, x, index, out, kH, kW, sH, sW, pH, pW, dH, dW):
 def _window_put(t, threads, g, index, x, kH, kW, sH, sW, pH, pW, dH, dW):
     P, H, W = x.shape
     OH, OW = g.shape[1:]
+    zero = x.dtype.type(0)
     halving = kH == 2 and kW == 2 and sH == 2 and sW == 2 and dH == 1 and dW == 1 and H == 2 * OH and W == 2 * OW
     for p in range(t * P // threads, (t + 1) * P // threads):
         if halving:
-            _spread_quarters(g, index, x, p)
+            for i in range(OH):
+                for a in range(2):
+                    for j in range(OW):
+                        value = g[p, i, j]
+                        cell = index[p, i, j] - 2 * a
+                        x[p, 2 * i + a, uintp(2 * j)] = value if cell == 0 else zero
+                        x[p, 2 * i + a, uintp(2 * j + 1)] = value if cell == 1 else zero
             continue
-        _fill(x, p, x.dtype.type(0))
+        for i in range(H):
+            for j in range(W):
+                x[p, i, j] = zero
         for i in range(OH):
             for j in range(OW):
                 cell = np.int64(index[p, i, j])
                 row = i * sH - pH + cell // kW * dH
                 column = j * sW - pW + cell % kW * dW
                 if 0 <= row < H and 0 <= column < W:
-                    x[p, row, column] += g[p, i, j]
-
-
-@jit
-def _spread_quarters(g, index, x, p):
-    """Write the plane p of the gradient of 2x2 windows with stride 2: each cell is written once."""
-    OH, OW = g.shape[1:]
-    zero = g.dtype.type(0)
-    for i in range(OH):
-        for a in range(2):
-            for j in range(OW):
-                value = g[p, i, j]
-                cell = index[p, i, j]
-                x[p, 2 * i + a, uintp(2 * j)] = value if cell == 2 * a else zero
-                x[p, 2 * i + a, uintp(2 * j + 1)] = value if cell == 2 * a + 1 else zero
+                    x[p, uintp(row), uintp(column)] += g[p, i, j]
 
 
 # ---------------------------------------------------------------------------------------------- average
@@ -293,10 +287,10 @@ def avg_pool2d(
     OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, (1, 1), (ceil_mode, ceil_mode))
     out = np.empty((*x.shape[:2], OH, OW), x.dtype)
     counts = _counts(x.shape[2:], (OH, OW), kernel, stride, padding, count_include_pad, divisor_override)
+    threads = threads_for(x.size)
     _avg_pool(
-        threads_for(x.size),
-        *(_planes(x), _planes(out), *(count.astype(x.dtype) for count in counts)),
-        *(*kernel, *stride, *padding),
+        *(threads, _planes(x), _planes(out), _padded_planes(threads, x, out, kernel, stride, padding, (1, 1), 0)),
+        *(*(count.astype(x.dtype) for count in counts), *kernel, *stride, *padding),
     )
     return out
 
@@ -352,20 +346,19 @@ def _sum_of_row(plane, q, top, out, p, i, kH, kW, stride, divisor, counts):
 
 
 @chunked
-def _avg_pool(t, threads, x, out, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
     P, H, W = x.shape
-    OH, OW = out.shape[1:]
-    padded_H = max(pH + H, (OH - 1) * sH + kH)
-    padded_W = max(pW + W, (OW - 1) * sW + kW)
-    is_padded = padded_H > H or padded_W > W
-    padded = np.empty((1, padded_H if is_padded else 0, padded_W), x.dtype)
-    if is_padded:
-        _fill(padded, 0, x.dtype.type(0))
+    OH = out.shape[1]
+    is_padded = padded.size > 0
+    plane = padded if is_padded else x
     halving = sW == 2 and kH == 2 and kW == 2
     for p in range(t * P // threads, (t + 1) * P // threads):
+        q = p
         if is_padded:
-            _copy_inside(x, p, padded, pH, pW)
-        plane, q = (padded, 0) if is_padded else (x, p)
+            q = t
+            for i in range(H):
+                for j in range(W):
+                    padded[t, pH + i, uintp(pW + j)] = x[p, i, j]
         for i in range(OH):
             if halving:
                 _sum_of_row(plane, q, i * sH, out, p, i, 2, 2, 2, row_counts[i], column_counts)
@@ -379,7 +372,9 @@ def _avg_pool_input(t, threads, g, x, row_counts, column_counts, kH, kW, sH, sW,
     OH, OW = g.shape[1:]
     halving = sH == 2 and sW == 2 and kH == 2 and kW == 2 and pH + pW == 0 and 2 * OH <= H and 2 * OW <= W
     for p in range(t * P // threads, (t + 1) * P // threads):
-        _fill(x, p, x.dtype.type(0))
+        for i in range(H):
+            for j in range(W):
+                x[p, i, j] = 0
         for i in range(OH):
             if halving:
                 for j in range(OW):
@@ -486,7 +481,9 @@ def _adaptive_avg_input(t, threads, g, x):
     P, H, W = x.shape
     OH, OW = g.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
-        _fill(x, p, x.dtype.type(0))
+        for i in range(H):
+            for j in range(W):
+                x[p, i, j] = 0
         for i in range(OH):
             top, bottom = i * H // OH, -(-(i + 1) * H // OH)
             for j in range(OW):
@@ -523,7 +520,9 @@ def _plane_put(t, threads, g, index, x):
     P, _, W = x.shape
     OH, OW = g.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
-        _fill(x, p, x.dtype.type(0))
+        for i in range(H):
+            for j in range(W):
+                x[p, i, j] = 0
         for i in range(OH):
             for j in range(OW):
                 cell = index[p, i, j]
