@@ -7,7 +7,7 @@ import numpy as np
 from ..engine import primitive
 from .elementwise import div, eq, exp, mul, sub, zeros_like
 from .index import take_along_dim
-from .shape import broadcast_to, normalized_dim, normalized_dims, reshape, squeeze, to_dtype
+from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
 # ruff: noqa: A001
 
@@ -17,9 +17,22 @@ def _kept_shape(shape, dims):
     return tuple(1 if i in dims else n for i, n in enumerate(shape))
 
 
+@primitive
+def _spread_to(g, *, shape, dims):
+    g = g.reshape(_kept_shape(shape, dims))
+    if math.prod(shape) > 4096:
+        return np.broadcast_to(g, shape)
+    out = np.empty(shape, g.dtype)
+    out[...] = g
+    return out
+
+
+_spread_to.defvjp(lambda h, out, g, shape, dims: reshape(_sum(h, dims=dims, keepdim=True), g.shape))
+
+
 def _spread(g, x, dims):
-    """Return a gradient of reduced shape repeated to the shape of `x`."""
-    return broadcast_to(reshape(g, _kept_shape(x.shape, dims)), x.shape)
+    """Return a gradient of reduced shape repeated to the shape of `x`: a view where that is large, a copy where small."""
+    return _spread_to(g, shape=x.shape, dims=dims)
 
 
 @primitive
