@@ -1,0 +1,115 @@
+"""The command line: train a network on handwritten digits.
+
+``python -m autograd_nn`` trains the ConvNet on the digits that come with the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import models, nn, optim
+from .checkpoints import save_tensors
+from .data import MNIST, DataLoader, TensorDataset
+from .kernels.compile import get_num_threads
+from .metrics import accuracy
+from .ops.random import Generator, manual_seed
+from .training import fit
+
+MODELS: dict[str, Callable[[], nn.Module]] = {"convnet": models.convnet, "lenet": models.lenet, "mlp": models.mlp}
+OPTIMIZERS: dict[str, Callable[..., Any]] = {"adam": optim.Adam, "sgd": optim.SGD}
+
+
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value > 0 or value == float("inf"):
+            raise argparse.ArgumentTypeError(f"expects a positive {'integer' if kind is int else 'number'}, got {text!r}")
+        return value
+
+    return parse
+
+
+def _folder(text: str) -> pathlib.Path:
+    if not pathlib.Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"expects a folder with the four MNIST files (IDX, plain or .gz), got {text!r}")
+    return pathlib.Path(text)
+
+
+def _file(text: str) -> pathlib.Path:
+    if not pathlib.Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"expects a file in a folder that exists, got {text!r}")
+    return pathlib.Path(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="autograd_nn", description="Train a network on handwritten digits.",
+                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--model", choices=MODELS, default="convnet", help="the network")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="the optimizer")
+    parser.add_argument("--epochs", type=_positive(int), default=10, help="passes over the training images")
+    parser.add_argument("--batch-size", type=_positive(int), default=100, help="images per step; 1 trains image by image")
+    parser.add_argument("--lr", type=_positive(float), default=0.005, help="the learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and the order of the images")
+    parser.add_argument("--data", type=_folder, metavar="DIR",
+                        help="a folder with the four MNIST files; without it the digits that come with the package: "
+                             "8,000 images to train and 2,000 others to test, both from MNIST's training set")
+    parser.add_argument("--limit", type=_positive(int), metavar="N", help="train on the first N images, test on at most N")
+    parser.add_argument("--save", type=_file, metavar="FILE", default="runs/digits.safetensors",
+                        help="where the weights go; the picture goes beside them")
+    return parser
+
+
+def _loader(dataset: MNIST, limit: int | None, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
+    count = min(limit or len(dataset), len(dataset))
+    images, labels = dataset.inputs[:count], dataset.labels[:count].astype(np.int64)
+    return DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=shuffle, generator=Generator(seed))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    save = pathlib.Path(options.save)
+    save.parent.mkdir(exist_ok=True)
+    try:
+        train_set, test_set = (MNIST(options.data, train=train) for train in (True, False))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    manual_seed(options.seed)
+    model = MODELS[options.model]()
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    loader = _loader(train_set, options.limit, options.batch_size, True, options.seed)
+    test_loader = _loader(test_set, options.limit, 500, False, options.seed)
+    print(f"{options.model}: {sum(p.numel() for p in model.parameters()):,} parameters, "
+          f"{len(loader.dataset):,} images to train and {len(test_loader.dataset):,} to test, "
+          f"batches of {options.batch_size}, {options.optimizer} at {options.lr:g}, {get_num_threads()} threads")
+    if options.data is None:
+        print("(all images are from MNIST's training set: the test accuracy is not MNIST's test accuracy)")
+    started = time.perf_counter()
+    history = fit(model, loader, optimizer, nn.functional.cross_entropy, options.epochs, test_loader,
+                  metrics={"accuracy": accuracy})
+    if history.epochs:
+        print(f"accuracy {history['validation_accuracy'][-1]:.2%} on the {len(test_loader.dataset):,} test images "
+              f"after {len(history)} epochs in {time.perf_counter() - started:.1f} s")
+    save_tensors(save, model.state_dict(), {"model": options.model})
+    print(f"weights: {save}")
+    return 130 if history.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
