@@ -61,6 +61,7 @@ column stays in it).
 import platform
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -120,9 +121,9 @@ def multiply_tile_reference(
         Element at which the tile starts.
     a_steps, b_steps : tuple of 3 int
         Elements from one turn of each reduction loop to the next.
-    a_row : int or tuple (group, outer, inner)
+    a_row : int, tuple (group, outer, inner) or 1-D int64 array
         Elements from one row to the next; the tuple puts row i at
-        ``(i // group) * outer + (i % group) * inner``.
+        ``(i // group) * outer + (i % group) * inner``, the array at its i-th element.
     b_vector, c_vector : int
         Elements from one vector to the next, ``lanes(c)`` where columns are neighbours.
     c_row : int
@@ -141,6 +142,7 @@ def multiply_tile_reference(
     """
     width = lanes_reference(c)
     group, outer, inner = a_row if isinstance(a_row, tuple) else (rows, 0, a_row)
+    is_table = not isinstance(a_row, tuple) and np.ndim(a_row) == 1
     for i in range(min(rows, keep[0])):
         for column in range(min(vectors * width, keep[1])):
             j, lane = divmod(column, width)
@@ -157,7 +159,7 @@ def multiply_tile_reference(
                     for k3 in range(counts[2]):
                         at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
                         at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + k3 * b_steps[2]
-                        at_a += (i // group) * outer + (i % group) * inner
+                        at_a += a_row[i] if is_table else (i // group) * outer + (i % group) * inner
                         total += a[at_a] * b[at_b + j * b_vector + lane]
             c[at_c] = 0 if relu and total < 0 else total
 
@@ -332,6 +334,24 @@ def multiply_tile_intrinsic(
     return signature, generate_multiply_tile
 
 
+def row_offsets(context, builder, rows, a_row_type, a_row):
+    """Return how far the tile's rows lie from its start, in each of the three forms of ``a_row``."""
+    if isinstance(a_row_type, types.Array):
+        table = array_pointer(context, builder, a_row_type, a_row)
+        return [builder.load(builder.gep(table, [whole(i)], source_etype=INT64), typ=INT64) for i in range(rows)]
+    if not isinstance(a_row_type, types.BaseTuple):
+        step = int64_of(context, builder, a_row_type, a_row)
+        return [builder.mul(whole(i), step) for i in range(rows)]
+    group, outer, inner = int64s_of(context, builder, a_row_type, a_row)
+    return [
+        builder.add(
+            builder.mul(builder.udiv(whole(i), group), outer),
+            builder.mul(builder.urem(whole(i), group), inner),
+        )
+        for i in range(rows)
+    ]
+
+
 def generate_multiply_tile(context, builder, signature, arguments):
     """Emit the tile: accumulators, three loops around one body, the masked or unmasked end."""
     (rows_type, vectors_type, counts_type, a_type, _, a_steps_type, a_row_type, b_type, _, b_steps_type, _,
@@ -351,17 +371,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
     )
     relu = context.cast(builder, relu, relu_type, types.boolean)
 
-    if isinstance(a_row_type, types.BaseTuple):
-        group, outer, inner = int64s_of(context, builder, a_row_type, a_row)
-    else:
-        group, outer, inner = whole(rows), whole(0), int64_of(context, builder, a_row_type, a_row)
-    a_offsets = [
-        builder.add(
-            builder.mul(builder.udiv(whole(i), group), outer),
-            builder.mul(builder.urem(whole(i), group), inner),
-        )
-        for i in range(rows)
-    ]
+    a_offsets = row_offsets(context, builder, rows, a_row_type, a_row)
     b_offsets = [builder.mul(whole(j), b_vector) for j in range(vectors)]
 
     a_tile = v.address(array_pointer(context, builder, a_type, a), a_start)
