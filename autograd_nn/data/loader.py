@@ -94,7 +94,8 @@ class DataLoader:
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError("DataLoader(): batch_sampler excludes batch_size, shuffle, sampler and "
-                                 f"drop_last (batch_size={batch_size}, shuffle={shuffle}, drop_last={drop_last})")
+                                 f"drop_last (batch_size={batch_size}, shuffle={shuffle}, "
+                                 f"drop_last={drop_last})")
             batch_size = getattr(batch_sampler, "batch_size", None)
             sampler = getattr(batch_sampler, "sampler", None)
         else:

@@ -114,8 +114,8 @@ class IDXDataset(ImageDataset):
         super().__init__(pixels, values, names, transform, target_transform)
 
 
-def _read_pair(name: str, images: Path, labels: Path, classes: Any) -> tuple[np.ndarray, np.ndarray,
-               tuple[str, ...]]:
+def _read_pair(name: str, images: Path, labels: Path,
+               classes: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Read the two files of a set and check that they fit each other and the classes."""
     values = read_idx(labels, dtype=np.uint8, ndim=1)
     pixels = read_idx(images, dtype=np.uint8, ndim=3)
