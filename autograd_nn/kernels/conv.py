@@ -8,7 +8,7 @@ cross-correlation: the kernel is not flipped.
 
 import numpy as np
 
-from . import direct, plain
+from . import direct, direct_weight, plain
 from .compile import threads_for
 
 __all__ = ["conv2d", "conv2d_input", "conv2d_weight"]
@@ -160,6 +160,11 @@ def conv2d_weight(
     if out is None:
         out = np.empty(shape, g.dtype)
     threads = threads_for(g.size * shape[1] * size[0] * size[1])
+    tables = direct_weight.weight_plan(
+        x.shape[0], x.shape[2:], g.shape[2:], x.shape[1], g.shape[1], size, stride, padding, dilation, groups, x.itemsize
+    )
+    direct_weight.weight_gradient(threads, dense(g), dense(x), out, tables)
+    return out
     corner = (padding[0][0], padding[1][0])
     plain.weight_gradient(threads, dense(g), dense(x), out, stride, corner, dilation, groups)
     return out
