@@ -333,15 +333,29 @@ def _names_read(rule: Callable[..., Any]) -> tuple[set[str], set[str]] | None:
 
 
 class Plan:
-    """What a call keeps for backward, given which of its inputs need a gradient."""
+    """What a call keeps for backward, given which of its inputs need a gradient.
 
-    __slots__ = ("everything", "inputs", "keeps", "output")
+    Attributes
+    ----------
+    inputs : list of bool
+        Which inputs some rule reads; `kept` are their positions, `everything` says that it is all of them.
+    output : bool
+        Whether some rule reads the result.
+    keeps : bool
+        Whether anything at all is kept that `backward` frees.
+    rules : list of (int, callable)
+        The position and vjp of each input that needs a gradient; empty where there is a joint rule.
+    """
 
-    def __init__(self, inputs: list[bool], output: bool, residuals: bool):
+    __slots__ = ("everything", "inputs", "keeps", "kept", "output", "rules")
+
+    def __init__(self, inputs: list[bool], output: bool, residuals: bool, rules: list[tuple[int, Callable[..., Any]]]):
         self.inputs = inputs
+        self.kept = [i for i, keep in enumerate(inputs) if keep]
         self.output = output
         self.everything = all(inputs)
         self.keeps = output or residuals or any(inputs)
+        self.rules = rules
 
 
 class Primitive:
@@ -469,12 +483,9 @@ class Primitive:
 
     def _plan(self, needs: int, count: int) -> Plan:
         """Work out what to keep from what the rules read (an input without a node is kept even for its shape)."""
-        if self.joint is not None:
-            rules = [self.joint]
-        else:
-            rules = [rule for i, rule in enumerate(self.rules) if rule is not None and needs >> i & 1]
+        rules = [] if self.joint else [(i, r) for i, r in enumerate(self.rules) if r is not None and needs >> i & 1]
         inputs, output = [False] * count, False
-        for rule in rules:
+        for rule in [self.joint] if self.joint else [rule for _, rule in rules]:
             if self.shapes_only:
                 inputs = [not needs >> i & 1 for i in range(count)]
                 break
@@ -487,7 +498,7 @@ class Primitive:
             output |= names[0] in data
             for i, name in enumerate(names[1:]):
                 inputs[i] |= name in data or (name in shape and not needs >> i & 1)
-        plan = self.plans[(1 << 2 * count) + needs] = Plan(inputs, output, self.residuals)
+        plan = self.plans[(1 << 2 * count) + needs] = Plan(inputs, output, self.residuals, rules)
         return plan
 
 
@@ -706,37 +717,33 @@ def _order(roots: Iterable[Node]) -> list[Node]:
     return order
 
 
-def _pull(call: Call, g: Any, create_graph: bool, wanted: Sequence[Node | None]) -> list[Any]:
-    """Apply the vjps of a call to the gradient of its result; return a gradient (or None) per input."""
-    primitive, parents, inputs = call.primitive, call.parents, call.inputs
+def _arguments(call: Call, create_graph: bool) -> tuple[list[Any], Any]:
+    """Return the inputs and the result of a call as its vjps get them: tensors, numbers, or nodes for the shape."""
+    inputs, parents = call.inputs, call.parents
     if inputs is None:
         raise RuntimeError(
-            f"backward(): what the gradient of {primitive.name}() needs was freed by an earlier backward() through the "
-            "same graph. Either a tensor computed before the training loop is used inside it, or losses of several "
+            f"backward(): what the gradient of {call.primitive.name}() needs was freed by an earlier backward() through "
+            "the same graph. Either a tensor computed before the training loop is used inside it, or losses of several "
             "steps are added up (add loss.item() instead); to differentiate twice, call backward(retain_graph=True)"
         )
     if call.time != _clock:
         _check_unchanged(call, [call.output, *inputs])
-    arguments: list[Any] = []
-    for array, parent in zip(inputs, parents):
-        if array is None:
-            arguments.append(parent)
-        elif type(array) is np.ndarray:
-            x = _new(_result_type)
+    arguments: list[Any] = parents.copy()
+    for i in call.plan.kept:
+        array = inputs[i]
+        if type(array) is _ndarray:
+            arguments[i] = x = _new(_result_type)
             x._data = array
-            x.node = parent if create_graph else None
-            arguments.append(x)
+            x.node = parents[i] if create_graph else None
         else:
-            arguments.append(array)
-    out = None if call.output is None else wrap(call.output, call if create_graph else None)
-    params = {**call.params, "residuals": call.residuals} if primitive.residuals else call.params
-    if primitive.joint is not None:
-        needs = tuple(want is not None for want in wanted)
-        return list(primitive.joint(g, out, *arguments, needs=needs, **params))
-    return [
-        None if want is None else rule(g, out, *arguments, **params)  # type: ignore[misc]
-        for rule, want in zip(primitive.rules, wanted)
-    ]
+            arguments[i] = array
+    return arguments, None if call.output is None else wrap(call.output, call if create_graph else None)
+
+
+def _joint_gradients(call: Call, g: Any, arguments: list[Any], out: Any, wanted: Sequence[Node | None]) -> Any:
+    params = {**call.params, "residuals": call.residuals} if call.primitive.residuals else call.params
+    needs = tuple(parent is not None for parent in wanted)
+    return call.primitive.joint(g, out, *arguments, needs=needs, **params)  # type: ignore[misc]
 
 
 def _fitted(g: Any, parent: Node, call: Call) -> Any:
@@ -775,47 +782,72 @@ def _propagate(
         if g is None:
             continue
         if node.hooks:
-            for hook in tuple(node.hooks.values()):
-                replaced = hook(g)
-                if replaced is not None:
-                    g = _checked_hook_result(replaced, node)
-                    owned.discard(node)
+            g = _hooked(g, node, owned)
+        is_call = type(node) is Call
         if targets is not None:
             if node in targets:
                 found[node] = g if create_graph or node in owned else wrap(g._data.copy())
-        elif not isinstance(node, Call) or node.retains:
+        elif not is_call or node.retains:
             _accumulate(node, g, node in owned, create_graph)
-        if not isinstance(node, Call):
+        if not is_call or (useful is not None and not any(parent in useful for parent in node.parents)):
             continue
-        parents = node.parents
-        wanted: Sequence[Any] = parents if useful is None else [parent if parent in useful else None for parent in parents]
-        _state.differentiating = node
-        results = _pull(node, g, create_graph, wanted)
-        lent = None
-        for part, parent in zip(results, wanted):
-            if part is None or parent is None:
+        if _state.listener is not None:
+            _state.differentiating = node
+        primitive, parents, params = node.primitive, node.parents, node.params
+        arguments, out = _arguments(node, create_graph)
+        if primitive.joint is not None:
+            wanted = parents if useful is None else [parent if parent in useful else None for parent in parents]
+            pairs = enumerate(_joint_gradients(node, g, arguments, out, wanted))
+        else:
+            pairs = node.plan.rules
+            if primitive.residuals:
+                params = {**params, "residuals": node.residuals}
+        for i, rule in pairs:
+            parent = parents[i]
+            if rule is None or parent is None or (useful is not None and parent not in useful):
                 continue
+            if primitive.joint is not None:
+                part = rule
+            elif params:
+                part = rule(g, out, *arguments, **params)
+            else:
+                part = rule(g, out, *arguments)
             array = part._data
             if array.shape != parent.shape or array.dtype is not parent.dtype:
                 part = _fitted(part, parent, node)
-            held = gradients.get(parent)
-            if held is None:
+                array = part._data
+            if parent not in gradients:
                 gradients[parent] = part
-                if type(parent) is Leaf:
-                    if lent is None:
-                        lent = [g._data, node.output, *node.inputs, *node.residuals]
-                    if array.base is None and all(array is not other for other in lent):
-                        owned.add(parent)
-                    lent.append(array)
+                if type(parent) is Leaf and array.base is None and not _lent(array, g, node, gradients, parent):
+                    owned.add(parent)
             elif parent in owned and not create_graph:
-                np.add(held._data, part._data, out=held._data)
+                held = gradients[parent]._data
+                np.add(held, array, out=held)
             else:
-                gradients[parent] = held + part
+                gradients[parent] = gradients[parent] + part
                 owned.add(parent)
         if not retain_graph and node.plan.keeps:
-            node.inputs = node.output = None  # type: ignore[assignment]
+            node.inputs = node.output = None
             node.residuals = ()
     return found
+
+
+def _lent(array: np.ndarray, g: Any, call: Call, gradients: dict[Node, Any], parent: Node) -> bool:
+    """Return whether something else than `parent` holds the array that a vjp of `call` returned."""
+    if array is g._data or array is call.output or any(array is other for other in (*call.inputs, *call.residuals)):
+        return True
+    siblings = (gradients.get(other) for other in call.parents if other is not None and other is not parent)
+    return any(sibling is not None and sibling._data is array for sibling in siblings)
+
+
+def _hooked(g: Any, node: Node, owned: set[Node]) -> Any:
+    """Return the gradient that the hooks of a node make of `g`."""
+    for hook in tuple(node.hooks.values()):  # type: ignore[union-attr]
+        replaced = hook(g)
+        if replaced is not None:
+            g = _checked_hook_result(replaced, node)
+            owned.discard(node)
+    return g
 
 
 def _checked_hook_result(g: Any, node: Node) -> Any:

@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m benchmarks [subject ...]``; one file per subject over one measuring core."""

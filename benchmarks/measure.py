@@ -1,0 +1,99 @@
+"""The measuring core: interleaved rivals, warm-up apart, medians with their spread.
+
+The candidates of one comparison take turns, a sample each, until the time is up. A machine that slows down
+slows all of them; what is reported is the median over the rounds, and ratios are medians of the ratios within a
+round.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+SAMPLE_SECONDS = 0.002  # repeated inside a sample until it lasts this long
+
+
+@dataclasses.dataclass
+class Timing:
+    """Seconds per call: median, quartiles and the first call, which may have compiled.
+
+    Attributes
+    ----------
+    samples : list of float
+        Seconds per call of each round.
+    first : float
+        Seconds of the first call.
+    """
+
+    samples: list[float]
+    first: float
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.samples)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        if len(self.samples) < 2:
+            return self.samples[0], self.samples[0]
+        low, _, high = statistics.quantiles(self.samples, n=4, method="inclusive")
+        return low, high
+
+    def ratio(self, other: Timing) -> float:
+        """Return the median over the rounds of the other's time divided by this one's (above 1: this is faster)."""
+        return statistics.median(b / a for a, b in zip(self.samples, other.samples))
+
+
+def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0, rounds: int = 5) -> dict[str, Timing]:
+    """Time functions in turn.
+
+    Parameters
+    ----------
+    candidates : mapping of name to function of no arguments
+    seconds : float
+        For all rounds together.
+    rounds : int
+        The least number of rounds.
+
+    Returns
+    -------
+    dict of str to Timing
+    """
+    timings, repeats = {}, {}
+    for name, call in candidates.items():
+        started = time.perf_counter()
+        call()
+        timings[name] = Timing([], time.perf_counter() - started)
+        call()
+        started = time.perf_counter()
+        call()
+        once = max(time.perf_counter() - started, 1e-7)
+        repeats[name] = max(1, round(SAMPLE_SECONDS / once))
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until or len(next(iter(timings.values())).samples) < rounds:
+            for name, call in candidates.items():
+                n = repeats[name]
+                started = time.perf_counter()
+                for _ in range(n):
+                    call()
+                timings[name].samples.append((time.perf_counter() - started) / n)
+            gc.collect(0)
+    finally:
+        if collecting:
+            gc.enable()
+    return timings
+
+
+def readable(seconds: float) -> str:
+    """Return a time with three digits and a unit."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "us")):
+        if seconds * factor >= 1:
+            break
+    value = seconds * factor
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"

@@ -1,0 +1,136 @@
+"""Overhead: microseconds per recorded operation on tensors so small that arithmetic costs nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+import autograd_nn as ag
+
+from .measure import compare
+from .report import OURS, Row, Table
+from .rivals import rival
+
+LENGTH = 20  # operations in a chain
+
+
+class Value:
+    """A scalar that records its operations, after the manner of teaching engines: one closure per operation."""
+
+    def __init__(self, data, parents=()):
+        self.data, self.grad, self.parents = data, 0.0, parents
+        self.push = lambda: None
+
+    def __mul__(self, other):
+        out = Value(self.data * other.data, (self, other))
+
+        def push():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+
+        out.push = push
+        return out
+
+    def tanh(self):
+        out = Value(math.tanh(self.data), (self,))
+
+        def push():
+            self.grad += (1 - out.data**2) * out.grad
+
+        out.push = push
+        return out
+
+    def backward(self):
+        order, seen, stack = [], set(), [(self, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+            elif id(node) not in seen:
+                seen.add(id(node))
+                stack.append((node, True))
+                stack.extend((parent, False) for parent in node.parents)
+        self.grad = 1.0
+        for node in reversed(order):
+            node.push()
+
+
+def _chain(x, y):
+    for _ in range(LENGTH):
+        x = x * y
+    return x
+
+
+def _scalars(x, y, tanh):
+    for _ in range(LENGTH // 2):
+        x = tanh(x * y)
+    return x
+
+
+def run(seconds: float) -> Table:
+    """Time products and chains of products of vectors of 8 elements, and scalar graphs."""
+    absent: list[str] = []
+    torch, mygrad, hips = (rival(name, absent) for name in ("torch", "mygrad", "autograd"))
+    product: dict[str, Callable[[], object]] = {}
+    chain: dict[str, Callable[[], object]] = {}
+    shared: dict[str, Callable[[], object]] = {}
+    scalar: dict[str, Callable[[], object]] = {}
+    inference: dict[str, Callable[[], object]] = {}
+
+    ones = np.ones(8, np.float32)
+    x, y = ag.Tensor(ones, requires_grad=True), ag.Tensor(ones, requires_grad=True)
+    constant = ag.Tensor(ones)
+    s, t = ag.tensor(0.5, requires_grad=True), ag.tensor(0.9, requires_grad=True)
+
+    def unrecorded():
+        with ag.no_grad():
+            return _chain(x, y)
+
+    product[OURS] = lambda: x * y
+    chain[OURS] = lambda: _chain(x, constant).backward(ones)
+    shared[OURS] = lambda: _chain(x, y).backward(ones)
+    scalar[OURS] = lambda: _scalars(s, t, ag.tanh).backward()
+    inference[OURS] = unrecorded
+    if torch:
+        tx, ty, tc = torch.ones(8, requires_grad=True), torch.ones(8, requires_grad=True), torch.ones(8)
+        ts, tt = torch.tensor(0.5, requires_grad=True), torch.tensor(0.9, requires_grad=True)
+
+        def torch_unrecorded():
+            with torch.no_grad():
+                return _chain(tx, ty)
+
+        product["torch"] = lambda: tx * ty
+        chain["torch"] = lambda: _chain(tx, tc).backward(tc)
+        shared["torch"] = lambda: _chain(tx, ty).backward(tc)
+        scalar["torch"] = lambda: _scalars(ts, tt, torch.tanh).backward()
+        inference["torch"] = torch_unrecorded
+    if mygrad:
+        mx, my = mygrad.tensor(ones), mygrad.tensor(ones)
+        ms, mt = mygrad.tensor(0.5), mygrad.tensor(0.9)
+        product["mygrad"] = lambda: mx * my
+        shared["mygrad"] = lambda: _chain(mx, my).backward(ones)
+        scalar["mygrad"] = lambda: _scalars(ms, mt, mygrad.tanh).backward()
+    if hips:
+        hips_numpy = rival("autograd.numpy", absent)
+        assert hips_numpy is not None
+        gradient = hips.grad(lambda p: hips_numpy.sum(_chain(p[0], p[1])))
+        shared["autograd"] = lambda: gradient((ones, ones))
+        scalar_gradient = hips.grad(lambda p: _scalars(p[0], p[1], hips_numpy.tanh))
+        scalar["autograd"] = lambda: scalar_gradient((0.5, 0.9))
+    scalar["micrograd style"] = lambda: _scalars(Value(0.5), Value(0.9), Value.tanh).backward()
+
+    rows = []
+    for case, candidates, operations in (
+        ("product of two 8-vectors, recorded", product, 1),
+        ("the same under no_grad", inference, LENGTH),
+        ("forward + backward, one factor needs a gradient", chain, LENGTH),
+        ("forward + backward, both factors do", shared, LENGTH),
+        ("scalars, x = tanh(x y), forward + backward", scalar, LENGTH),
+    ):
+        timings = compare(candidates, seconds)
+        for timing in timings.values():
+            timing.samples = [sample / operations for sample in timing.samples]
+        rows.append(Row(case, timings))
+    return Table("Overhead", f"Time per operation (chains of {LENGTH}), median (quartiles).", rows, absent)
