@@ -39,7 +39,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import llvmlite
 import llvmlite.binding
@@ -324,10 +324,21 @@ def _entry_point(body):
 
 
 class chunked:
-    """Compile an entry point given as ``body(t, threads, ...)``, one chunk of its work, on first use."""
+    """Compile an entry point given as ``body(t, threads, ...)``, one chunk of its work, on first use.
 
-    def __init__(self, function):
+    Parameters
+    ----------
+    contract : bool
+        Let LLVM fuse multiplications with additions. Without it (``@chunked(contract=False)``) each operation is
+        rounded on its own, wherever in its vectorized loop an element falls.
+    """
+
+    def __new__(cls, function=None, **options):
+        return super().__new__(cls) if function is not None else partial(cls, **options)
+
+    def __init__(self, function, *, contract=True):
         self.python = function
+        self.options = OPTIONS if contract else OPTIONS | {"fastmath": False}
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 
@@ -336,8 +347,8 @@ class chunked:
         """The build for all numbers of threads, ``build(threads, workers, ...)``."""
         if JIT_DISABLED:
             return self._interpret
-        body = numba.njit(**OPTIONS)(self.python)
-        return _build(_entry_point(body), "chunked", named_after=self.python)
+        body = numba.njit(**self.options)(self.python)
+        return _build(_entry_point(body), "chunked", named_after=self.python, fastmath=self.options["fastmath"])
 
     def _interpret(self, threads, workers, *arguments):
         for t in range(threads):
@@ -369,9 +380,7 @@ class kernel:
     @cached_property
     def parallel(self):
         """The build whose ``prange`` runs in Numba's pool."""
-        # Fusion would merge two loops of one length into one, though the second reads what the first
-        # wrote, where Numba cannot see it (inside a called function).
-        return _build(self.python, "parallel", parallel={"fusion": False})
+        return _build(self.python, "parallel", parallel=True)
 
     def __call__(self, threads, *arguments):
         if threads == 1 or _forked:

@@ -1,0 +1,177 @@
+"""Optimizer updates in place: one pass over parameter, gradient and state.
+
+Each element is computed on its own, without contraction into fused multiply-adds, so that the result does not
+depend on the array's size or on the number of threads. Hyper-parameters and bias corrections are computed in
+double precision and rounded once to the parameter's dtype, as in PyTorch.
+"""
+
+import math
+
+import numpy as np
+from numpy import uintp
+
+from autograd_nn.kernels.compile import chunked, threads_for
+from autograd_nn.kernels.memory import contiguous
+
+__all__ = ["adam_step", "sgd_step"]
+
+
+def _flat(x):
+    return x if x.ndim == 1 else x.reshape(-1)
+
+
+def _in_place(update, p, g, states, *settings):
+    """Run ``update(threads, p, g, *states, *settings)`` on flat arrays, through copies where some are strided."""
+    arrays = p, *states
+    if all([x.flags.carray for x in arrays]):
+        g = contiguous(g)
+        update(threads_for(2 * p.size), _flat(p), _flat(g), *map(_flat, states), *settings)
+        return
+    copies = [np.array(x, order="C") for x in arrays]
+    _in_place(update, copies[0], g, copies[1:], *settings)
+    for x, copy in zip(arrays, copies, strict=True):
+        x[...] = copy
+
+
+def sgd_step(
+    p,
+    g,
+    buf=None,
+    *,
+    lr,
+    momentum=0.0,
+    dampening=0.0,
+    weight_decay=0.0,
+    nesterov=False,
+    maximize=False,
+    first=False,
+):
+    """Update a parameter by stochastic gradient descent, in place.
+
+    With ``g`` negated if `maximize` and then ``g += weight_decay * p``::
+
+        buf = g                                      if first
+        buf = momentum * buf + (1 - dampening) * g   otherwise
+        d = g + momentum * buf if nesterov else buf
+        p -= lr * d
+
+    Without momentum ``d = g`` and `buf` is not used.
+
+    Parameters
+    ----------
+    p : ndarray, float32 or float64
+        The parameter, changed in place.
+    g : ndarray, shape and dtype of `p`
+    buf : ndarray, shape and dtype of `p`, optional
+        Momentum buffer, changed in place; needed where ``momentum != 0``.
+    first : bool
+        Whether this is the buffer's first step, which takes the gradient undampened.
+    """
+    settings = float(lr), float(weight_decay), bool(maximize)
+    if momentum == 0:
+        _in_place(_sgd, p, g, (), *settings)
+        return
+    _in_place(
+        _sgd_momentum,
+        *(p, g, (buf,)),
+        *(*settings, 0.0 if first else float(momentum), 1.0 if first else 1.0 - dampening),
+        *(float(momentum), bool(nesterov)),
+    )
+
+
+@chunked(contract=False)
+def _sgd(t, threads, p, g, lr, weight_decay, maximize):
+    T = p.dtype.type
+    rate, decay, sign = T(lr), T(weight_decay), T(-1 if maximize else 1)
+    for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
+        p[i] -= rate * (sign * g[i] + decay * p[i])
+
+
+@chunked(contract=False)
+def _sgd_momentum(t, threads, p, g, buf, lr, weight_decay, maximize, keep, take, momentum, nesterov):
+    T = p.dtype.type
+    rate, decay, sign = T(lr), T(weight_decay), T(-1 if maximize else 1)
+    kept, taken = T(keep), T(take)
+    from_gradient, from_buffer = T(1 if nesterov else 0), T(momentum if nesterov else 1)
+    for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
+        gradient = sign * g[i] + decay * p[i]
+        buf[i] = kept * buf[i] + taken * gradient
+        p[i] -= rate * (from_gradient * gradient + from_buffer * buf[i])
+
+
+def adam_step(
+    p,
+    g,
+    m,
+    v,
+    *,
+    lr,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    step,
+    decoupled=False,
+    maximize=False,
+    vmax=None,
+):
+    """Update a parameter by Adam (Kingma and Ba, 2015) or, if `decoupled`, AdamW (Loshchilov and Hutter, 2019).
+
+    In place, with ``g`` negated if `maximize`::
+
+        p *= 1 - lr * weight_decay     if decoupled
+        g += weight_decay * p          otherwise
+        m += (1 - beta1) * (g - m)
+        v = beta2 * v + (1 - beta2) * g * g
+        p -= lr / (1 - beta1**step) * m / (sqrt(v) / sqrt(1 - beta2**step) + eps)
+
+    With `vmax` (AMSGrad, Reddi et al., 2018) ``vmax = max(vmax, v)`` stands in the place of ``v`` in the last line.
+
+    Parameters
+    ----------
+    p : ndarray, float32 or float64
+        The parameter, changed in place.
+    g : ndarray, shape and dtype of `p`
+    m, v : ndarray, shape and dtype of `p`
+        Running averages of the gradient and its square, zero before the first step; changed in place.
+    step : int
+        Number of this step, from 1.
+    vmax : ndarray, shape and dtype of `p`, optional
+        Running maximum of `v`, changed in place.
+    """
+    settings = (
+        *(lr / (1 - beta1**step), 1.0 / math.sqrt(1 - beta2**step), 1 - beta1, beta2, 1 - beta2, float(eps)),
+        *(1 - lr * weight_decay if decoupled else 1.0, 0.0 if decoupled else float(weight_decay)),
+        -1.0 if maximize else 1.0,
+    )
+    if vmax is None:
+        _in_place(_adam, p, g, (m, v), *settings)
+    else:
+        _in_place(_amsgrad, p, g, (m, v, vmax), *settings)
+
+
+@chunked(contract=False)
+def _adam(t, threads, p, g, m, v, rate, correction, take1, keep2, take2, eps, shrink, decay, sign):
+    T = p.dtype.type
+    rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
+    eps, shrink, decay, sign = T(eps), T(shrink), T(decay), T(sign)
+    for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
+        weight = p[i] * shrink
+        gradient = sign * g[i] + decay * weight
+        m[i] += take1 * (gradient - m[i])
+        v[i] = keep2 * v[i] + take2 * gradient * gradient
+        p[i] = weight - rate * m[i] / (np.sqrt(v[i]) * correction + eps)
+
+
+@chunked(contract=False)
+def _amsgrad(t, threads, p, g, m, v, vmax, rate, correction, take1, keep2, take2, eps, shrink, decay, sign):
+    T = p.dtype.type
+    rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
+    eps, shrink, decay, sign = T(eps), T(shrink), T(decay), T(sign)
+    for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
+        weight = p[i] * shrink
+        gradient = sign * g[i] + decay * weight
+        m[i] += take1 * (gradient - m[i])
+        v[i] = keep2 * v[i] + take2 * gradient * gradient
+        vmax[i] = vmax[i] if vmax[i] > v[i] else v[i]
+        p[i] = weight - rate * m[i] / (np.sqrt(vmax[i]) * correction + eps)
