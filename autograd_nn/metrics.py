@@ -17,6 +17,7 @@ from .tensor import Tensor
 __all__ = ["PrecisionRecallF1", "accuracy", "confusion_matrix", "precision_recall_f1"]
 
 ROW_SUM_TOLERANCE = 1e-3
+MOST_CLASSES = 2**14  # a confusion matrix of 2 GB
 
 
 def _array(name: str, what: str, value: Any) -> np.ndarray:
@@ -68,6 +69,8 @@ def _inputs(name: str, prediction: Any, target: Any, ignore_index: int | None,
                                  f"target.shape={target.shape})")
             classes = array.shape[1]
     indices = _target_indices(name, target)
+    if prediction.ndim == 1:
+        prediction = prediction.astype(np.int64)
     if ignore_index is not None:
         kept = indices != ignore_index
         prediction, indices = prediction[kept], indices[kept]
@@ -187,7 +190,10 @@ def _count(name: str, prediction: Any, target: Any, classes: int | None,
                              f"{len(scores)} rows, which predict no class")
         scores = scores.argmax(axis=1)
     size = int(max(scores.max(initial=-1), indices.max(initial=-1)) + 1 if found is None else found)
-    return np.bincount(indices * size + scores.astype(np.int64), minlength=size * size).reshape(size, size)
+    if size > MOST_CLASSES:
+        raise ValueError(f"{name}(): the largest class index is {size - 1}, a matrix of more than {MOST_CLASSES} "
+                         "classes is not made")
+    return np.bincount(indices * size + scores, minlength=size * size).reshape(size, size)
 
 
 class PrecisionRecallF1(NamedTuple):

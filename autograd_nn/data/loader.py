@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -122,9 +123,13 @@ class DataLoader:
         self._resumed = False
         self._started = False
 
+    @property
+    def _order(self) -> Any:
+        """What sets the order of the samples: the batch sampler, or the sampler where there are no batches."""
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
+
     def __len__(self) -> int:
-        source: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
-        return len(source)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Any]:
         if self.seed is None:
@@ -176,8 +181,7 @@ class DataLoader:
         return self.collate_fn([self.dataset[index] for index in indices.tolist()])
 
     def _sampler_state(self) -> dict[str, Any]:
-        source: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
-        return source.state_dict() if hasattr(source, "state_dict") else {}
+        return self._order.state_dict() if hasattr(self._order, "state_dict") else {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the loader stands: plain numbers, in nested dicts, that JSON can hold.
@@ -219,9 +223,11 @@ class DataLoader:
         seed = None if seed is None else whole_number(seed, name + "seed", 0, LARGEST_SEED)
         epoch = whole_number(state["epoch"], name + "epoch", 0)
         position = whole_number(state["position"], name + "position", 0)
-        source: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
-        if hasattr(source, "load_state_dict"):
-            source.load_state_dict(state["sampler"])
+        most = length_hint(self._order, position)
+        if position > most:
+            raise ValueError(f"{name}position must be at most {most} (position={position})")
+        if hasattr(self._order, "load_state_dict"):
+            self._order.load_state_dict(state["sampler"])
         self.seed, self.epoch, self.position = seed, epoch, position
         self._order_state = state["sampler"]
         self._started = self._resumed = bool(state["started"])

@@ -129,7 +129,7 @@ def test_errors_name_what_was_expected_and_found(folder):
     with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte.*download=True"):
         MNIST(folder / "empty")
     write_idx(folder / "train-labels-idx1-ubyte.gz", np.zeros(19, np.uint8))
-    with pytest.raises(ValueError, match="20 images in .* and 19 labels"):
+    with pytest.raises(ValueError, match=r"20 images in .* and 19 labels"):
         MNIST(folder)
     write_idx(folder / "train-labels-idx1-ubyte.gz", np.array([0] * 19 + [12], np.uint8))
     with pytest.raises(ValueError, match=r"labels in \[0, 10\), found 12 at position 19"):
