@@ -293,7 +293,7 @@ def _build(function, build, named_after=None, **options):
 # ------------------------------------------------------------------------------------------- decorators
 
 
-def jit(function=None, *, inline=False, reassociate=False):
+def jit(function=None, *, inline=False, reassociate=False, borrows=False):
     """Compile a serial helper of kernels, on first use.
 
     Parameters
@@ -303,11 +303,15 @@ def jit(function=None, *, inline=False, reassociate=False):
     reassociate : bool
         Let LLVM split a sum over vector lanes. Only for helpers that sum a run of their own: the order is
         then fixed by the length of the run.
+    borrows : bool
+        Leave all counting of references to the caller, which holds the arrays. Numba counts with calls and locked
+        instructions around every use that it cannot follow, hundreds of cycles around each register tile. The
+        helper cannot create arrays, only slice those that it is given.
     """
     if function is None:
-        return lambda function: jit(function, inline=inline, reassociate=reassociate)
+        return lambda function: jit(function, inline=inline, reassociate=reassociate, borrows=borrows)
     fastmath = OPTIONS["fastmath"] | ({"reassoc"} if reassociate else set())
-    return _build(function, "helper", fastmath=fastmath, forceinline=inline)
+    return _build(function, "helper", fastmath=fastmath, forceinline=inline, _nrt=not borrows)
 
 
 def _entry_point(body):

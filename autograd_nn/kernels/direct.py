@@ -27,9 +27,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from .compile import JIT_DISABLED, chunked, jit
+from .compile import chunked, jit
 from .tile import ADD, BIAS_OF_ROW, VECTOR_BYTES, ZERO, copy_vector, lanes, multiply_tile
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
@@ -102,30 +101,30 @@ class Term(NamedTuple):
     packed: int  # weights packed before it
 
 
-if JIT_DISABLED:
-
-    def to_fixed_tuple(array, length):  # noqa: F811
-        """Return the elements of an array as a tuple (the twin of Numba's function of this name)."""
-        return tuple(int(each) for each in array[:length])
-
-
 DEPTH = Plan._fields.index("depth")
 PLAN_SIZE, PASS_SIZE, TERM_SIZE = len(Plan._fields), len(Pass._fields), len(Term._fields)
 
 
-@jit
-def plan_of(table):
-    return Plan(*to_fixed_tuple(table, PLAN_SIZE))
+# Written out: what a helper does not use of a table is then never loaded.
 
 
-@jit
-def pass_of(table, k):
-    return Pass(*to_fixed_tuple(table[k], PASS_SIZE))
+@jit(borrows=True)
+def plan_of(t):
+    """Return a table as a named tuple."""
+    return Plan(
+        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
+        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27], t[28],
+    )  # fmt: skip
 
 
-@jit
-def term_of(table, k):
-    return Term(*to_fixed_tuple(table[k], TERM_SIZE))
+@jit(borrows=True)
+def pass_of(t, k):
+    return Pass(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7])
+
+
+@jit(borrows=True)
+def term_of(t, k):
+    return Term(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6])
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -260,7 +259,7 @@ def plan(
     )
 
 
-@jit
+@jit(borrows=True)
 def pack_block(w, w_start, count, packed, at, plan, terms):
     """Copy the weights of `count` target channels in the order in which tiles read them."""
     p = plan_of(plan)
@@ -277,15 +276,20 @@ def pack_block(w, w_start, count, packed, at, plan, terms):
                     at += ROWS
 
 
-@jit
+@jit(borrows=True)
 def copy_row(source, start, target, at, count):
-    """Copy `count` neighbours by whole vectors: up to a vector more is overwritten, with zeros."""
+    """Copy `count` neighbours by whole vectors, the last of which overlaps the one before."""
     width = lanes(source)
-    for q in range(0, count, width):
-        copy_vector(source, start + q, target, at + q, count - q)
+    if count >= width:
+        for q in range(0, count - width, width):
+            copy_vector(source, start + q, target, at + q, width)
+        copy_vector(source, start + count - width, target, at + count - width, width)
+    else:
+        for q in range(count):
+            target[at + q] = source[start + q]
 
 
-@jit
+@jit(borrows=True)
 def fill_planes(x, start, planes, plan, first_row, last_row):
     """Copy rows of one group's channels of one image, with borders of zeros and split by stride."""
     p = plan_of(plan)
@@ -314,25 +318,21 @@ def fill_planes(x, start, planes, plan, first_row, last_row):
                 at += p.plane_width
 
 
-@jit
-def store_rows(source, start, target, at, plan, this, row_count, end):
-    """Copy the rows of a flat result to their place; nothing is written from element `end` on."""
+@jit(borrows=True)
+def store_rows(source, start, target, at, plan, this, row_count):
+    """Copy the rows of a flat result to their place."""
     p = plan_of(plan)
-    width = lanes(source)
-    for r in range(row_count):
-        if p.step_x != 1:
-            for q in range(this.columns):
-                target[at + q * p.step_x] = source[start + q]
-        elif at + (this.columns + width - 1) // width * width <= end:
+    for _ in range(row_count):
+        if p.step_x == 1:
             copy_row(source, start, target, at, this.columns)
         else:
             for q in range(this.columns):
-                target[at + q] = source[start + q]
+                target[at + q * p.step_x] = source[start + q]
         start += p.plane_width
         at += p.step_y * p.target_width
 
 
-@jit
+@jit(borrows=True)
 def multiply_block(count, counts, a, a_start, b, b_start, b_steps, b_vector,
                    c, c_start, c_row, c_vector, columns, begin, bias, bias_start, relu):  # fmt: skip
     """Run the smallest tile that holds `count` rows."""
@@ -348,7 +348,7 @@ def multiply_block(count, counts, a, a_start, b, b_start, b_steps, b_vector,
                       c, c_start, c_row, c_vector, (count, columns), begin, bias, bias_start, relu)  # fmt: skip
 
 
-@jit
+@jit(borrows=True)
 def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_start, plane_row,
                  buffer, out, out_start, bias, bias_start, has_bias, relu, plan, terms):  # fmt: skip
     """Compute the pixels of one pass in one band for one block of target channels."""
@@ -400,8 +400,7 @@ def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_st
                 )  # fmt: skip
     if not direct:
         for i in range(block_rows):
-            end = out_start + i * out_channel + (row_count - 1) * p.step_y * p.target_width + this.columns
-            store_rows(buffer, i * p.flat_size, out, out_start + i * out_channel, plan, this, row_count, end)
+            store_rows(buffer, i * p.flat_size, out, out_start + i * out_channel, plan, this, row_count)
 
 
 @jit
@@ -434,7 +433,7 @@ def convolve_units(first, last, x, packed, bias, has_bias, out, relu, plan, pass
                     )  # fmt: skip
 
 
-@jit
+@jit(borrows=True)
 def pack_range(first, last, w, packed, plan, terms, blocks):
     """Pack the blocks `first` to `last`, counted over all groups."""
     p = plan_of(plan)

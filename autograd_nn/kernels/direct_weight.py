@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import chunked, jit
-from .direct import Plan, ceil_div, fill_planes, to_fixed_tuple
+from .direct import Plan, ceil_div, fill_planes
 from .tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile, transpose_block
 
 __all__ = ["weight_gradient", "weight_plan"]
@@ -54,12 +54,13 @@ class WeightPlan(NamedTuple):
     rows: int  # of g that one tile sums over
 
 
-PLAN_SIZE = len(WeightPlan._fields)
-
-
-@jit
-def weight_plan_of(table):
-    return WeightPlan(*to_fixed_tuple(table, PLAN_SIZE))
+@jit(borrows=True)
+def weight_plan_of(t):
+    """Return a table as a named tuple."""
+    return WeightPlan(
+        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
+        t[15], t[16], t[17], t[18],
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
@@ -113,7 +114,7 @@ def weight_plan(images, size, out_size, channels, out_channels, kernel, stride, 
     return np.array(sizes, np.int64), np.array(list(copy.values()), np.int64), places.astype(np.int64)
 
 
-@jit
+@jit(borrows=True)
 def transpose_gradient(g, start, pixels, channels, columns, target, at):
     """Write g[channel, pixel] of some channels to target[pixel, channel], with zeros up to `columns` channels."""
     width = lanes(g)
@@ -123,7 +124,7 @@ def transpose_gradient(g, start, pixels, channels, columns, target, at):
                             (channels - o, pixels - p), width)  # fmt: skip
 
 
-@jit
+@jit(borrows=True)
 def multiply_taps(tile_rows, vectors, counts, x, x_start, x_steps, places, g, g_start, g_steps, d, d_start,
                   columns, begin):  # fmt: skip
     """Add to the accumulators of one tile."""
