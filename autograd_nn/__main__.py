@@ -19,7 +19,7 @@ from .checkpoints import save_tensors
 from .data import MNIST, DataLoader, TensorDataset
 from .kernels.compile import get_num_threads
 from .metrics import accuracy
-from .ops.random import Generator, manual_seed
+from .ops.random import manual_seed
 from .training import fit
 
 MODELS: dict[str, Callable[[], nn.Module]] = {"convnet": models.convnet, "lenet": models.lenet, "mlp": models.mlp}
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 def _loader(dataset: MNIST, limit: int | None, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
     count = min(limit or len(dataset), len(dataset))
     images, labels = dataset.inputs[:count], dataset.labels[:count].astype(np.int64)
-    return DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=shuffle, generator=Generator(seed))
+    return DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -49,7 +49,9 @@ def convnet(
     """
     pooled = ((size - kernel_size) // stride + 1) // 2
     if pooled < 1:
-        raise ValueError(f"convnet(): nothing is left to pool (size={size}, kernel_size={kernel_size}, stride={stride})")
+        raise ValueError(
+            f"convnet(): nothing is left to pool (size={size}, kernel_size={kernel_size}, stride={stride})"
+        )
     return nn.Sequential(
         nn.Conv2d(1, filters, kernel_size, stride),
         nn.ReLU(),

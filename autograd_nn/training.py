@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from tqdm import tqdm
@@ -52,8 +52,10 @@ class History:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("epoch", *self.names))
-        cells = ([i, *(f"{epoch.get(name, math.nan):.4g}" for name in self.names)] for i, epoch in enumerate(self.epochs, 1))
-        rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
+        rows = ""
+        for i, epoch in enumerate(self.epochs, 1):
+            cells = [str(i), *(f"{epoch.get(name, math.nan):.4g}" for name in self.names)]
+            rows += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         return f"<table><tr>{head}</tr>{rows}</table>"
 
 
@@ -198,7 +200,9 @@ class _Means:
 
 
 @no_grad()
-def evaluate(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], metrics: Metrics | None = None) -> dict[str, float]:
+def evaluate(
+    model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], metrics: Metrics | None = None
+) -> dict[str, float]:
     """Return the mean loss and metrics of a model over a loader's batches, in evaluation mode and without recording."""
     training = model.training
     model.eval()
@@ -244,13 +248,14 @@ def fit(
     Returns
     -------
     History
-        Interrupting a run (Ctrl-C, or the notebook's stop) ends it in the same way: the model keeps the weights of the last
-        whole step, and ``history.interrupted`` is true.
+        Interrupting a run (Ctrl-C, or the notebook's stop) ends it in the same way: the model keeps the weights of the
+        last whole step, and ``history.interrupted`` is true.
     """
     history = History() if history is None else history
     callbacks = [ProgressBar(), StopOnNaN()] if callbacks is None else list(callbacks)
     done = len(history)
-    run = Run(model, optimizer, done + epochs, len(loader) if hasattr(loader, "__len__") else None, history)
+    steps = len(loader) if isinstance(loader, Sized) else None
+    run = Run(model, optimizer, done + epochs, steps, history)
     model.train()
     try:
         _tell(callbacks, "on_train_begin", run)

@@ -14,7 +14,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import Tensor, enable_grad, engine, grad, no_grad, primitive, tensor
-from autograd_nn.engine import elementwise, listen, mark_changed
+from autograd_nn.engine import elementwise, graph, listen, mark_changed
 from autograd_nn.ops.elementwise import add, exp, mul
 
 
@@ -260,7 +260,7 @@ def test_a_rule_of_the_wrong_shape_is_named():
         return x.sum(keepdims=True)
 
     broken.defvjp(lambda g, out, x: g)
-    with pytest.raises(RuntimeError, match=r"broken\(\): its vjp gave a gradient of shape \(1,\) for an input of shape \(3,\)"):
+    with pytest.raises(RuntimeError, match=r"broken\(\): its vjp gave a gradient of shape \(1,\) .* of shape \(3,\)"):
         broken(leaf(1.0, 2.0, 3.0)).backward()
 
 
@@ -334,7 +334,7 @@ def test_a_leaf_cannot_be_changed_in_place_while_recording():
 def test_stamps_of_dead_arrays_are_forgotten():
     for _ in range(5000):
         mark_changed(np.zeros(1))
-    assert len(engine._stamps) <= 2048
+    assert len(graph.stamps) <= 2048
 
 
 # ------------------------------------------------------------------------------------ recording
@@ -556,7 +556,8 @@ def _layer(module):
 def test_imports_point_down(path):
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     tree = ast.parse(path.read_text())
-    inside = [node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(f)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = [node for function in functions for node in ast.walk(function)]
     assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in inside), "an import inside a function"
     if parts == ("__init__",):
         return
@@ -565,12 +566,12 @@ def test_imports_point_down(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            targets = [".".join((*base, node.module))] if node.module else [".".join((*base, a.name)) for a in node.names]
-            for target in targets:
+            modules = [node.module] if node.module else [alias.name for alias in node.names]
+            for target in [".".join((*base, module)) for module in modules]:
                 assert _layer(target) <= own, f"{path.name} imports {target} from above"
                 if own == 0 and parts[0] == "kernels":
                     assert target.startswith("kernels"), f"a kernel imports {target}"
                 if parts[0] == "engine":
-                    raise AssertionError(f"the engine imports {target}")
+                    assert target.startswith("engine"), f"the engine imports {target}"
                 if own > 2:
                     assert not target.startswith("kernels.") or parts[0] in ("optim", "data", "__main__"), target

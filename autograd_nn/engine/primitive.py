@@ -1,0 +1,369 @@
+"""Primitives, and the one door that every application of every primitive passes."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import itertools
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import graph
+from .dtypes import DEFAULT_DTYPE, NUMBERS, promoted
+from .graph import Call, Node, Variable
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_ndarray = np.ndarray
+_new = object.__new__
+
+
+class _State(threading.local):
+    """What each thread has of its own: is it recording, who listens, which call is being differentiated."""
+
+    recording = True
+    listener: Callable[..., Any] | None = None
+    differentiating: Call | None = None
+
+
+_state = _State()
+
+
+# ------------------------------------------------------------------------------------- recording, listening
+
+
+class set_grad_enabled:
+    """Turn recording on or off in this thread, at once; as a context, until its end."""
+
+    def __init__(self, mode: bool):
+        self.previous = _state.recording
+        _state.recording = bool(mode)
+
+    def __enter__(self) -> set_grad_enabled:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _state.recording = self.previous
+
+
+class _Recording:
+    """Context and decorator that records or does not; `no_grad` and `enable_grad` say which."""
+
+    mode: bool
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self.__dict__.setdefault("previous", []).append(_state.recording)
+        _state.recording = self.mode
+
+    def __exit__(self, *exception: object) -> None:
+        _state.recording = self.__dict__["previous"].pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        kind = type(self)
+
+        @functools.wraps(function)
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            with kind():
+                return function(*args, **kwargs)
+
+        return decorated
+
+
+class no_grad(_Recording):
+    """Record nothing: ``with no_grad():`` or ``@no_grad()``; concerns the calling thread only."""
+
+    mode = False
+
+
+class enable_grad(_Recording):
+    """Record again inside a `no_grad` block: ``with enable_grad():`` or ``@enable_grad()``."""
+
+    mode = True
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations of this thread are recorded."""
+    return _state.recording
+
+
+class listen:
+    """Let a function stand at the door: ``with listen(listener):``.
+
+    For each application of a primitive in this thread, ``listener(proceed, primitive, inputs, params)`` is
+    called in its place and returns the result, normally that of ``proceed(*inputs, **params)``. Listeners
+    nest: an inner one's `proceed` goes through the outer one.
+    """
+
+    def __init__(self, listener: Callable[..., Any]):
+        self.listener = listener
+
+    def __enter__(self) -> listen:
+        self.outer = _state.listener
+        _state.listener = self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _state.listener = self.outer
+
+    def __call__(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        def proceed(*inputs: Any, **params: Any) -> Any:
+            previous, _state.listener = _state.listener, self.outer
+            try:
+                return primitive(*inputs, **params)
+            finally:
+                _state.listener = previous
+
+        return self.listener(proceed, primitive, inputs, params)
+
+
+def differentiating() -> Call | None:
+    """Return the call whose vjps run in this thread now (None in a forward pass), for listeners."""
+    return _state.differentiating
+
+
+
+# ------------------------------------------------------------------------------------------ primitives
+
+
+def _names_read(rule: Callable[..., Any]) -> tuple[set[str], set[str]] | None:
+    """Return which parameters a rule reads as data and which only by shape; None where it cannot be told."""
+    code = getattr(rule, "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return None
+    data: set[str] = set(code.co_cellvars)
+    shape: set[str] = set()
+    instructions = list(dis.get_instructions(code))
+    for instruction, following in itertools.pairwise(instructions):
+        if instruction.opname.startswith("LOAD_FAST"):
+            loaded = instruction.argval
+            *rest, last = loaded if isinstance(loaded, tuple) else (loaded,)
+            data.update(rest)
+            by_shape = following.opname == "LOAD_ATTR" and following.argval in ("shape", "dtype", "ndim")
+            (shape if by_shape else data).add(last)
+    return data, shape
+
+
+class Plan:
+    """What a call keeps for backward, given which of its inputs need a gradient.
+
+    Attributes
+    ----------
+    inputs : list of bool
+        Which inputs some rule reads; `kept` are their positions, `everything` says that it is all of them.
+    output : bool
+        Whether some rule reads the result.
+    keeps : bool
+        Whether anything at all is kept that `backward` frees.
+    rules : list of (int, callable)
+        The position and vjp of each input that needs a gradient; empty where there is a joint rule.
+    """
+
+    __slots__ = ("everything", "inputs", "keeps", "kept", "output", "rules")
+
+    def __init__(self, inputs: list[bool], output: bool, residuals: bool, rules: list[tuple[int, Callable[..., Any]]]):
+        self.inputs = inputs
+        self.kept = [i for i, keep in enumerate(inputs) if keep]
+        self.output = output
+        self.everything = all(inputs)
+        self.keeps = output or residuals or any(inputs)
+        self.rules = rules
+
+
+class Primitive:
+    """An array function and the rules that differentiate it.
+
+    Made by the decorators `primitive` and `elementwise`; called with variables, arrays or Python numbers as positional
+    arguments and settings as keywords, it returns one variable.
+    """
+
+    def __init__(self, forward: Callable[..., Any], *, elementwise: bool = False, floating: bool = False,
+                 residuals: bool = False):
+        self.__doc__ = forward.__doc__
+        self.__name__ = self.__qualname__ = forward.__name__
+        self.__module__ = forward.__module__
+        self.__wrapped__ = forward
+        self.forward = forward
+        self.name = forward.__name__.lstrip("_")
+        self.elementwise = elementwise
+        self.promotes = elementwise
+        self.floating = floating
+        self.residuals = residuals
+        self.rules: tuple[Callable[..., Any] | None, ...] = ()
+        self.joint: Callable[..., Any] | None = None
+        self.shapes_only = False
+        self.differentiable = 0  # bit i: input i has a rule
+        self.plans: dict[int, Plan] = {}  # by the number of inputs and which of them need a gradient
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Bind as functions do, so that a class can take a primitive as a method."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def defvjp(self, *rules: Callable[..., Any] | None) -> None:
+        """Give the vjp of each input, in order.
+
+        A rule is ``rule(g, out, *inputs, **params) -> gradient``, written with operations on tensors, so that it can be
+        differentiated again; `g` is the gradient of the result `out`. None marks an input without gradient. The
+        graph keeps only the arrays whose names a rule reads; reading ``.shape``, ``.ndim`` or ``.dtype`` keeps nothing.
+        """
+        self.rules = rules
+        self.differentiable = sum(1 << i for i, rule in enumerate(rules) if rule is not None)
+
+    def defvjps(self, rule: Callable[..., Any], *, shapes_only: bool = False) -> None:
+        """Give one joint rule for all inputs, where they share work.
+
+        It is called as ``rule(g, out, *inputs, needs, **params)`` and returns one gradient per input, None where
+        ``needs[i]`` is false. `shapes_only` says of a rule with ``*inputs`` that it reads no data.
+        """
+        self.joint = rule
+        self.shapes_only = shapes_only
+        self.differentiable = -1
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        state = _state
+        if state.listener is not None:
+            return state.listener(self, inputs, params)
+        arrays: list[Any] = []
+        parents: list[Node | None] = []
+        needs = 0
+        bit = 1
+        for x in inputs:
+            if isinstance(x, Variable):
+                arrays.append(x._data)
+                parents.append(x.node)
+                if x.node is not None:
+                    needs |= bit
+            else:
+                arrays.append(x if type(x) in NUMBERS else _as_array(x, self.name))
+                parents.append(None)
+            bit += bit
+        if self.promotes:
+            dtype = None
+            for a in arrays:
+                if type(a) is not _ndarray:
+                    if dtype is None or type(a) not in NUMBERS:
+                        break
+                elif dtype is None:
+                    dtype = a.dtype
+                    if dtype is not _FLOAT32 and dtype is not _FLOAT64:
+                        break
+                elif a.dtype is not dtype:
+                    break
+            else:
+                dtype = True
+            if dtype is not True:
+                arrays = promoted(arrays, self.floating)
+        residuals = ()
+        if params:
+            result = self.forward(*arrays, **params)
+        elif bit == 4:
+            result = self.forward(arrays[0], arrays[1])
+        else:
+            result = self.forward(*arrays)
+        if self.residuals:
+            result, residuals = result
+        if type(result) is not _ndarray:
+            result = np.asarray(result)
+        out = _new(graph.result_type)
+        out._data = result
+        if needs and state.recording and (needs := needs & self.differentiable):
+            plan = self.plans.get(bit * bit + needs) or self._plan(needs, len(inputs))
+            if needs != bit - 1:
+                parents = [parent if needs >> i & 1 else None for i, parent in enumerate(parents)]
+            if not plan.everything:
+                arrays = [a if keep else None for a, keep in zip(arrays, plan.inputs)]
+            call = Call()
+            call.primitive = self
+            call.parents = parents
+            call.inputs = arrays
+            call.output = result if plan.output else None
+            call.residuals = residuals
+            call.params = params
+            call.plan = plan
+            call.time = graph.clock
+            call.shape = result.shape
+            call.dtype = result.dtype
+            call.grad = call.hooks = None
+            call.retains = False
+            out.node = call
+        else:
+            out.node = None
+        return out
+
+    def _plan(self, needs: int, count: int) -> Plan:
+        """Work out what to keep from what the rules read (an input without a node is kept even for its shape)."""
+        rules = [] if self.joint else [(i, r) for i, r in enumerate(self.rules) if r is not None and needs >> i & 1]
+        inputs, output = [False] * count, False
+        for rule in [self.joint] if self.joint else [rule for _, rule in rules]:
+            if self.shapes_only:
+                inputs = [not needs >> i & 1 for i in range(count)]
+                break
+            read = _names_read(rule)
+            if read is None:
+                inputs, output = [True] * count, True
+                break
+            data, shape = read
+            names = rule.__code__.co_varnames[1 : count + 2]
+            output |= names[0] in data
+            for i, name in enumerate(names[1:]):
+                inputs[i] |= name in data or (name in shape and not needs >> i & 1)
+        plan = self.plans[(1 << 2 * count) + needs] = Plan(inputs, output, self.residuals, rules)
+        return plan
+
+
+
+
+def _as_array(x: Any, name: str) -> Any:
+    """Return an input that is not a variable as an array; None stands for an absent optional input."""
+    if isinstance(x, np.ndarray | np.generic):
+        return np.asarray(x)
+    if x is None:
+        return None
+    if isinstance(x, list | tuple):
+        array = np.asarray(x)
+        if array.dtype.kind in "fiub":
+            return array.astype(DEFAULT_DTYPE) if array.dtype.kind == "f" else array
+    raise TypeError(f"{name}(): expects tensors, arrays or numbers, got {type(x).__name__}")
+
+
+def primitive(forward: Callable[..., Any] | None = None, *, residuals: bool = False) -> Any:
+    """Make a primitive of an array function.
+
+    Parameters
+    ----------
+    forward : callable
+        Takes arrays as positional arguments and settings as keywords, returns one array.
+    residuals : bool
+        `forward` returns ``(result, residuals)``, and the vjps get ``residuals=`` as keyword.
+    """
+    if forward is None:
+        return functools.partial(primitive, residuals=residuals)
+    return Primitive(forward, residuals=residuals)
+
+
+def elementwise(forward: Callable[..., Any] | None = None, *, floating: bool = False) -> Any:
+    """Make a primitive of a NumPy-broadcasting function.
+
+    Types are promoted as in `promoted`, and the gradient of an input that was broadcast is summed over
+    the broadcast axes.
+
+    Parameters
+    ----------
+    forward : callable
+        As for `primitive`.
+    floating : bool
+        Integers are converted to float32 first (``sqrt``, ``divide``).
+    """
+    if forward is None:
+        return functools.partial(elementwise, floating=floating)
+    return Primitive(forward, elementwise=True, floating=floating)
