@@ -1,0 +1,16 @@
+"""The Python blocks of the README run, one after another."""
+
+import pathlib
+import re
+
+README = pathlib.Path(__file__).parent.parent / "README.md"
+
+
+def test_the_code_blocks_run(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len(blocks) >= 4
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+    assert names["history"]["validation_accuracy"][-1] > 0.94
+    assert "validation_accuracy" in capsys.readouterr().out
