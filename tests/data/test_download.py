@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import io
-import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -12,7 +10,6 @@ import numpy as np
 import pytest
 
 from autograd_nn.data import MNIST, download
-from autograd_nn.data.make_digits import read_archive
 
 
 class Server(ThreadingHTTPServer):
@@ -188,14 +185,3 @@ def test_missing_file_and_no_server(server, tmp_path):
         download.fetch(listed({"a": b"right"}), tmp_path, server.url, progress=False, retries=0)
     with pytest.raises(ConnectionError, match="could not fetch"):
         download.fetch(listed({"a": b"right"}), tmp_path, "http://127.0.0.1:9", progress=False, retries=0)
-
-
-def test_archive_of_digits_is_checked(tmp_path):
-    path = tmp_path / "mnist.tgz"
-    with tarfile.open(path, "w:gz") as archive:
-        content = b'{"data": [0, 1]}'
-        member = tarfile.TarInfo("package/src/digits/0.json")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    with pytest.raises(ValueError, match="expected 1001 images of the digit 0"):
-        read_archive(path)

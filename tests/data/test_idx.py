@@ -1,6 +1,7 @@
 """The reader of IDX files: what is valid is read, what is not is refused before memory is taken for it."""
 
 import gzip
+import os
 import struct
 import tracemalloc
 
@@ -9,7 +10,7 @@ import pytest
 
 from autograd_nn.data import read_idx, write_idx
 
-MUTATIONS = 1500
+MUTATIONS = int(os.environ.get("FUZZ", "1500"))  # FUZZ=50000 pytest tests/data/test_idx.py for the long run
 
 
 def header(code, *shape):
