@@ -63,7 +63,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compile import jit, kernel, prange, threads_for
+from .compile import chunked, jit, threads_for
 from .tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile
 from .winograd_transforms import (
     gather_pixels,
@@ -83,11 +83,17 @@ Padding = tuple[Pair, Pair]
 POINTS = 36
 ROWS = 6 if VECTOR_BYTES == 32 else 8  # of the register tile: AVX2 has 16 registers, the others 32
 VECTORS = 2
-BLOCK_BYTES = 320 * 1024  # of V in a block of tiles, and of U in a block of channels: a part of the L2 cache
-SHARED_BYTES = 4 * 1024 * 1024
-GROUP_TILES = 128
-CHUNK_BYTES = 4 * 1024 * 1024  # of V and gradients that the weight gradient holds at a time: a part of L3
 WEIGHT_ROWS = 64  # output channels in a block of the weight gradient
+
+# Sizes of blocks. The first three are parts of a thread's L2 cache, the others of the L3 cache.
+BLOCK_BYTES = 640 * 1024  # V of a block of tiles
+PANEL_BYTES = 320 * 1024  # U of a part of a panel
+CHUNK_BYTES = 768 * 1024  # V and G of a chunk of a slot
+SHARED_BYTES = 4 * 1024 * 1024  # U, when it is shared
+GROUP_TILES = 128  # tiles that share one transform of the weights, when it is not
+GROUP_BYTES = 8 * 1024 * 1024  # V and G of the weight gradient, when they are shared
+SLOT_BYTES = 1024 * 1024  # D of one slot
+SLOTS = 4
 
 
 # --- Kernels ---------------------------------------------------------------------------------------------
@@ -114,7 +120,7 @@ def load_strip(x, start, planes, size, first_row, rows, strip, strip_start, stri
 @jit
 def transform_images(
     x, channels, size, top, halo, tiles, first_tile_row, last_tile_row,
-    target, target_start, target_row, target_point, strip, strip_start, places,
+    target, target_start, target_tile, target_point, strip, strip_start, places,
 ):  # fmt: skip
     """Transform some rows of tiles, counted through all images: B^T d B of inputs or A g A^T of gradients.
 
@@ -145,7 +151,7 @@ def transform_images(
                         transform_gradient(
                             strip, tile, strip_row, width, target, at, 6 * target_point, target_point
                         )
-                    at += target_row
+                    at += target_tile
             tile_row += count
 
 
@@ -153,8 +159,8 @@ def transform_images(
 def transform_weights(w, start, lane, lane_count, step, count, flip, U, u_start, u_point):
     """Transform ``count`` rows of a panel of weights; kernels are ``lane`` apart across it and ``step`` down it."""
     width = lanes(w)
-    for k in range(count):
-        for j in range(0, min(VECTORS * width, lane_count), width):
+    for j in range(0, min(VECTORS * width, lane_count), width):
+        for k in range(count):
             at = u_start + k * VECTORS * width + j
             transform_weight(w, start + k * step + j * lane, lane, lane_count - j, flip, U, at, u_point)
 
@@ -195,11 +201,11 @@ def rows_of(block, block_rows, tile_rows):
     return first, min(first + block_rows, tile_rows[1])
 
 
-@kernel
+@chunked
 def convolve(
-    threads, by_panel, blocks, panels,
+    t, threads, by_panel, blocks, panels,
     x, in_channels, in_size, top, tiles, tile_rows, block_rows,
-    w, lane, step, flip, with_weights, depth,
+    w, lane, step, flip, depth,
     V, v_steps, U, u_steps, M, m_steps,
     bias, relu, out, out_channels, out_size,
     scratch, scratch_step, strip_places, image_places,
@@ -212,53 +218,52 @@ def convolve(
 
     Parameters
     ----------
+    tiles : (down, across)
+        Tiles of an image.
     tile_rows : (first, last)
-        Rows of tiles to compute, counted through all images.
-    block_rows : int
-        Rows of tiles in a block.
+        Rows of tiles to compute, counted through all images; ``block_rows`` of them make a block.
     lane, step, flip : int, int, bool
         Distance of kernels of neighbouring output channels and input channels in ``w``; half a turn.
     depth : int
         Input channels that are multiplied at a time.
-    v_steps : (thread, block, row, point)
+    v_steps : (thread, block, tile, point)
     u_steps : (thread, panel, part of depth, point)
     m_steps : (thread, block, point)
-        Distances; that of threads or that of blocks is 0, as the data is shared or private.
+        Distances; that of threads or that of blocks and panels is 0, as the data is shared or private.
     """
     columns = VECTORS * lanes(x)
-    v_thread, v_block, v_row, v_point = v_steps
-    for t in prange(threads):
-        work = t * scratch_step
-        if by_panel:
-            for panel in range(panels * t // threads, panels * (t + 1) // threads):
+    v_thread, v_block, v_tile, v_point = v_steps
+    work = t * scratch_step
+    if by_panel:
+        for panel in range(panels * t // threads, panels * (t + 1) // threads):
+            multiply_panel(
+                t, panel, 0, blocks, columns, in_channels, tiles, tile_rows, block_rows,
+                w, lane, step, flip, True, depth, V, v_steps, U, u_steps, M, m_steps,
+                bias, relu, out, out_channels, out_size, scratch, work, image_places,
+            )  # fmt: skip
+    else:
+        for block in range(blocks * t // threads, blocks * (t + 1) // threads):
+            first, last = rows_of(block, block_rows, tile_rows)
+            transform_images(
+                x, in_channels, in_size, top, 2, tiles, first, last,
+                V, t * v_thread + block * v_block, v_tile, v_point, scratch, work, strip_places,
+            )  # fmt: skip
+            for panel in range(panels):
                 multiply_panel(
-                    t, panel, 0, blocks, columns, tile_rows, in_channels, tiles, block_rows,
-                    w, lane, step, flip, with_weights, depth, V, v_steps, U, u_steps, M, m_steps,
+                    t, panel, block, block + 1, columns, in_channels, tiles, tile_rows, block_rows,
+                    w, lane, step, flip, False, depth, V, v_steps, U, u_steps, M, m_steps,
                     bias, relu, out, out_channels, out_size, scratch, work, image_places,
                 )  # fmt: skip
-        else:
-            for block in range(blocks * t // threads, blocks * (t + 1) // threads):
-                first, last = rows_of(block, block_rows, tile_rows)
-                transform_images(
-                    x, in_channels, in_size, top, 2, tiles, first, last,
-                    V, t * v_thread + block * v_block, v_row, v_point, scratch, work, strip_places,
-                )  # fmt: skip
-                for panel in range(panels):
-                    multiply_panel(
-                        t, panel, block, block + 1, columns, tile_rows, in_channels, tiles, block_rows,
-                        w, lane, step, flip, False, depth, V, v_steps, U, u_steps, M, m_steps,
-                        bias, relu, out, out_channels, out_size, scratch, work, image_places,
-                    )  # fmt: skip
 
 
 @jit
 def multiply_panel(
-    t, panel, first_block, last_block, columns, tile_rows, in_channels, tiles, block_rows,
+    t, panel, first_block, last_block, columns, in_channels, tiles, tile_rows, block_rows,
     w, lane, step, flip, with_weights, depth, V, v_steps, U, u_steps, M, m_steps,
     bias, relu, out, out_channels, out_size, scratch, work, image_places,
 ):  # fmt: skip
     """Multiply blocks of V by a panel of U, computed first if asked, and write the outputs."""
-    v_thread, v_block, v_row, v_point = v_steps
+    v_thread, v_block, v_tile, v_point = v_steps
     u_thread, u_panel, u_part, u_point = u_steps
     m_thread, m_block, m_point = m_steps
     channel = panel * columns
@@ -278,7 +283,7 @@ def multiply_panel(
                 for row in range(0, (last - first) * tiles[1], ROWS):
                     multiply_tile(
                         ROWS, VECTORS, (count, 1, 1),
-                        V, v_at + row * v_row, (1, 0, 0), v_row,
+                        V, v_at + row * v_tile, (1, 0, 0), v_tile,
                         U, u_at + point * u_point, (columns, 0, 0), lanes(V),
                         M, m_at + row * columns, columns, lanes(V),
                         (ROWS, columns), begin, M, 0, False,
@@ -291,233 +296,457 @@ def multiply_panel(
         )  # fmt: skip
 
 
-@kernel
-def correlate(
-    threads, x, in_channels, in_size, top, g, out_channels, out_size, tiles, tile_rows, chunk_rows, block_rows,
-    V, v_row, v_point, G, g_row, g_point, D, d_thread, d_task, d_point, gw,
-    scratch, scratch_step, x_places, g_places,
+@chunked
+def correlate_tiles(
+    t, threads, slots, tile_rows, slot_rows, chunk_rows, tiles, with_products,
+    x, in_channels, in_size, top, g, out_channels, out_size,
+    V, v_steps, G, g_steps, D, d_steps, scratch, scratch_step, x_places, g_places,
 ):  # fmt: skip
-    """Compute the gradient of the weights, in chunks of rows of tiles: first V and G of a chunk, then D += G^T V."""
-    width = lanes(x)
-    columns = VECTORS * width
+    """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D.
+
+    Parameters
+    ----------
+    slots, slot_rows, chunk_rows : int
+        A slot is a fixed part of the rows of tiles, so that sums do not depend on the number of threads. It is
+        computed in chunks.
+    tile_rows : (first, last)
+        Rows of tiles to compute, counted through all images.
+    v_steps, g_steps : (thread, row of tiles, tile, point)
+        Distances; that of threads or that of rows of tiles is 0, as the data is shared or private.
+    d_steps : (thread, slot, block, point)
+    """
+    v_thread, v_tile_row, v_tile, v_point = v_steps
+    g_thread, g_tile_row, g_tile, g_point = g_steps
+    work = t * scratch_step
+    for slot in range(slots * t // threads, slots * (t + 1) // threads):
+        slot_first, slot_last = rows_of(slot, slot_rows, tile_rows)
+        for first in range(slot_first, slot_last, chunk_rows):
+            last = min(first + chunk_rows, slot_last)
+            v_at = t * v_thread + (first - tile_rows[0]) * v_tile_row
+            g_at = t * g_thread + (first - tile_rows[0]) * g_tile_row
+            transform_images(
+                x, in_channels, in_size, top, 2, tiles, first, last,
+                V, v_at, v_tile, v_point, scratch, work, x_places,
+            )  # fmt: skip
+            transform_images(
+                g, out_channels, out_size, 0, 0, tiles, first, last,
+                G, g_at, g_tile, g_point, scratch, work, g_places,
+            )  # fmt: skip
+            if with_products:
+                for block in range(weight_blocks(V, out_channels, in_channels)):
+                    add_products(
+                        block, (last - first) * tiles[1], first > slot_first, out_channels, in_channels,
+                        V, v_at, v_tile, v_point, G, g_at, g_tile, g_point,
+                        D, slot * d_steps[1] + block * d_steps[2], d_steps[3],
+                    )  # fmt: skip
+
+
+@chunked
+def correlate_channels(
+    t, threads, count, is_begun, is_done, slots, in_channels, out_channels,
+    V, v_steps, G, g_steps, D, d_steps, gw,
+):  # fmt: skip
+    """Add the products of ``count`` tiles to blocks of D; when all is done, sum the slots and transform to gw."""
+    width = lanes(V)
+    d_thread, d_slot, d_block, d_point = d_steps
+    blocks = weight_blocks(V, out_channels, in_channels)
+    for block in range(blocks * t // threads, blocks * (t + 1) // threads):
+        d_at = t * d_thread + block * d_block
+        if count:
+            add_products(
+                block, count, is_begun, out_channels, in_channels,
+                V, 0, v_steps[2], v_steps[3], G, 0, g_steps[2], g_steps[3], D, d_at, d_point,
+            )  # fmt: skip
+        if is_done:
+            for slot in range(1, slots):
+                for i in range(POINTS * d_point):
+                    D[d_at + i] += D[d_at + slot * d_slot + i]
+            o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
+            for row in range(rows):
+                for j in range(0, min(columns, in_channels - c), width):
+                    transform_weight_gradient(
+                        D, d_at + row * columns + j, d_point,
+                        gw, ((o + row) * in_channels + c + j) * 9, in_channels - c - j,
+                    )  # fmt: skip
+
+
+@jit
+def weight_blocks(V, out_channels, in_channels):
+    """Return the number of blocks of the weight gradient."""
+    columns = VECTORS * lanes(V)
+    return ((out_channels + WEIGHT_ROWS - 1) // WEIGHT_ROWS) * ((in_channels + columns - 1) // columns)
+
+
+@jit
+def weight_block(V, block, out_channels, in_channels):
+    """Return the first output channel of a block, its number of them, the first input channel, the columns."""
+    columns = VECTORS * lanes(V)
     across = (in_channels + columns - 1) // columns
-    tasks = across * ((out_channels + WEIGHT_ROWS - 1) // WEIGHT_ROWS)
-    for first in range(0, tile_rows, chunk_rows):
-        last = min(first + chunk_rows, tile_rows)
-        blocks = (last - first + block_rows - 1) // block_rows
-        for t in prange(threads):
-            for block in range(blocks * t // threads, blocks * (t + 1) // threads):
-                begin = first + block * block_rows
-                end = min(begin + block_rows, last)
-                row = block * block_rows * tiles[1]
-                transform_images(
-                    x, in_channels, in_size, top, 2, tiles, begin, end,
-                    V, row * v_row, v_row, v_point, scratch, t * scratch_step, x_places,
-                )  # fmt: skip
-                transform_images(
-                    g, out_channels, out_size, 0, 0, tiles, begin, end,
-                    G, row * g_row, g_row, g_point, scratch, t * scratch_step, g_places,
-                )  # fmt: skip
-        for t in prange(threads):
-            for task in range(tasks * t // threads, tasks * (t + 1) // threads):
-                o, c = task // across * WEIGHT_ROWS, task % across * columns
-                add_products(
-                    (last - first) * tiles[1], first > 0, last == tile_rows, o, out_channels, c, in_channels,
-                    V, v_row, v_point, G, g_row, g_point, D, t * d_thread + task * d_task, d_point, gw,
-                )  # fmt: skip
+    o = block // across * WEIGHT_ROWS
+    return o, min(WEIGHT_ROWS, out_channels - o), block % across * columns, columns
 
 
 @jit
 def add_products(
-    count, is_begun, is_done, o, out_channels, c, in_channels,
-    V, v_row, v_point, G, g_row, g_point, D, d_start, d_point, gw,
+    block, count, is_begun, out_channels, in_channels,
+    V, v_start, v_tile, v_point, G, g_start, g_tile, g_point, D, d_start, d_point,
 ):  # fmt: skip
-    """Add the products of ``count`` tiles to a block of D, and transform it to the gradient when it is done."""
-    width = lanes(V)
-    columns = VECTORS * width
-    rows = min(WEIGHT_ROWS, out_channels - o)
+    """Add the products of ``count`` tiles to a block of D: D[p] (+)= G[p]^T V[p] for each point p."""
+    o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
     for point in range(POINTS):
         for row in range(0, rows, ROWS):
             multiply_tile(
                 ROWS, VECTORS, (count, 1, 1),
-                G, point * g_point + o + row, (g_row, 0, 0), 1,
-                V, point * v_point + c, (v_row, 0, 0), width,
-                D, d_start + point * d_point + row * columns, columns, width,
+                G, g_start + point * g_point + o + row, (g_tile, 0, 0), 1,
+                V, v_start + point * v_point + c, (v_tile, 0, 0), lanes(V),
+                D, d_start + point * d_point + row * columns, columns, lanes(V),
                 (ROWS, columns), ADD if is_begun else ZERO, D, 0, False,
             )  # fmt: skip
-    if is_done:
-        for row in range(rows):
-            for j in range(0, min(columns, in_channels - c), width):
-                transform_weight_gradient(
-                    D, d_start + row * columns + j, d_point,
-                    gw, ((o + row) * in_channels + c + j) * 9, in_channels - c - j,
-                )  # fmt: skip
 
 
 # --- Blocking ----------------------------------------------------------------------------------------------
 
 
+def ceil_div(value: int, unit: int) -> int:
+    """Return the quotient, rounded up."""
+    return -(-value // unit)
+
+
 def ceil_to(value: int, unit: int) -> int:
     """Return the least multiple of ``unit`` that is not below ``value``."""
-    return -(-value // unit) * unit
+    return ceil_div(value, unit) * unit
 
 
-def buffer(count: int, dtype: np.dtype) -> np.ndarray:
+def empty_buffer(count: int, dtype: np.dtype) -> np.ndarray:
     """Return an uninitialised flat array that starts on a cache line."""
     line = 64 // dtype.itemsize
-    whole = np.empty(count + line, dtype)
-    start = -(whole.ctypes.data // dtype.itemsize) % line
-    return whole[start : start + count]
+    memory = np.empty(count + line, dtype)
+    start = -(memory.ctypes.data // dtype.itemsize) % line
+    return memory[start : start + count]
 
 
 def flat(array: np.ndarray) -> np.ndarray:
-    """Return the array's elements in one row: itself when it is C-contiguous and writeable, else a copy."""
+    """Return the array's elements in one row: itself when it is C-contiguous and writeable, else a copy.
+
+    Read-only arrays are another type to Numba: the copy spares a second build of every kernel.
+    """
     return (array if array.flags.carray else np.array(array, order="C")).reshape(-1)
 
 
 @lru_cache(maxsize=256)
-def strip_places(columns: int, W: int, left: int, rows: int, width: int) -> np.ndarray:
-    """Return where each pixel of some image rows lies in a strip, with one vector of entries to spare."""
-    pixels = np.arange(rows * W + width)
-    return (pixels // max(W, 1) * columns + pixels % max(W, 1) + left) * width
+def places_in_strip(W: int, rows: int, left: int, columns: int, width: int) -> np.ndarray:
+    """Return where the pixels of some rows of an image lie in a strip of vectors, from its first row on.
+
+    One vector of pixels more than there are has places, because pixels are scattered by whole vectors.
+    """
+    y, x = np.divmod(np.arange(rows * W + width), W)
+    return (y * columns + x + left) * width
+
+
+@lru_cache(maxsize=256)
+def places_in_tiles(OW: int, columns: int, width: int) -> np.ndarray:
+    """Return where the pixels of 4 rows of outputs lie in a row of tiles; pixels that do not exist repeat the last."""
+    y, x = np.divmod(np.minimum(np.arange(4 * OW + width), 4 * OW - 1), OW)
+    return (y * columns + x) * width
+
+
+def strip_size(rows: int, columns: int, W: int, width: int) -> int:
+    """Return the elements of a strip, and of what is scattered beyond it."""
+    return (rows + 1 + ceil_div(width, W)) * columns * width
 
 
 def block_rows_for(tile_rows: int, across: int, most_tiles: int, threads: int) -> int:
-    """Return how many rows of tiles make a block: few idle rows of register tiles, something for each thread."""
-    most = max(1, min(most_tiles // across, tile_rows // threads))
+    """Return how many rows of tiles make a block.
 
-    def share_of_use(rows):
-        return rows * across / ceil_to(rows * across, ROWS)
+    The best use of the register tiles that all threads compute until the last one is done; and the larger the
+    block, the less U is read.
+    """
 
-    return max(range(1, most + 1), key=lambda rows: (share_of_use(rows), rows))
+    def worth(rows):
+        tiles = ceil_to(rows * across, ROWS)
+        rounds = ceil_div(ceil_div(tile_rows, rows), threads)
+        return tile_rows * across / (rounds * threads * tiles) * tiles / (tiles + 2)
+
+    most = max(1, min(most_tiles // across, ceil_div(tile_rows, threads)))
+    return max(range(1, most + 1), key=worth)
 
 
-def run(x, w, channels, lane, step, flip, bias, corner, relu, out):
-    """Convolve x with 3x3 kernels, of which those of output channel o and input channel c are at o*lane + c*step."""
+class Blocks(NamedTuple):
+    """How a convolution is cut, and the distances that follow; see `convolve`."""
+
+    by_panel: bool
+    panels: int
+    tiles: Pair
+    tile_rows: int
+    group_rows: int
+    block_rows: int
+    depth: int
+    v_size: int
+    v_steps: tuple[int, int, int, int]
+    u_size: int
+    u_steps: tuple[int, int, int, int]
+    m_size: int
+    m_steps: tuple[int, int, int]
+
+
+@lru_cache(maxsize=256)
+def blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, threads: int) -> Blocks:
+    """Choose the blocks of a convolution of C to O channels: by panels where U is large or tiles are few."""
+    width = VECTOR_BYTES // itemsize
+    columns = VECTORS * width
+    panels = ceil_div(O, columns)
+    tiles = down, across = ceil_div(OH, 4), ceil_div(OW, 4)
+    tile_rows = N * down
+    v_tile = ceil_to(C, width)
+    by_panel = POINTS * C * panels * columns * itemsize > SHARED_BYTES or tile_rows * across < O
+    if by_panel:
+        group_rows = max(1, min(tile_rows, GROUP_TILES // across))
+        block_rows = block_rows_for(group_rows, across, GROUP_TILES // 4, threads)
+        depth = min(C, max(1, PANEL_BYTES // (POINTS * columns * itemsize)))
+    else:
+        group_rows = tile_rows
+        block_rows = block_rows_for(tile_rows, across, max(16, BLOCK_BYTES // (POINTS * v_tile * itemsize)), threads)
+        depth = C
+    block_tiles = ceil_to(block_rows * across, ROWS)
+    v_point, u_point, m_point = block_tiles * v_tile + width, depth * columns + width, block_tiles * columns + width
+    v, u, m = POINTS * v_point, POINTS * u_point, POINTS * m_point
+    shape = by_panel, panels, tiles, tile_rows, group_rows, block_rows, depth
+    if by_panel:
+        blocks = ceil_div(group_rows, block_rows)
+        return Blocks(
+            *shape,
+            blocks * v, (0, v, v_tile, v_point),
+            threads * u, (u, 0, 0, u_point),
+            threads * blocks * m, (blocks * m, m, m_point),
+        )  # fmt: skip
+    return Blocks(
+        *shape,
+        threads * v, (v, 0, v_tile, v_point),
+        panels * u, (0, u, 0, u_point),
+        threads * m, (m, 0, m_point),
+    )  # fmt: skip
+
+
+def run_convolution(x, w, lane, step, flip, bias, corner, relu, out):
+    """Convolve x, from ``corner`` before its first pixel on, with kernels at ``o * lane + c * step`` in w."""
     top, left = corner
-    OH, OW = out.shape[2:]
+    O, OH, OW = out.shape[1:]
     first, last = max(0, -left), min(x.shape[3], OW + 2 - left)
     if last - first < x.shape[3]:
-        x, left = x[:, :, :, first:last], max(0, left)
+        x, left = x[:, :, :, first : max(first, last)], max(0, left)
     N, C, H, W = x.shape
     if out.size == 0:
         return
-    target = out if out.flags.carray else np.empty(out.shape, out.dtype)
+    if x.size == 0:
+        out[...] = 0 if bias is None else bias.reshape(-1, 1, 1)
+        if relu:
+            np.maximum(out, 0, out=out)
+        return
+
     dtype = out.dtype
     width = VECTOR_BYTES // dtype.itemsize
-    columns = VECTORS * width
-    padded = np.zeros(ceil_to(channels, columns), dtype)
-    if bias is not None:
-        padded[:channels] = bias
     threads = threads_for(out.size * C)
-    down, across = -(-OH // 4), -(-OW // 4)
-    row_length = ceil_to(C, width)
-    tile_bytes = POINTS * row_length * dtype.itemsize
-    panels = len(padded) // columns
-    tile_rows = N * down
-    u_size = len(padded) * C * POINTS
-    by_panel = u_size * dtype.itemsize > SHARED_BYTES or tile_rows * across < channels
-    if by_panel:
-        group = max(1, min(tile_rows, GROUP_TILES // across))
-        most_tiles = 32
-        depth = min(C, BLOCK_BYTES // (POINTS * columns * dtype.itemsize))
+    plan = blocks_for(N, C, O, OH, OW, dtype.itemsize, threads)
+    padded_bias = np.zeros(plan.panels * VECTORS * width, dtype)
+    if bias is not None:
+        padded_bias[:O] = bias
+    target = out if out.flags.carray else np.empty(out.shape, dtype)
+
+    across = plan.tiles[1]
+    columns, strip_rows = 4 * across + 2, 4 * plan.block_rows + 2
+    scratch_step = strip_size(strip_rows, columns, W, width)
+    arguments = (
+        *(plan.block_rows, flat(w), lane, step, flip, plan.depth),
+        *(empty_buffer(plan.v_size, dtype), plan.v_steps),
+        *(empty_buffer(plan.u_size, dtype), plan.u_steps),
+        *(empty_buffer(plan.m_size, dtype), plan.m_steps),
+        *(padded_bias, relu, target.reshape(-1), O, (OH, OW)),
+        *(empty_buffer(threads * scratch_step, dtype), scratch_step),
+        *(places_in_strip(W, min(H, strip_rows), left, columns, width), places_in_tiles(OW, 4 * across, width)),
+    )
+    images = flat(x), C, (H, W), top, plan.tiles
+    if plan.by_panel:
+        for first in range(0, plan.tile_rows, plan.group_rows):
+            last = min(first + plan.group_rows, plan.tile_rows)
+            blocks = ceil_div(last - first, plan.block_rows)
+            convolve(threads, False, blocks, 0, *images, (first, last), *arguments)
+            convolve(threads, True, blocks, plan.panels, *images, (first, last), *arguments)
     else:
-        group = tile_rows
-        most_tiles = max(16, BLOCK_BYTES // tile_bytes)
-        depth = C
-    block_rows = block_rows_for(group, across, most_tiles, threads)
-    block_tiles = ceil_to(block_rows * across, ROWS)
-    v_point = block_tiles * row_length + width
-    m_point = block_tiles * columns + width
-    u_point = depth * columns + width
-    blocks = -(-group // block_rows)
-    scratch_step = ((4 * block_rows + 2 + width) * (4 * across + 2) + 64) * width
-    scratch = buffer(threads * scratch_step, dtype)
-    into_strip = strip_places(4 * across + 2, W, left, min(H, 4 * block_rows + 2), width)
-    into_image = strip_places(4 * across, OW, 0, 4, width)
-    operands = flat(x), C, (H, W), top, (down, across)
-    weights = flat(w), lane, step, flip
-    end = padded, relu, target.reshape(-1), channels, (OH, OW), scratch, scratch_step, into_strip, into_image
-    if by_panel:
-        V, v_steps = buffer(blocks * POINTS * v_point, dtype), (0, POINTS * v_point, row_length, v_point)
-        U, u_steps = buffer(threads * POINTS * u_point, dtype), (POINTS * u_point, 0, 0, u_point)
-        M, m_steps = buffer(threads * blocks * POINTS * m_point, dtype), (blocks * POINTS * m_point, POINTS * m_point, m_point)
-    else:
-        V, v_steps = buffer(threads * POINTS * v_point, dtype), (POINTS * v_point, 0, row_length, v_point)
-        U, u_steps = buffer(panels * POINTS * u_point, dtype), (0, POINTS * u_point, 0, u_point)
-        M, m_steps = buffer(threads * POINTS * m_point, dtype), (POINTS * m_point, 0, m_point)
-    buffers = V, v_steps, U, u_steps, M, m_steps
-    if by_panel:
-        for first in range(0, tile_rows, group):
-            rows = first, min(first + group, tile_rows)
-            blocks = -(-(rows[1] - first) // block_rows)
-            convolve(threads, False, blocks, 0, *operands, rows, block_rows, *weights, False, depth, *buffers, *end)
-            convolve(threads, True, blocks, panels, *operands, rows, block_rows, *weights, True, depth, *buffers, *end)
-    else:
-        rows = 0, tile_rows
-        convolve(threads, True, 0, panels, *operands, rows, block_rows, *weights, True, depth, *buffers, *end)
-        convolve(threads, False, blocks, panels, *operands, rows, block_rows, *weights, False, depth, *buffers, *end)
+        blocks = ceil_div(plan.tile_rows, plan.block_rows)
+        convolve(threads, True, 0, plan.panels, *images, (0, plan.tile_rows), *arguments)
+        convolve(threads, False, blocks, plan.panels, *images, (0, plan.tile_rows), *arguments)
     if target is not out:
         out[...] = target
 
 
-def conv2d(x, w, bias=None, *, padding, relu=False, out=None):
+class WeightBlocks(NamedTuple):
+    """How a weight gradient is cut, and the distances that follow; see `correlate_tiles`."""
+
+    tiles: Pair
+    tile_rows: int
+    slots: int  # 0 where the products are taken by channels
+    group_rows: int
+    slot_rows: int
+    chunk_rows: int
+    v_size: int
+    v_steps: tuple[int, int, int, int]
+    g_size: int
+    g_steps: tuple[int, int, int, int]
+    d_size: int
+    d_steps: tuple[int, int, int, int]
+
+
+@lru_cache(maxsize=256)
+def weight_blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, threads: int) -> WeightBlocks:
+    """Choose the blocks of a weight gradient: by slots of tiles where a few D are small, else by channels."""
+    width = VECTOR_BYTES // itemsize
+    columns = VECTORS * width
+    tiles = down, across = ceil_div(OH, 4), ceil_div(OW, 4)
+    tile_rows = N * down
+    v_tile, g_tile = ceil_to(C, width) + width, ceil_to(O, width) + width
+    row_bytes = POINTS * (v_tile + g_tile) * itemsize * across
+    d_point = ceil_to(min(WEIGHT_ROWS, O), ROWS) * columns + width
+    d_block = POINTS * d_point
+    d = ceil_div(O, WEIGHT_ROWS) * ceil_div(C, columns) * d_block
+    if d * itemsize <= SLOT_BYTES and tile_rows * across >= 32 * SLOTS:
+        slot_rows = ceil_div(tile_rows, SLOTS)
+        slots = ceil_div(tile_rows, slot_rows)
+        chunk_rows = min(slot_rows, max(1, CHUNK_BYTES // row_bytes))
+        group_rows, held_rows = tile_rows, chunk_rows
+    else:
+        slots = 0
+        held_rows = group_rows = max(1, min(tile_rows, max(GROUP_BYTES, d * itemsize) // row_bytes))
+        slot_rows = chunk_rows = max(1, min(16 // across, group_rows // threads))
+    v_point, g_point = held_rows * across * v_tile + width, held_rows * across * g_tile + width
+    # The last panel and the last rows of a register tile are read beyond the channels that there are.
+    v, g = POINTS * v_point + columns, POINTS * g_point + ROWS
+    shape = tiles, tile_rows, slots, group_rows, slot_rows, chunk_rows
+    if slots:
+        return WeightBlocks(
+            *shape,
+            threads * v, (v, 0, v_tile, v_point),
+            threads * g, (g, 0, g_tile, g_point),
+            slots * d, (0, d, d_block, d_point),
+        )  # fmt: skip
+    is_whole = group_rows == tile_rows
+    return WeightBlocks(
+        *shape,
+        v, (0, across * v_tile, v_tile, v_point),
+        g, (0, across * g_tile, g_tile, g_point),
+        threads * d_block if is_whole else d, (d_block, 0, 0, d_point) if is_whole else (0, 0, d_block, d_point),
+    )  # fmt: skip
+
+
+# --- Public functions ---------------------------------------------------------------------------------------
+
+
+def conv2d(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    padding: Padding,
+    relu: bool = False,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Convolve images with 3x3 kernels, stride 1.
+
+    Parameters
+    ----------
+    x : ndarray (N, Cin, H, W), float32 or float64
+    w : ndarray (Cout, Cin, 3, 3), dtype of x
+    bias : ndarray (Cout,), optional
+    padding : ((top, bottom), (left, right)), zeros
+    relu : bool, replace negative results by 0
+    out : ndarray (N, Cout, OH, OW), optional, written and returned
+
+    Returns
+    -------
+    ndarray (N, Cout, OH, OW), OH = H + top + bottom - 2, OW = W + left + right - 2
+    """
     (top, bottom), (left, right) = padding
-    if out is None:
-        out = np.empty((x.shape[0], w.shape[0], x.shape[2] + top + bottom - 2, x.shape[3] + left + right - 2), x.dtype)
     O, C = w.shape[:2]
-    run(x, w, O, 9 * C, 9, False, bias, (top, left), relu, out)
+    if out is None:
+        out = np.empty((x.shape[0], O, x.shape[2] + top + bottom - 2, x.shape[3] + left + right - 2), x.dtype)
+    run_convolution(x, w, 9 * C, 9, False, bias, (top, left), relu, out)
     return out
 
 
-def conv2d_input(g, w, *, size, padding, out=None):
+def conv2d_input(
+    g: np.ndarray, w: np.ndarray, *, size: Pair, padding: Padding, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Compute the gradient of `conv2d` in x.
+
+    Parameters
+    ----------
+    g : ndarray (N, Cout, OH, OW), gradient of the output
+    w : ndarray (Cout, Cin, 3, 3)
+    size : (H, W) of the input
+    padding : as in `conv2d`
+    out : ndarray (N, Cin, H, W), optional, written and returned
+
+    Returns
+    -------
+    ndarray (N, Cin, H, W)
+    """
     (top, _), (left, _) = padding
     C = w.shape[1]
     if out is None:
         out = np.empty((g.shape[0], C, *size), g.dtype)
-    run(g, w, C, 9, 9 * C, True, None, (2 - top, 2 - left), False, out)
+    run_convolution(g, w, 9, 9 * C, True, None, (2 - top, 2 - left), False, out)
     return out
 
 
-def conv2d_weight(g, x, *, padding, out=None):
-    (top, _), (left, _) = padding
+def conv2d_weight(g: np.ndarray, x: np.ndarray, *, padding: Padding, out: np.ndarray | None = None) -> np.ndarray:
+    """Compute the gradient of `conv2d` in w.
+
+    Parameters
+    ----------
+    g : ndarray (N, Cout, OH, OW), gradient of the output
+    x : ndarray (N, Cin, H, W), the input
+    padding : as in `conv2d`
+    out : ndarray (Cout, Cin, 3, 3), optional, written and returned
+
+    Returns
+    -------
+    ndarray (Cout, Cin, 3, 3)
+    """
+    top, left = padding[0][0], padding[1][0]
     N, O, OH, OW = g.shape
     C, H, W = x.shape[1:]
     dtype = g.dtype
     if out is None:
         out = np.empty((O, C, 3, 3), dtype)
-    target = out if out.flags.carray else np.empty(out.shape, dtype)
-    if g.size == 0:
+    if g.size == 0 or x.size == 0:
         out[...] = 0
         return out
+
     width = VECTOR_BYTES // dtype.itemsize
-    columns = VECTORS * width
     threads = threads_for(g.size * C)
-    down, across = -(-OH // 4), -(-OW // 4)
-    tile_rows = N * down
-    v_row, g_row = ceil_to(C, width), ceil_to(O, width)
-    tile_bytes = POINTS * (v_row + g_row) * dtype.itemsize
-    chunk_rows = min(tile_rows, max(1, CHUNK_BYTES // (tile_bytes * across)))
-    block_rows = max(1, min(16 // across, chunk_rows // threads))
-    v_point = chunk_rows * across * v_row + width
-    g_point = chunk_rows * across * g_row + width
-    V = buffer(POINTS * v_point + columns, dtype)
-    G = buffer(POINTS * g_point + ROWS, dtype)
-    d_point = ceil_to(min(WEIGHT_ROWS, O), ROWS) * columns + width
-    tasks = -(-O // WEIGHT_ROWS) * -(-C // columns)
-    if chunk_rows < tile_rows:
-        D, d_steps = buffer(tasks * POINTS * d_point, dtype), (0, POINTS * d_point)
-    else:
-        D, d_steps = buffer(threads * POINTS * d_point, dtype), (POINTS * d_point, 0)
-    scratch_step = ((4 * block_rows + 2 + width) * (4 * across + 2) + 64) * width
-    scratch = buffer(threads * scratch_step, dtype)
-    x_places = strip_places(4 * across + 2, W, left, min(H, 4 * block_rows + 2), width)
-    g_places = strip_places(4 * across, OW, 0, min(OH, 4 * block_rows), width)
-    correlate(
-        threads, flat(x), C, (H, W), top, flat(g), O, (OH, OW), (down, across), tile_rows, chunk_rows, block_rows,
-        V, v_row, v_point, G, g_row, g_point, D, *d_steps, d_point, target.reshape(-1),
-        scratch, scratch_step, x_places, g_places,
-    )  # fmt: skip
+    plan = weight_blocks_for(N, C, O, OH, OW, dtype.itemsize, threads)
+    target = out if out.flags.carray else np.empty(out.shape, dtype)
+    across = plan.tiles[1]
+    rows, columns = 4 * plan.chunk_rows, 4 * across
+    scratch_step = max(strip_size(rows + 2, columns + 2, W, width), strip_size(rows, columns, OW, width))
+    scratch = empty_buffer(threads * scratch_step, dtype)
+    images = flat(x), C, (H, W), top, flat(g), O, (OH, OW)
+    buffers = (
+        *(empty_buffer(plan.v_size, dtype), plan.v_steps),
+        *(empty_buffer(plan.g_size, dtype), plan.g_steps),
+        *(empty_buffer(plan.d_size, dtype), plan.d_steps),
+    )
+    x_places = places_in_strip(W, min(H, rows + 2), left, columns + 2, width)
+    g_places = places_in_strip(OW, min(OH, rows), 0, columns, width)
+    for first in range(0, plan.tile_rows, plan.group_rows):
+        last = min(first + plan.group_rows, plan.tile_rows)
+        correlate_tiles(
+            threads, ceil_div(last - first, plan.slot_rows), (first, last), plan.slot_rows, plan.chunk_rows,
+            plan.tiles, plan.slots > 0, *images, *buffers, scratch, scratch_step, x_places, g_places,
+        )  # fmt: skip
+        correlate_channels(
+            threads, 0 if plan.slots else (last - first) * across, first > 0, last == plan.tile_rows, plan.slots,
+            C, O, *buffers, target.reshape(-1),
+        )  # fmt: skip
     if target is not out:
         out[...] = target
     return out
