@@ -50,7 +50,7 @@ def test_restores_bytes_and_shuffles(archive, tmp_path, monkeypatch, capsys):
 
 def test_refuses_another_archive(archive, monkeypatch):
     path, _ = archive
-    with pytest.raises(ValueError, match="expected 1001 images of the digit 0, found 3.0"):
+    with pytest.raises(ValueError, match=r"expected 1001 images of the digit 0, found 3.0"):
         make_digits.read_archive(path)
     monkeypatch.setattr(make_digits, "COUNTS", COUNTS)
     with pytest.raises(ValueError, match="expected images of SHA-256 0768d16c"):
