@@ -72,7 +72,7 @@ from .compile import JIT_DISABLED
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
-    "copy_vector", "lanes", "multiply_tile", "transpose_block",
+    "copy_vector", "dot_product", "lanes", "multiply_tile", "transpose_block",
 ]  # fmt: skip
 
 # What the accumulators hold when the reduction begins: argument `begin` of the tile.
@@ -194,6 +194,14 @@ def copy_vector_reference(source, source_start, target, target_start, count):
     width = lanes_reference(source)
     for lane in range(width):
         target[target_start + lane] = source[source_start + lane] if lane < count else 0
+
+
+def dot_product_reference(a, a_start, b, b_start, count):
+    """Return the sum of ``a[a_start + k] * b[b_start + k]`` over ``count`` elements."""
+    total = a.dtype.type(0)
+    for k in range(count):
+        total += a[a_start + k] * b[b_start + k]
+    return total
 
 
 # --- The intrinsics: the same as vector instructions ------------------------------------------------
@@ -338,7 +346,8 @@ def row_offsets(context, builder, rows, a_row_type, a_row):
     """Return how far the tile's rows lie from its start, in each of the three forms of ``a_row``."""
     if isinstance(a_row_type, types.Array):
         table = array_pointer(context, builder, a_row_type, a_row)
-        return [builder.load(builder.gep(table, [whole(i)], source_etype=INT64), typ=INT64) for i in range(rows)]
+        entries = [builder.gep(table, [whole(i)], source_etype=INT64) for i in range(rows)]
+        return [builder.load(entry, typ=INT64) for entry in entries]
     if not isinstance(a_row_type, types.BaseTuple):
         step = int64_of(context, builder, a_row_type, a_row)
         return [builder.mul(whole(i), step) for i in range(rows)]
@@ -566,13 +575,58 @@ def copy_vector_intrinsic(typing_context, source, source_start, target, target_s
     return types.void(source, source_start, target, target_start, count), generate
 
 
+DOT_ACCUMULATORS = 8  # enough independent sums to hide the latency of a multiply-add
+
+
+@intrinsic(prefer_literal=True)
+def dot_product_intrinsic(typing_context, a, a_start, b, b_start, count):
+    check_arrays("dot_product", a, b)
+    return a.dtype(a, a_start, b, b_start, count), generate_dot_product
+
+
+def generate_dot_product(context, builder, signature, arguments):
+    """Emit a dot product: several sums at a time, then single masked vectors, then across the lanes."""
+    a_type, b_type = signature.args[0], signature.args[2]
+    v = VectorBuilder(context, builder, a_type)
+    a_start, b_start, count = int64s_at(context, builder, signature, arguments, 1, 3, 4)
+    a = v.address(array_pointer(context, builder, a_type, arguments[0]), a_start)
+    b = v.address(array_pointer(context, builder, b_type, arguments[2]), b_start)
+    sums = [cgutils.alloca_once(builder, v.vector) for _ in range(DOT_ACCUMULATORS)]
+    for each in sums:
+        builder.store(v.zero, each)
+
+    stride = whole(DOT_ACCUMULATORS * v.lanes)
+    strides = builder.sdiv(count, stride)
+    with cgutils.for_range(builder, strides) as loop:
+        for i, each in enumerate(sums):
+            k = builder.add(builder.mul(loop.index, stride), whole(i * v.lanes))
+            total = v.multiply_add(v.load(v.address(a, k)), v.load(v.address(b, k)), builder.load(each))
+            builder.store(total, each)
+    first = builder.mul(strides, stride)
+    with cgutils.for_range_slice(builder, first, count, whole(v.lanes), INT64) as (k, _):
+        mask = v.lanes_below(builder.sub(count, k))
+        a_vector, b_vector = v.load_masked(v.address(a, k), mask), v.load_masked(v.address(b, k), mask)
+        builder.store(v.multiply_add(a_vector, b_vector, builder.load(sums[0])), sums[0])
+
+    totals = [builder.load(each) for each in sums]
+    while len(totals) > 1:
+        totals = [builder.fadd(x, y) for x, y in zip(totals[::2], totals[1::2], strict=True)]
+    total, width = totals[0], v.lanes // 2
+    while width:
+        total = builder.fadd(total, v.shuffle(total, total, [(k + width) % v.lanes for k in range(v.lanes)]))
+        width //= 2
+    return builder.extract_element(total, ir.Constant(INT32, 0))
+
+
 if JIT_DISABLED:
     lanes = lanes_reference
     multiply_tile = multiply_tile_reference
     transpose_block = transpose_block_reference
     copy_vector = copy_vector_reference
+    dot_product = dot_product_reference
 else:
     lanes = lanes_intrinsic
     multiply_tile = multiply_tile_intrinsic
     transpose_block = transpose_block_intrinsic
     copy_vector = copy_vector_intrinsic
+    dot_product = dot_product_intrinsic

@@ -1,0 +1,541 @@
+"""Matrix products: packed and blocked for the caches, threaded, on the register tile.
+
+A large product reads each element of its operands many times, so it is worth bringing them into the
+order in which the tile asks for them (Goto and van de Geijn, "Anatomy of high-performance matrix
+multiplication", 2008). ``a`` is cut into *row panels* of ``ROWS`` rows, ``b`` into *column panels* of
+``VECTORS`` vectors; packed, the elements of one step of the reduction are neighbours::
+
+    a (M, K)                  b (K, N)                    c (M, N)
+    +-----------+  panel 0    +------+------+---          +------+------+---
+    |           |  ROWS rows  |      |      |             | tile | tile |
+    +-----------+             |      |      |      ->     +------+------+---
+    |           |  panel 1    |      |      |             | tile | tile |
+    +-----------+             +------+------+---          +------+------+---
+
+1. All threads together pack ``a``.
+2. Each thread owns a rectangle of ``c``. Of its columns it takes a block, and of the reduction a block:
+   that part of ``b`` it packs into a buffer, which stays in its L2 cache while all its row panels pass by;
+   of each row panel the block's part stays in the L1 cache while all column panels pass by.
+
+Each element of ``c`` is summed by one thread in an order that depends on K alone: the bits are the same for
+any number of threads. Where the edges would waste too much of the tile (10 columns in a panel of 32), the
+transposed product is computed instead. Products with a vector have no reuse to gain from packing, and read
+the matrix once, as it lies. Where K is long and ``c`` tiny, K is cut into pieces of fixed length whose
+products are summed in order.
+
+The smallest products are NumPy's: below ``NUMPY_WORK`` multiply-adds OpenBLAS is quicker, and runs in the
+calling thread. Above it would wake a pool of threads of its own, which fights with Numba's for the
+processors and slows both many times over; so it is never called there.
+"""
+
+import math
+
+import numpy as np
+
+from .compile import JIT_DISABLED, get_num_threads, jit, kernel, prange
+from .tile import (
+    ADD,
+    BIAS_OF_COLUMN,
+    BIAS_OF_ROW,
+    REGISTERS,
+    VECTOR_BYTES,
+    ZERO,
+    copy_vector,
+    dot_product,
+    lanes,
+    multiply_tile,
+    transpose_block,
+)  # fmt: skip
+
+__all__ = ["linear", "matmul"]
+
+# The tile, 12 x 2 (of 32 registers) or 6 x 2 (of 16), and the shorter one for what is left of the rows.
+ROWS, VECTORS = (12, 2) if REGISTERS == 32 else (6, 2)
+REST = ROWS // 3
+
+ROW_PANEL_BYTES = 24 * 1024  # of one row panel in the L1 cache, of 32 KiB or more
+COLUMN_BLOCK_BYTES = 512 * 1024  # of one block of columns in the L2 cache, of 1 MiB or more
+PACKED_BYTES = 64 * 1024 * 1024  # of `a` that is packed at a time
+
+# OpenBLAS runs in one thread up to 2**18 multiply-adds: 65536 (SMP_THRESHOLD_MIN) times 4
+# (GEMM_MULTITHREAD_THRESHOLD), by default. Its matrix-vector products need more for a second thread.
+NUMPY_WORK = 2**18
+THREAD_WORK = 2**18  # multiply-adds that pay for one thread
+ALONE_WORK = 2**22  # multiply-adds of a matrix that all threads share, in a batch
+ITEM_WORK = 2**12  # multiply-adds of a matrix below which a batch is NumPy's
+SPLIT_LENGTH = 4096  # of the pieces of a long reduction
+SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
+
+# --- Packing ------------------------------------------------------------------------------------------
+
+
+@jit
+def pack_row_panel(a, a_start, a_row, a_column, row_count, K, packed, packed_start):
+    """Pack ``row_count`` rows of ``a``: element (i, k) to ``k * ROWS + i``; zeros beyond the rows."""
+    width = lanes(a)
+    if a_column == 1:
+        for k in range(0, K, width):
+            for i in range(0, ROWS, width):
+                transpose_block(
+                    a, a_start + i * a_row + k, a_row,
+                    packed, packed_start + k * ROWS + i, ROWS,
+                    (min(row_count, ROWS) - i, K - k), ROWS - i,
+                )  # fmt: skip
+    else:
+        for k in range(K):
+            for i in range(ROWS):
+                value = a[a_start + i * a_row + k * a_column] if i < row_count else 0
+                packed[packed_start + k * ROWS + i] = value
+
+
+@jit
+def pack_column_panel(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
+    """Pack a panel of columns of ``b``: element (k, j) to ``k * panel + j``; zeros beyond the columns."""
+    width = lanes(b)
+    panel = VECTORS * width
+    if b_column == 1:
+        for k in range(k_count):
+            for j in range(0, panel, width):
+                source, target = b_start + k * b_row + j, packed_start + k * panel + j
+                copy_vector(b, source, packed, target, column_count - j)
+    else:
+        for j in range(0, panel, width):
+            for k in range(0, k_count, width):
+                transpose_block(
+                    b, b_start + j * b_column + k, b_column,
+                    packed, packed_start + k * panel + j, panel,
+                    (column_count - j, k_count - k), width,
+                )  # fmt: skip
+
+
+# --- Products of matrices -----------------------------------------------------------------------------
+
+
+@jit
+def multiply_panels(
+    a, a_start, b, b_start, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
+    row_begin, row_end, column_begin, column_end, buffer, buffer_start,
+):  # fmt: skip
+    """Compute the rows and columns of ``c`` from ... to ..., of packed ``a`` and ``b`` as it lies.
+
+    Rows begin at a panel. ``begin`` and ``relu`` are the tile's, applied in the first and in the last block
+    of the reduction.
+    """
+    width = lanes(c)
+    panel = VECTORS * width
+    for n in range(column_begin, column_end, n_block):
+        n_end = min(n + n_block, column_end)
+        for k in range(0, K, k_block):
+            k_count = min(k_block, K - k)
+            for j in range(n, n_end, panel):
+                pack_column_panel(
+                    b, b_start + k * b_row + j * b_column, b_row, b_column, n_end - j, k_count,
+                    buffer, buffer_start + (j - n) * k_count,
+                )  # fmt: skip
+            block_begin = begin if k == 0 else ADD
+            block_relu = relu and k + k_count == K
+            for i in range(row_begin, row_end, ROWS):
+                row_count = min(ROWS, row_end - i)
+                a_panel = a_start + i * K + k * ROWS
+                for j in range(n, n_end, panel):
+                    b_panel = buffer_start + (j - n) * k_count
+                    if row_count > ROWS - REST:
+                        multiply_tile(
+                            ROWS, VECTORS, (k_count, 1, 1),
+                            a, a_panel, (ROWS, 0, 0), 1,
+                            buffer, b_panel, (panel, 0, 0), width,
+                            c, c_start + i * N + j, N, width,
+                            (row_count, n_end - j), block_begin,
+                            bias, i if begin == BIAS_OF_ROW else j, block_relu,
+                        )  # fmt: skip
+                    else:
+                        for r in range(0, row_count, REST):
+                            multiply_tile(
+                                REST, VECTORS, (k_count, 1, 1),
+                                a, a_panel + r, (ROWS, 0, 0), 1,
+                                buffer, b_panel, (panel, 0, 0), width,
+                                c, c_start + (i + r) * N + j, N, width,
+                                (row_count - r, n_end - j), block_begin,
+                                bias, i + r if begin == BIAS_OF_ROW else j, block_relu,
+                            )  # fmt: skip
+
+
+@jit
+def transpose_part(c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row):
+    """Write a part of ``c``, which has N columns, to the columns and rows of ``out``."""
+    width = lanes(c)
+    for i in range(row_begin, row_end, width):
+        for j in range(column_begin, column_end, width):
+            transpose_block(
+                c, c_start + i * N + j, N,
+                out, out_start + j * out_row + i, out_row,
+                (row_end - i, column_end - j), 0,
+            )  # fmt: skip
+
+
+@kernel
+def product(
+    threads, a, a_start, a_row, a_column, b, b_row, b_column, c, c_start, bias, begin, relu, M, N, K,
+    k_block, n_block, row_parts, column_parts, packed, buffers, out, out_start, out_row, transposed,
+):  # fmt: skip
+    """Compute ``c = a @ b``, and where it is ``transposed`` write its transpose to ``out``."""
+    row_panels = -(-M // ROWS)
+    for t in prange(threads):
+        for p in range(row_panels * t // threads, row_panels * (t + 1) // threads):
+            i = p * ROWS
+            pack_row_panel(a, a_start + i * a_row, a_row, a_column, M - i, K, packed, i * K)
+    panel = VECTORS * lanes(c)
+    column_panels = -(-N // panel)
+    for t in prange(row_parts * column_parts):
+        row_part, column_part = t // column_parts, t % column_parts
+        row_begin = row_panels * row_part // row_parts * ROWS
+        row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
+        column_begin = column_panels * column_part // column_parts * panel
+        column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
+        multiply_panels(
+            packed, 0, b, 0, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
+            row_begin, row_end, column_begin, column_end, buffers, t * k_block * n_block,
+        )  # fmt: skip
+        if transposed:
+            transpose_part(
+                c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row
+            )  # fmt: skip
+
+
+@kernel
+def products(
+    threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
+    k_block, n_block, packed, buffers,
+):  # fmt: skip
+    """Compute ``c[s] = a[s] @ b[s]``, each by one thread; they start and end where the tables say."""
+    count = len(depths)
+    space = -(-M // ROWS) * ROWS * depths[0]
+    for t in prange(threads):
+        for s in range(count * t // threads, count * (t + 1) // threads):
+            K = depths[s]
+            for i in range(0, M, ROWS):
+                start = a_starts[s] + i * a_row
+                pack_row_panel(a, start, a_row, a_column, M - i, K, packed, t * space + i * K)
+            multiply_panels(
+                packed, t * space, b, b_starts[s], b_row, b_column, c, s * M * N, N, c, ZERO, False,
+                K, k_block, n_block, 0, M, 0, N, buffers, t * k_block * n_block,
+            )  # fmt: skip
+
+
+# --- Products with a vector ---------------------------------------------------------------------------
+
+
+@kernel
+def rows_times_vector(threads, w, x, R, K, chunk, partial):
+    """Compute ``partial[r, s]``, the product of piece ``s`` of row ``r`` of ``w`` with that of ``x``."""
+    pieces = -(-K // chunk)
+    count = R * pieces
+    for t in prange(threads):
+        for item in range(count * t // threads, count * (t + 1) // threads):
+            r, s = item // pieces, item % pieces
+            k = s * chunk
+            partial[item] = dot_product(w, r * K + k, x, k, min(chunk, K - k))
+
+
+@kernel
+def vector_times_rows(threads, x, w, K, N, y):
+    """Compute ``y = x @ w``, of which each thread owns some columns."""
+    panels = -(-N // 16)
+    for t in prange(threads):
+        begin, end = min(N, panels * t // threads * 16), min(N, panels * (t + 1) // threads * 16)
+        for n in range(begin, end, 4096):
+            n_end = min(n + 4096, end)
+            for j in range(n, n_end):
+                y[j] = 0
+            for k in range(0, K - K % 4, 4):
+                x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
+                w0, w1, w2, w3 = k * N, (k + 1) * N, (k + 2) * N, (k + 3) * N
+                for j in range(n, n_end):
+                    y[j] += (x0 * w[w0 + j] + x1 * w[w1 + j]) + (x2 * w[w2 + j] + x3 * w[w3 + j])
+            for k in range(K - K % 4, K):
+                for j in range(n, n_end):
+                    y[j] += x[k] * w[k * N + j]
+
+
+# --- The choice, in Python ----------------------------------------------------------------------------
+
+
+def flattened(matrix):
+    """Return the last two dims as (flat array, step from row to row, step from column to column).
+
+    Kernels take aligned, writable arrays of unit stride in one of both dims; others are copied.
+    """
+    rows, columns = matrix.shape[-2:]
+    if matrix.flags.carray:
+        return matrix.reshape(-1), columns, 1
+    flipped = matrix.swapaxes(-1, -2)
+    if flipped.flags.carray:
+        return flipped.reshape(-1), 1, rows
+    return np.array(matrix, order="C").reshape(-1), columns, 1
+
+
+def blocks(K, itemsize):
+    """Return the lengths of a block of the reduction and of the columns; they depend on K alone."""
+    longest = ROW_PANEL_BYTES // (ROWS * itemsize)
+    k_block = math.ceil(K / math.ceil(K / longest))
+    panel = VECTORS * VECTOR_BYTES // itemsize
+    return k_block, max(1, COLUMN_BLOCK_BYTES // (k_block * panel * itemsize)) * panel
+
+
+def padded_work(M, N, panel):
+    """Return how many elements of ``c`` the tiles compute, those beyond the edges too."""
+    return -(-M // REST) * REST * -(-N // panel) * panel
+
+
+def parts(threads, M, N, panel):
+    """Return into how many row and column parts ``c`` is cut, so that the largest part is least work.
+
+    A thread multiplies its rows with each of its columns, and packs those: as much as some 24 rows more.
+    """
+    row_panels, column_panels = -(-M // ROWS), -(-N // panel)
+    best = None
+    for row_parts in range(1, min(threads, row_panels) + 1):
+        column_parts = min(threads // row_parts, column_panels)
+        cost = (-(-row_panels // row_parts) * ROWS + 24) * -(-column_panels // column_parts)
+        if best is None or cost < best[0]:
+            best = cost, row_parts, column_parts
+    return best[1:]
+
+
+def multiply(a, b, out, bias=None, relu=False):
+    """Compute ``out = a @ b`` for matrices, with own kernels whatever the size."""
+    (M, K), N = a.shape, b.shape[1]
+    threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
+    panel = VECTORS * VECTOR_BYTES // a.itemsize
+    k_block, n_block = blocks(K, a.itemsize)
+    bias_begin = BIAS_OF_COLUMN
+    transposed = padded_work(N, M, panel) + M * N * 20 // K < padded_work(M, N, panel)
+    if transposed:
+        a, b, M, N, bias_begin = b.T, a.T, N, M, BIAS_OF_ROW
+    a, a_row, a_column = flattened(a)
+    b, b_row, b_column = flattened(b)
+    flat_out = out.reshape(-1)
+    c = np.empty(M * N, out.dtype) if transposed else flat_out
+
+    rows_at_once = max(1, PACKED_BYTES // (ROWS * K * a.itemsize)) * ROWS
+    for row in range(0, M, rows_at_once):
+        row_count = min(rows_at_once, M - row)
+        row_parts, column_parts = parts(threads, row_count, N, panel)
+        block = min(n_block, -(-N // (panel * column_parts)) * panel)
+        if bias is None:
+            offsets, begin = c, ZERO
+        else:
+            offsets, begin = bias[row:] if transposed else bias, bias_begin
+        product(
+            threads, a, row * a_row, a_row, a_column, b, b_row, b_column, c, row * N, offsets, begin, relu,
+            row_count, N, K, k_block, block, row_parts, column_parts,
+            np.empty(-(-row_count // ROWS) * ROWS * K, out.dtype),
+            np.empty(row_parts * column_parts * k_block * block, out.dtype),
+            flat_out, row, M, transposed,
+        )  # fmt: skip
+    return out
+
+
+def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths):
+    """Compute a list of products of one shape, except that the last may have a shorter reduction."""
+    K = int(depths[0])
+    threads = max(1, min(get_num_threads(), len(depths), M * N * K * len(depths) // THREAD_WORK))
+    k_block, n_block = blocks(K, c.itemsize)
+    panel = VECTORS * VECTOR_BYTES // c.itemsize
+    n_block = min(n_block, -(-N // panel) * panel)
+    products(
+        threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
+        k_block, n_block,
+        np.empty(threads * -(-M // ROWS) * ROWS * K, c.dtype),
+        np.empty(threads * k_block * n_block, c.dtype),
+    )  # fmt: skip
+
+
+def multiply_pieces(a, b, out):
+    """Compute ``out = a @ b`` as the sum of products of pieces of the reduction."""
+    (M, K), N = a.shape, b.shape[1]
+    a, a_row, a_column = flattened(a)
+    b, b_row, b_column = flattened(b)
+    starts = np.arange(0, K, SPLIT_LENGTH)
+    depths = np.minimum(SPLIT_LENGTH, K - starts)
+    pieces = np.empty((len(starts), M, N), out.dtype)
+    c = pieces.reshape(-1)
+    multiply_many(a, starts * a_column, a_row, a_column, b, starts * b_row, b_row, b_column, c, M, N, depths)
+    return np.add.reduce(pieces, axis=0, out=out)
+
+
+def multiply_vector(w, x, y):
+    """Compute ``y = w @ x`` for a matrix (R, K) and vectors."""
+    R, K = w.shape
+    threads = max(1, min(get_num_threads(), R * K // THREAD_WORK))
+    w, row, _ = flattened(w)
+    x = x if x.flags.carray else np.array(x, order="C")
+    if row == K:
+        partial = np.empty((R, -(-K // SPLIT_LENGTH)), y.dtype)
+        rows_times_vector(threads, w, x, R, K, SPLIT_LENGTH, partial.reshape(-1))
+        np.add.reduce(partial, axis=1, out=y)
+    else:
+        vector_times_rows(threads, x, w, K, R, y)
+
+
+def multiply_matrices(a, b, out, bias=None, relu=False):
+    """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
+    (M, K), N = a.shape, b.shape[1]
+    if M * N * K <= NUMPY_WORK or JIT_DISABLED:
+        np.matmul(a, b, out=out)
+    elif M == 1:
+        multiply_vector(b.T, a.reshape(-1), out.reshape(-1))
+    elif N == 1:
+        multiply_vector(a, b.reshape(-1), out.reshape(-1))
+    elif K > SPLIT_LENGTH and -(-M // ROWS) * -(-N // (VECTORS * VECTOR_BYTES // a.itemsize)) <= SPLIT_TILES:
+        multiply_pieces(a, b, out)
+    else:
+        return multiply(a, b, out, bias, relu)
+    if bias is not None:
+        out += bias
+    if relu:
+        np.maximum(out, 0, out=out)
+    return out
+
+
+def multiply_batch(a, b, out):
+    """Compute ``out = a @ b`` for stacks of matrices, of which a stack may be repeated along a dim."""
+    (M, K), N, batch = a.shape[-2:], b.shape[-1], out.shape[:-2]
+    work = M * N * K
+    if work * math.prod(batch) <= NUMPY_WORK or work <= ITEM_WORK or JIT_DISABLED:
+        return np.matmul(a, b, out=out)
+    if work >= ALONE_WORK or M == 1 or N == 1:
+        a, b = np.broadcast_to(a, (*batch, M, K)), np.broadcast_to(b, (*batch, K, N))
+        for index in np.ndindex(batch):
+            multiply_matrices(a[index], b[index], out[index])
+        return out
+    a_stack, b_stack = (
+        np.broadcast_to(np.arange(math.prod(x.shape[:-2])).reshape(x.shape[:-2]), batch).reshape(-1)
+        for x in (a, b)
+    )
+    a, a_row, a_column = flattened(a)
+    b, b_row, b_column = flattened(b)
+    depths = np.full(len(a_stack), K)
+    c = out.reshape(-1)
+    multiply_many(
+        a, a_stack * (M * K), a_row, a_column, b, b_stack * (K * N), b_row, b_column, c, M, N, depths
+    )  # fmt: skip
+    return out
+
+
+def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the matrix product over the last two dims; the other dims are broadcast.
+
+    Parameters
+    ----------
+    a : ndarray of shape (..., M, K)
+        In any memory order; float32 and float64 run on own kernels, other dtypes in NumPy.
+    b : ndarray of shape (..., K, N)
+    out : ndarray of shape (..., M, N), optional
+        Where the product is written; it may not overlap the operands.
+
+    Returns
+    -------
+    ndarray of shape (..., M, N)
+        ``out[..., i, j] = sum_k a[..., i, k] * b[..., k, j]``; zero where K is 0.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two dims, K that differs, batch dims that do not broadcast, ``out`` of another shape.
+    """
+    if a.ndim == 2 == b.ndim and out is None and a.shape[1] == b.shape[0] and a.dtype is b.dtype:
+        M, N = a.shape[0], b.shape[1]
+        if M * N * a.shape[1] <= NUMPY_WORK:
+            return np.matmul(a, b)
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(
+            f"matmul(): a has {a.shape[-1]} columns but b has {b.shape[-2]} rows "
+            f"(a.shape={a.shape}, b.shape={b.shape})"
+        )
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        return np.matmul(a, b, out=out)
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    try:
+        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
+    except ValueError:
+        raise ValueError(
+            f"matmul(): batch dims do not broadcast (a.shape={a.shape}, b.shape={b.shape})"
+        ) from None
+    result = fitting_output("matmul", out, shape, a.dtype)
+    if a.ndim == 2 == b.ndim:
+        multiply_matrices(a, b, result)
+    elif result.size and a.ndim > 2 and math.prod(b.shape[:-2]) == 1 and a.flags.c_contiguous:
+        multiply_matrices(a.reshape(-1, K), b.reshape(K, N) if b.ndim > 2 else b, result.reshape(-1, N))
+    else:
+        multiply_batch(a, b, result)
+    return delivered(result, out)
+
+
+def linear(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None = None,
+    relu: bool = False,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return ``x @ w.T + bias``, with ``max(., 0)`` applied where ``relu`` is set.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., K)
+        float32 or float64, in any memory order.
+    w : ndarray of shape (N, K)
+        The weight, of the same dtype.
+    bias : ndarray of shape (N,), optional
+    relu : bool
+        Apply the rectified linear unit before the result leaves the registers.
+    out : ndarray of shape (..., N), optional
+        Where the result is written; it may not overlap the operands.
+
+    Returns
+    -------
+    ndarray of shape (..., N)
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit each other.
+    """
+    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1]:
+        raise ValueError(
+            f"linear(): x needs as many features as w has columns (x.shape={x.shape}, w.shape={w.shape})"
+        )
+    N, K = w.shape
+    if bias is not None and bias.shape != (N,):
+        raise ValueError(
+            f"linear(): bias needs one entry per row of w (bias.shape={bias.shape}, w.shape={w.shape})"
+        )
+    result = fitting_output("linear", out, (*x.shape[:-1], N), x.dtype)
+    if bias is not None and not bias.flags.carray:
+        bias = np.array(bias, order="C")
+    rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), K)
+    multiply_matrices(rows, w.T, result if x.ndim == 2 else result.reshape(-1, N), bias, relu)
+    return delivered(result, out)
+
+
+def fitting_output(operation, out, shape, dtype):
+    """Return an array that kernels can write to: ``out`` itself, or one to be copied to it."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"{operation}(): out must have the result's shape and dtype "
+            f"(out: {out.shape} {out.dtype}, result: {shape} {dtype})"
+        )
+    return out if out.flags.carray else np.empty(shape, dtype)
+
+
+def delivered(result, out):
+    """Return the result, in the caller's ``out`` if there is one."""
+    if out is None or out is result:
+        return result
+    out[...] = result
+    return out
