@@ -4,27 +4,101 @@
 
 `conv2d` computes it, `conv2d_input` its adjoint in x, `conv2d_weight` its adjoint in w. It is the field's
 cross-correlation: the kernel is not flipped.
+
+Which method computes what is said in one place, `choose`; ask `method` for the choice, and overrule it with
+`force_method("direct")` or, for all calls, `set_winograd(False)`.
 """
+
+import contextlib
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
-from . import direct, direct_weight, plain
+from . import direct, direct_weight, plain, winograd
 from .compile import threads_for
+from .memory import contiguous
 
-__all__ = ["conv2d", "conv2d_input", "conv2d_weight"]
+__all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "method", "set_winograd"]
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+Shape = tuple[int, ...]
 ONE = (1, 1)
 NONE = ((0, 0), (0, 0))
 
+METHODS = ("depthwise", "winograd", "direct", "plain")
+FORWARD, INPUT, WEIGHT = "conv2d", "conv2d_input", "conv2d_weight"
 
-def dense(array: np.ndarray) -> np.ndarray:
-    """Return the array itself when it is C-contiguous and writeable, else such a copy.
+_forced: str | None = None
+_winograd = True
 
-    Read-only arrays are another type to Numba: the copy spares a second build of every kernel.
+
+def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winograd) -> str:
+    """Return the fastest method for the three shapes of a convolution.
+
+    ===========  ================================================================================================
+    depthwise    one channel per group, one kernel each: vectors along rows, bound by memory
+    winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
+    direct       everything else: on the register tile, 1x1 as a matrix product
+    plain        strided and dilated at once
+    ===========  ================================================================================================
     """
-    return array if array.flags.carray else np.array(array, order="C")
+    if False and groups > 1 and w[0] == groups and w[1] == 1 and stride[1] <= 2 and dilation == ONE:
+        return "depthwise"
+    if stride != ONE and dilation != ONE and operation != WEIGHT:
+        return "plain"
+    fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
+    if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
+        return "winograd"
+    return "direct"
+
+
+@contextlib.contextmanager
+def force_method(name: str) -> Iterator[None]:
+    """Use one of the methods "depthwise", "winograd", "direct", "plain" wherever it can be used.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+    """
+    global _forced
+    if name not in METHODS:
+        raise ValueError(f"force_method(): name must be one of {METHODS} (name={name!r})")
+    before, _forced = _forced, name
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def set_winograd(allowed: bool) -> None:
+    """Allow Winograd's method, or leave it out everywhere for the direct method's rounding."""
+    global _winograd
+    _winograd = bool(allowed)
+
+
+def method(
+    x: Shape,
+    w: Shape,
+    *,
+    stride: Pair = ONE,
+    padding: Padding = NONE,
+    dilation: Pair = ONE,
+    groups: int = 1,
+) -> dict[str, str]:
+    """Return the methods that the three operations use for inputs and weights of these shapes.
+
+    Returns
+    -------
+    dict from "conv2d", "conv2d_input" and "conv2d_weight" to the method's name
+    """
+    out = (x[0], w[0], *output_size(x[2:], w[2:], stride, padding, dilation))
+    return {
+        operation: prepare(operation, x, w, out, stride, padding, dilation, groups, 4, _forced, _winograd)[0]
+        for operation in (FORWARD, INPUT, WEIGHT)
+    }
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Pair:
@@ -35,14 +109,54 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilati
     )
 
 
-def check(operation: str, x: tuple, w: tuple, out: tuple, stride, padding, dilation, groups) -> None:
-    """Raise unless the three shapes belong to one convolution: kernels trust them to stay within bounds."""
+def can_use(name, w, stride, dilation, groups, operation) -> bool:
+    """Return whether a method can compute a convolution at all."""
+    if name == "depthwise":
+        return groups > 1 and w[:2] == (groups, 1) and dilation == ONE
+    if name == "winograd":
+        return w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
+    return name == "plain" or operation == WEIGHT or stride == ONE or dilation == ONE
+
+
+@lru_cache(maxsize=4096)
+def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, forced, allow_winograd):
+    """Check that the shapes belong to one convolution, choose its method and plan it.
+
+    Returns
+    -------
+    method : str
+    tables : what the method's plan function returned, None for methods without
+    work : int, multiplications
+    corner : (top, left) padding
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not fit: the kernels trust them to stay within bounds.
+    """
     expected = (x[0], w[0], *output_size(x[2:], w[2:], stride, padding, dilation))
-    if out != expected or x[1] != w[1] * groups or w[0] % groups or min(expected) < 0:
+    if out != expected or x[1] != w[1] * groups or w[0] % groups or min(expected) < 0 or min(stride + dilation) < 1:
         raise ValueError(
             f"{operation}(): shapes do not belong to one convolution (input {x}, weight {w}, output {out}, "
             f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups})"
         )
+    name = choose(operation, x, w, out, stride, padding, dilation, groups, allow_winograd)
+    if forced is not None and can_use(forced, w, stride, dilation, groups, operation):
+        name = forced
+    corner = (padding[0][0], padding[1][0])
+    tables = None
+    if name == "direct" and operation == WEIGHT:
+        tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
+    elif name == "direct":
+        plan = direct.forward_plan if operation == FORWARD else direct.input_plan
+        tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
+    work = out[0] * out[1] * out[2] * out[3] * w[1] * w[2] * w[3]
+    return name, tables, work, corner
+
+
+def writable(out, shape, dtype):
+    """Return an array of the shape that a kernel can write: `out` itself where it will do."""
+    return out if out is not None and out.flags.carray else np.empty(shape, dtype)
 
 
 def conv2d(
@@ -73,21 +187,38 @@ def conv2d(
     Returns
     -------
     ndarray (N, Cout, OH, OW), OH = floor((H + top + bottom - dilation (kH - 1) - 1) / stride) + 1
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not fit.
     """
-    N, O = x.shape[0], w.shape[0]
-    size = output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    if out is None:
-        out = np.empty((N, O, *size), x.dtype)
-    check("conv2d", x.shape, w.shape, out.shape, stride, padding, dilation, groups)
-    if bias is None:
-        bias = np.zeros(O, x.dtype)
-    threads = threads_for(out.size * w[:1].size)
-    corner = (padding[0][0], padding[1][0])
-    if stride == ONE or dilation == ONE:
-        tables = direct.forward_plan(x.shape[2:], size, x.shape[1], O, w.shape[2:], stride, corner, dilation, groups, x.itemsize)
-        direct.convolve(threads, dense(x), dense(w), dense(bias), out, tables, relu)
-        return out
-    plain.forward(threads, dense(x), dense(w), dense(bias), out, stride, corner, dilation, groups, relu)
+    shape = (x.shape[0], w.shape[0], *output_size(x.shape[2:], w.shape[2:], stride, padding, dilation))
+    name, tables, work, corner = prepare(
+        FORWARD, x.shape, w.shape, shape if out is None else out.shape,
+        stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
+    )  # fmt: skip
+    result = writable(out, shape, x.dtype)
+    x, w, threads = contiguous(x), contiguous(w), threads_for(work)
+    if bias is not None:
+        bias = contiguous(bias)
+    if name == "winograd":
+        winograd.conv2d(x, w, bias, padding=padding, relu=relu, out=result)
+    elif name == "direct":
+        direct.convolve(threads, x, w, bias, result, tables, relu)
+    elif name == "depthwise":
+        depthwise.forward(threads, x, w, bias, result, stride, corner, relu)
+    else:
+        bias = np.zeros(w.shape[0], x.dtype) if bias is None else bias
+        plain.forward(threads, x, w, bias, result, stride, corner, dilation, groups, relu)
+    return finished(result, out)
+
+
+def finished(result, out):
+    """Return the caller's `out`, filled where the result had to be written elsewhere."""
+    if out is None or out is result:
+        return result
+    out[...] = result
     return out
 
 
@@ -115,19 +246,28 @@ def conv2d_input(
     Returns
     -------
     ndarray (N, Cin, H, W)
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not fit.
     """
     shape = (g.shape[0], w.shape[1] * groups, *size)
-    check("conv2d_input", shape, w.shape, g.shape, stride, padding, dilation, groups)
-    if out is None:
-        out = np.empty(shape, g.dtype)
-    threads = threads_for(g.size * w[:1].size)
-    corner = (padding[0][0], padding[1][0])
-    if stride == ONE or dilation == ONE:
-        tables = direct.input_plan(size, g.shape[2:], shape[1], g.shape[1], w.shape[2:], stride, corner, dilation, groups, g.itemsize)
-        direct.convolve(threads, dense(g), dense(w), None, out, tables)
-        return out
-    plain.input_gradient(threads, dense(g), dense(w), out, stride, corner, dilation, groups)
-    return out
+    name, tables, work, corner = prepare(
+        INPUT, shape if out is None else out.shape, w.shape, g.shape,
+        stride, padding, dilation, groups, g.itemsize, _forced, _winograd,
+    )  # fmt: skip
+    result = writable(out, shape, g.dtype)
+    g, w, threads = contiguous(g), contiguous(w), threads_for(work)
+    if name == "winograd":
+        winograd.conv2d_input(g, w, size=size, padding=padding, out=result)
+    elif name == "direct":
+        direct.convolve(threads, g, w, None, result, tables)
+    elif name == "depthwise":
+        depthwise.input_gradient(threads, g, w, result, stride, corner)
+    else:
+        plain.input_gradient(threads, g, w, result, stride, corner, dilation, groups)
+    return finished(result, out)
 
 
 def conv2d_weight(
@@ -154,17 +294,27 @@ def conv2d_weight(
     Returns
     -------
     ndarray (Cout, Cin / groups, kH, kW)
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not fit.
     """
     shape = (g.shape[1], x.shape[1] // groups, *size)
-    check("conv2d_weight", x.shape, shape, g.shape, stride, padding, dilation, groups)
-    if out is None:
-        out = np.empty(shape, g.dtype)
-    threads = threads_for(g.size * shape[1] * size[0] * size[1])
-    tables = direct_weight.weight_plan(
-        x.shape[0], x.shape[2:], g.shape[2:], x.shape[1], g.shape[1], size, stride, padding, dilation, groups, x.itemsize
-    )
-    direct_weight.weight_gradient(threads, dense(g), dense(x), out, tables)
-    return out
-    corner = (padding[0][0], padding[1][0])
-    plain.weight_gradient(threads, dense(g), dense(x), out, stride, corner, dilation, groups)
-    return out
+    name, tables, work, corner = prepare(
+        WEIGHT, x.shape, shape if out is None else out.shape, g.shape,
+        stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
+    )  # fmt: skip
+    result = writable(out, shape, g.dtype)
+    g, x, threads = contiguous(g), contiguous(x), threads_for(work)
+    if g.size == 0:
+        result.fill(0)
+    elif name == "winograd":
+        winograd.conv2d_weight(g, x, padding=padding, out=result)
+    elif name == "direct":
+        direct_weight.weight_gradient(threads, g, x, result, tables)
+    elif name == "depthwise":
+        depthwise.weight_gradient(threads, g, x, result, stride, corner)
+    else:
+        plain.weight_gradient(threads, g, x, result, stride, corner, dilation, groups)
+    return finished(result, out)

@@ -23,7 +23,6 @@ small buffer. Flat wastes less where rows are short.
 An image is worked on in bands of rows, sized so that the planes of one band stay in the second-level cache.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -152,27 +151,23 @@ def input_axis(size, out_size, taps, stride, before, dilation):
     return 1, padding, [(first, count, start + padding, terms) for first, count, start, terms in passes]
 
 
-@lru_cache(maxsize=1024)
-def forward_plan(size, out_size, channels, out_channels, kernel, stride, corner, dilation, groups, itemsize):
-    """Plan `conv2d`: an image of `size` goes to `out_size`, `corner` is the padding (top, left)."""
-    axes = [forward_axis(size[a], out_size[a], kernel[a], stride[a], corner[a], dilation[a]) for a in (0, 1)]
-    taps = kernel[0] * kernel[1]
-    per_group = channels // groups
+def forward_plan(x, w, out, stride, corner, dilation, groups, itemsize):
+    """Plan `conv2d` for shapes x (N, C, H, W), w and out; `corner` is the padding (top, left)."""
+    axes = [forward_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
+    taps = w[2] * w[3]
     return plan(
-        axes, size, out_size, out_channels // groups, per_group, kernel, dilation, (1, 1), stride, groups,
-        per_group * taps, taps, itemsize,
+        axes, x[2:], out[2:], w[0] // groups, w[1], w[2:], dilation, (1, 1), stride, groups,
+        w[1] * taps, taps, itemsize,
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
-def input_plan(size, out_size, channels, out_channels, kernel, stride, corner, dilation, groups, itemsize):
-    """Plan `conv2d_input`: a gradient of `out_size` goes to an image of `size`."""
-    axes = [input_axis(size[a], out_size[a], kernel[a], stride[a], corner[a], dilation[a]) for a in (0, 1)]
-    taps = kernel[0] * kernel[1]
-    per_group = channels // groups
+def input_plan(x, w, out, stride, corner, dilation, groups, itemsize):
+    """Plan `conv2d_input`, from a gradient of shape `out` to one of shape `x`."""
+    axes = [input_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
+    taps = w[2] * w[3]
     return plan(
-        axes, out_size, size, per_group, out_channels // groups, kernel, dilation, stride, (1, 1), groups,
-        taps, per_group * taps, itemsize,
+        axes, out[2:], x[2:], w[1], w[0] // groups, w[2:], dilation, stride, (1, 1), groups,
+        taps, w[1] * taps, itemsize,
     )  # fmt: skip
 
 

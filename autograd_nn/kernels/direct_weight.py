@@ -12,7 +12,6 @@ there are depends on the shape alone; each unit has its own accumulators, which 
 chunk. So the result has the same bits for any number of threads.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -63,9 +62,8 @@ def weight_plan_of(t):
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
-def weight_plan(images, size, out_size, channels, out_channels, kernel, stride, padding, dilation, groups, itemsize):
-    """Plan `conv2d_weight` for x (images, channels, *size) and g (images, out_channels, *out_size).
+def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
+    """Plan `conv2d_weight` for shapes x (N, C, H, W), w (of the result) and out (of g).
 
     Returns
     -------
@@ -73,7 +71,8 @@ def weight_plan(images, size, out_size, channels, out_channels, kernel, stride, 
     copy : int64, a direct.Plan that says how x is copied with a border
     places : int64 (padded_taps,), where the taps lie, relative to the first
     """
-    per_group, out_per_group = channels // groups, out_channels // groups
+    images, channels, size, kernel, out_size = x[0], x[1], x[2:], w[2:], out[2:]
+    per_group, out_per_group = w[1], w[0] // groups
     width = VECTOR_BYTES // itemsize
     vectors = 1 if out_per_group <= width else WIDE
     columns = vectors * width
@@ -85,7 +84,7 @@ def weight_plan(images, size, out_size, channels, out_channels, kernel, stride, 
     pixels = out_size[0] * out_size[1]
     together = max(1, min(images, PIXELS // max(1, pixels)))
     partial_bytes = groups * blocks * padded_taps * columns * itemsize
-    chunks = min(ceil_div(UNITS, groups * blocks), ceil_div(images, together), max(1, PARTIAL_BYTES // partial_bytes))
+    chunks = min(ceil_div(UNITS, groups * blocks), ceil_div(images, together), max(1, PARTIAL_BYTES // max(1, partial_bytes)))
 
     plane_rows = max(size[0], (out_size[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1)
     plane_width = max(size[1], (out_size[1] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1)
@@ -238,9 +237,6 @@ def weight_gradient(threads, g, x, out, tables) -> None:
     tables : result of `weight_plan`
     """
     plan, copy, places = tables
-    if g.size == 0:
-        out.fill(0)
-        return
     chunks, groups, blocks, padded_taps, vectors = (int(plan[k]) for k in SHAPE)
     columns = vectors * VECTOR_BYTES // x.itemsize
     partial = np.empty(chunks * groups * blocks * padded_taps * columns, x.dtype)
