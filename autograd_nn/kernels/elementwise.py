@@ -1,13 +1,186 @@
-"""Elementwise kernels where one pass over memory beats NumPy's."""
+"""Elementwise kernels that beat NumPy on large arrays: fused, and run by several threads.
+
+Below `SMALL` elements, where a call costs more than its work, NumPy computes the same.
+"""
 
 import numpy as np
+from numpy import uintp
+
+from autograd_nn.kernels.compile import SERIAL_BELOW, chunked, jit, threads_for
+from autograd_nn.kernels.memory import contiguous
+from autograd_nn.kernels.numeric import error_function, exponential
+
+__all__ = ["add_relu", "dropout", "dropout_apply", "erf", "relu", "relu_input", "sigmoid"]
+
+SMALL = SERIAL_BELOW
+
+
+def _mapped(kernel, x, *others, work=1):
+    """Return ``kernel(threads, x, *others, out)`` over flat arrays, in the shape of `x`."""
+    out = np.empty(x.shape, x.dtype)
+    arrays = [contiguous(array).reshape(-1) for array in (x, *others)]
+    kernel(threads_for(work * x.size), *arrays, out.reshape(-1))
+    return out
 
 
 def relu(x):
-    """Return max(x, 0)."""
-    return np.maximum(x, 0)
+    """Return max(x, 0); NaN stays NaN.
+
+    Parameters
+    ----------
+    x : ndarray, float32 or float64
+    """
+    if x.size < SMALL or x.dtype.kind != "f":
+        return np.maximum(x, 0)
+    return _mapped(_relu, x)
 
 
 def relu_input(g, out):
-    """Return g where out > 0 (or NaN), else 0."""
-    return np.where(out <= 0, 0, g).astype(g.dtype, copy=False)
+    """Return the gradient of `relu`: `g` where ``out > 0`` or NaN, 0 elsewhere (whatever `g` is there).
+
+    Parameters
+    ----------
+    g, out : ndarray, same shape and dtype
+    """
+    if g.size < SMALL:
+        return np.where(out <= 0, g.dtype.type(0), g)
+    return _mapped(_relu_input, g, out)
+
+
+def add_relu(a, b):
+    """Return max(a + b, 0), in one pass.
+
+    Parameters
+    ----------
+    a, b : ndarray, same shape and dtype
+    """
+    if a.size < SMALL:
+        return np.maximum(a + b, 0)
+    return _mapped(_add_relu, a, b)
+
+
+def sigmoid(x):
+    """Return ``1 / (1 + exp(-x))``, to within 3 ulp.
+
+    Parameters
+    ----------
+    x : ndarray, float32 or float64
+    """
+    return _mapped(_sigmoid, x, work=8)
+
+
+def erf(x):
+    """Return the error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to `x`.
+
+    Parameters
+    ----------
+    x : ndarray, float32 or float64
+    """
+    return _mapped(_erf, x, work=16)
+
+
+def dropout(x, *, p, seed):
+    """Set elements to zero with probability `p` and divide the others by ``1 - p``.
+
+    Element i is kept if a hash of (seed, i) says so: the mask is a function of the seed alone, whatever the
+    number of threads. The hash is two rounds of the integer mixer "lowbias32" (Wellons, 2018).
+
+    Parameters
+    ----------
+    x : ndarray, float32 or float64
+    p : float in [0, 1]
+    seed : int
+        Of which 64 bits are used; draw one for each call.
+
+    Returns
+    -------
+    out : ndarray, shape and dtype of `x`
+    mask : ndarray of bool, shape of `x`
+        True where the element was kept.
+    """
+    x = contiguous(x)
+    out, mask = np.empty_like(x), np.empty(x.shape, np.bool_)
+    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+    seed = int(seed)
+    _dropout(
+        *(threads_for(4 * x.size), x.reshape(-1), out.reshape(-1), mask.reshape(-1)),
+        *(scale, round(p * 2**32), seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF),
+    )
+    return out, mask
+
+
+def dropout_apply(x, mask, *, p):
+    """Return ``x * mask / (1 - p)``: `dropout` with a known mask, and its own adjoint.
+
+    Parameters
+    ----------
+    x : ndarray, float32 or float64
+    mask : ndarray of bool, shape of `x`
+    p : float in [0, 1]
+    """
+    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+    out = np.empty(x.shape, x.dtype)
+    _dropout_apply(
+        threads_for(x.size), contiguous(x).reshape(-1), contiguous(mask).reshape(-1), out.reshape(-1), scale
+    )
+    return out
+
+
+@chunked
+def _relu(t, threads, x, out):
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        out[i] = 0 if x[i] < 0 else x[i]
+
+
+@chunked
+def _relu_input(t, threads, g, out, result):
+    for i in range(uintp(t * g.size // threads), uintp((t + 1) * g.size // threads)):
+        result[i] = 0 if out[i] <= 0 else g[i]
+
+
+@chunked
+def _add_relu(t, threads, a, b, out):
+    for i in range(uintp(t * a.size // threads), uintp((t + 1) * a.size // threads)):
+        total = a[i] + b[i]
+        out[i] = 0 if total < 0 else total
+
+
+@chunked(contract=False)
+def _sigmoid(t, threads, x, out):
+    one = x.dtype.type(1)
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        out[i] = one / (one + exponential(-x[i]))
+
+
+@chunked
+def _erf(t, threads, x, out):
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        out[i] = error_function(x[i])
+
+
+@jit(inline=True)
+def _mix(h):
+    word = np.uint32
+    h = word(h ^ (h >> word(16)))
+    h = word(h * word(0x7FEB352D))
+    h = word(h ^ (h >> word(15)))
+    h = word(h * word(0x846CA68B))
+    return word(h ^ (h >> word(16)))
+
+
+@chunked
+def _dropout(t, threads, x, out, mask, scale, dropped, low, high):
+    zero = x.dtype.type(0)
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        mixed = _mix(np.uint32(i + uintp(low)))
+        mixed = _mix(np.uint32(mixed ^ np.uint32(high)))
+        keep = mixed >= np.uint64(dropped)
+        mask[i] = keep
+        out[i] = x[i] * (scale if keep else zero)
+
+
+@chunked
+def _dropout_apply(t, threads, x, mask, out, scale):
+    zero = x.dtype.type(0)
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        out[i] = x[i] * (scale if mask[i] else zero)

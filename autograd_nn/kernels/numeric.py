@@ -1,0 +1,126 @@
+"""Scalar functions for the inside of kernels, written so that LLVM can vectorize loops over them."""
+
+import math
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from autograd_nn.kernels.compile import OPTIONS, jit
+
+__all__ = ["error_function", "exponential", "from_ordered", "to_ordered"]
+
+INLINED = OPTIONS | {"forceinline": True}
+
+
+def exponential(x):
+    """Return e**x, in float32 to within 2 ulp (results below 1.7e-38 become 0)."""
+    return np.exp(x)
+
+
+@overload(exponential, jit_options=INLINED)
+def _exponential(x):
+    if x == types.float32:
+        return lambda x: _exponential_float32(x)
+    return lambda x: np.exp(x)
+
+
+@jit(inline=True)
+def _exponential_float32(x):
+    """Reduce x = n log 2 + r after Cody and Waite, take e**r by the polynomial of Cephes' expf, scale by 2**n.
+
+    Adding 1.5 * 2**23 rounds to an integer and leaves it in the low bits of the significand, from where a
+    shift moves it into the exponent. The scale is applied as 2 * 2**(n - 1), because 2**128 is not finite.
+    """
+    F, integer = np.float32, np.int32
+    lowest, highest, magic = F(-86.989), F(88.722839), F(12582912)
+    inside = x if x > lowest else lowest
+    inside = inside if inside < highest else highest
+    shifted = inside * F(1.44269504) + magic
+    n = shifted - magic
+    r = inside - n * F(0.693359375)
+    r = r + n * F(2.12194440e-4)
+    tail = F(1.9875691500e-4) * r + F(1.3981999507e-3)
+    tail = tail * r + F(8.3334519073e-3)
+    tail = tail * r + F(4.1665795894e-2)
+    tail = tail * r + F(1.6666665459e-1)
+    tail = tail * r + F(5.0000001201e-1)
+    value = tail * r * r + r + F(1)
+    half_scale = integer(integer(F(shifted).view(np.int32)) << integer(23)) + integer(126 << 23)
+    value = value * integer(half_scale).view(np.float32) * F(2)
+    value = value if x >= lowest else F(0)
+    value = value if x <= highest else F(np.inf)
+    return value if x == x else x
+
+
+def error_function(x):
+    """Return erf(x), in float32 to within 2 ulp."""
+    return math.erf(x)
+
+
+@overload(error_function, jit_options=INLINED)
+def _error_function(x):
+    if x == types.float32:
+        return lambda x: _error_function_float32(x)
+    return lambda x: math.erf(x)
+
+
+@jit(inline=True)
+def _error_function_float32(x):
+    """Take a polynomial near 0, else 1 - exp(polynomial); the coefficients are Juffa's minimax fits."""
+    F = np.float32
+    size, square = abs(x), x * x
+    near = F(-5.96761703e-4) * square + F(4.99119423e-3)
+    near = near * square + F(-2.67681349e-2)
+    near = near * square + F(1.12819925e-1)
+    near = near * square + F(-3.76125336e-1)
+    near = near * square + F(1.28379166e-1)
+    near = near * x + x
+    far = F(-1.72853470e-5) * size + F(3.83197126e-4)
+    far = far * square + (F(-3.88396438e-3) * size + F(2.42546219e-2))
+    far = far * size + F(-1.06777877e-1)
+    far = far * size + F(-6.34846687e-1)
+    far = far * size + F(-1.28717512e-1)
+    far = F(1) - _exponential_float32(far * size - size)
+    far = far if size < F(4) else F(1)
+    far = -far if x < F(0) else far
+    return far if size > F(0.927734375) else near
+
+
+def to_ordered(x):
+    """Return an integer that orders as the float `x` does: LLVM vectorizes a maximum of integers only.
+
+    NaN orders outside of the infinities, on the side of its sign.
+    """
+    bits = x.view(f"i{x.dtype.itemsize}")
+    return bits ^ ((bits >> (8 * x.dtype.itemsize - 1)) & np.iinfo(bits.dtype).max)
+
+
+@overload(to_ordered, jit_options=INLINED)
+def _to_ordered(x):
+    if x == types.float32:
+        return lambda x: _flip_float32(np.float32(x).view(np.int32))
+    return lambda x: _flip_float64(np.float64(x).view(np.int64))
+
+
+def from_ordered(key):
+    """Return the float whose `to_ordered` is `key`."""
+    bits = key ^ ((key >> (8 * key.dtype.itemsize - 1)) & np.iinfo(key.dtype).max)
+    return bits.view(f"f{key.dtype.itemsize}")
+
+
+@overload(from_ordered, jit_options=INLINED)
+def _from_ordered(key):
+    if key == types.int32:
+        return lambda key: np.int32(_flip_float32(key)).view(np.float32)
+    return lambda key: np.int64(_flip_float64(key)).view(np.float64)
+
+
+@jit(inline=True)
+def _flip_float32(bits):
+    return np.int32(bits ^ (bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
+
+
+@jit(inline=True)
+def _flip_float64(bits):
+    return bits ^ (bits >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF)
