@@ -63,7 +63,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compile import chunked, jit, threads_for
+from .compile import JIT_DISABLED, chunked, jit, threads_for
 from .tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile
 from .winograd_transforms import (
     gather_pixels,
@@ -156,10 +156,18 @@ def transform_images(
 
 
 @jit
+def clear_rows(V, v_start, count, v_tile, v_point):
+    """Fill the last register tile of a block of ``count`` tiles: leftovers may be denormal, which is slow."""
+    for point in range(POINTS):
+        start = v_start + point * v_point
+        V[start + count * v_tile : start + (count + ROWS - 1) // ROWS * ROWS * v_tile] = 0
+
+
+@jit
 def transform_weights(w, start, lane, lane_count, step, count, flip, U, u_start, u_point):
     """Transform ``count`` rows of a panel of weights; kernels are ``lane`` apart across it and ``step`` down it."""
     width = lanes(w)
-    for j in range(0, min(VECTORS * width, lane_count), width):
+    for j in range(0, VECTORS * width, width):
         for k in range(count):
             at = u_start + k * VECTORS * width + j
             transform_weight(w, start + k * step + j * lane, lane, lane_count - j, flip, U, at, u_point)
@@ -234,26 +242,23 @@ def convolve(
     columns = VECTORS * lanes(x)
     v_thread, v_block, v_tile, v_point = v_steps
     work = t * scratch_step
-    if by_panel:
-        for panel in range(panels * t // threads, panels * (t + 1) // threads):
-            multiply_panel(
-                t, panel, 0, blocks, columns, in_channels, tiles, tile_rows, block_rows,
-                w, lane, step, flip, True, depth, V, v_steps, U, u_steps, M, m_steps,
-                bias, relu, out, out_channels, out_size, scratch, work, image_places,
-            )  # fmt: skip
-    else:
-        for block in range(blocks * t // threads, blocks * (t + 1) // threads):
-            first, last = rows_of(block, block_rows, tile_rows)
+    jobs = panels if by_panel else blocks
+    for job in range(jobs * t // threads, jobs * (t + 1) // threads):
+        first_panel, last_panel, first_block, last_block = job, job + 1, 0, blocks
+        if not by_panel:
+            first_panel, last_panel, first_block, last_block = 0, panels, job, job + 1
+            first, last = rows_of(job, block_rows, tile_rows)
             transform_images(
                 x, in_channels, in_size, top, 2, tiles, first, last,
-                V, t * v_thread + block * v_block, v_tile, v_point, scratch, work, strip_places,
+                V, t * v_thread + job * v_block, v_tile, v_point, scratch, work, strip_places,
             )  # fmt: skip
-            for panel in range(panels):
-                multiply_panel(
-                    t, panel, block, block + 1, columns, in_channels, tiles, tile_rows, block_rows,
-                    w, lane, step, flip, False, depth, V, v_steps, U, u_steps, M, m_steps,
-                    bias, relu, out, out_channels, out_size, scratch, work, image_places,
-                )  # fmt: skip
+            clear_rows(V, t * v_thread + job * v_block, (last - first) * tiles[1], v_tile, v_point)
+        for panel in range(first_panel, last_panel):
+            multiply_panel(
+                t, panel, first_block, last_block, columns, in_channels, tiles, tile_rows, block_rows,
+                w, lane, step, flip, by_panel, depth, V, v_steps, U, u_steps, M, m_steps,
+                bias, relu, out, out_channels, out_size, scratch, work, image_places,
+            )  # fmt: skip
 
 
 @jit
@@ -418,9 +423,12 @@ def ceil_to(value: int, unit: int) -> int:
 
 
 def empty_buffer(count: int, dtype: np.dtype) -> np.ndarray:
-    """Return an uninitialised flat array that starts on a cache line."""
+    """Return an uninitialised flat array that starts on a cache line.
+
+    It is zero where the compiler is switched off: NumPy would warn of numbers in gaps, which are multiplied too.
+    """
     line = 64 // dtype.itemsize
-    memory = np.empty(count + line, dtype)
+    memory = (np.zeros if JIT_DISABLED else np.empty)(count + line, dtype)
     start = -(memory.ctypes.data // dtype.itemsize) % line
     return memory[start : start + count]
 
@@ -603,7 +611,9 @@ def weight_blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, t
     columns = VECTORS * width
     tiles = down, across = ceil_div(OH, 4), ceil_div(OW, 4)
     tile_rows = N * down
-    v_tile, g_tile = ceil_to(C, width) + width, ceil_to(O, width) + width
+    # A vector more keeps tiles off the same lines of cache; whole panels do not read it.
+    v_tile = ceil_to(C, width) + (0 if C % columns else width)
+    g_tile = ceil_to(O, width) + width
     row_bytes = POINTS * (v_tile + g_tile) * itemsize * across
     d_point = ceil_to(min(WEIGHT_ROWS, O), ROWS) * columns + width
     d_block = POINTS * d_point

@@ -161,7 +161,7 @@ def transform_weight_reference(w, start, lane, lane_count, flip, target, target_
     w : 1-D array
         Kernels, each 9 neighbouring elements; that of lane i starts at ``start + i * lane``.
     lane_count : int
-        Lanes that exist, at least 1; the others repeat the last.
+        Lanes that exist, not above 0 where the vector lies beyond them; the others repeat the last.
     flip : bool
         Whether the kernels are rotated by half a turn, as the input gradient needs it.
     target, target_start, point : 1-D array, int, int
