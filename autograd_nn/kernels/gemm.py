@@ -32,7 +32,7 @@ import math
 
 import numpy as np
 
-from .compile import JIT_DISABLED, get_num_threads, jit, kernel, prange
+from .compile import JIT_DISABLED, chunked, get_num_threads, jit
 from .tile import (
     ADD,
     BIAS_OF_COLUMN,
@@ -53,6 +53,10 @@ __all__ = ["linear", "matmul"]
 ROWS, VECTORS = (12, 2) if REGISTERS == 32 else (6, 2)
 REST = ROWS // 3
 
+# The tile of a product of one row with a matrix, and how many rows of the matrix it takes at a time.
+WIDE, WIDE_ROWS = 8, 64
+
+PACK_LENGTH = 256  # steps of the reduction for which all row panels are packed before the next
 ROW_PANEL_BYTES = 24 * 1024  # of one row panel in the L1 cache, of 32 KiB or more
 COLUMN_BLOCK_BYTES = 512 * 1024  # of one block of columns in the L2 cache, of 1 MiB or more
 PACKED_BYTES = 64 * 1024 * 1024  # of `a` that is packed at a time
@@ -69,26 +73,42 @@ SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
 # --- Packing ------------------------------------------------------------------------------------------
 
 
-@jit
-def pack_row_panel(a, a_start, a_row, a_column, row_count, K, packed, packed_start):
+@jit(borrows=True)
+def pack_row_panel(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
     """Pack ``row_count`` rows of ``a``: element (i, k) to ``k * ROWS + i``; zeros beyond the rows."""
     width = lanes(a)
     if a_column == 1:
-        for k in range(0, K, width):
+        for k in range(0, k_count, width):
             for i in range(0, ROWS, width):
                 transpose_block(
                     a, a_start + i * a_row + k, a_row,
                     packed, packed_start + k * ROWS + i, ROWS,
-                    (min(row_count, ROWS) - i, K - k), ROWS - i,
+                    (min(row_count, ROWS) - i, k_count - k), ROWS - i,
                 )  # fmt: skip
     else:
-        for k in range(K):
-            for i in range(ROWS):
-                value = a[a_start + i * a_row + k * a_column] if i < row_count else 0
-                packed[packed_start + k * ROWS + i] = value
+        # Whole vectors reach beyond the panel's step, into what the next step then overwrites; the last
+        # step must not, as another thread may own what follows.
+        for k in range(k_count - 1):
+            for i in range(0, ROWS, width):
+                source, target = a_start + i + k * a_column, packed_start + k * ROWS + i
+                copy_vector(a, source, packed, target, row_count - i)
+        k = k_count - 1
+        for i in range(ROWS):
+            value = a[a_start + i + k * a_column] if i < row_count else 0
+            packed[packed_start + k * ROWS + i] = value
 
 
-@jit
+@jit(borrows=True)
+def pack_row_panels(a, a_start, a_row, a_column, M, K, row_begin, row_end, packed, packed_start):
+    """Pack a range of the M rows of ``a``, a part of the reduction at a time, which L2 holds."""
+    for k in range(0, K, PACK_LENGTH):
+        k_count = min(PACK_LENGTH, K - k)
+        for i in range(row_begin, row_end, ROWS):
+            source, target = a_start + i * a_row + k * a_column, packed_start + i * K + k * ROWS
+            pack_row_panel(a, source, a_row, a_column, M - i, k_count, packed, target)
+
+
+@jit(borrows=True)
 def pack_column_panel(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
     """Pack a panel of columns of ``b``: element (k, j) to ``k * panel + j``; zeros beyond the columns."""
     width = lanes(b)
@@ -111,7 +131,7 @@ def pack_column_panel(b, b_start, b_row, b_column, column_count, k_count, packed
 # --- Products of matrices -----------------------------------------------------------------------------
 
 
-@jit
+@jit(borrows=True)
 def multiply_panels(
     a, a_start, b, b_start, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
     row_begin, row_end, column_begin, column_end, buffer, buffer_start,
@@ -160,7 +180,7 @@ def multiply_panels(
                             )  # fmt: skip
 
 
-@jit
+@jit(borrows=True)
 def transpose_part(c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row):
     """Write a part of ``c``, which has N columns, to the columns and rows of ``out``."""
     width = lanes(c)
@@ -173,88 +193,91 @@ def transpose_part(c, c_start, N, row_begin, row_end, column_begin, column_end, 
             )  # fmt: skip
 
 
-@kernel
+@chunked
+def pack_rows(t, threads, a, a_start, a_row, a_column, M, K, packed):
+    """Pack ``a``."""
+    panels = -(-M // ROWS)
+    row_begin, row_end = panels * t // threads * ROWS, min(M, panels * (t + 1) // threads * ROWS)
+    pack_row_panels(a, a_start, a_row, a_column, M, K, row_begin, row_end, packed, 0)
+
+
+@chunked
 def product(
-    threads, a, a_start, a_row, a_column, b, b_row, b_column, c, c_start, bias, begin, relu, M, N, K,
-    k_block, n_block, row_parts, column_parts, packed, buffers, out, out_start, out_row, transposed,
+    t, threads, a, b, b_row, b_column, c, c_start, bias, begin, relu, M, N, K,
+    k_block, n_block, row_parts, column_parts, buffers, out, out_start, out_row, transposed,
 ):  # fmt: skip
-    """Compute ``c = a @ b``, and where it is ``transposed`` write its transpose to ``out``."""
-    row_panels = -(-M // ROWS)
-    for t in prange(threads):
-        for p in range(row_panels * t // threads, row_panels * (t + 1) // threads):
-            i = p * ROWS
-            pack_row_panel(a, a_start + i * a_row, a_row, a_column, M - i, K, packed, i * K)
+    """Compute ``c = a @ b`` of packed ``a``; if ``transposed``, write the transpose of ``c`` to ``out``."""
     panel = VECTORS * lanes(c)
-    column_panels = -(-N // panel)
-    for t in prange(row_parts * column_parts):
-        row_part, column_part = t // column_parts, t % column_parts
-        row_begin = row_panels * row_part // row_parts * ROWS
-        row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
-        column_begin = column_panels * column_part // column_parts * panel
-        column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
-        multiply_panels(
-            packed, 0, b, 0, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
-            row_begin, row_end, column_begin, column_end, buffers, t * k_block * n_block,
+    row_panels, column_panels = -(-M // ROWS), -(-N // panel)
+    row_part, column_part = t // column_parts, t % column_parts
+    row_begin = row_panels * row_part // row_parts * ROWS
+    row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
+    column_begin = column_panels * column_part // column_parts * panel
+    column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
+    multiply_panels(
+        a, 0, b, 0, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
+        row_begin, row_end, column_begin, column_end, buffers, t * k_block * n_block,
+    )  # fmt: skip
+    if transposed:
+        transpose_part(
+            c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row
         )  # fmt: skip
-        if transposed:
-            transpose_part(
-                c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row
-            )  # fmt: skip
 
 
-@kernel
+@chunked
 def products(
-    threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
+    t, threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
     k_block, n_block, packed, buffers,
 ):  # fmt: skip
     """Compute ``c[s] = a[s] @ b[s]``, each by one thread; they start and end where the tables say."""
     count = len(depths)
-    space = -(-M // ROWS) * ROWS * depths[0]
-    for t in prange(threads):
-        for s in range(count * t // threads, count * (t + 1) // threads):
-            K = depths[s]
-            for i in range(0, M, ROWS):
-                start = a_starts[s] + i * a_row
-                pack_row_panel(a, start, a_row, a_column, M - i, K, packed, t * space + i * K)
-            multiply_panels(
-                packed, t * space, b, b_starts[s], b_row, b_column, c, s * M * N, N, c, ZERO, False,
-                K, k_block, n_block, 0, M, 0, N, buffers, t * k_block * n_block,
-            )  # fmt: skip
+    packed_start = t * (-(-M // ROWS) * ROWS * depths[0])
+    for s in range(count * t // threads, count * (t + 1) // threads):
+        K = depths[s]
+        pack_row_panels(a, a_starts[s], a_row, a_column, M, K, 0, M, packed, packed_start)
+        multiply_panels(
+            packed, packed_start, b, b_starts[s], b_row, b_column, c, s * M * N, N, c, ZERO, False,
+            K, k_block, n_block, 0, M, 0, N, buffers, t * k_block * n_block,
+        )  # fmt: skip
 
 
 # --- Products with a vector ---------------------------------------------------------------------------
 
 
-@kernel
-def rows_times_vector(threads, w, x, R, K, chunk, partial):
+@chunked
+def rows_times_vector(t, threads, w, x, R, K, length, partial):
     """Compute ``partial[r, s]``, the product of piece ``s`` of row ``r`` of ``w`` with that of ``x``."""
-    pieces = -(-K // chunk)
-    count = R * pieces
-    for t in prange(threads):
-        for item in range(count * t // threads, count * (t + 1) // threads):
-            r, s = item // pieces, item % pieces
-            k = s * chunk
-            partial[item] = dot_product(w, r * K + k, x, k, min(chunk, K - k))
+    pieces = -(-K // length)
+    for item in range(R * pieces * t // threads, R * pieces * (t + 1) // threads):
+        r, s = item // pieces, item % pieces
+        k = s * length
+        partial[item] = dot_product(w, r * K + k, x, k, min(length, K - k))
 
 
-@kernel
-def vector_times_rows(threads, x, w, K, N, y):
-    """Compute ``y = x @ w``, of which each thread owns some columns."""
-    panels = -(-N // 16)
-    for t in prange(threads):
-        begin, end = min(N, panels * t // threads * 16), min(N, panels * (t + 1) // threads * 16)
-        for n in range(begin, end, 4096):
-            n_end = min(n + 4096, end)
-            for j in range(n, n_end):
-                y[j] = 0
-            for k in range(0, K - K % 4, 4):
-                x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-                w0, w1, w2, w3 = k * N, (k + 1) * N, (k + 2) * N, (k + 3) * N
-                for j in range(n, n_end):
-                    y[j] += (x0 * w[w0 + j] + x1 * w[w1 + j]) + (x2 * w[w2 + j] + x3 * w[w3 + j])
-            for k in range(K - K % 4, K):
-                for j in range(n, n_end):
-                    y[j] += x[k] * w[k * N + j]
+@chunked
+def vector_times_rows(t, threads, x, w, K, N, y, edge):
+    """Compute ``y = x @ w``, of which each thread owns some panels of columns.
+
+    Rows of ``w`` are read as they lie, some at a time, so that few pages are in use at once. The last panel
+    may be narrower than the tile, which would read beyond the array: its rows are first copied to ``edge``.
+    """
+    width = lanes(y)
+    panel = WIDE * width
+    panels = -(-N // panel)
+    for k in range(0, K, WIDE_ROWS):
+        k_count = min(WIDE_ROWS, K - k)
+        for p in range(panels * t // threads, panels * (t + 1) // threads):
+            j = p * panel
+            source, start, row = w, k * N + j, N
+            if N - j < panel:
+                for r in range(k_count):
+                    for v in range(0, panel, width):
+                        copy_vector(w, start + r * N + v, edge, r * panel + v, N - j - v)
+                source, start, row = edge, 0, panel
+            multiply_tile(
+                1, WIDE, (k_count, 1, 1), x, k, (1, 0, 0), 0, source, start, (row, 0, 0), width,
+                y, j, 0, width, (1, N - j), ZERO if k == 0 else ADD, y, 0, False,
+            )  # fmt: skip
 
 
 # --- The choice, in Python ----------------------------------------------------------------------------
@@ -293,13 +316,12 @@ def parts(threads, M, N, panel):
     A thread multiplies its rows with each of its columns, and packs those: as much as some 24 rows more.
     """
     row_panels, column_panels = -(-M // ROWS), -(-N // panel)
-    best = None
+    choices = []
     for row_parts in range(1, min(threads, row_panels) + 1):
         column_parts = min(threads // row_parts, column_panels)
         cost = (-(-row_panels // row_parts) * ROWS + 24) * -(-column_panels // column_parts)
-        if best is None or cost < best[0]:
-            best = cost, row_parts, column_parts
-    return best[1:]
+        choices.append((cost, row_parts, column_parts))
+    return min(choices)[1:]
 
 
 def multiply(a, b, out, bias=None, relu=False):
@@ -326,12 +348,12 @@ def multiply(a, b, out, bias=None, relu=False):
             offsets, begin = c, ZERO
         else:
             offsets, begin = bias[row:] if transposed else bias, bias_begin
+        packed = np.empty(-(-row_count // ROWS) * ROWS * K, out.dtype)
+        buffers = np.empty(row_parts * column_parts * k_block * block, out.dtype)
+        pack_rows(threads, a, row * a_row, a_row, a_column, row_count, K, packed)
         product(
-            threads, a, row * a_row, a_row, a_column, b, b_row, b_column, c, row * N, offsets, begin, relu,
-            row_count, N, K, k_block, block, row_parts, column_parts,
-            np.empty(-(-row_count // ROWS) * ROWS * K, out.dtype),
-            np.empty(row_parts * column_parts * k_block * block, out.dtype),
-            flat_out, row, M, transposed,
+            row_parts * column_parts, packed, b, b_row, b_column, c, row * N, offsets, begin, relu,
+            row_count, N, K, k_block, block, row_parts, column_parts, buffers, flat_out, row, M, transposed,
         )  # fmt: skip
     return out
 
@@ -375,7 +397,8 @@ def multiply_vector(w, x, y):
         rows_times_vector(threads, w, x, R, K, SPLIT_LENGTH, partial.reshape(-1))
         np.add.reduce(partial, axis=1, out=y)
     else:
-        vector_times_rows(threads, x, w, K, R, y)
+        edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
+        vector_times_rows(threads, x, w, K, R, y, edge)
 
 
 def multiply_matrices(a, b, out, bias=None, relu=False):

@@ -59,6 +59,7 @@ column stays in it).
 """
 
 import platform
+from typing import Any
 
 import llvmlite.binding
 import numpy as np
@@ -618,15 +619,9 @@ def generate_dot_product(context, builder, signature, arguments):
     return builder.extract_element(total, ir.Constant(INT32, 0))
 
 
-if JIT_DISABLED:
-    lanes = lanes_reference
-    multiply_tile = multiply_tile_reference
-    transpose_block = transpose_block_reference
-    copy_vector = copy_vector_reference
-    dot_product = dot_product_reference
-else:
-    lanes = lanes_intrinsic
-    multiply_tile = multiply_tile_intrinsic
-    transpose_block = transpose_block_intrinsic
-    copy_vector = copy_vector_intrinsic
-    dot_product = dot_product_intrinsic
+# What kernels call: the intrinsics, or where the compiler is switched off their twins.
+lanes: Any = lanes_reference if JIT_DISABLED else lanes_intrinsic
+multiply_tile: Any = multiply_tile_reference if JIT_DISABLED else multiply_tile_intrinsic
+transpose_block: Any = transpose_block_reference if JIT_DISABLED else transpose_block_intrinsic
+copy_vector: Any = copy_vector_reference if JIT_DISABLED else copy_vector_intrinsic
+dot_product: Any = dot_product_reference if JIT_DISABLED else dot_product_intrinsic
