@@ -1,5 +1,6 @@
 """autograd_nn: a small deep-learning framework for the CPU on NumPy and Numba."""
 
+from . import autograd
 from .engine import backward, elementwise, enable_grad, grad, is_grad_enabled, no_grad, primitive, set_grad_enabled
 from .ops.conv import conv2d
 from .ops.elementwise import exp, log, maximum, minimum, relu, sigmoid, sqrt, tanh, where

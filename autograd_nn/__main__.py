@@ -33,7 +33,8 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         except ValueError:
             value = None
         if value is None or not value > 0 or value == float("inf"):
-            raise argparse.ArgumentTypeError(f"expects a positive {'integer' if kind is int else 'number'}, got {text!r}")
+            name = "integer" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"expects a positive {name}, got {text!r}")
         return value
 
     return parse
@@ -41,7 +42,7 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _folder(text: str) -> pathlib.Path:
     if not pathlib.Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"expects a folder with the four MNIST files (IDX, plain or .gz), got {text!r}")
+        raise argparse.ArgumentTypeError(f"expects a folder with the four MNIST files (plain or .gz), got {text!r}")
     return pathlib.Path(text)
 
 
@@ -62,13 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=MODELS, default="convnet", help="the network")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="the optimizer")
     parser.add_argument("--epochs", type=_positive(int), default=10, help="passes over the training images")
-    parser.add_argument("--batch-size", type=_positive(int), default=100, help="images per step; 1 trains image by image")
+    parser.add_argument("--batch-size", type=_positive(int), default=100, help="images per step (1: image by image)")
     parser.add_argument("--lr", type=_positive(float), default=0.005, help="the learning rate")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and the order of the images")
     parser.add_argument("--data", type=_folder, metavar="DIR",
                         help="a folder with the four MNIST files; without it the digits that come with the package: "
                              "8,000 images to train and 2,000 others to test, both from MNIST's training set")
-    parser.add_argument("--limit", type=_positive(int), metavar="N", help="train on the first N images, test on at most N")
+    parser.add_argument("--limit", type=_positive(int), metavar="N", help="train on N images and test on at most N")
     parser.add_argument("--save", type=_file, metavar="FILE", default="runs/digits.safetensors",
                         help="where the weights go; the picture goes beside them")
     return parser

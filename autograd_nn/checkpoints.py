@@ -22,7 +22,9 @@ from .tensor import Tensor, as_tensor
 __all__ = ["load_tensors", "save_tensors"]
 
 
-def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write named tensors to a safetensors file, replacing it as a whole.
 
     Parameters

@@ -92,8 +92,6 @@ def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0
 
 def readable(seconds: float) -> str:
     """Return a time with three digits and a unit."""
-    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "us")):
-        if seconds * factor >= 1:
-            break
+    factor, unit = (1, "s") if seconds >= 1 else (1e3, "ms") if seconds >= 1e-3 else (1e6, "us")
     value = seconds * factor
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"

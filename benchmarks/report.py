@@ -58,7 +58,8 @@ class Table:
         for row in self.rows:
             ours = row.timings.get(OURS)
             cells = [row.case, *(self._time(row.timings.get(name)) for name in rivals)]
-            cells += [f"{ours.ratio(row.timings[name]):.2f}" if ours and name in row.timings else "-" for name in others]
+            for name in others:
+                cells.append(f"{ours.ratio(row.timings[name]):.2f}" if ours and name in row.timings else "-")
             cells += [f"{row.figures[name]:.3g}" if name in row.figures else "-" for name in figures]
             body.append(cells)
         widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]

@@ -139,7 +139,8 @@ def _propagate(
 
 def _lent(array: np.ndarray, g: Any, call: Call, gradients: dict[Node, Any], parent: Node) -> bool:
     """Return whether something else than `parent` holds the array that a vjp of `call` returned."""
-    if array is g._data or array is call.output or any(array is other for other in (*(call.inputs or ()), *call.residuals)):
+    kept = (g._data, call.output, *(call.inputs or ()), *call.residuals)
+    if any(array is other for other in kept):
         return True
     siblings = (gradients.get(other) for other in call.parents if other is not None and other is not parent)
     return any(sibling is not None and sibling._data is array for sibling in siblings)

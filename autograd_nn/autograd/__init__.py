@@ -1,0 +1,19 @@
+"""Beyond `backward`: functional derivatives, checkpoints, operations of one's own, anomaly detection."""
+
+from ..engine import backward, enable_grad, grad, no_grad, set_grad_enabled
+from . import functional
+from .anomaly import detect_anomaly
+from .checkpoint import checkpoint
+from .function import Function
+
+__all__ = [
+    "Function",
+    "backward",
+    "checkpoint",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "no_grad",
+    "set_grad_enabled",
+]
