@@ -3,6 +3,8 @@
 Subgradients at kinks are PyTorch's: where a function is convex or concave, the one of least norm.
 """
 
+import math
+
 import numpy as np
 
 from ..engine import elementwise, primitive
@@ -163,6 +165,8 @@ def _pow_base(g, out, x, y):
 
 
 def _pow_exponent(g, out, x, y):
+    if isinstance(x, int | float) and x > 0:
+        return mul(g, mul(out, math.log(x)))
     at_zero = _pow_flat(x, y)
     return mul(g, where(at_zero, 0.0, mul(out, log(where(at_zero, 1.0, x)))))
 

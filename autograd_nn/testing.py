@@ -1,0 +1,277 @@
+"""Checks of gradients against central differences.
+
+A vector-Jacobian product is checked as one number per input element: with a random vector u the function
+``phi(x) = <u, f(x)>`` has the gradient ``u @ J`` that `backward` computes in one pass, and the derivative of phi along
+input element j is ``(phi(x + eps e_j) - phi(x - eps e_j)) / (2 eps)`` up to O(eps**2). A wrong entry of the
+Jacobian goes unnoticed with probability 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .engine import enable_grad, grad, wrap
+from .tensor import Tensor
+
+__all__ = ["gradcheck", "gradgradcheck"]
+
+
+def gradcheck(
+    function: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+    seed: int = 0,
+) -> bool:
+    """Check the gradients of a function against central differences in float64.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the inputs, returns a tensor or a sequence of tensors; must give the same result when called again.
+    inputs : tensor or sequence
+        Those tensors are checked that require a gradient; float32 ones are converted to float64. Other arguments are
+        handed over as they are. Strides are kept, so that non-contiguous inputs are checked as such.
+    eps : float
+        The step of the differences.
+    atol, rtol : float
+        Allowed is a difference of ``atol + rtol * abs(numeric)``.
+    raise_exception : bool
+        Whether to raise where the check fails, or to return False.
+    fast_mode : bool
+        Take the differences along one random direction per input, where otherwise each element is moved by itself.
+    seed : int
+        Of the random vectors.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    RuntimeError
+        The gradients disagree; the message lists the worst elements, their analytic and numeric values.
+    ValueError
+        No input requires a gradient.
+    TypeError
+        The function computes in less than float64, in which differences are too coarse.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([0.5, 1.0, 2.0], requires_grad=True)
+    >>> gradcheck(lambda x: x.log() * x, x)
+    True
+    """
+    arguments, checked = _prepared(inputs, "gradcheck")
+    source = np.random.Generator(np.random.PCG64(seed))
+    try:
+        _check(function, arguments, checked, eps, atol, rtol, fast_mode, source)
+    except RuntimeError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    function: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+    seed: int = 0,
+) -> bool:
+    """Check the gradients of the gradients of a function against central differences in float64.
+
+    The function that is checked is the vector-Jacobian product of `function`, in its inputs and in the vector.
+
+    Parameters
+    ----------
+    function, inputs, eps, atol, rtol, raise_exception, fast_mode, seed
+        As for `gradcheck`.
+    grad_outputs : tensor or sequence of tensors, optional
+        The vectors; random where they are not given.
+    """
+    arguments, checked = _prepared(inputs, "gradgradcheck")
+    source = np.random.Generator(np.random.PCG64(seed + 1))
+    with enable_grad():
+        outputs = _outputs(function(*arguments), "gradgradcheck")
+    shapes = [out.shape for out in outputs if out.requires_grad]
+    if grad_outputs is None:
+        vectors = [Tensor(source.standard_normal(shape), requires_grad=True) for shape in shapes]
+    else:
+        vectors = [_leaf(g) for g in (grad_outputs if isinstance(grad_outputs, tuple | list) else [grad_outputs])]
+    count = len(arguments)
+
+    def gradients(*values: Any) -> list[Any]:
+        xs, gs = values[:count], values[count:]
+        outputs = [out for out in _outputs(function(*xs), "gradgradcheck") if out.requires_grad]
+        found = grad(outputs, [xs[i] for i in checked], list(gs), create_graph=True, allow_unused=True)
+        return [g for g in found if g is not None]
+
+    return gradcheck(
+        gradients, [*arguments, *vectors], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        fast_mode=fast_mode, seed=seed,
+    )  # fmt: skip
+
+
+def _prepared(inputs: Any, operation: str) -> tuple[list[Any], list[int]]:
+    """Return the arguments, those that require a gradient as new float64 leaves, and the positions of these."""
+    arguments = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    checked = [i for i, x in enumerate(arguments) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ValueError(
+            f"{operation}(): no input requires a gradient ({len(arguments)} inputs); make one with requires_grad=True"
+        )
+    for i in checked:
+        arguments[i] = _leaf(arguments[i])
+    return arguments, checked
+
+
+def _leaf(x: Tensor) -> Tensor:
+    """Return a float64 leaf of the same elements and the same strides, counted in elements."""
+    leaf = wrap(_copy_with_strides(x.data))
+    leaf.requires_grad = True
+    return leaf
+
+
+def _copy_with_strides(array: np.ndarray) -> np.ndarray:
+    """Return a writeable float64 copy laid out like `array`; one that overlaps itself (an expanded one) is copied densely."""
+    strides = [stride // array.itemsize for stride in array.strides]
+    if array.size == 0 or any(stride == 0 and n > 1 for stride, n in zip(strides, array.shape)):
+        return np.array(array, np.float64, order="C")
+    spans = [stride * (n - 1) for stride, n in zip(strides, array.shape)]
+    start = -sum(span for span in spans if span < 0)
+    buffer = np.zeros(start + 1 + sum(span for span in spans if span > 0))
+    out = np.lib.stride_tricks.as_strided(buffer[start:], array.shape, [8 * stride for stride in strides])
+    out[...] = array
+    return out
+
+
+def _outputs(result: Any, operation: str) -> list[Tensor]:
+    """Return the floating-point results of the function as a list."""
+    results = result if isinstance(result, tuple | list) else [result]
+    for out in results:
+        if not isinstance(out, Tensor):
+            raise TypeError(f"{operation}(): the function must return tensors, got {type(out).__name__}")
+    floating = [out for out in results if out.dtype.kind == "f"]
+    for out in floating:
+        if out.dtype != np.float64:
+            raise TypeError(
+                f"{operation}(): the function returned {out.dtype} for float64 inputs; differences of so few "
+                "digits are too coarse (convert its parameters and constants with .double())"
+            )
+    return floating
+
+
+def _check(
+    function: Callable[..., Any],
+    arguments: list[Any],
+    checked: list[int],
+    eps: float,
+    atol: float,
+    rtol: float,
+    fast_mode: bool,
+    source: np.random.Generator,
+) -> None:
+    before = [arguments[i].data.copy() for i in checked]
+    with enable_grad():
+        outputs = _outputs(function(*arguments), "gradcheck")
+    vectors = [np.asarray(source.standard_normal(out.shape)) for out in outputs]
+
+    def projected() -> float:
+        values = _outputs(function(*arguments), "gradcheck")
+        return math.fsum(float(np.vdot(u, out.data)) for u, out in zip(vectors, values))
+
+    for out, again in zip(outputs, _outputs(function(*arguments), "gradcheck")):
+        if not np.array_equal(out.data, again.data, equal_nan=True):
+            raise RuntimeError(
+                "gradcheck(): the function gives another result when called again; seed its random numbers"
+            )
+    for i, data in zip(checked, before):
+        if not np.array_equal(arguments[i].data, data, equal_nan=True):
+            raise RuntimeError(f"gradcheck(): the function changed its input {i} in place; give it a .clone()")
+
+    recorded = [(out, u) for out, u in zip(outputs, vectors) if out.requires_grad]
+    leaves = [arguments[i] for i in checked]
+    found: Sequence[Any] = [None] * len(leaves)
+    if recorded:
+        found = grad(
+            [out for out, _ in recorded], leaves, [u for _, u in recorded], retain_graph=True, allow_unused=True
+        )
+    for i, leaf, g in zip(checked, leaves, found):
+        if g is not None and (g.shape != leaf.shape or g.dtype != leaf.dtype):
+            raise RuntimeError(
+                f"gradcheck(): the gradient of input {i} must have its shape and dtype {leaf.shape}, "
+                f"{leaf.dtype}; got {g.shape}, {g.dtype}"
+            )
+        analytic = np.zeros(leaf.shape) if g is None else g.data
+        if fast_mode:
+            direction = np.asarray(source.standard_normal(leaf.shape))
+            numeric = _difference(leaf.data, direction, projected, eps)
+            _compare(np.asarray(np.vdot(analytic, direction)), np.asarray(numeric), atol, rtol, i, leaf.shape, True)
+        else:
+            numeric = np.empty(leaf.shape)
+            for position in np.ndindex(leaf.shape):
+                numeric[position] = _difference(leaf.data[position + (...,)], np.ones(()), projected, eps)
+            _compare(analytic, numeric, atol, rtol, i, leaf.shape, False)
+
+
+def _difference(view: np.ndarray, direction: np.ndarray, projected: Callable[[], float], eps: float) -> float:
+    """Return the central difference of `projected` where the memory behind `view` moves along `direction`."""
+    kept = view.copy()
+    view[...] = kept + eps * direction
+    above = projected()
+    view[...] = kept - eps * direction
+    below = projected()
+    view[...] = kept
+    return (above - below) / (2 * eps)
+
+
+def _compare(
+    analytic: np.ndarray,
+    numeric: np.ndarray,
+    atol: float,
+    rtol: float,
+    position: int,
+    shape: tuple[int, ...],
+    along: bool,
+) -> None:
+    """Raise where the gradients differ, with a list of the elements that differ most."""
+    error = np.abs(analytic - numeric)
+    allowed = atol + rtol * np.abs(numeric)
+    wrong = ~(error <= allowed)
+    if not wrong.any():
+        return
+    if along:
+        raise RuntimeError(
+            f"gradcheck(): gradient of input {position} (shape={shape}) disagrees with the central difference along a "
+            f"random direction: analytic {float(analytic):.9g}, numeric {float(numeric):.9g}, off by {float(error):.3g} "
+            f"(allowed {float(allowed):.3g}); fast_mode=False says which element"
+        )
+    places = np.argwhere(wrong)
+    excess = np.nan_to_num(error - allowed, nan=np.inf)[wrong]
+    lines = []
+    for k in np.argsort(-excess, kind="stable")[:5]:
+        place = tuple(int(j) for j in places[k])
+        lines.append(
+            f"  [{', '.join(map(str, place))}]: analytic {analytic[place]:.9g}, numeric {numeric[place]:.9g}, "
+            f"off by {error[place]:.3g} (allowed {allowed[place]:.3g})"
+        )
+    raise RuntimeError(
+        f"gradcheck(): gradient of input {position} (shape={shape}) disagrees with central differences in {len(places)} of "
+        f"{error.size} elements (u @ J for a random vector u); worst first:\n" + "\n".join(lines)
+    )

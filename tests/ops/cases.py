@@ -1,0 +1,274 @@
+"""The table of differentiable operations: for each a function and inputs away from its kinks.
+
+`test_gradients.py` runs every check over every row; a primitive with a vjp that no row calls fails there.
+"""
+
+import zlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_nn import Tensor
+from autograd_nn.ops import conv, elementwise, index, linalg, loss, pool, random, reduce, shape
+
+table: list["Case"] = []
+
+
+class Case(NamedTuple):
+    """One row: a name, a function of tensors, its inputs as float64 or integer arrays."""
+
+    name: str
+    function: Any
+    inputs: list[Any]
+    second_order: bool = True
+
+
+class Source:
+    """Draws the inputs of one row from a generator seeded by the row's name, so that rows do not depend on each other."""
+
+    def __init__(self, name):
+        self.generator = np.random.default_rng(zlib.crc32(name.encode()))
+
+    def normal(self, *shape):
+        return np.asarray(self.generator.standard_normal(shape))
+
+    def positive(self, *shape):
+        return np.asarray(self.generator.uniform(0.3, 2.0, shape))
+
+    def unit(self, *shape):
+        """From -0.9 to 0.9."""
+        return np.asarray(self.generator.uniform(-0.9, 0.9, shape))
+
+    def apart(self, *shape):
+        """Values whose distance from each other and from small integers is at least 0.04."""
+        count = int(np.prod(shape))
+        values = (np.arange(count) - count // 2) * 0.23 + 0.05
+        return self.generator.permutation(values).reshape(shape)
+
+    def integers(self, high, *shape):
+        return np.asarray(self.generator.integers(0, high, shape))
+
+    def booleans(self, *shape):
+        return np.asarray(self.generator.random(shape) < 0.5)
+
+
+def case(name, function, *draws, second_order=True):
+    """Add a row; each draw is ``(kind, *arguments)`` of `Source`, or an array."""
+    source = Source(name)
+    inputs = [getattr(source, d[0])(*d[1:]) if isinstance(d, tuple) else d for d in draws]
+    table.append(Case(name, function, inputs, second_order))
+
+
+def unary(function, kind, *shapes, name=None):
+    """Add rows of an elementwise function of one tensor: a matrix, a 0-d tensor, one without elements."""
+    for dims in shapes or ((3, 4), (), (2, 0)):
+        case(f"{name or function.__name__}{list(dims)}", function, (kind, *dims))
+
+
+def binary(function, first, second, name=None):
+    """Add rows of an elementwise function of two tensors, broadcast in every way, with 0-d and without elements."""
+    pairs = [
+        ((3, 4), (3, 4)),
+        ((2, 3), (3,)),
+        ((2, 1, 3), (4, 1)),
+        ((), (2, 2)),
+        ((2,), ()),
+        ((), ()),
+        ((0, 3), (3,)),
+        ((1,), (0,)),
+    ]
+    for left, right in pairs:
+        case(f"{name or function.__name__}{list(left)}{list(right)}", function, (first, *left), (second, *right))
+
+
+# ------------------------------------------------------------------------------------ elementwise
+
+unary(elementwise.neg, "normal")
+unary(elementwise.square, "normal")
+unary(elementwise.reciprocal, "positive")
+unary(elementwise.exp, "normal")
+unary(elementwise.log, "positive")
+unary(elementwise.sqrt, "positive")
+unary(elementwise.tanh, "normal")
+unary(elementwise.sigmoid, "normal")
+unary(elementwise.abs, "apart", (3, 4))
+unary(elementwise.sign, "apart", (3, 4))
+unary(elementwise.floor, "apart", (3, 4))
+unary(elementwise.relu, "apart", (3, 4), (), (0,))
+binary(elementwise.add, "normal", "normal")
+binary(elementwise.sub, "normal", "normal")
+binary(elementwise.mul, "normal", "normal")
+binary(elementwise.div, "normal", "positive")
+binary(elementwise.pow, "positive", "normal")
+binary(elementwise.maximum, "normal", "normal")
+binary(elementwise.minimum, "normal", "normal")
+case("remainder", elementwise.remainder, ("positive", 3, 4), ("positive", 4))
+for number in (2, 3, 0.5, -1, 0, 1):
+    case(f"pow({number})", lambda x, number=number: elementwise.pow(x, number), ("positive", 2, 3))
+case("pow(number, x)", lambda x: elementwise.pow(2, x), ("normal", 2, 3))
+case("number - x", lambda x: 3 - x, ("normal", 2))
+case("number / x", lambda x: 3 / x, ("positive", 2))
+case("where", lambda c, x, y: elementwise.where(c, x, y), ("booleans", 2, 3), ("normal", 3), ("normal", 2, 1))
+case("relu's gradient", elementwise._relu_input, ("normal", 3, 4), ("normal", 3, 4))
+
+# ------------------------------------------------------------------------------------ reductions
+
+for reduction in (reduce.sum, reduce.mean, reduce.amax, reduce.amin):
+    case(f"{reduction.__name__}()", reduction, ("apart", 2, 3))
+    case(f"{reduction.__name__}() of 0-d", reduction, ("normal",))
+    for dim, keepdim in [(0, False), (1, True), ((0, 2), False), (-1, True)]:
+        case(
+            f"{reduction.__name__}({dim}, {keepdim})",
+            lambda x, f=reduction, d=dim, k=keepdim: f(x, d, k),
+            ("apart", 2, 3, 2),
+        )
+case("sum of nothing", lambda x: reduce.sum(x, 0), ("normal", 0, 3))
+case("sum, large", lambda x: reduce.sum(shape.broadcast_to(x, (2, 5000)) * x, 1), ("normal", 2, 1))
+case("spread", lambda g: reduce._spread_to(g, shape=(2, 3, 2), dims=(0, 2)), ("normal", 3))
+case("spread, large", lambda g: reduce._spread_to(g, shape=(2, 5000), dims=(1,)), ("normal", 2))
+case("max(1)", lambda x: reduce.max_with_indices(x, 1), ("apart", 2, 3))
+case("min(0, keepdim)", lambda x: reduce.min_with_indices(x, 0, True), ("apart", 2, 3))
+for dim, keepdim in [(0, False), ((0, 1), True), (-1, True), ((), False)]:
+    case(f"logsumexp({dim}, {keepdim})", lambda x, d=dim, k=keepdim: reduce.logsumexp(x, d, k), ("normal", 2, 3))
+for dim in (0, 1, -1):
+    case(f"softmax({dim})", lambda x, d=dim: reduce.softmax(x, d), ("normal", 2, 3, 2))
+    case(f"log_softmax({dim})", lambda x, d=dim: reduce.log_softmax(x, d), ("normal", 2, 3, 2))
+case("softmax of 0-d", lambda x: reduce.softmax(x, 0), ("normal",))
+case("softmax of nothing", lambda x: reduce.softmax(x, 1), ("normal", 0, 3))
+
+# ------------------------------------------------------------------------------------ shape
+
+case("cast", lambda x: shape.to_dtype(x, x.dtype) * x, ("normal", 3))
+case("cast to float32 and back", lambda x: shape.cast(x, dtype=np.dtype(x.dtype)), ("normal", 3))
+case("broadcast_to", lambda x: shape.broadcast_to(x, (4, 2, 3)), ("normal", 2, 1))
+case("sum_to_size", lambda x: shape.sum_to_size(x, (3, 1)), ("normal", 2, 3, 2))
+case("reshape", lambda x: shape.reshape(x, (3, -1)), ("normal", 2, 3))
+case("reshape of nothing", lambda x: shape.reshape(x, (4, 0)), ("normal", 0, 2))
+case("flatten", lambda x: shape.flatten(x, 1), ("normal", 2, 3, 2))
+case("permute", lambda x: shape.permute(x, (2, 0, 1)), ("normal", 2, 3, 4))
+case("transpose", lambda x: shape.transpose(x, 0, -1), ("normal", 2, 3, 4))
+case("squeeze", shape.squeeze, ("normal", 2, 1, 3))
+case("unsqueeze", lambda x: shape.unsqueeze(x, -1), ("normal", 2, 3))
+case("cat", lambda x, y, z: shape.cat([x, y, z], 1), ("normal", 2, 1), ("normal", 2, 0), ("normal", 2, 3))
+case("cat of one tensor twice", lambda x: shape.cat([x, x]), ("normal", 2, 2))
+case("stack", lambda x, y: shape.stack([x, y], -1), ("normal", 2, 3), ("normal", 2, 3))
+case("narrow", lambda x: shape.narrow(x, 1, 1, 2), ("normal", 2, 4))
+case("clone", shape.clone, ("normal", 2, 3))
+case("pad", lambda x: shape._pad_constant(x, widths=((1, 0), (0, 2)), value=3.0), ("normal", 2, 3))
+case("crop", lambda x: shape._crop(x, widths=((1, 0), (0, 2))), ("normal", 2, 3))
+
+# ------------------------------------------------------------------------------------ indexing
+
+for key in (
+    0, -1, ..., None, (slice(None), 1), slice(None, None, -1), (slice(1, 3), slice(None, None, 2)), [2, 0, 2], ([0, 1], [1, 1]),
+    (slice(None), [0, 0, 3]), ([[0, 1], [2, 0]],), (..., None, 0), ([0, 2], slice(1, 3)), np.array([True, False, True]),
+):  # fmt: skip
+    case(f"getitem({key})", lambda x, k=key: x[k], ("normal", 3, 4))
+case("getitem by mask", lambda x, m: x[m], ("normal", 3, 4), ("booleans", 3, 4))
+case("getitem by tensors", lambda x, i, j: x[i, :, j], ("normal", 3, 2, 4), ("integers", 3, 5), ("integers", 4, 5))
+case("getitem of 0-d", lambda x: x[()], ("normal",))
+case("put", lambda x: index._put(x, shape=(3, 2), index=(np.array([0, 0, 2]),)), ("normal", 3, 2))
+for key in (0, (slice(None), 1), slice(None, None, 2), [2, 0]):
+    case(f"setitem({key})", lambda x, v, k=key: index.setitem(x.clone(), v, k), ("normal", 3, 4), ("normal",))
+case(
+    "setitem by mask",
+    lambda x, v, m: index.setitem(x.clone(), v, m),
+    ("normal", 3, 4),
+    ("normal", 1),
+    np.eye(3, 4, dtype=bool),
+)
+case("erase", lambda x: index._erase(x, index=0), ("normal", 3, 2))
+case("take_along_dim", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 3, 2))
+
+# ------------------------------------------------------------------------------------ matrix products
+
+for left, right in [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((2, 2, 3), (3, 2)), ((3,), (2, 3, 4)),
+                    ((2, 2, 3), (2, 3, 1)), ((2, 1, 2, 3), (3, 3, 2)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((4, 0, 3), (3, 2))]:  # fmt: skip
+    case(f"matmul{list(left)}{list(right)}", linalg.matmul, ("normal", *left), ("normal", *right))
+case("linear", linalg.linear, ("normal", 3, 2), ("normal", 4, 2), ("normal", 4))
+case("linear without bias", linalg.linear, ("normal", 2, 3, 2), ("normal", 4, 2))
+case("linear of nothing", linalg.linear, ("normal", 0, 2), ("normal", 4, 2), ("normal", 4))
+
+# ------------------------------------------------------------------------------------ convolution, pooling
+
+case("conv2d", conv.conv2d, ("normal", 2, 2, 4, 5), ("normal", 3, 2, 3, 2), ("normal", 3))
+case("conv2d, all settings", lambda x, w, b: conv.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 2),
+     ("normal", 1, 4, 4, 5), ("normal", 2, 2, 3, 2), ("normal", 2))  # fmt: skip
+case("conv2d, same", lambda x, w: conv.conv2d(x, w, padding="same"), ("normal", 1, 1, 4, 3), ("normal", 1, 1, 4, 2))
+case("conv2d, unbatched", conv.conv2d, ("normal", 1, 3, 3), ("normal", 2, 1, 2, 2))
+case("conv2d of nothing", conv.conv2d, ("normal", 0, 1, 3, 3), ("normal", 2, 1, 2, 2), ("normal", 2))
+_settings = {"stride": (2, 1), "padding": ((1, 0), (0, 1)), "dilation": (1, 1), "groups": 1}
+case(
+    "conv2d_input",
+    lambda g, w: conv._conv2d_input(g, w, size=(4, 3), **_settings),
+    ("normal", 1, 2, 2, 3),
+    ("normal", 2, 1, 3, 2),
+)
+case(
+    "conv2d_weight",
+    lambda g, x: conv._conv2d_weight(g, x, size=(3, 2), **_settings),
+    ("normal", 1, 2, 2, 3),
+    ("normal", 1, 1, 4, 3),
+)
+case("channel_sum", conv._channel_sum, ("normal", 2, 3, 2, 2))
+case("channel_spread", lambda b: conv._channel_spread(b, shape=(2, 3, 2, 2)), ("normal", 3))
+case("max_pool2d", lambda x: pool.max_pool2d(x, 2), ("apart", 2, 1, 4, 5))
+case("max_pool2d, all settings", lambda x: pool.max_pool2d(x, (3, 2), (2, 1), 1, (1, 2), True), ("apart", 1, 2, 4, 5))
+case("max_pool2d of nothing", lambda x: pool.max_pool2d(x, 2), ("normal", 0, 1, 4, 4))
+_window = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+_index = np.random.default_rng(0).integers(0, 4, (1, 1, 2, 2)).astype(np.uint8)
+case("window_put", lambda g, i: pool._window_put(g, i, size=(3, 3), **_window), ("normal", 1, 1, 2, 2), _index)
+case("window_take", lambda x, i: pool._window_take(x, i, **_window), ("normal", 1, 1, 3, 3), _index)
+case("avg_pool2d", lambda x: pool.avg_pool2d(x, 2), ("normal", 2, 1, 4, 5))
+case("avg_pool2d, all settings", lambda x: pool.avg_pool2d(x, 3, 2, 1, True, False), ("normal", 1, 2, 4, 4))
+_average = {
+    "kernel": (2, 2),
+    "stride": (1, 2),
+    "padding": (0, 1),
+    "ceil_mode": False,
+    "count_include_pad": False,
+    "divisor_override": None,
+}
+case("avg_pool2d_input", lambda g: pool._avg_pool2d_input(g, size=(3, 4), **_average), ("normal", 1, 1, 2, 3))
+
+# ------------------------------------------------------------------------------------ losses
+
+for reduction in ("mean", "sum", "none"):
+    case(
+        f"cross_entropy({reduction})",
+        lambda x, t, r=reduction: loss.cross_entropy(x, t, reduction=r),
+        ("normal", 4, 3),
+        ("integers", 3, 4),
+    )
+    case(
+        f"nll_loss({reduction})",
+        lambda x, t, r=reduction: loss.nll_loss(x, t, ignore_index=1, reduction=r),
+        ("normal", 4, 3),
+        ("integers", 3, 4),
+    )
+    case(f"mse_loss({reduction})", lambda x, t, r=reduction: loss.mse_loss(x, t, r), ("normal", 4), ("normal", 4))
+    case(f"l1_loss({reduction})", lambda x, t, r=reduction: loss.l1_loss(x, t, r), ("normal", 4), ("normal", 4))
+case(
+    "cross_entropy of images",
+    lambda x, t: loss.cross_entropy(x, t, ignore_index=1),
+    ("normal", 2, 3, 2, 2),
+    ("integers", 3, 2, 2, 2),
+)
+case("cross_entropy of one", lambda x, t: loss.cross_entropy(x, t), ("normal", 3), np.array(1))
+case("cross_entropy, smoothed and weighted",
+     lambda x, t: loss.cross_entropy(x, t, Tensor([0.5, 1.0, 2.0], dtype=x.dtype), label_smoothing=0.2),
+     ("normal", 4, 3), ("integers", 3, 4))  # fmt: skip
+case(
+    "cross_entropy of probabilities",
+    lambda x, t: loss.cross_entropy(x, t, label_smoothing=0.1),
+    ("normal", 4, 3),
+    ("positive", 4, 3),
+)
+case("cross_entropy_input", lambda g, x: loss._cross_entropy_rows_input(
+    g, x, target=np.array([1, -1, 0]), logsumexp=np.log(np.exp(x.data).sum(1))), ("normal", 3), ("normal", 3, 3))  # fmt: skip
+case("one_hot_rows", lambda g: loss._one_hot_rows(g, target=np.array([1, -1, 0]), classes=2), ("normal", 3))
+case("pick_rows", lambda x: loss._pick_rows(x, target=np.array([1, -1, 0])), ("normal", 3, 2))
+
+# ------------------------------------------------------------------------------------ dropout
+
+case("dropout", lambda x: random.dropout(x, 0.4, generator=random.Generator(3)), ("normal", 3, 4))
