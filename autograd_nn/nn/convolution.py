@@ -1,0 +1,140 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .parameter import Parameter, empty_parameter
+
+__all__ = ["Conv2d"]
+
+
+def _sizes(value: Any, count: int, name: str, layer: str) -> tuple[int, ...]:
+    """Return a setting given as one int or as one per spatial dim as a tuple."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * count
+    if len(values) != count or not all(isinstance(v, int) for v in values):
+        expected = "an int" if count == 1 else f"an int or {count} of them"
+        raise ValueError(f"{layer}: {name} must be {expected} ({name}={value!r})")
+    return values
+
+
+class _Conv(Module):
+    """What convolutions share: settings, parameters and their initial values."""
+
+    _dims: int
+    _transposed = False
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ):
+        super().__init__()
+        layer = self._get_name()
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(f"{layer}: groups must divide in_channels and out_channels (groups={groups}, "
+                             f"in_channels={in_channels}, out_channels={out_channels})")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = _sizes(kernel_size, self._dims, "kernel_size", layer)
+        self.stride = _sizes(stride, self._dims, "stride", layer)
+        self.padding = padding if isinstance(padding, str) else _sizes(padding, self._dims, "padding", layer)
+        self.dilation = _sizes(dilation, self._dims, "dilation", layer)
+        self.padding_mode = padding_mode
+        if isinstance(padding, str):
+            if padding not in ("same", "valid") or self._transposed:
+                named = "" if self._transposed else "'same', 'valid' or "
+                raise ValueError(f"{layer}: padding must be {named}numbers (padding={padding!r})")
+            if padding == "same" and any(s != 1 for s in self.stride):
+                raise ValueError(f"{layer}: padding='same' is defined for stride 1 only (stride={self.stride})")
+        first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
+        self.weight = empty_parameter((first, second // groups, *self.kernel_size), dtype, device)
+        self.register_parameter("bias", empty_parameter((out_channels,), dtype, device) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in, _ = init.fans(self.weight)
+            bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+            init.uniform_(self.bias, -bound, bound)
+
+    def extra_repr(self) -> str:
+        """Return the settings that are not PyTorch's defaults."""
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        if isinstance(self.padding, str) or any(self.padding):
+            parts.append(f"padding={self.padding!r}" if isinstance(self.padding, str) else f"padding={self.padding}")
+        if any(d != 1 for d in self.dilation):
+            parts.append(f"dilation={self.dilation}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class Conv2d(_Conv):
+    """Convolution of images (N, C_in, H, W) or (C_in, H, W).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or (int, int)
+    padding : int, (int, int), 'valid' or 'same'
+    groups : int
+        Output channels of group i see the input channels of group i only.
+    bias : bool
+    padding_mode : {'zeros'}
+    device, dtype : optional
+
+    Attributes
+    ----------
+    weight : Parameter of shape (out_channels, in_channels / groups, kH, kW)
+        Drawn from U(-b, b), ``b = 1 / sqrt(in_channels / groups * kH * kW)``; the bias too.
+    bias : Parameter of shape (out_channels,) or None
+
+    See Also
+    --------
+    autograd_nn.ops.conv.conv2d : the formula, the shape of the result, errors.
+    """
+
+    _dims = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last two dims."""
+        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)

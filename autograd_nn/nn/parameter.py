@@ -1,0 +1,41 @@
+"""Parameter: a tensor that a Module counts among what it learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import DEFAULT_DTYPE, Variable
+from ..tensor import Tensor
+
+__all__ = ["Parameter", "empty_parameter"]
+
+
+class Parameter(Tensor):
+    """A leaf tensor that belongs to the parameters of every module that has it as an attribute.
+
+    Parameters
+    ----------
+    data : Tensor, array, number or nested sequence
+        The memory of a tensor is shared; anything else is copied.
+    requires_grad : bool
+        Whether it is trained.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True):
+        super().__init__((), dtype=DEFAULT_DTYPE) if isinstance(data, Variable) else super().__init__(data)
+        if isinstance(data, Variable):
+            self._data = data._data
+        self.requires_grad = requires_grad
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+def empty_parameter(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Parameter:
+    """Return a parameter of `shape` (float32 unless `dtype` says otherwise) whose elements are still to be set."""
+    data = np.zeros(shape, DEFAULT_DTYPE if dtype is None else dtype)
+    return Parameter(Tensor(data).to(device=device))
