@@ -1,5 +1,7 @@
 """Naive twins of the kernels: NumPy in float64, written to be read, not to be fast."""
 
+import math
+
 import numpy as np
 
 ONE = (1, 1)
@@ -63,3 +65,166 @@ def conv2d_weight(g, x, *, size, stride=ONE, padding=NONE, dilation=ONE, groups=
         view = view.reshape(N, groups, C, *out_size)
         out[:, :, i, j] = np.einsum("ngohw,ngchw->goc", g, view).reshape(O, C)
     return out
+
+# ---------------------------------------------------------------------------------------------- pooling
+
+
+def pooled_length(length, kernel, stride, padding, dilation, ceil_mode):
+    """Count windows by sliding one; with ceil_mode the last may overhang, but must not start in the padding."""
+    count, start = 0, -padding
+    while True:
+        fits = start + dilation * (kernel - 1) < length + padding
+        overhangs = start + dilation * (kernel - 1) - stride < length + padding - 1 and start < length
+        if not (fits or (ceil_mode and overhangs)):
+            return count
+        count, start = count + 1, start + stride
+
+
+def windows(size, kernel, stride, padding, dilation, ceil_mode):
+    """Yield (i, j, cells) for each window, cells being (position in the window, row, column) of those in the image."""
+    (H, W), (kH, kW) = size, kernel
+    for i in range(pooled_length(H, kH, stride[0], padding[0], dilation[0], ceil_mode)):
+        for j in range(pooled_length(W, kW, stride[1], padding[1], dilation[1], ceil_mode)):
+            cells = []
+            for a in range(kH):
+                for b in range(kW):
+                    row = i * stride[0] - padding[0] + a * dilation[0]
+                    column = j * stride[1] - padding[1] + b * dilation[1]
+                    if 0 <= row < H and 0 <= column < W:
+                        cells.append((a * kW + b, row, column))
+            yield i, j, cells
+
+
+def _pooled_shape(x, kernel, stride, padding, dilation, ceil_mode):
+    sizes = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    return (*x.shape[:2], *(pooled_length(*size, ceil_mode) for size in sizes))
+
+
+def max_pool2d(x, *, kernel, stride, padding, dilation, ceil_mode):
+    out = np.empty(_pooled_shape(x, kernel, stride, padding, dilation, ceil_mode), x.dtype)
+    index = np.empty(out.shape, np.int64)
+    for i, j, cells in windows(x.shape[2:], kernel, stride, padding, dilation, ceil_mode):
+        for n, c in np.ndindex(x.shape[:2]):
+            best, where = None, None
+            for cell, row, column in cells:
+                value = x[n, c, row, column]
+                if best is None or value > best or value != value:
+                    best, where = value, cell
+            out[n, c, i, j], index[n, c, i, j] = best, where
+    return out, index
+
+
+def max_pool2d_take(x, index, *, kernel, stride, padding, dilation, ceil_mode):
+    out = np.zeros(index.shape, x.dtype)
+    for i, j, cells in windows(x.shape[2:], kernel, stride, padding, dilation, ceil_mode):
+        for n, c in np.ndindex(x.shape[:2]):
+            for cell, row, column in cells:
+                if index[n, c, i, j] == cell:
+                    out[n, c, i, j] = x[n, c, row, column]
+    return out
+
+
+def max_pool2d_put(g, index, *, size, kernel, stride, padding, dilation, ceil_mode):
+    x = np.zeros((*g.shape[:2], *size), g.dtype)
+    for i, j, cells in windows(size, kernel, stride, padding, dilation, ceil_mode):
+        for n, c in np.ndindex(g.shape[:2]):
+            for cell, row, column in cells:
+                if index[n, c, i, j] == cell:
+                    x[n, c, row, column] += g[n, c, i, j]
+    return x
+
+
+def avg_pool2d_matrix(size, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """Return average pooling of one plane as a matrix from H*W cells to OH*OW windows."""
+    rows = []
+    for i, j, cells in windows(size, kernel, stride, padding, (1, 1), ceil_mode):
+        row = np.zeros(size)
+        divisor = len(cells)
+        if count_include_pad:
+            divisor = 1
+            for L, k, s, p, at in zip(size, kernel, stride, padding, (i, j), strict=True):
+                divisor *= sum(at * s - p + a < L + p for a in range(k))
+        for _, a, b in cells:
+            row[a, b] = 1 / (divisor if divisor_override is None else divisor_override)
+        rows.append(row.ravel())
+    return np.array(rows)
+
+
+def adaptive_windows(size, out_size):
+    """Yield (i, j, rows, columns) for each window that tiles `size` into `out_size`."""
+    (H, W), (OH, OW) = size, out_size
+    for i, j in np.ndindex(*out_size):
+        rows = slice(math.floor(i * H / OH), math.ceil((i + 1) * H / OH))
+        columns = slice(math.floor(j * W / OW), math.ceil((j + 1) * W / OW))
+        yield i, j, rows, columns
+
+
+def adaptive_avg_pool2d(x, *, size):
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    for i, j, rows, columns in adaptive_windows(x.shape[2:], size):
+        out[:, :, i, j] = x[:, :, rows, columns].mean(axis=(2, 3))
+    return out
+
+
+def adaptive_max_pool2d(x, *, size):
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    index = np.empty(out.shape, np.int64)
+    for i, j, rows, columns in adaptive_windows(x.shape[2:], size):
+        for n, c in np.ndindex(x.shape[:2]):
+            best = None
+            for row in range(rows.start, rows.stop):
+                for column in range(columns.start, columns.stop):
+                    value = x[n, c, row, column]
+                    if best is None or value > best or value != value:
+                        best, index[n, c, i, j] = value, row * x.shape[3] + column
+            out[n, c, i, j] = best
+    return out, index
+
+
+# ------------------------------------------------------------------------- normalization, losses, optimizers
+
+
+def normalize(x, weight, bias, eps, axes):
+    """Return (x - mean) / sqrt(var + eps) * weight + bias in float64, with mean and variance over `axes`."""
+    x = x.astype(np.float64)
+    mean, var = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+    return (x - mean) / np.sqrt(var + eps) * weight + bias, mean.squeeze(), 1 / np.sqrt(var + eps).squeeze()
+
+
+def normalize_input(g, x, weight, eps, axes):
+    """Return the gradients of `normalize` in x, and in weight and bias before they are summed, in float64."""
+    g, x = g.astype(np.float64), x.astype(np.float64)
+    rstd = 1 / np.sqrt(x.var(axis=axes, keepdims=True) + eps)
+    h = (x - x.mean(axis=axes, keepdims=True)) * rstd
+    k = g * weight
+    gx = rstd * (k - k.mean(axis=axes, keepdims=True) - h * (k * h).mean(axis=axes, keepdims=True))
+    return gx, g * h, g
+
+
+def log_softmax(x):
+    x = x.astype(np.float64)
+    shifted = x - x.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def adam(p, g, m, v, vmax, *, lr, beta1, beta2, eps, weight_decay, step, decoupled, maximize):
+    """Return p, m, v and vmax after a step of Adam in float64, after the papers' equations."""
+    g = -g if maximize else g
+    if decoupled:
+        p = p - lr * weight_decay * p
+    else:
+        g = g + weight_decay * p
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    vmax = None if vmax is None else np.maximum(vmax, v)
+    second = (v if vmax is None else vmax) / (1 - beta2**step)
+    return p - lr * (m / (1 - beta1**step)) / (np.sqrt(second) + eps), m, v, vmax
+
+
+def sgd(p, g, buf, *, lr, momentum, dampening, weight_decay, nesterov, maximize, first):
+    """Return p and the momentum buffer after a step of stochastic gradient descent."""
+    g = (-g if maximize else g) + weight_decay * p
+    if momentum:
+        buf = g if first else momentum * buf + (1 - dampening) * g
+        g = g + momentum * buf if nesterov else buf
+    return p - lr * g, buf

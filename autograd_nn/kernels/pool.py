@@ -517,7 +517,7 @@ def _adaptive_max(t, threads, x, out, index):
 
 @chunked
 def _plane_put(t, threads, g, index, x):
-    P, _, W = x.shape
+    P, H, W = x.shape
     OH, OW = g.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
         for i in range(H):
