@@ -41,7 +41,7 @@ from .tile import (
     VECTOR_BYTES,
     ZERO,
     copy_vector,
-    dot_product,
+    dot_products,
     lanes,
     multiply_tile,
     transpose_block,
@@ -53,6 +53,7 @@ __all__ = ["linear", "matmul"]
 ROWS, VECTORS = (12, 2) if REGISTERS == 32 else (6, 2)
 REST = ROWS // 3
 
+DOT_ROWS = 4  # rows of a matrix that are multiplied with a vector at a time
 # The tile of a product of one row with a matrix, and how many rows of the matrix it takes at a time.
 WIDE, WIDE_ROWS = 8, 64
 
@@ -248,10 +249,16 @@ def products(
 def rows_times_vector(t, threads, w, x, R, K, length, partial):
     """Compute ``partial[r, s]``, the product of piece ``s`` of row ``r`` of ``w`` with that of ``x``."""
     pieces = -(-K // length)
-    for item in range(R * pieces * t // threads, R * pieces * (t + 1) // threads):
-        r, s = item // pieces, item % pieces
-        k = s * length
-        partial[item] = dot_product(w, r * K + k, x, k, min(length, K - k))
+    groups = -(-R // DOT_ROWS)
+    for item in range(groups * pieces * t // threads, groups * pieces * (t + 1) // threads):
+        row, piece = item // pieces * DOT_ROWS, item % pieces
+        k = piece * length
+        count = min(length, K - k)
+        if R - row >= DOT_ROWS:
+            dot_products(DOT_ROWS, w, row * K + k, K, x, k, count, partial, row * pieces + piece, pieces)
+        else:
+            for r in range(row, R):
+                dot_products(1, w, r * K + k, K, x, k, count, partial, r * pieces + piece, pieces)
 
 
 @chunked

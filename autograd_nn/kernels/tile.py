@@ -73,7 +73,7 @@ from .compile import JIT_DISABLED
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
-    "copy_vector", "dot_product", "lanes", "multiply_tile", "transpose_block",
+    "copy_vector", "dot_products", "lanes", "multiply_tile", "transpose_block",
 ]  # fmt: skip
 
 # What the accumulators hold when the reduction begins: argument `begin` of the tile.
@@ -197,12 +197,19 @@ def copy_vector_reference(source, source_start, target, target_start, count):
         target[target_start + lane] = source[source_start + lane] if lane < count else 0
 
 
-def dot_product_reference(a, a_start, b, b_start, count):
-    """Return the sum of ``a[a_start + k] * b[b_start + k]`` over ``count`` elements."""
-    total = a.dtype.type(0)
-    for k in range(count):
-        total += a[a_start + k] * b[b_start + k]
-    return total
+def dot_products_reference(rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row):
+    """Write the products of ``rows`` rows of ``a`` with one vector ``b``, along ``count`` elements.
+
+    ``c[c_start + i * c_row] = sum_k a[a_start + i * a_row + k] * b[b_start + k]``, with vectors along ``k``:
+    for a matrix that is read once, where packing it would cost more than the product. Several rows at a time
+    share ``b`` and keep several streams of memory busy. ``rows`` is a literal int; the order of the sum does
+    not depend on it.
+    """
+    for i in range(rows):
+        total = c.dtype.type(0)
+        for k in range(count):
+            total += a[a_start + i * a_row + k] * b[b_start + k]
+        c[c_start + i * c_row] = total
 
 
 # --- The intrinsics: the same as vector instructions ------------------------------------------------
@@ -576,47 +583,63 @@ def copy_vector_intrinsic(typing_context, source, source_start, target, target_s
     return types.void(source, source_start, target, target_start, count), generate
 
 
-DOT_ACCUMULATORS = 8  # enough independent sums to hide the latency of a multiply-add
+SUMS_PER_ROW = 2  # vectors of a dot product that are summed apart, to hide the latency of a multiply-add
 
 
 @intrinsic(prefer_literal=True)
-def dot_product_intrinsic(typing_context, a, a_start, b, b_start, count):
-    check_arrays("dot_product", a, b)
-    return a.dtype(a, a_start, b, b_start, count), generate_dot_product
+def dot_products_intrinsic(typing_context, rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row):
+    if not isinstance(rows, types.IntegerLiteral):
+        raise TypingError(f"dot_products(): the number of rows must be literal (rows={rows})")
+    check_arrays("dot_products", c, a, b)
+    signature = types.void(rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row)
+    return signature, generate_dot_products
 
 
-def generate_dot_product(context, builder, signature, arguments):
-    """Emit a dot product: several sums at a time, then single masked vectors, then across the lanes."""
-    a_type, b_type = signature.args[0], signature.args[2]
-    v = VectorBuilder(context, builder, a_type)
-    a_start, b_start, count = int64s_at(context, builder, signature, arguments, 1, 3, 4)
-    a = v.address(array_pointer(context, builder, a_type, arguments[0]), a_start)
-    b = v.address(array_pointer(context, builder, b_type, arguments[2]), b_start)
-    sums = [cgutils.alloca_once(builder, v.vector) for _ in range(DOT_ACCUMULATORS)]
-    for each in sums:
-        builder.store(v.zero, each)
+def generate_dot_products(context, builder, signature, arguments):
+    """Emit dot products: ``SUMS_PER_ROW`` vectors at a time, the masked rest, at last across the lanes."""
+    rows, a_type, b_type, c_type = (signature.args[at] for at in (0, 1, 4, 7))
+    v = VectorBuilder(context, builder, c_type)
+    a_start, a_row, b_start, count, c_start, c_row = int64s_at(
+        context, builder, signature, arguments, 2, 3, 5, 6, 8, 9
+    )
+    a = v.address(array_pointer(context, builder, a_type, arguments[1]), a_start)
+    b = v.address(array_pointer(context, builder, b_type, arguments[4]), b_start)
+    c = v.address(array_pointer(context, builder, c_type, arguments[7]), c_start)
+    a_rows = [v.address(a, builder.mul(whole(i), a_row)) for i in range(rows.literal_value)]
+    sums = [[cgutils.alloca_once(builder, v.vector) for _ in range(SUMS_PER_ROW)] for _ in a_rows]
+    for row_sums in sums:
+        for each in row_sums:
+            builder.store(v.zero, each)
 
-    stride = whole(DOT_ACCUMULATORS * v.lanes)
+    def add_vectors(k, load, part):
+        b_vector = load(v.address(b, k))
+        for row, row_sums in zip(a_rows, sums, strict=True):
+            total = v.multiply_add(load(v.address(row, k)), b_vector, builder.load(row_sums[part]))
+            builder.store(total, row_sums[part])
+
+    stride = whole(SUMS_PER_ROW * v.lanes)
     strides = builder.sdiv(count, stride)
     with cgutils.for_range(builder, strides) as loop:
-        for i, each in enumerate(sums):
-            k = builder.add(builder.mul(loop.index, stride), whole(i * v.lanes))
-            total = v.multiply_add(v.load(v.address(a, k)), v.load(v.address(b, k)), builder.load(each))
-            builder.store(total, each)
-    first = builder.mul(strides, stride)
-    with cgutils.for_range_slice(builder, first, count, whole(v.lanes), INT64) as (k, _):
+        first = builder.mul(loop.index, stride)
+        for part in range(SUMS_PER_ROW):
+            add_vectors(builder.add(first, whole(part * v.lanes)), v.load, part)
+    for part in range(SUMS_PER_ROW):
+        k = builder.add(builder.mul(strides, stride), whole(part * v.lanes))
         mask = v.lanes_below(builder.sub(count, k))
-        a_vector, b_vector = v.load_masked(v.address(a, k), mask), v.load_masked(v.address(b, k), mask)
-        builder.store(v.multiply_add(a_vector, b_vector, builder.load(sums[0])), sums[0])
+        add_vectors(k, lambda address, mask=mask: v.load_masked(address, mask), part)
 
-    totals = [builder.load(each) for each in sums]
-    while len(totals) > 1:
-        totals = [builder.fadd(x, y) for x, y in zip(totals[::2], totals[1::2], strict=True)]
-    total, width = totals[0], v.lanes // 2
-    while width:
-        total = builder.fadd(total, v.shuffle(total, total, [(k + width) % v.lanes for k in range(v.lanes)]))
-        width //= 2
-    return builder.extract_element(total, ir.Constant(INT32, 0))
+    for i, row_sums in enumerate(sums):
+        totals = [builder.load(each) for each in row_sums]
+        while len(totals) > 1:
+            totals = [builder.fadd(x, y) for x, y in zip(totals[::2], totals[1::2], strict=True)]
+        total, width = totals[0], v.lanes // 2
+        while width:
+            others = v.shuffle(total, total, [(k + width) % v.lanes for k in range(v.lanes)])
+            total = builder.fadd(total, others)
+            width //= 2
+        value = builder.extract_element(total, ir.Constant(INT32, 0))
+        builder.store(value, v.address(c, builder.mul(whole(i), c_row)), align=v.itemsize)
+    return context.get_dummy_value()
 
 
 # What kernels call: the intrinsics, or where the compiler is switched off their twins.
@@ -624,4 +647,4 @@ lanes: Any = lanes_reference if JIT_DISABLED else lanes_intrinsic
 multiply_tile: Any = multiply_tile_reference if JIT_DISABLED else multiply_tile_intrinsic
 transpose_block: Any = transpose_block_reference if JIT_DISABLED else transpose_block_intrinsic
 copy_vector: Any = copy_vector_reference if JIT_DISABLED else copy_vector_intrinsic
-dot_product: Any = dot_product_reference if JIT_DISABLED else dot_product_intrinsic
+dot_products: Any = dot_products_reference if JIT_DISABLED else dot_products_intrinsic
