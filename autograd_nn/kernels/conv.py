@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import direct, direct_weight, plain, winograd
+from . import depthwise, direct, direct_weight, plain, winograd
 from .compile import threads_for
 from .memory import contiguous
 
@@ -38,13 +38,13 @@ def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winogr
     """Return the fastest method for the three shapes of a convolution.
 
     ===========  ================================================================================================
-    depthwise    one channel per group, one kernel each: vectors along rows, bound by memory
+    depthwise    weight gradient of one input channel per group: vectors along rows
     winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
     direct       everything else: on the register tile, 1x1 as a matrix product
     plain        strided and dilated at once
     ===========  ================================================================================================
     """
-    if False and groups > 1 and w[0] == groups and w[1] == 1 and stride[1] <= 2 and dilation == ONE:
+    if operation == WEIGHT and groups > 1 and w[1] == 1 and dilation == ONE:
         return "depthwise"
     if stride != ONE and dilation != ONE and operation != WEIGHT:
         return "plain"
@@ -112,7 +112,7 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilati
 def can_use(name, w, stride, dilation, groups, operation) -> bool:
     """Return whether a method can compute a convolution at all."""
     if name == "depthwise":
-        return groups > 1 and w[:2] == (groups, 1) and dilation == ONE
+        return operation == WEIGHT and w[1] == 1 and dilation == ONE
     if name == "winograd":
         return w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     return name == "plain" or operation == WEIGHT or stride == ONE or dilation == ONE
@@ -147,6 +147,8 @@ def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, f
     tables = None
     if name == "direct" and operation == WEIGHT:
         tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
+    elif name == "depthwise":
+        tables = depthwise.weight_plan(x, w, out, stride, padding, itemsize)
     elif name == "direct":
         plan = direct.forward_plan if operation == FORWARD else direct.input_plan
         tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
@@ -206,8 +208,6 @@ def conv2d(
         winograd.conv2d(x, w, bias, padding=padding, relu=relu, out=result)
     elif name == "direct":
         direct.convolve(threads, x, w, bias, result, tables, relu)
-    elif name == "depthwise":
-        depthwise.forward(threads, x, w, bias, result, stride, corner, relu)
     else:
         bias = np.zeros(w.shape[0], x.dtype) if bias is None else bias
         plain.forward(threads, x, w, bias, result, stride, corner, dilation, groups, relu)
@@ -263,8 +263,6 @@ def conv2d_input(
         winograd.conv2d_input(g, w, size=size, padding=padding, out=result)
     elif name == "direct":
         direct.convolve(threads, g, w, None, result, tables)
-    elif name == "depthwise":
-        depthwise.input_gradient(threads, g, w, result, stride, corner)
     else:
         plain.input_gradient(threads, g, w, result, stride, corner, dilation, groups)
     return finished(result, out)
@@ -314,7 +312,7 @@ def conv2d_weight(
     elif name == "direct":
         direct_weight.weight_gradient(threads, g, x, result, tables)
     elif name == "depthwise":
-        depthwise.weight_gradient(threads, g, x, result, stride, corner)
+        depthwise.weight_gradient(threads, g, x, result, tables)
     else:
         plain.weight_gradient(threads, g, x, result, stride, corner, dilation, groups)
     return finished(result, out)

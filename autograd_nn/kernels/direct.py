@@ -32,8 +32,11 @@ from .tile import ADD, BIAS_OF_ROW, VECTOR_BYTES, ZERO, copy_vector, lanes, mult
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
 
+# Shapes of the register tile: the usual one, a small one for what is left over of the target channels, and for
+# groups of a single target channel (depthwise) one of many vectors.
 ROWS, VECTORS = (8, 3) if VECTOR_BYTES == 64 else (4, 3)
-HALF, QUARTER = ROWS // 2, ROWS // 4
+FEW_ROWS = 2
+MANY_VECTORS = 8
 
 BAND_BYTES = 640 * 1024  # planes and result of one band: what the second-level cache holds beside the weights
 PACKED_APART = 20_000  # weights from which on the threads share the packing instead of each doing all of it
@@ -72,6 +75,7 @@ class Plan(NamedTuple):
     w_channel: int
     copied: int  # whether planes are copied; otherwise the source itself is the plane
     by_rows: int  # order of the tiles: by rows or flat
+    vectors: int  # of the tile
     dense: int  # flat, and no pixels between rows: the target itself is the buffer
 
 
@@ -112,7 +116,7 @@ def plan_of(t):
     """Return a table as a named tuple."""
     return Plan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
-        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27], t[28],
+        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27], t[28], t[29],
     )  # fmt: skip
 
 
@@ -184,7 +188,8 @@ def plan(
     blocks : int64 (blocks, 2), first row and number of rows of each block of a group's target channels
     """
     width = VECTOR_BYTES // itemsize
-    step_columns = VECTORS * width
+    vectors = MANY_VECTORS if rows == 1 else VECTORS
+    step_columns = vectors * width
     (planes_y, top, passes_y), (planes_x, left, passes_x) = axes
     passes, terms, packed = [], [], 0
     plane_width = 1
@@ -204,7 +209,7 @@ def plan(
     taps_y = max((each[1] for each in terms), default=0)
     planes = planes_y * planes_x
     row_bytes = itemsize * plane_width * (channels * planes + ROWS)
-    band_rows = max(BAND_BYTES // row_bytes - (taps_y - 1) * dilation[0], VECTORS, ceil_div(most_rows, 64))
+    band_rows = max(BAND_BYTES // row_bytes - (taps_y - 1) * dilation[0], vectors, ceil_div(most_rows, 64))
     band_count = max(1, ceil_div(most_rows, band_rows))
     bands = []
     for band in range(band_count):
@@ -219,7 +224,7 @@ def plan(
     simple = len(passes) == 1 and step == (1, 1)
     band_rows = most_rows // band_count
     flat_size = ceil_div((ceil_div(most_rows, band_count) - 1) * plane_width + columns, step_columns) * step_columns
-    fits = simple and columns >= width and band_rows >= VECTORS
+    fits = simple and columns >= width and band_rows >= vectors
     by_rows = fits and packed * ceil_div(columns, width) * width < (packed + COPY_COST) * plane_width
     dense = simple and columns == plane_width == target[1]
     by_rows = by_rows and not dense
@@ -227,9 +232,9 @@ def plan(
     least = band_rows * plane_width - plane_width + columns
     aliased = size[0] * size[1] * itemsize % 4096 == 0 and channels > 4
     copied = not (unpadded and not aliased and bands[-1][1] <= size[0]
-                  and (by_rows or least >= VECTORS * width))  # fmt: skip
+                  and (by_rows or least >= step_columns))  # fmt: skip
     line = 64 // itemsize
-    plane_size = ceil_div(plane_rows * plane_width + (VECTORS + 1) * width, line) * line
+    plane_size = ceil_div(plane_rows * plane_width + (vectors + 1) * width, line) * line
     channel_step = planes * plane_size if copied else size[0] * size[1]
     if copied and channel_step // line % 2 == 0:
         channel_step += line
@@ -237,13 +242,13 @@ def plan(
     blocks, at = [], 0
     while at < rows:
         left_over = rows - at
-        count = ROWS if left_over >= ROWS - 1 else HALF if left_over > QUARTER else QUARTER
+        count = ROWS if left_over > ROWS // 2 else FEW_ROWS
         blocks.append((at, min(count, left_over)))
         at += count
     sizes = Plan(
         groups, rows, channels, *size, *target, planes_y, planes_x, *split, top, left, plane_width, plane_size,
         channel_step, *dilation, *step, band_count, packed, flat_size, rows * channels * kernel[0] * kernel[1],
-        w_row, w_channel, copied, by_rows, dense,
+        w_row, w_channel, copied, by_rows, vectors, dense,
     )  # fmt: skip
     return (
         np.array(sizes, np.int64),
@@ -328,19 +333,20 @@ def store_rows(source, start, target, at, plan, this, row_count):
 
 
 @jit(borrows=True)
-def multiply_block(count, counts, a, a_start, b, b_start, b_steps, b_vector,
+def multiply_block(count, vectors, counts, a, a_start, b, b_start, b_steps, b_vector,
                    c, c_start, c_row, c_vector, columns, begin, bias, bias_start, relu):  # fmt: skip
     """Run the smallest tile that holds `count` rows."""
     a_steps = (counts[1] * counts[2] * ROWS, counts[2] * ROWS, ROWS)
-    if count > HALF:
+    keep = (count, columns)
+    if vectors == MANY_VECTORS:
+        multiply_tile(1, MANY_VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
+                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
+    elif count > FEW_ROWS:
         multiply_tile(ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, (count, columns), begin, bias, bias_start, relu)  # fmt: skip
-    elif count > QUARTER:
-        multiply_tile(HALF, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, (count, columns), begin, bias, bias_start, relu)  # fmt: skip
+                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
     else:
-        multiply_tile(QUARTER, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, (count, columns), begin, bias, bias_start, relu)  # fmt: skip
+        multiply_tile(FEW_ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
+                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
 
 
 @jit(borrows=True)
@@ -365,11 +371,11 @@ def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_st
 
     planes_start += (this.plane_y + first_row - plane_row) * p.plane_width + this.plane_x
     if p.by_rows:
-        height, height_step, length, length_step = row_count, VECTORS, this.columns, width
+        height, height_step, length, length_step = row_count, p.vectors, this.columns, width
         b_vector, c_vector = p.plane_width, p.target_width
     else:
         height, height_step = 1, 1
-        length, length_step = (row_count - 1) * p.plane_width + this.columns, VECTORS * width
+        length, length_step = (row_count - 1) * p.plane_width + this.columns, p.vectors * width
         b_vector, c_vector = width, width
     direct = p.by_rows or p.dense
     target = out if direct else buffer
@@ -377,16 +383,16 @@ def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_st
     target_row = out_channel if direct else p.flat_size
     for y in range(0, height, height_step):
         if p.by_rows:
-            y = min(y, height - VECTORS)
+            y = min(y, height - p.vectors)
         for q in range(0, length, length_step):
             if p.by_rows or not p.copied:
                 q = min(q, length - length_step)
-            columns = length - q if p.dense else VECTORS * width
+            columns = length - q if p.dense else p.vectors * width
             for k in range(this.first_term, this.last_term):
                 term = term_of(terms, k)
                 begin = ADD if k > this.first_term else BIAS_OF_ROW if has_bias else ZERO
                 multiply_block(
-                    block_rows, (p.channels, term.taps_y, term.taps_x),
+                    block_rows, p.vectors, (p.channels, term.taps_y, term.taps_x),
                     packed, packed_start + term.packed * ROWS,
                     planes, planes_start + term.plane * p.plane_size + y * p.plane_width + q,
                     (p.channel_step, p.tap_y * p.plane_width, p.tap_x), b_vector,

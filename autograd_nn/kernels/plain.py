@@ -9,12 +9,12 @@ blocked kernels of `direct` leave out, and they are the shortest statement of wh
 
 import numpy as np
 
-from .compile import jit, kernel, prange
+from .compile import chunked, jit
 
 __all__ = ["forward", "input_gradient", "weight_gradient"]
 
 
-@jit
+@jit(borrows=True)
 def columns(size, out_size, start, step):
     """Return the range of q in [0, out_size) for which 0 <= start + q * step < size."""
     first = 0 if start >= 0 else (-start + step - 1) // step
@@ -22,7 +22,7 @@ def columns(size, out_size, start, step):
     return first, max(first, min(out_size, last))
 
 
-@jit
+@jit(borrows=True)
 def add_scaled(target, source, weight, count, target_step, source_step):
     """Add weight * source to target, both from their first element on (indices stay provably non-negative)."""
     if target_step == 1 and source_step == 1:
@@ -33,65 +33,63 @@ def add_scaled(target, source, weight, count, target_step, source_step):
             target[q * target_step] += weight * source[q * source_step]
 
 
-@kernel
-def forward(threads, x, w, bias, out, stride, padding, dilation, groups, relu):
+@chunked
+def forward(t, threads, x, w, bias, out, stride, padding, dilation, groups, relu):
     """Write the convolution of x (N, C, H, W) with w (O, C / groups, kH, kW) to out (N, O, OH, OW)."""
     N, _, H, W = x.shape
     O, C, kH, kW = w.shape
     OH, OW = out.shape[2:]
-    for t in prange(threads):
-        for task in range(N * O * t // threads, N * O * (t + 1) // threads):
-            n, o = task // O, task % O
-            base = o // (O // groups) * C
-            for y in range(OH):
-                row = out[n, o, y]
-                row[:] = bias[o]
-                for c in range(C):
-                    for i in range(kH):
-                        r = y * stride[0] + i * dilation[0] - padding[0]
-                        if r < 0 or r >= H:
-                            continue
-                        source = x[n, base + c, r]
-                        for j in range(kW):
-                            start = j * dilation[1] - padding[1]
-                            first, last = columns(W, OW, start, stride[1])
-                            weight = w[o, c, i, j]
-                            tail = source[start + first * stride[1] :]
-                            add_scaled(row[first:], tail, weight, last - first, 1, stride[1])
-                if relu:
-                    for q in range(OW):
-                        row[q] = row[q] if row[q] > 0 or row[q] != row[q] else 0
+    for task in range(N * O * t // threads, N * O * (t + 1) // threads):
+        n, o = task // O, task % O
+        base = o // (O // groups) * C
+        for y in range(OH):
+            row = out[n, o, y]
+            row[:] = bias[o]
+            for c in range(C):
+                for i in range(kH):
+                    r = y * stride[0] + i * dilation[0] - padding[0]
+                    if r < 0 or r >= H:
+                        continue
+                    source = x[n, base + c, r]
+                    for j in range(kW):
+                        start = j * dilation[1] - padding[1]
+                        first, last = columns(W, OW, start, stride[1])
+                        weight = w[o, c, i, j]
+                        tail = source[start + first * stride[1] :]
+                        add_scaled(row[first:], tail, weight, last - first, 1, stride[1])
+            if relu:
+                for q in range(OW):
+                    row[q] = row[q] if row[q] > 0 or row[q] != row[q] else 0
 
 
-@kernel
-def input_gradient(threads, g, w, out, stride, padding, dilation, groups):
+@chunked
+def input_gradient(t, threads, g, w, out, stride, padding, dilation, groups):
     """Write the gradient in x to out (N, C, H, W), given g (N, O, OH, OW) and w."""
     N, channels, H, W = out.shape
     O, C, kH, kW = w.shape
     OH, OW = g.shape[2:]
     per_group = O // groups
-    for t in prange(threads):
-        for task in range(N * channels * t // threads, N * channels * (t + 1) // threads):
-            n, channel = task // channels, task % channels
-            group, c = channel // C, channel % C
-            out[n, channel] = 0
-            for y in range(OH):
-                for i in range(kH):
-                    r = y * stride[0] + i * dilation[0] - padding[0]
-                    if r < 0 or r >= H:
-                        continue
-                    row = out[n, channel, r]
-                    for o in range(group * per_group, (group + 1) * per_group):
-                        source = g[n, o, y]
-                        for j in range(kW):
-                            start = j * dilation[1] - padding[1]
-                            first, last = columns(W, OW, start, stride[1])
-                            weight = w[o, c, i, j]
-                            tail = row[start + first * stride[1] :]
-                            add_scaled(tail, source[first:], weight, last - first, stride[1], 1)
+    for task in range(N * channels * t // threads, N * channels * (t + 1) // threads):
+        n, channel = task // channels, task % channels
+        group, c = channel // C, channel % C
+        out[n, channel] = 0
+        for y in range(OH):
+            for i in range(kH):
+                r = y * stride[0] + i * dilation[0] - padding[0]
+                if r < 0 or r >= H:
+                    continue
+                row = out[n, channel, r]
+                for o in range(group * per_group, (group + 1) * per_group):
+                    source = g[n, o, y]
+                    for j in range(kW):
+                        start = j * dilation[1] - padding[1]
+                        first, last = columns(W, OW, start, stride[1])
+                        weight = w[o, c, i, j]
+                        tail = row[start + first * stride[1] :]
+                        add_scaled(tail, source[first:], weight, last - first, stride[1], 1)
 
 
-@jit
+@jit(borrows=True)
 def add_products(target, left, right, count, step):
     """Add left * right to target, reading every `step`-th element of right."""
     if step == 1:
@@ -102,30 +100,36 @@ def add_products(target, left, right, count, step):
             target[q] += left[q] * right[q * step]
 
 
-@kernel
-def weight_gradient(threads, g, x, out, stride, padding, dilation, groups):
+@jit(borrows=True)
+def add_row(totals, left, right, taps, stride, padding, dilation):
+    """Add the products of one row of g with one row of x, for all taps of one row of the kernel."""
+    count = left.size
+    for j in range(taps):
+        start = j * dilation - padding
+        first, last = columns(right.size, count, start, stride)
+        add_products(totals[j * count + first :], left[first:], right[start + first * stride :], last - first, stride)
+
+
+@chunked
+def weight_gradient(t, threads, g, x, out, stride, padding, dilation, groups):
     """Write the gradient in w to out (O, C / groups, kH, kW), given g (N, O, OH, OW) and x."""
     N, O, OH, OW = g.shape
     H, W = x.shape[2:]
     C, kH, kW = out.shape[1:]
-    for t in prange(threads):
-        sums = np.empty((kW, OW), x.dtype)
-        for task in range(O * C * t // threads, O * C * (t + 1) // threads):
-            o, c = task // C, task % C
-            channel = o // (O // groups) * C + c
-            for i in range(kH):
-                sums[:] = 0
-                for n in range(N):
-                    for y in range(OH):
-                        r = y * stride[0] + i * dilation[0] - padding[0]
-                        if r < 0 or r >= H:
-                            continue
-                        left, right = g[n, o, y], x[n, channel, r]
-                        for j in range(kW):
-                            total = sums[j]
-                            start = j * dilation[1] - padding[1]
-                            first, last = columns(W, OW, start, stride[1])
-                            add_products(total[first:], left[first:], right[start + first * stride[1] :],
-                                         last - first, stride[1])
-                for j in range(kW):
-                    out[o, c, i, j] = sums[j].sum()
+    totals = np.empty(kH * kW * OW, x.dtype)  # sums over images and rows, for each tap and column
+    for task in range(O * C * t // threads, O * C * (t + 1) // threads):
+        o, c = task // C, task % C
+        channel = o // (O // groups) * C + c
+        totals[:] = 0
+        for n in range(N):
+            for y in range(OH):
+                for i in range(kH):
+                    r = y * stride[0] + i * dilation[0] - padding[0]
+                    if 0 <= r < H:
+                        add_row(totals[i * kW * OW :], g[n, o, y], x[n, channel, r], kW, stride[1], padding[1], dilation[1])
+        for i in range(kH):
+            for j in range(kW):
+                total = totals[0] * 0
+                for q in range(OW):
+                    total += totals[(i * kW + j) * OW + q]
+                out[o, c, i, j] = total
