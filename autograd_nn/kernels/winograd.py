@@ -2,60 +2,68 @@
 
 The algorithm
 -------------
-A correlation of 6 inputs d with 3 weights w gives 4 outputs y and costs 12 multiplications directly. Both are
-polynomials; their product is known when its values at 6 points are (Toom and Cook), and 6 points take 6
-multiplications. Transposed, that is a correlation (Winograd):
+The product of two polynomials, of 4 and of 3 coefficients, has 6 coefficients, and its values at 6 points determine
+them. A value of the product is the product of two values: 6 multiplications in place of 12, if the points are small
+numbers at which values are cheap (Toom, Cook). The coefficients are a convolution, a bilinear map; its transpose is a
+correlation of 6 inputs d with 3 weights w that gives 4 outputs y, which is what a network computes (Winograd):
 
     y = A^T [(G w) * (B^T d)]                                       * is the product point by point
 
-with constant matrices of small rational numbers (`winograd_transforms`). Nested with itself it gives
-4x4 outputs from a 6x6 tile d and a 3x3 kernel w, with 36 multiplications in place of 144:
+The matrices hold powers of the points, or come from interpolation (`winograd_transforms` writes them out). Nested
+with itself, it takes a 6x6 tile d and a 3x3 kernel w to 4x4 outputs, with 36 multiplications in place of 144:
 
     y = A^T [(G w G^T) * (B^T d B)] A
 
-A convolution layer cuts each image into tiles of 6x6 that overlap by 2, so that their 4x4 outputs join, and sums
-over input channels c. The sum can be taken before A^T is applied, which then costs once per output channel o; and
-point by point, the sum over channels is a matrix product over tiles t:
+A layer cuts each image into tiles of 6x6 that overlap by 2, so that their 4x4 outputs join, and sums over input
+channels c. The sum can be taken before A^T is applied, which then costs once per output channel o; and point by
+point, it is a product of matrices, with a row for each tile t of all images:
 
     V[p, t, c] = (B^T d B)[p]     U[p, c, o] = (G w G^T)[p]     M[p] = V[p] U[p]    for each of 36 points p
     y = A^T M A + bias
 
-36 products of matrices, on the register tile of `tile`, are where the time goes; the transforms are additions.
+These products run on the register tile of `tile`. They take most of the time; the transforms are mostly additions.
 
 - *Gradient of the input*: the same convolution, of the output's gradient with kernels rotated by half a turn,
-  input and output channels exchanged, and 2 - padding.
-- *Gradient of the weight*: the expression is linear in w, d and y, so its adjoint in w is, with the gradient g of y,
+  input and output channels exchanged, and 2 - padding. It needs no kernel of its own.
+- *Gradient of the weight*: y is linear in w, so its adjoint takes the gradient g of y to
 
-      gw = G^T [sum over tiles of (A g A^T) * (B^T d B)] G
+      gw = G^T [sum over tiles of (A g A^T) * (B^T d B)] G          D[p] = Q[p]^T V[p],   Q = A g A^T
 
-  36 products again, now summed over tiles. It is F(3x3, 4x4).
+  again a product for each point, now summed over tiles. It is known as F(3x3, 4x4).
 
 Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308.
 
 
 What it costs
 -------------
-*Accuracy.* The matrices amplify rounding. Against float64, relative to the largest output, the error in float32 is
-2e-6 to 2e-5, where direct convolution has 1e-7 to 2e-6. NaN and infinity in the input make NaN of every output of
-the tiles that contain them: all outputs that they reach directly, and up to 5 pixels more to each side.
+*Accuracy.* The matrices amplify rounding. Against float64, relative to the largest result, the error in float32 is
+2e-6 to 2e-5 (direct convolution: 1e-7 to 2e-6), for the weight gradient of thousands of tiles up to 3e-5
+(direct: 1e-5).
 
-*Memory.* V and M are 2.25 times as large as input and output, so they are never whole (except where they are small).
-Which operand is streamed depends on their sizes:
+*NaN and infinity.* Each output of a tile depends on all of its inputs. One that is not finite reaches the outputs
+that it reaches directly, and the others of its tiles, up to 3 pixels further, as NaN. In the weight gradient it
+reaches all 9 weights of the pairs of channels that it meets.
+
+*Memory.* V and M are 2.25 times as large as input and output, U is 4 times as large as the weights. So none of them
+is held as a whole where it is large:
 
 - many tiles (large images or batches): U is computed once and shared; each thread takes blocks of tiles, of
   which V and M stay in its cache;
-- more channels than tiles (deep layers): V is computed once and shared; each thread takes blocks of output
-  channels, computes their part of U in its cache, and uses it at once. U, four times as large as the weights, never
-  goes through memory.
+- many channels (deep layers): V of a group of tiles is computed once and shared; each thread takes panels of output
+  channels, computes U of a part of a panel in its cache, and uses it at once.
 
-Both are one kernel, `convolve`, called twice: the first call computes what is shared.
+Both are one kernel, `convolve`, called twice: the first call computes what is shared. The weight gradient has the
+same choice: where D is small, the tiles are divided into a few slots, each summed by one thread to a D of its own
+(`correlate_tiles`), and these are added in order (`correlate_channels`); where D is large, V and Q of a group of
+tiles are shared, and each thread sums blocks of D. What is divided how depends on the shapes alone, and every sum
+has a fixed order: the number of threads does not change a bit.
 
 
 Layout
 ------
-Everything between the transforms has channels innermost, in rows padded to whole vectors. The distance between
-points is one vector longer than the data: without that, the 36 points would be powers of two apart and compete
-for the same few lines of cache.
+Everything between the transforms has channels innermost, in rows padded to whole vectors. Points lie one vector
+further apart than their data needs: otherwise the 36 values of a tile would often be powers of two apart, and
+compete for the same few lines of cache.
 """
 
 from functools import lru_cache
@@ -64,7 +72,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import JIT_DISABLED, chunked, jit, threads_for
-from .tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile
+from .tile import ADD, REGISTERS, VECTOR_BYTES, ZERO, lanes, multiply_tile
 from .winograd_transforms import (
     gather_pixels,
     scatter_pixels,
@@ -81,19 +89,18 @@ Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
 
 POINTS = 36
-ROWS = 6 if VECTOR_BYTES == 32 else 8  # of the register tile: AVX2 has 16 registers, the others 32
-VECTORS = 2
+ROWS, VECTORS = (8 if REGISTERS == 32 else 6), 2  # of the register tile
 WEIGHT_ROWS = 64  # output channels in a block of the weight gradient
 
 # Sizes of blocks. The first three are parts of a thread's L2 cache, the others of the L3 cache.
 BLOCK_BYTES = 640 * 1024  # V of a block of tiles
 PANEL_BYTES = 320 * 1024  # U of a part of a panel
-CHUNK_BYTES = 768 * 1024  # V and G of a chunk of a slot
+CHUNK_BYTES = 768 * 1024  # V and Q of a chunk of a slot
 SHARED_BYTES = 4 * 1024 * 1024  # U, when it is shared
 GROUP_TILES = 128  # tiles that share one transform of the weights, when it is not
-GROUP_BYTES = 8 * 1024 * 1024  # V and G of the weight gradient, when they are shared
+GROUP_BYTES = 8 * 1024 * 1024  # V and Q of the weight gradient, when they are shared
 SLOT_BYTES = 1024 * 1024  # D of one slot
-SLOTS = 4
+SLOTS = 4  # more would cost bandwidth; the weight gradient of small layers uses no more threads
 
 
 # --- Kernels ---------------------------------------------------------------------------------------------
@@ -305,7 +312,7 @@ def multiply_panel(
 def correlate_tiles(
     t, threads, slots, tile_rows, slot_rows, chunk_rows, tiles, with_products,
     x, in_channels, in_size, top, g, out_channels, out_size,
-    V, v_steps, G, g_steps, D, d_steps, scratch, scratch_step, x_places, g_places,
+    V, v_steps, Q, q_steps, D, d_steps, scratch, scratch_step, x_places, g_places,
 ):  # fmt: skip
     """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D.
 
@@ -316,32 +323,32 @@ def correlate_tiles(
         computed in chunks.
     tile_rows : (first, last)
         Rows of tiles to compute, counted through all images.
-    v_steps, g_steps : (thread, row of tiles, tile, point)
+    v_steps, q_steps : (thread, row of tiles, tile, point)
         Distances; that of threads or that of rows of tiles is 0, as the data is shared or private.
     d_steps : (thread, slot, block, point)
     """
     v_thread, v_tile_row, v_tile, v_point = v_steps
-    g_thread, g_tile_row, g_tile, g_point = g_steps
+    q_thread, q_tile_row, q_tile, q_point = q_steps
     work = t * scratch_step
     for slot in range(slots * t // threads, slots * (t + 1) // threads):
         slot_first, slot_last = rows_of(slot, slot_rows, tile_rows)
         for first in range(slot_first, slot_last, chunk_rows):
             last = min(first + chunk_rows, slot_last)
             v_at = t * v_thread + (first - tile_rows[0]) * v_tile_row
-            g_at = t * g_thread + (first - tile_rows[0]) * g_tile_row
+            q_at = t * q_thread + (first - tile_rows[0]) * q_tile_row
             transform_images(
                 x, in_channels, in_size, top, 2, tiles, first, last,
                 V, v_at, v_tile, v_point, scratch, work, x_places,
             )  # fmt: skip
             transform_images(
                 g, out_channels, out_size, 0, 0, tiles, first, last,
-                G, g_at, g_tile, g_point, scratch, work, g_places,
+                Q, q_at, q_tile, q_point, scratch, work, g_places,
             )  # fmt: skip
             if with_products:
                 for block in range(weight_blocks(V, out_channels, in_channels)):
                     add_products(
                         block, (last - first) * tiles[1], first > slot_first, out_channels, in_channels,
-                        V, v_at, v_tile, v_point, G, g_at, g_tile, g_point,
+                        V, v_at, v_tile, v_point, Q, q_at, q_tile, q_point,
                         D, slot * d_steps[1] + block * d_steps[2], d_steps[3],
                     )  # fmt: skip
 
@@ -349,7 +356,7 @@ def correlate_tiles(
 @chunked
 def correlate_channels(
     t, threads, count, is_begun, is_done, slots, in_channels, out_channels,
-    V, v_steps, G, g_steps, D, d_steps, gw,
+    V, v_steps, Q, q_steps, D, d_steps, gw,
 ):  # fmt: skip
     """Add the products of ``count`` tiles to blocks of D; when all is done, sum the slots and transform to gw."""
     width = lanes(V)
@@ -360,7 +367,7 @@ def correlate_channels(
         if count:
             add_products(
                 block, count, is_begun, out_channels, in_channels,
-                V, 0, v_steps[2], v_steps[3], G, 0, g_steps[2], g_steps[3], D, d_at, d_point,
+                V, 0, v_steps[2], v_steps[3], Q, 0, q_steps[2], q_steps[3], D, d_at, d_point,
             )  # fmt: skip
         if is_done:
             for slot in range(1, slots):
@@ -394,15 +401,15 @@ def weight_block(V, block, out_channels, in_channels):
 @jit
 def add_products(
     block, count, is_begun, out_channels, in_channels,
-    V, v_start, v_tile, v_point, G, g_start, g_tile, g_point, D, d_start, d_point,
+    V, v_start, v_tile, v_point, Q, q_start, q_tile, q_point, D, d_start, d_point,
 ):  # fmt: skip
-    """Add the products of ``count`` tiles to a block of D: D[p] (+)= G[p]^T V[p] for each point p."""
+    """Add the products of ``count`` tiles to a block of D: D[p] (+)= Q[p]^T V[p] for each point p."""
     o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
     for point in range(POINTS):
         for row in range(0, rows, ROWS):
             multiply_tile(
                 ROWS, VECTORS, (count, 1, 1),
-                G, g_start + point * g_point + o + row, (g_tile, 0, 0), 1,
+                Q, q_start + point * q_point + o + row, (q_tile, 0, 0), 1,
                 V, v_start + point * v_point + c, (v_tile, 0, 0), lanes(V),
                 D, d_start + point * d_point + row * columns, columns, lanes(V),
                 (ROWS, columns), ADD if is_begun else ZERO, D, 0, False,
@@ -568,7 +575,7 @@ def run_convolution(x, w, lane, step, flip, bias, corner, relu, out):
         *(empty_buffer(plan.v_size, dtype), plan.v_steps),
         *(empty_buffer(plan.u_size, dtype), plan.u_steps),
         *(empty_buffer(plan.m_size, dtype), plan.m_steps),
-        *(padded_bias, relu, target.reshape(-1), O, (OH, OW)),
+        *(padded_bias, bool(relu), target.reshape(-1), O, (OH, OW)),
         *(empty_buffer(threads * scratch_step, dtype), scratch_step),
         *(places_in_strip(W, min(H, strip_rows), left, columns, width), places_in_tiles(OW, 4 * across, width)),
     )
@@ -598,8 +605,8 @@ class WeightBlocks(NamedTuple):
     chunk_rows: int
     v_size: int
     v_steps: tuple[int, int, int, int]
-    g_size: int
-    g_steps: tuple[int, int, int, int]
+    q_size: int
+    q_steps: tuple[int, int, int, int]
     d_size: int
     d_steps: tuple[int, int, int, int]
 
@@ -613,8 +620,8 @@ def weight_blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, t
     tile_rows = N * down
     # A vector more keeps tiles off the same lines of cache; whole panels do not read it.
     v_tile = ceil_to(C, width) + (0 if C % columns else width)
-    g_tile = ceil_to(O, width) + width
-    row_bytes = POINTS * (v_tile + g_tile) * itemsize * across
+    q_tile = ceil_to(O, width) + width
+    row_bytes = POINTS * (v_tile + q_tile) * itemsize * across
     d_point = ceil_to(min(WEIGHT_ROWS, O), ROWS) * columns + width
     d_block = POINTS * d_point
     d = ceil_div(O, WEIGHT_ROWS) * ceil_div(C, columns) * d_block
@@ -627,22 +634,22 @@ def weight_blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, t
         slots = 0
         held_rows = group_rows = max(1, min(tile_rows, max(GROUP_BYTES, d * itemsize) // row_bytes))
         slot_rows = chunk_rows = max(1, min(16 // across, group_rows // threads))
-    v_point, g_point = held_rows * across * v_tile + width, held_rows * across * g_tile + width
+    v_point, q_point = held_rows * across * v_tile + width, held_rows * across * q_tile + width
     # The last panel and the last rows of a register tile are read beyond the channels that there are.
-    v, g = POINTS * v_point + columns, POINTS * g_point + ROWS
+    v, q = POINTS * v_point + columns, POINTS * q_point + ROWS
     shape = tiles, tile_rows, slots, group_rows, slot_rows, chunk_rows
     if slots:
         return WeightBlocks(
             *shape,
             threads * v, (v, 0, v_tile, v_point),
-            threads * g, (g, 0, g_tile, g_point),
+            threads * q, (q, 0, q_tile, q_point),
             slots * d, (0, d, d_block, d_point),
         )  # fmt: skip
     is_whole = group_rows == tile_rows
     return WeightBlocks(
         *shape,
         v, (0, across * v_tile, v_tile, v_point),
-        g, (0, across * g_tile, g_tile, g_point),
+        q, (0, across * q_tile, q_tile, q_point),
         threads * d_block if is_whole else d, (d_block, 0, 0, d_point) if is_whole else (0, 0, d_block, d_point),
     )  # fmt: skip
 
@@ -742,7 +749,7 @@ def conv2d_weight(g: np.ndarray, x: np.ndarray, *, padding: Padding, out: np.nda
     images = flat(x), C, (H, W), top, flat(g), O, (OH, OW)
     buffers = (
         *(empty_buffer(plan.v_size, dtype), plan.v_steps),
-        *(empty_buffer(plan.g_size, dtype), plan.g_steps),
+        *(empty_buffer(plan.q_size, dtype), plan.q_steps),
         *(empty_buffer(plan.d_size, dtype), plan.d_steps),
     )
     x_places = places_in_strip(W, min(H, rows + 2), left, columns + 2, width)
