@@ -12,6 +12,8 @@ lanes. NCHW arrays have pixels innermost: `scatter_pixels` and `gather_pixels` t
 ``lanes x lanes`` numbers on the way in and out.
 """
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -460,19 +462,13 @@ def gather_pixels_intrinsic(
     return types.void(source, start, places, first, count, target, target_start, plane, plane_count), generate
 
 
-if JIT_DISABLED:
-    transform_input = transform_input_reference
-    transform_gradient = transform_gradient_reference
-    transform_output = transform_output_reference
-    transform_weight = transform_weight_reference
-    transform_weight_gradient = transform_weight_gradient_reference
-    scatter_pixels = scatter_pixels_reference
-    gather_pixels = gather_pixels_reference
-else:
-    transform_input = transform_input_intrinsic
-    transform_gradient = transform_gradient_intrinsic
-    transform_output = transform_output_intrinsic
-    transform_weight = transform_weight_intrinsic
-    transform_weight_gradient = transform_weight_gradient_intrinsic
-    scatter_pixels = scatter_pixels_intrinsic
-    gather_pixels = gather_pixels_intrinsic
+# What kernels call: the intrinsics, or where the compiler is switched off their twins.
+transform_input: Any = transform_input_reference if JIT_DISABLED else transform_input_intrinsic
+transform_gradient: Any = transform_gradient_reference if JIT_DISABLED else transform_gradient_intrinsic
+transform_output: Any = transform_output_reference if JIT_DISABLED else transform_output_intrinsic
+transform_weight: Any = transform_weight_reference if JIT_DISABLED else transform_weight_intrinsic
+transform_weight_gradient: Any = (
+    transform_weight_gradient_reference if JIT_DISABLED else transform_weight_gradient_intrinsic
+)
+scatter_pixels: Any = scatter_pixels_reference if JIT_DISABLED else scatter_pixels_intrinsic
+gather_pixels: Any = gather_pixels_reference if JIT_DISABLED else gather_pixels_intrinsic
