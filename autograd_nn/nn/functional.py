@@ -151,8 +151,8 @@ def cross_entropy(
     Warns where `input` is the result of a softmax: logits are wanted.
     """
     if input.origin is not None and input.origin.primitive.name == "softmax":
-        warnings.warn("cross_entropy(): the input is the result of softmax(), but logits are expected: the softmax is part "
-                      "of the loss", stacklevel=2)
+        warnings.warn("cross_entropy(): the input is the result of softmax(), but logits are expected: the softmax is "
+                      "part of the loss", stacklevel=2)
     return losses.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
