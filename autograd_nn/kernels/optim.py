@@ -67,36 +67,32 @@ def sgd_step(
     first : bool
         Whether this is the buffer's first step, which takes the gradient undampened.
     """
-    settings = float(lr), float(weight_decay), bool(maximize)
+    settings = float(lr), float(weight_decay), -1.0 if maximize else 1.0
     if momentum == 0:
         _in_place(_sgd, p, g, (), *settings)
         return
-    _in_place(
-        _sgd_momentum,
-        *(p, g, (buf,)),
-        *(*settings, 0.0 if first else float(momentum), 1.0 if first else 1.0 - dampening),
-        *(float(momentum), bool(nesterov)),
-    )
+    take = 1.0 if first else 1.0 - dampening
+    if first:
+        buf.fill(0)
+    _in_place(_sgd_momentum, p, g, (buf,), *settings, float(momentum), take, bool(nesterov))
 
 
 @chunked(contract=False)
-def _sgd(t, threads, p, g, lr, weight_decay, maximize):
+def _sgd(t, threads, p, g, lr, weight_decay, sign):
     T = p.dtype.type
-    rate, decay, sign = T(lr), T(weight_decay), T(-1 if maximize else 1)
+    rate, decay, sign, zero = T(lr), T(weight_decay), T(sign), T(0)
     for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
-        p[i] -= rate * (sign * g[i] + decay * p[i])
+        p[i] -= rate * (sign * g[i] + (decay * p[i] if decay else zero))
 
 
 @chunked(contract=False)
-def _sgd_momentum(t, threads, p, g, buf, lr, weight_decay, maximize, keep, take, momentum, nesterov):
+def _sgd_momentum(t, threads, p, g, buf, lr, weight_decay, sign, momentum, take, nesterov):
     T = p.dtype.type
-    rate, decay, sign = T(lr), T(weight_decay), T(-1 if maximize else 1)
-    kept, taken = T(keep), T(take)
-    from_gradient, from_buffer = T(1 if nesterov else 0), T(momentum if nesterov else 1)
+    rate, decay, sign, momentum, take, zero = T(lr), T(weight_decay), T(sign), T(momentum), T(take), T(0)
     for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
-        gradient = sign * g[i] + decay * p[i]
-        buf[i] = kept * buf[i] + taken * gradient
-        p[i] -= rate * (from_gradient * gradient + from_buffer * buf[i])
+        gradient = sign * g[i] + (decay * p[i] if decay else zero)
+        buf[i] = momentum * buf[i] + take * gradient
+        p[i] -= rate * (gradient + momentum * buf[i] if nesterov else buf[i])
 
 
 def adam_step(
@@ -154,10 +150,10 @@ def adam_step(
 def _adam(t, threads, p, g, m, v, rate, correction, take1, keep2, take2, eps, shrink, decay, sign):
     T = p.dtype.type
     rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
-    eps, shrink, decay, sign = T(eps), T(shrink), T(decay), T(sign)
+    eps, shrink, decay, sign, zero = T(eps), T(shrink), T(decay), T(sign), T(0)
     for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
         weight = p[i] * shrink
-        gradient = sign * g[i] + decay * weight
+        gradient = sign * g[i] + (decay * weight if decay else zero)
         m[i] += take1 * (gradient - m[i])
         v[i] = keep2 * v[i] + take2 * gradient * gradient
         p[i] = weight - rate * m[i] / (np.sqrt(v[i]) * correction + eps)
@@ -168,10 +164,10 @@ def _amsgrad(t, threads, p, g, m, v, vmax, rate, correction, take1, keep2, take2
     """Update as `_adam` does, in two loops: LLVM does not vectorize one that could alias five arrays."""
     T = p.dtype.type
     rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
-    eps, shrink, decay, sign = T(eps), T(shrink), T(decay), T(sign)
+    eps, shrink, decay, sign, zero = T(eps), T(shrink), T(decay), T(sign), T(0)
     first, last = uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)
     for i in range(first, last):
-        gradient = sign * g[i] + decay * (p[i] * shrink)
+        gradient = sign * g[i] + (decay * p[i] if decay else zero)
         m[i] += take1 * (gradient - m[i])
         v[i] = keep2 * v[i] + take2 * gradient * gradient
     for i in range(first, last):
