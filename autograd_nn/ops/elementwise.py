@@ -234,6 +234,181 @@ sqrt.defvjp(lambda g, out, x: div(g, mul(out, 2)))
 
 
 @elementwise(floating=True)
+def expm1(x):
+    """Return ``exp(x) - 1``, exact near 0."""
+    return np.expm1(x)
+
+
+expm1.defvjp(lambda g, out, x: mul(g, add(out, 1)))
+
+
+@elementwise(floating=True)
+def log1p(x):
+    """Return ``log(1 + x)``, exact near 0; -inf at -1, NaN below."""
+    return np.log1p(x)
+
+
+log1p.defvjp(lambda g, out, x: div(g, add(x, 1)))
+
+
+@elementwise(floating=True)
+def log2(x):
+    """Return the logarithm of `x` to base 2; -inf at 0, NaN below."""
+    return np.log2(x)
+
+
+log2.defvjp(lambda g, out, x: div(g, mul(x, math.log(2))))
+
+
+@elementwise(floating=True)
+def log10(x):
+    """Return the logarithm of `x` to base 10; -inf at 0, NaN below."""
+    return np.log10(x)
+
+
+log10.defvjp(lambda g, out, x: div(g, mul(x, math.log(10))))
+
+
+@elementwise(floating=True)
+def rsqrt(x):
+    """Return ``1 / sqrt(x)``; its derivative is ``-1/2 x**(-3/2)``."""
+    return np.reciprocal(np.sqrt(x))
+
+
+rsqrt.defvjp(lambda g, out, x: mul(g, mul(mul(square(out), out), -0.5)))
+
+
+@elementwise(floating=True)
+def erf(x):
+    """Return the error function, ``2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``."""
+    return kernels.erf(x)
+
+
+erf.defvjp(lambda g, out, x: mul(g, mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))))
+
+
+# ------------------------------------------------------------------------------------ circle and hyperbola
+
+
+@elementwise(floating=True)
+def sin(x):
+    """Return the sine of `x` radians."""
+    return np.sin(x)
+
+
+sin.defvjp(lambda g, out, x: mul(g, cos(x)))
+
+
+@elementwise(floating=True)
+def cos(x):
+    """Return the cosine of `x` radians."""
+    return np.cos(x)
+
+
+cos.defvjp(lambda g, out, x: neg(mul(g, sin(x))))
+
+
+@elementwise(floating=True)
+def tan(x):
+    """Return the tangent of `x` radians."""
+    return np.tan(x)
+
+
+tan.defvjp(lambda g, out, x: mul(g, add(square(out), 1)))
+
+
+@elementwise(floating=True)
+def asin(x):
+    """Return the angle from -pi/2 to pi/2 whose sine is `x`; its derivative at 1 and -1 is infinite."""
+    return np.arcsin(x)
+
+
+asin.defvjp(lambda g, out, x: mul(g, rsqrt(sub(1, square(x)))))
+
+
+@elementwise(floating=True)
+def acos(x):
+    """Return the angle from 0 to pi whose cosine is `x`; its derivative at 1 and -1 is infinite."""
+    return np.arccos(x)
+
+
+acos.defvjp(lambda g, out, x: neg(mul(g, rsqrt(sub(1, square(x))))))
+
+
+@elementwise(floating=True)
+def atan(x):
+    """Return the angle from -pi/2 to pi/2 whose tangent is `x`."""
+    return np.arctan(x)
+
+
+atan.defvjp(lambda g, out, x: div(g, add(square(x), 1)))
+
+
+@elementwise(floating=True)
+def sinh(x):
+    """Return the hyperbolic sine of `x`."""
+    return np.sinh(x)
+
+
+sinh.defvjp(lambda g, out, x: mul(g, cosh(x)))
+
+
+@elementwise(floating=True)
+def cosh(x):
+    """Return the hyperbolic cosine of `x`."""
+    return np.cosh(x)
+
+
+cosh.defvjp(lambda g, out, x: mul(g, sinh(x)))
+
+
+@elementwise(floating=True)
+def asinh(x):
+    """Return the inverse of `sinh`."""
+    return np.arcsinh(x)
+
+
+asinh.defvjp(lambda g, out, x: mul(g, rsqrt(add(square(x), 1))))
+
+
+@elementwise(floating=True)
+def acosh(x):
+    """Return the inverse of `cosh` from 0 upwards; NaN below 1, with an infinite derivative at 1."""
+    return np.arccosh(x)
+
+
+acosh.defvjp(lambda g, out, x: mul(g, rsqrt(sub(square(x), 1))))
+
+
+@elementwise(floating=True)
+def atanh(x):
+    """Return the inverse of `tanh`; infinite at 1 and -1."""
+    return np.arctanh(x)
+
+
+atanh.defvjp(lambda g, out, x: div(g, sub(1, square(x))))
+
+
+@elementwise(floating=True)
+def atan2(y, x):
+    """Return the angle from -pi to pi of the point (x, y); both derivatives at (0, 0) are 0."""
+    return np.arctan2(y, x)
+
+
+def _over_squared_radius(g, y, x):
+    """Return ``g / (x**2 + y**2)``, and 0 at (0, 0)."""
+    radius = add(square(x), square(y))
+    at_zero = eq(radius, 0)
+    return _where(0.0, div(g, _where(1.0, radius, condition=at_zero.data)), condition=at_zero.data)
+
+
+atan2.defvjp(
+    lambda g, out, y, x: mul(_over_squared_radius(g, y, x), x),
+    lambda g, out, y, x: neg(mul(_over_squared_radius(g, y, x), y)),
+)
+
+
+@elementwise(floating=True)
 def tanh(x):
     """Return the hyperbolic tangent of `x`."""
     return np.tanh(x)
@@ -280,6 +455,42 @@ def floor(x):
 
 
 floor.defvjp(lambda g, out, x: zeros_like(g))
+
+
+@elementwise
+def ceil(x):
+    """Return the smallest integer that is not below `x`; its derivative is 0."""
+    return np.ceil(x)
+
+
+ceil.defvjp(lambda g, out, x: zeros_like(g))
+
+
+@elementwise
+def trunc(x):
+    """Return `x` without its fraction; its derivative is 0."""
+    return np.trunc(x)
+
+
+trunc.defvjp(lambda g, out, x: zeros_like(g))
+
+
+@elementwise
+def _round(x, *, decimals):
+    return np.round(x, decimals)
+
+
+_round.defvjp(lambda g, out, x, decimals: zeros_like(g))
+
+
+def round(x, *, decimals=0):
+    """Return `x` rounded to `decimals` places, halves to the even neighbour; its derivative is 0."""
+    return _round(x, decimals=decimals)
+
+
+def frac(x):
+    """Return the fraction of `x`, ``x - trunc(x)``, with the sign of `x`; its derivative is 1."""
+    return sub(x, trunc(x))
 
 
 @primitive
@@ -333,6 +544,83 @@ minimum.defvjp(lambda g, out, x, y: mul(g, _share(y, x)), lambda g, out, x, y: m
 
 
 @elementwise
+def fmax(x, y):
+    """Return the larger of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
+    return np.fmax(x, y)
+
+
+@elementwise
+def fmin(x, y):
+    """Return the smaller of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
+    return np.fmin(x, y)
+
+
+fmax.defvjp(
+    lambda g, out, x, y: _keep(g, bitwise_or(ge(x, y), isnan(y))),
+    lambda g, out, x, y: _keep(g, bitwise_not(bitwise_or(ge(x, y), isnan(y)))),
+)
+fmin.defvjp(
+    lambda g, out, x, y: _keep(g, bitwise_or(le(x, y), isnan(y))),
+    lambda g, out, x, y: _keep(g, bitwise_not(bitwise_or(le(x, y), isnan(y)))),
+)
+
+
+@primitive
+def _keep(g, mask):
+    """Return `g` where `mask` holds and 0 elsewhere, whatever `g` is there (both of one shape)."""
+    return np.where(mask, g, g.dtype.type(0))
+
+
+_keep.defvjp(lambda h, out, g, mask: _keep(h, mask), None)
+
+
+@primitive
+def _within(x, *, low, high, inclusive):
+    """Return where `x` lies between two numbers (None: no bound); never for NaN."""
+    above, below = (np.greater_equal, np.less_equal) if inclusive else (np.greater, np.less)
+    if low is None:
+        return below(x, high)
+    if high is None:
+        return above(x, low)
+    return above(x, low) & below(x, high)
+
+
+@primitive
+def _clamp(x, *, low, high):
+    return np.clip(x, low, high)
+
+
+_clamp.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=True)))
+
+
+def clamp(x, min=None, max=None):
+    """Return `x`, but `min` where it is smaller and `max` where it is larger.
+
+    The derivative in `x` is 1 between the bounds and at them, 0 outside and for NaN; a bound that is a tensor gets
+    the gradient where it is taken. Where `min` is larger than `max`, the result is `max`.
+
+    Parameters
+    ----------
+    x : Tensor
+    min, max : number or Tensor, optional
+        At least one; tensors are broadcast against `x`.
+    """
+    if min is None and max is None:
+        raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, max=None)")
+    numbers = int | float | np.generic
+    if isinstance(min, numbers | None) and isinstance(max, numbers | None):
+        if x.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
+            x = add(x, 0.0)
+        return _clamp(x, low=min, high=max)
+    if min is not None:
+        x = where(lt(x, min), min, x)
+    return x if max is None else where(gt(x, max), max, x)
+
+
+clip = clamp
+
+
+@elementwise
 def _where(x, y, *, condition):
     return np.where(condition, x, y)
 
@@ -354,7 +642,81 @@ def where(condition, x, y):
     condition : Tensor or array of bool
     x, y : Tensor, array or number
     """
+    return _where(x, y, condition=_boolean(condition, "where", "condition"))
+
+
+def masked_fill(x, mask, value):
+    """Return `x` with `value` where `mask` holds; the gradient of `x` is 0 there, that of `value` is the sum over it.
+
+    Parameters
+    ----------
+    x : Tensor
+    mask : Tensor or array of bool
+        Broadcast against `x`.
+    value : number or 0-d Tensor
+    """
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
+    return _where(value, x, condition=_boolean(mask, "masked_fill", "mask"))
+
+
+def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+    """Return `x` with NaN and infinities replaced by numbers (the largest finite ones by default); the gradient is 0 there."""
+    array = x.data
+    limits = np.finfo(array.dtype)
+    x = masked_fill(x, np.isnan(array), nan)
+    x = masked_fill(x, np.isposinf(array), float(limits.max) if posinf is None else posinf)
+    return masked_fill(x, np.isneginf(array), float(limits.min) if neginf is None else neginf)
+
+
+def lerp(x, end, weight):
+    """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor."""
+    return add(x, mul(weight, sub(end, x)))
+
+
+@elementwise
+def isnan(x):
+    """Return where `x` is NaN."""
+    return np.isnan(x)
+
+
+@elementwise
+def isinf(x):
+    """Return where `x` is infinite."""
+    return np.isinf(x)
+
+
+@elementwise
+def isfinite(x):
+    """Return where `x` is neither infinite nor NaN."""
+    return np.isfinite(x)
+
+
+@elementwise
+def logical_and(x, y):
+    """Return where both are true (not 0)."""
+    return np.logical_and(x, y)
+
+
+@elementwise
+def logical_or(x, y):
+    """Return where either is true (not 0)."""
+    return np.logical_or(x, y)
+
+
+@elementwise
+def logical_xor(x, y):
+    """Return where exactly one is true (not 0)."""
+    return np.logical_xor(x, y)
+
+
+def isclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Return where ``abs(x - y) <= atol + rtol * abs(y)``."""
+    return eq(np.isclose(x.data, getattr(y, "data", y), rtol=rtol, atol=atol, equal_nan=equal_nan), True)
+
+
+def _boolean(condition, operation, name):
     condition = np.asarray(getattr(condition, "data", condition))
     if condition.dtype != bool:
-        raise TypeError(f"where(): condition must be boolean (dtype={condition.dtype})")
-    return _where(x, y, condition=condition)
+        raise TypeError(f"{operation}(): {name} must be boolean (dtype={condition.dtype})")
+    return condition

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_nn import Tensor
-from autograd_nn.ops import conv, elementwise, index, linalg, loss, pool, random, reduce, shape
+from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, pool, random, reduce, shape
 
 table: list["Case"] = []
 
@@ -110,6 +110,52 @@ case("number - x", lambda x: 3 - x, ("normal", 2))
 case("number / x", lambda x: 3 / x, ("positive", 2))
 case("where", lambda c, x, y: elementwise.where(c, x, y), ("booleans", 2, 3), ("normal", 3), ("normal", 2, 1))
 case("relu's gradient", elementwise._relu_input, ("normal", 3, 4), ("normal", 3, 4))
+
+for function in ("expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "asinh", "erf"):
+    unary(getattr(elementwise, function), "normal", (3, 4), ())
+for function in ("log1p", "log2", "log10", "rsqrt"):
+    unary(getattr(elementwise, function), "positive", (3, 4), ())
+for function in ("asin", "acos", "atanh"):
+    unary(getattr(elementwise, function), "unit", (3, 4), ())
+case("acosh", lambda x: elementwise.acosh(x + 1), ("positive", 3, 4))
+for function in ("ceil", "trunc", "round", "frac"):
+    unary(getattr(elementwise, function), "apart", (3, 4))
+binary(elementwise.atan2, "normal", "positive")
+binary(elementwise.fmax, "normal", "normal")
+binary(elementwise.fmin, "normal", "normal")
+binary(lambda x, y: elementwise.lerp(x, y, 0.3), "normal", "normal", name="lerp")
+case("lerp by tensor", elementwise.lerp, ("normal", 2, 3), ("normal", 3), ("normal", 2, 1))
+case("clamp", lambda x: elementwise.clamp(x, -0.5, 0.7), ("apart", 3, 4))
+case("clamp(min)", lambda x: elementwise.clamp(x, 0.2), ("apart", 3, 4))
+case("clamp(max)", lambda x: elementwise.clamp(x, max=-0.2), ("apart", 3, 4))
+case("clamp by tensors", elementwise.clamp, ("normal", 3, 4), ("unit", 4), ("positive", 3, 1))
+case("masked_fill", lambda x, m, v: elementwise.masked_fill(x, m, v), ("normal", 2, 3), ("booleans", 3), ("normal",))
+case("masked_fill(-inf)", lambda x, m: reduce.softmax(elementwise.masked_fill(x, m, -np.inf), 1), ("normal", 2, 3), np.array([0, 1, 0], bool))
+case("nan_to_num", lambda x: elementwise.nan_to_num(elementwise.where(x > 0, x, np.inf), posinf=1.0), ("apart", 3, 4))
+case("keep", elementwise._keep, ("normal", 2, 3), ("booleans", 2, 3))
+
+# ------------------------------------------------------------------------------------ activations
+
+for function in ("leaky_relu", "relu6", "hardtanh", "hardsigmoid", "hardswish", "elu", "celu", "selu", "softplus", "logsigmoid", "softsign",
+                 "tanhshrink", "hardshrink", "softshrink", "silu", "mish", "gelu"):  # fmt: skip
+    unary(getattr(activation, function), "apart", (3, 4), (), (0,))
+case("relu6, all parts", lambda x: activation.relu6(x * 7), ("apart", 3, 4))
+case("hardswish, all parts", lambda x: activation.hardswish(x * 4), ("apart", 3, 4))
+case("hardsigmoid, all parts", lambda x: activation.hardsigmoid(x * 4), ("apart", 3, 4))
+case("elu(2)", lambda x: activation.elu(x, 2.0), ("apart", 3, 4))
+case("celu(2)", lambda x: activation.celu(x, 2.0), ("apart", 3, 4))
+case("softplus(2, 1)", lambda x: activation.softplus(x, 2.0, 1.0), ("apart", 3, 4))
+case("gelu(tanh)", lambda x: activation.gelu(x, "tanh"), ("normal", 3, 4))
+case("gelu_gate", activation._gelu_gate, ("normal", 3))
+case("normal_cdf", activation._normal_cdf, ("normal", 3))
+case("hardswish_slope", activation._hardswish_slope, ("apart", 3, 4))
+case("leaky_relu_input", lambda g, x: activation._leaky_relu_input(g, x, slope=0.1), ("normal", 3, 4), ("apart", 3, 4))
+case("prelu", activation.prelu, ("apart", 2, 3, 2), ("positive", 3))
+case("prelu of one weight", activation.prelu, ("apart", 4), ("positive", 1))
+case("threshold", lambda x: activation.threshold(x, 0.2, 3.0), ("apart", 3, 4))
+case("glu", activation.glu, ("normal", 2, 4))
+case("glu(0)", lambda x: activation.glu(x, 0), ("normal", 2, 3))
+case("softmin", lambda x: activation.softmin(x, 1), ("normal", 2, 3))
 
 # ------------------------------------------------------------------------------------ reductions
 

@@ -1,0 +1,371 @@
+"""Activation functions beyond those in `elementwise` (relu, sigmoid, tanh).
+
+Each keeps its input and differentiates by a composed formula. At kinks the derivatives are PyTorch's.
+"""
+
+import math
+
+import numpy as np
+
+from ..engine import elementwise, primitive
+from ..kernels import elementwise as kernels
+from .elementwise import (
+    _clamp,
+    _keep,
+    _where,
+    _within,
+    abs,
+    add,
+    clamp,
+    div,
+    exp,
+    gt,
+    mul,
+    neg,
+    sigmoid,
+    square,
+    sub,
+    tanh,
+)
+from .reduce import softmax
+from .shape import narrow, normalized_dim, reshape
+
+
+
+# ------------------------------------------------------------------------------------ piecewise linear
+
+
+@primitive
+def _leaky_relu(x, *, slope):
+    return np.where(x > 0, x, x * x.dtype.type(slope))
+
+
+@primitive
+def _leaky_relu_input(g, x, *, slope):
+    return np.where(x > 0, g, g * g.dtype.type(slope))
+
+
+_leaky_relu.defvjp(lambda g, out, x, slope: _leaky_relu_input(g, x, slope=slope))
+_leaky_relu_input.defvjp(lambda h, out, g, x, slope: _leaky_relu_input(h, x, slope=slope), None)
+
+
+def leaky_relu(x, negative_slope=0.01):
+    """Return `x` where it is positive and ``negative_slope * x`` elsewhere; the derivative at 0 is `negative_slope`."""
+    return _leaky_relu(_floating(x, "leaky_relu"), slope=float(negative_slope))
+
+
+def _floating(x, operation):
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
+    return x
+
+
+@primitive
+def _bounded(x, *, low, high):
+    return np.clip(x, low, high)
+
+
+_bounded.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=False)))
+
+
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """Return `x` clipped to ``[min_val, max_val]``; unlike `clamp`, the derivative at the bounds is 0."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh(): min_val must not exceed max_val (min_val={min_val}, max_val={max_val})")
+    return _bounded(x, low=min_val, high=max_val)
+
+
+def relu6(x):
+    """Return ``min(max(x, 0), 6)``; the derivatives at 0 and 6 are 0."""
+    return _bounded(x, low=0, high=6)
+
+
+@primitive
+def _hardsigmoid(x):
+    return np.clip(x / 6 + x.dtype.type(0.5), 0, 1)
+
+
+_hardsigmoid.defvjp(lambda g, out, x: _keep(div(g, 6.0), _within(x, low=-3, high=3, inclusive=False)))
+
+
+def hardsigmoid(x):
+    """Return ``min(max(x / 6 + 1/2, 0), 1)``; the derivatives at -3 and 3 are 0."""
+    return _hardsigmoid(_floating(x, "hardsigmoid"))
+
+
+@primitive
+def _hardswish(x):
+    return x * np.clip(x + 3, 0, 6) / 6
+
+
+@primitive
+def _hardswish_slope(x):
+    """Return 0 up to -3, ``x / 3 + 1/2`` between -3 and 3, 1 from 3 on."""
+    return np.where(x <= -3, x.dtype.type(0), np.where(x < 3, x / 3 + x.dtype.type(0.5), x.dtype.type(1)))
+
+
+_hardswish.defvjp(lambda g, out, x: mul(g, _hardswish_slope(x)))
+_hardswish_slope.defvjp(lambda g, out, x: _keep(div(g, 3.0), _within(x, low=-3, high=3, inclusive=False)))
+
+
+def hardswish(x):
+    """Return ``x * min(max(x + 3, 0), 6) / 6``; the derivative is 0 at -3 and 1 at 3 (Howard et al. 2019, arXiv:1905.02244)."""
+    return _hardswish(_floating(x, "hardswish"))
+
+
+@elementwise
+def _prelu(x, w):
+    return np.where(np.asarray(x) > 0, x, x * w)
+
+
+_prelu.defvjp(
+    lambda g, out, x, w: _where(g, mul(g, w), condition=gt(x, 0).data),
+    lambda g, out, x, w: mul(g, _clamp(x, low=None, high=0)),
+)
+
+
+def prelu(x, weight):
+    """Return `x` where it is positive and ``weight * x`` elsewhere, with one learnable weight or one per channel (dim 1).
+
+    The derivative at 0 is `weight` (He et al. 2015, arXiv:1502.01852).
+    """
+    channels = x.shape[1] if x.ndim > 1 else 1
+    if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
+        raise RuntimeError(f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, x.shape={x.shape})")
+    return _prelu(x, reshape(weight, (-1, *(1,) * (x.ndim - 2))) if x.ndim > 1 else reshape(weight, (1,) * x.ndim))
+
+
+@primitive
+def _threshold(x, *, threshold, value):
+    return np.where(x > threshold, x, x.dtype.type(value))
+
+
+_threshold.defvjp(lambda g, out, x, threshold, value: _keep(g, _within(x, low=threshold, high=None, inclusive=False)))
+
+
+def threshold(x, threshold, value):
+    """Return `x` where it is larger than `threshold` and `value` elsewhere, with a derivative of 0."""
+    return _threshold(x, threshold=threshold, value=value)
+
+
+@primitive
+def _beyond(x, *, lambd):
+    return (x > lambd) | (x < -lambd)
+
+
+def hardshrink(x, lambd=0.5):
+    """Return `x` where ``abs(x) > lambd`` and 0 elsewhere, with a derivative of 0."""
+    return _keep(x, _beyond(x, lambd=lambd))
+
+
+def softshrink(x, lambd=0.5):
+    """Return `x` moved by `lambd` towards 0, and 0 where ``abs(x) <= lambd``, with a derivative of 0."""
+    if lambd < 0:
+        raise RuntimeError(f"softshrink(): lambd must not be negative (lambd={lambd})")
+    return _keep(sub(x, clamp(x, -lambd, lambd)), _beyond(x, lambd=lambd))
+
+
+# ------------------------------------------------------------------------------------ exponential
+
+
+@primitive
+def _elu(x, *, alpha, scale, rate):
+    negative = np.expm1(np.minimum(x, 0) * x.dtype.type(rate)) * x.dtype.type(alpha * scale)
+    return np.where(x > 0, x * x.dtype.type(scale) if scale != 1 else x, negative)
+
+
+def _elu_rule(g, out, x, alpha, scale, rate):
+    slope = mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate)
+    return mul(g, _where(scale, slope, condition=gt(x, 0).data))
+
+
+_elu.defvjp(_elu_rule)
+
+
+def elu(x, alpha=1.0):
+    """Return `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere; the derivative at 0 is `alpha`.
+
+    References
+    ----------
+    D.-A. Clevert, T. Unterthiner and S. Hochreiter, 2015, arXiv:1511.07289.
+    """
+    return _elu(_floating(x, "elu"), alpha=float(alpha), scale=1.0, rate=1.0)
+
+
+def celu(x, alpha=1.0):
+    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``; the derivative at 0 is 1 (Barron 2017, arXiv:1704.07483)."""
+    if alpha == 0:
+        raise RuntimeError("celu(): alpha must not be 0 (alpha=0)")
+    return _elu(_floating(x, "celu"), alpha=float(alpha), scale=1.0, rate=1.0 / alpha)
+
+
+def selu(x):
+    """Return ``1.0507 * elu(x, 1.6733)``, which keeps mean 0 and variance 1; the derivative at 0 is 1.7581.
+
+    References
+    ----------
+    G. Klambauer et al., "Self-normalizing neural networks", 2017, arXiv:1706.02515.
+    """
+    return _elu(_floating(x, "selu"), alpha=1.6732632423543772, scale=1.0507009873554805, rate=1.0)
+
+
+@primitive
+def _softplus(x, *, beta, threshold):
+    scaled = x if beta == 1 else x * x.dtype.type(beta)
+    out = np.log1p(np.exp(-np.abs(scaled))) + np.maximum(scaled, 0)
+    return np.where(scaled > threshold, x, out if beta == 1 else out / x.dtype.type(beta))
+
+
+_softplus.defvjp(
+    lambda g, out, x, beta, threshold: _where(
+        g, mul(g, sigmoid(mul(x, beta))), condition=gt(mul(x, beta), threshold).data
+    )
+)
+
+
+def softplus(x, beta=1.0, threshold=20.0):
+    """Return ``log(1 + exp(beta * x)) / beta``; `x` itself where ``beta * x > threshold``."""
+    return _softplus(_floating(x, "softplus"), beta=beta, threshold=threshold)
+
+
+@primitive
+def _logsigmoid(x):
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+_logsigmoid.defvjp(lambda g, out, x: mul(g, sigmoid(neg(x))))
+
+
+def logsigmoid(x):
+    """Return ``log(sigmoid(x))``, which never overflows."""
+    return _logsigmoid(_floating(x, "logsigmoid"))
+
+
+def softsign(x):
+    """Return ``x / (1 + abs(x))``; the derivative at 0 is 1."""
+    return div(x, add(abs(x), 1))
+
+
+def tanhshrink(x):
+    """Return ``x - tanh(x)``."""
+    return sub(x, tanh(x))
+
+
+# ------------------------------------------------------------------------------------ self-gated
+
+
+@primitive
+def _silu(x):
+    return x * kernels.sigmoid(x)
+
+
+def _silu_rule(g, out, x):
+    s = sigmoid(x)
+    return mul(g, mul(s, add(mul(x, sub(1, s)), 1)))
+
+
+_silu.defvjp(_silu_rule)
+
+
+def silu(x):
+    """Return ``x * sigmoid(x)``, also known as swish.
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe and K. Doya, 2017, arXiv:1702.03118.
+    """
+    return _silu(_floating(x, "silu"))
+
+
+def mish(x):
+    """Return ``x * tanh(softplus(x))`` (Misra 2019, arXiv:1908.08681)."""
+    return mul(x, tanh(softplus(x)))
+
+
+@primitive
+def _normal_cdf(x):
+    return (kernels.erf(x * x.dtype.type(math.sqrt(0.5))) + 1) * x.dtype.type(0.5)
+
+
+def _normal_density(x):
+    return mul(exp(mul(square(x), -0.5)), 1 / math.sqrt(2 * math.pi))
+
+
+_normal_cdf.defvjp(lambda g, out, x: mul(g, _normal_density(x)))
+
+
+@primitive
+def _gelu(x):
+    return x * _normal_cdf.forward(x)
+
+
+_gelu.defvjp(lambda g, out, x: mul(g, add(_normal_cdf(x), mul(x, _normal_density(x)))))
+
+
+@primitive
+def _gelu_tanh(x):
+    return x * _gelu_gate.forward(x)
+
+
+@primitive
+def _gelu_gate(x):
+    T = x.dtype.type
+    out = np.square(x)
+    out *= T(0.044715)
+    out += 1
+    out *= x
+    out *= T(math.sqrt(2 / math.pi))
+    np.tanh(out, out=out)
+    out += 1
+    out *= T(0.5)
+    return out
+
+
+def _gelu_gate_rule(g, out, x):
+    """Differentiate (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x**3): 2 out (1 - out) du/dx."""
+    slope = add(mul(square(x), 3 * 0.044715 * math.sqrt(2 / math.pi)), math.sqrt(2 / math.pi))
+    return mul(g, mul(mul(mul(out, sub(1, out)), 2.0), slope))
+
+
+def _gelu_tanh_rule(g, out, x):
+    gate = _gelu_gate(x)
+    slope = add(mul(square(x), 3 * 0.044715 * math.sqrt(2 / math.pi)), math.sqrt(2 / math.pi))
+    return mul(g, mul(gate, add(mul(mul(mul(x, sub(1, gate)), 2.0), slope), 1.0)))
+
+
+_gelu_gate.defvjp(_gelu_gate_rule)
+_gelu_tanh.defvjp(_gelu_tanh_rule)
+
+
+def gelu(x, approximate="none"):
+    """Gaussian error linear unit, ``x * Phi(x)`` with the distribution function Phi of the normal distribution.
+
+    Parameters
+    ----------
+    x : Tensor
+    approximate : {'none', 'tanh'}
+        'tanh' takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for Phi.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, 2016, arXiv:1606.08415.
+    """
+    if approximate == "none":
+        return _gelu(_floating(x, "gelu"))
+    if approximate == "tanh":
+        return _gelu_tanh(_floating(x, "gelu"))
+    raise RuntimeError(f"gelu(): approximate must be 'none' or 'tanh' (approximate={approximate!r})")
+
+
+def glu(x, dim=-1):
+    """Gated linear unit: halve `x` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al. 2016, arXiv:1612.08083)."""
+    dim = normalized_dim(dim, x.ndim, "glu")
+    if x.ndim == 0 or x.shape[dim] % 2:
+        raise RuntimeError(f"glu(): the size of dim {dim} must be even (x.shape={x.shape})")
+    half = x.shape[dim] // 2
+    return mul(narrow(x, dim, 0, half), sigmoid(narrow(x, dim, half, half)))
+
+
+def softmin(x, dim):
+    """Return ``softmax(-x)`` along `dim`."""
+    return softmax(neg(x), dim)
