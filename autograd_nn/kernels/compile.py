@@ -39,7 +39,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
+from typing import Any
 
 import llvmlite
 import llvmlite.binding
@@ -64,18 +65,19 @@ __all__ = [
     "threads_for",
 ]
 
-JIT_DISABLED = bool(numba.config.DISABLE_JIT)
+config: Any = numba.config
+JIT_DISABLED = bool(config.DISABLE_JIT)
 BOUNDSCHECK = os.environ.get("AUTOGRAD_NN_BOUNDSCHECK", "0") not in ("", "0")
 VERBOSE = os.environ.get("AUTOGRAD_NN_VERBOSE", "0") not in ("", "0")
 SERIAL_BELOW = 32_000  # elements of light work that one thread does before a second one pays
 PATIENCE = 1.0  # seconds of compilation after which the user is told about it
 
 # `contract` lets LLVM fuse a*b+c; `nnan` and `ninf` are never set: NaN and infinity must travel.
-OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True, "boundscheck": BOUNDSCHECK}
+OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True, "boundscheck": BOUNDSCHECK}
 
 # ---------------------------------------------------------------------------------------------- threads
 
-_WORKERS: int = numba.config.NUMBA_NUM_THREADS
+_WORKERS: int = config.NUMBA_NUM_THREADS
 _threads = _WORKERS
 _launch = threading.RLock()
 _forked = False
@@ -200,15 +202,15 @@ def _fingerprint() -> str:
     for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    override = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.OPT
+    override = config.CPU_NAME, config.CPU_FEATURES, config.OPT
     digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
     digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
     return digest.hexdigest()[:20]
 
 
 def _candidate_folders() -> Iterator[str]:
-    if numba.config.CACHE_DIR:
-        yield os.path.join(numba.config.CACHE_DIR, "autograd_nn")
+    if config.CACHE_DIR:
+        yield os.path.join(config.CACHE_DIR, "autograd_nn")
     yield AppDirs(appname="autograd_nn", appauthor=False).user_cache_dir
     owner = os.getuid() if hasattr(os, "getuid") else "user"
     yield os.path.join(tempfile.gettempdir(), f"autograd_nn-{owner}")
@@ -266,6 +268,8 @@ class _Entry(caching.CompileResultCacheImpl):
 class _Cache(caching.FunctionCache):
     """The disk cache of one build; a file that cannot be read or written means compiling, never failing."""
 
+    _impl_class: Any
+
     def __init__(self, function, build):
         self._impl_class = lambda function: _Entry(function, build)
         super().__init__(function)
@@ -319,30 +323,35 @@ def _entry_point(body):
 
     Numba's own cache never recognises such a closure in another process; `_Cache` knows it as the body.
     """
+    run: Any = _run_chunks
 
     def entry(threads, workers, *arguments):
-        _run_chunks(body, threads, workers, arguments)
+        run(body, threads, workers, arguments)
 
     entry.__name__, entry.__module__ = body.py_func.__name__, body.py_func.__module__
     return entry
 
 
-class chunked:
+def chunked(function=None, *, contract=True):
     """Compile an entry point given as ``body(t, threads, ...)``, one chunk of its work, on first use.
 
     Parameters
     ----------
     contract : bool
-        Let LLVM fuse multiplications with additions. Without it (``@chunked(contract=False)``) each operation is
-        rounded on its own, wherever in its vectorized loop an element falls.
+        Let LLVM fuse multiplications with additions. Without it each operation is rounded on its own, wherever
+        in its vectorized loop an element falls.
     """
+    if function is None:
+        return lambda function: Chunked(function, contract)
+    return Chunked(function, contract)
 
-    def __new__(cls, function=None, **options):
-        return super().__new__(cls) if function is not None else partial(cls, **options)
 
-    def __init__(self, function, *, contract=True):
+class Chunked:
+    """An entry point: call it as ``name(threads, ...)``."""
+
+    def __init__(self, function, contract):
         self.python = function
-        self.options = OPTIONS if contract else OPTIONS | {"fastmath": False}
+        self.fastmath = OPTIONS["fastmath"] if contract else False
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 
@@ -351,8 +360,8 @@ class chunked:
         """The build for all numbers of threads, ``build(threads, workers, ...)``."""
         if JIT_DISABLED:
             return self._interpret
-        body = numba.njit(**self.options)(self.python)
-        return _build(_entry_point(body), "chunked", named_after=self.python, fastmath=self.options["fastmath"])
+        body = numba.njit(**OPTIONS | {"fastmath": self.fastmath})(self.python)
+        return _build(_entry_point(body), "chunked", named_after=self.python, fastmath=self.fastmath)
 
     def _interpret(self, threads, workers, *arguments):
         for t in range(threads):

@@ -55,7 +55,8 @@ def keep_memory() -> bool:
     if _library is None:
         return False
     settings = (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20)
-    return all([_library.mallopt(name, value) == 1 for name, value in settings])
+    applied = [_library.mallopt(name, value) == 1 for name, value in settings]
+    return all(applied)
 
 
 def release_memory() -> None:

@@ -1,6 +1,7 @@
 """Scalar functions for the inside of kernels, written so that LLVM can vectorize loops over them."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -10,7 +11,7 @@ from autograd_nn.kernels.compile import OPTIONS, jit
 
 __all__ = ["error_function", "exponential", "from_ordered", "to_ordered"]
 
-INLINED = OPTIONS | {"forceinline": True}
+INLINED: Any = OPTIONS | {"forceinline": True}
 
 
 def exponential(x):

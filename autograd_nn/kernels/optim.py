@@ -23,9 +23,11 @@ def _flat(x):
 def _in_place(update, p, g, states, *settings):
     """Run ``update(threads, p, g, *states, *settings)`` on flat arrays, through copies where some are strided."""
     arrays = p, *states
-    if all([x.flags.carray for x in arrays]):
-        g = contiguous(g)
-        update(threads_for(2 * p.size), _flat(p), _flat(g), *map(_flat, states), *settings)
+    for x in arrays:
+        if not x.flags.carray:
+            break
+    else:
+        update(threads_for(2 * p.size), _flat(p), _flat(contiguous(g)), *map(_flat, states), *settings)
         return
     copies = [np.array(x, order="C") for x in arrays]
     _in_place(update, copies[0], g, copies[1:], *settings)

@@ -98,6 +98,7 @@ def test_max_pool2d_of_a_large_window_counts_in_int32(rng):
     out, index = pool.max_pool2d(x, **p)
     expected, expected_index = reference.max_pool2d(x, **p, ceil_mode=False)
     assert index.dtype == np.int32
+    np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(index, expected_index)
     np.testing.assert_array_equal(pool.max_pool2d_take(x, index, **p), expected)
 
@@ -166,7 +167,8 @@ def every_kernel(x, g):
     out, index = pool.adaptive_max_pool2d(x, size=(5, 5))
     yield from (out, index)
     yield pool.adaptive_max_pool2d_put(out, index, size=x.shape[2:])
-    yield pool.max_pool2d_put(out[:, :, :4, :4], index[:, :, :4, :4].astype(np.uint8) % 4, size=(8, 8), kernel=(2, 2), stride=(2, 2))
+    quarters = {"kernel": (2, 2), "stride": (2, 2)}
+    yield pool.max_pool2d_put(out[..., :4, :4], index[..., :4, :4].astype(np.uint8) % 4, size=(8, 8), **quarters)
 
 
 def test_same_bits_with_any_number_of_threads(rng, threads):
