@@ -1,0 +1,374 @@
+"""Recurrent layers and cells, with PyTorch's names and layout of weights."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..ops import recurrent as ops
+from ..ops.shape import cat, stack
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .parameter import Parameter, empty_parameter
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+
+class _Recurrent(Module):
+    """What the recurrent layers share: a stack of layers, each in one direction or both.
+
+    The weights of layer k are ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_l{k}``, those of the
+    reverse direction with ``_reverse`` after it.
+    """
+
+    _gates: int
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        name = self._get_name()
+        if hidden_size < 1 or num_layers < 1:
+            raise ValueError(f"{name}: hidden_size and num_layers must be at least 1 (hidden_size={hidden_size}, "
+                             f"num_layers={num_layers})")
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"{name}: dropout must be from 0 to 1 (dropout={dropout})")
+        if dropout and num_layers == 1:
+            warnings.warn(f"{name}: dropout acts between layers, and there is only one (dropout={dropout})",
+                          stacklevel=3)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        rows = self._gates * hidden_size
+        for layer in range(num_layers):
+            features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
+            for suffix in self._suffixes(layer):
+                self.register_parameter(f"weight_ih_{suffix}", empty_parameter((rows, features), dtype, device))
+                self.register_parameter(f"weight_hh_{suffix}", empty_parameter((rows, hidden_size), dtype, device))
+                if bias:
+                    self.register_parameter(f"bias_ih_{suffix}", empty_parameter((rows,), dtype, device))
+                    self.register_parameter(f"bias_hh_{suffix}", empty_parameter((rows,), dtype, device))
+        self.reset_parameters()
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"l{layer}", f"l{layer}_reverse"] if self.bidirectional else [f"l{layer}"]
+
+    def _weights(self, suffix: str) -> tuple[Parameter, ...]:
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if self.bias else ("weight_ih", "weight_hh")
+        return tuple(getattr(self, f"{kind}_{suffix}") for kind in kinds)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights and biases anew from U(-b, b), ``b = 1 / sqrt(hidden_size)``."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+        """Return the states after each step, of one layer in one direction, given the first."""
+        raise NotImplementedError
+
+    def _unpack(self, hx: Any) -> tuple[Tensor, ...]:
+        return (hx,)
+
+    def _pack(self, states: tuple[Tensor, ...]) -> Any:
+        return states[0]
+
+    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+        """Run over sequences.
+
+        Parameters
+        ----------
+        input : Tensor of shape (T, N, input_size), (N, T, input_size) with `batch_first`, or (T, input_size)
+        hx : Tensor of shape (layers * directions, N, hidden_size), or a pair of them for LSTM, optional
+            The first states; 0 by default. Without N for an input without.
+
+        Returns
+        -------
+        output : Tensor of shape (T, N, directions * hidden_size)
+            The states of the last layer after each step, laid out as the input is.
+        hx : like the argument
+            The states of all layers after the last step.
+        """
+        name = self._get_name()
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+            raise RuntimeError(f"{name}: expects 2 or 3 dims, the last of input_size={self.input_size} "
+                               f"(input.shape={input.shape})")
+        batched = input.ndim == 3
+        x = input.transpose(0, 1) if batched and self.batch_first else input
+        x = x if batched else x.unsqueeze(1)
+        directions = 1 + self.bidirectional
+        shape = (self.num_layers * directions, x.shape[1], self.hidden_size)
+        expected = shape if batched else (shape[0], shape[2])
+        first = () if hx is None else self._unpack(hx)
+        for state in first:
+            if state.shape != expected:
+                raise RuntimeError(f"{name}: the first states must have shape {expected} (got {state.shape}, "
+                                   f"input.shape={input.shape})")
+        first = tuple(state if batched else state.unsqueeze(1) for state in first)
+        if hx is None:
+            first = tuple(Tensor(np.zeros(shape, x.dtype)) for _ in range(self._states))
+        last = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes(layer)):
+                states = tuple(state[layer * directions + direction] for state in first)
+                states = self._run(x[::-1] if direction else x, states, self._weights(suffix))
+                outputs.append(states[0][::-1] if direction else states[0])
+                last.append(tuple(state[-1] for state in states))
+            x = cat(outputs, 2) if self.bidirectional else outputs[0]
+            if self.dropout and layer < self.num_layers - 1:
+                x = F.dropout(x, self.dropout, self.training)
+        final = tuple(stack([states[k] for states in last]) for k in range(self._states))
+        if not batched:
+            return x.squeeze(1), self._pack(tuple(state.squeeze(1) for state in final))
+        return x.transpose(0, 1) if self.batch_first else x, self._pack(final)
+
+    _states = 1
+
+    def extra_repr(self) -> str:
+        """Return the settings that are not the defaults."""
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        for setting, default in (("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0.0),
+                                 ("bidirectional", False)):
+            if getattr(self, setting) != default:
+                parts.append(f"{setting}={getattr(self, setting)}")
+        return ", ".join(parts)
+
+
+class RNN(_Recurrent):
+    """Elman's recurrent layer, ``h[t] = tanh(w_ih x[t] + b_ih + w_hh h[t-1] + b_hh)``.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+    nonlinearity : {'tanh', 'relu'}
+    bias : bool
+    batch_first : bool
+        Input and output are (N, T, ...) instead of (T, N, ...).
+    dropout : float
+        Probability of 0 between layers, in training.
+    bidirectional : bool
+        Also run from the end, and join the outputs.
+    device, dtype : optional
+    """
+
+    _gates = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+        w_ih, w_hh, *biases = weights
+        b_ih, b_hh = biases or (None, None)
+        return (ops.rnn(x, *states, w_ih, w_hh, b_ih, b_hh, self.nonlinearity),)
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory; the rows of the weights are the gates i, f, g, o. See `ops.recurrent.lstm`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+    bias : bool
+    batch_first : bool
+        Input and output are (N, T, ...) instead of (T, N, ...).
+    dropout : float
+        Probability of 0 between layers, in training.
+    bidirectional : bool
+        Also run from the end, and join the outputs.
+    device, dtype : optional
+    """
+
+    _gates = 4
+    _states = 2
+
+    def _unpack(self, hx: Any) -> tuple[Tensor, ...]:
+        if not isinstance(hx, tuple | list) or len(hx) != 2:
+            raise RuntimeError(f"LSTM: the first states must be a pair (h_0, c_0), got {type(hx).__name__}")
+        return tuple(hx)
+
+    def _pack(self, states: tuple[Tensor, ...]) -> Any:
+        return states
+
+    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+        return ops.lstm(x, *states, *weights)
+
+
+class GRU(_Recurrent):
+    """Gated recurrent unit; the rows of the weights are the gates r, z, n. See `ops.recurrent.gru`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+    bias : bool
+    batch_first : bool
+        Input and output are (N, T, ...) instead of (T, N, ...).
+    dropout : float
+        Probability of 0 between layers, in training.
+    bidirectional : bool
+        Also run from the end, and join the outputs.
+    device, dtype : optional
+    """
+
+    _gates = 3
+
+    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+        return (ops.gru(x, *states, *weights),)
+
+
+class _Cell(Module):
+    """What the cells share: one step, with weights ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``."""
+
+    _gates: int
+    _states = 1
+    weight_ih: Parameter
+    weight_hh: Parameter
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ):
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = self._gates * hidden_size
+        self.weight_ih = empty_parameter((rows, input_size), dtype, device)
+        self.weight_hh = empty_parameter((rows, hidden_size), dtype, device)
+        self.register_parameter("bias_ih", empty_parameter((rows,), dtype, device) if bias else None)
+        self.register_parameter("bias_hh", empty_parameter((rows,), dtype, device) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights and biases anew from U(-b, b), ``b = 1 / sqrt(hidden_size)``."""
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        raise NotImplementedError
+
+    def _stepped(self, input: Tensor, states: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+        name = self._get_name()
+        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+            raise RuntimeError(f"{name}: expects 1 or 2 dims, the last of input_size={self.input_size} "
+                               f"(input.shape={input.shape})")
+        expected = (*input.shape[:-1], self.hidden_size)
+        if states is None:
+            states = tuple(Tensor(np.zeros(expected, input.dtype)) for _ in range(self._states))
+        for state in states:
+            if state.shape != expected:
+                raise RuntimeError(f"{name}: the states must have shape {expected} (got {state.shape}, "
+                                   f"input.shape={input.shape})")
+        batched = input.ndim == 2
+        x = input.unsqueeze(0) if batched else input.reshape(1, 1, self.input_size)
+        after = self._step(x, tuple(state if batched else state.unsqueeze(0) for state in states))
+        return tuple(state.reshape(expected) for state in after)
+
+    def extra_repr(self) -> str:
+        """Return the settings that are not the defaults."""
+        return f"{self.input_size}, {self.hidden_size}{'' if self.bias else ', bias=False'}"
+
+
+class RNNCell(_Cell):
+    """One step of `RNN`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    nonlinearity : {'tanh', 'relu'}
+    device, dtype : optional
+    """
+
+    _gates = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
+        self.nonlinearity = nonlinearity
+
+    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (ops.rnn(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.nonlinearity),)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """Return the state after (N, input_size) or (input_size,), given the one before (0 by default)."""
+        return self._stepped(input, None if hx is None else (hx,))[0]
+
+
+class LSTMCell(_Cell):
+    """One step of `LSTM`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    device, dtype : optional
+    """
+
+    _gates = 4
+    _states = 2
+
+    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return ops.lstm(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Return the states (h, c) after (N, input_size) or (input_size,), given those before (0 by default)."""
+        h, c = self._stepped(input, None if hx is None else tuple(hx))
+        return h, c
+
+
+class GRUCell(_Cell):
+    """One step of `GRU`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    device, dtype : optional
+    """
+
+    _gates = 3
+
+    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (ops.gru(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh),)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """Return the state after (N, input_size) or (input_size,), given the one before (0 by default)."""
+        return self._stepped(input, None if hx is None else (hx,))[0]

@@ -1,0 +1,271 @@
+"""Recurrent layers over whole sequences: one primitive per kind of cell.
+
+Forward, each step needs the one before. Of the backward pass only the gradient of the state runs through time: all
+gates are computed again for all steps at once from the states that were returned, and so are the gradients of the
+weights. The rules are written with operations, so that they can be differentiated again.
+"""
+
+import numpy as np
+
+from ..engine import primitive
+from ..kernels import elementwise as kernels
+from ..kernels import gemm
+from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
+from .linalg import linear, matmul
+from .reduce import sum
+from .shape import cat, narrow, reshape, stack, to_dtype, transpose, unsqueeze
+
+
+def _part(x, i, size):
+    """Return the i-th block of `size` features."""
+    return narrow(x, x.ndim - 1, i * size, size)
+
+
+def _previous(start, states):
+    """Return the state before each step, given the first and the state after each."""
+    return cat([unsqueeze(start, 0), narrow(states, 0, 0, states.shape[0] - 1)], 0)
+
+
+def _rows(x):
+    return reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
+
+
+def _projected(h, w):
+    """Return ``h[t] @ w.T`` for all steps by one product."""
+    return reshape(matmul(_rows(h), transpose(w, 0, 1)), (*h.shape[:2], w.shape[0]))
+
+
+def _weight_gradient(g, h):
+    """Return the gradient of `w` in `_projected`."""
+    return matmul(transpose(_rows(g), 0, 1), _rows(h))
+
+
+# ------------------------------------------------------------------------------------ Elman
+
+
+@primitive
+def _rnn(gx, w, h0, *, nonlinearity):
+    out = np.empty((len(gx), *h0.shape), gx.dtype)
+    h, wt = h0, w.T
+    for t in range(len(gx)):
+        a = gemm.matmul(h, wt)
+        a += gx[t]
+        h = np.tanh(a, out=out[t]) if nonlinearity == "tanh" else np.maximum(a, 0, out=out[t])
+    return out
+
+
+def _rnn_rule(g, out, gx, w, h0, needs, nonlinearity):
+    slope = sub(1, square(out)) if nonlinearity == "tanh" else to_dtype(gt(out, 0), out.dtype)
+    parts, carried = [], None
+    for t in reversed(range(out.shape[0])):
+        dh = g[t] if carried is None else add(g[t], carried)
+        parts.append(mul(dh, slope[t]))
+        carried = matmul(parts[-1], w)
+    da = stack(parts[::-1])
+    return da, _weight_gradient(da, _previous(h0, out)) if needs[1] else None, carried
+
+
+_rnn.defvjps(_rnn_rule)
+
+
+# ------------------------------------------------------------------------------------ LSTM
+
+
+@primitive
+def _lstm(gx, w, h0, c0):
+    """Return the states (h, c) after each step, joined in the last dim."""
+    size = h0.shape[1]
+    out = np.empty((len(gx), len(h0), 2 * size), gx.dtype)
+    h, c, wt = h0, c0, w.T
+    for t in range(len(gx)):
+        a = gemm.matmul(h, wt)
+        a += gx[t]
+        gates = kernels.sigmoid(a)
+        candidate = np.tanh(a[:, 2 * size : 3 * size])
+        c = np.multiply(gates[:, size : 2 * size], c, out=out[t, :, size:])
+        c += gates[:, :size] * candidate
+        h = np.multiply(gates[:, 3 * size :], np.tanh(c), out=out[t, :, :size])
+    return out
+
+
+def _lstm_rule(g, out, gx, w, h0, c0, needs):
+    size = h0.shape[1]
+    h, c = _part(out, 0, size), _part(out, 1, size)
+    h_before, c_before = _previous(h0, h), _previous(c0, c)
+    a = add(gx, _projected(h_before, w))
+    i, f, o = (sigmoid(_part(a, k, size)) for k in (0, 1, 3))
+    n, tc = tanh(_part(a, 2, size)), tanh(c)
+    through_c = mul(o, sub(1, square(tc)))
+    slope = cat(
+        [
+            mul(n, mul(i, sub(1, i))),
+            mul(c_before, mul(f, sub(1, f))),
+            mul(i, sub(1, square(n))),
+            mul(tc, mul(o, sub(1, o))),
+        ],
+        2,
+    )
+    gh, gc = _part(g, 0, size), _part(g, 1, size)
+    parts, dh_carried, dc_carried = [], None, None
+    for t in reversed(range(out.shape[0])):
+        dh, dc = gh[t], gc[t]
+        if dh_carried is not None:
+            dh, dc = add(dh, dh_carried), add(dc, dc_carried)
+        dc = add(dc, mul(dh, through_c[t]))
+        parts.append(mul(cat([dc, dc, dc, dh], 1), slope[t]))
+        dh_carried, dc_carried = matmul(parts[-1], w), mul(dc, f[t])
+    da = stack(parts[::-1])
+    return da, _weight_gradient(da, h_before) if needs[1] else None, dh_carried, dc_carried
+
+
+_lstm.defvjps(_lstm_rule)
+
+
+# ------------------------------------------------------------------------------------ GRU
+
+
+@primitive
+def _gru(gx, w, b, h0):
+    size = h0.shape[1]
+    out = np.empty((len(gx), *h0.shape), gx.dtype)
+    h, wt = h0, w.T
+    for t in range(len(gx)):
+        a = gemm.matmul(h, wt)
+        if b is not None:
+            a += b
+        gates = kernels.sigmoid(gx[t, :, : 2 * size] + a[:, : 2 * size])
+        n = np.tanh(gx[t, :, 2 * size :] + gates[:, :size] * a[:, 2 * size :])
+        h = np.add(n, gates[:, size:] * (h - n), out=out[t])
+    return out
+
+
+def _gru_rule(g, out, gx, w, b, h0, needs):
+    size = h0.shape[1]
+    h_before = _previous(h0, out)
+    a = _projected(h_before, w)
+    a = a if b is None else add(a, b)
+    r, z = (sigmoid(add(_part(gx, k, size), _part(a, k, size))) for k in (0, 1))
+    q = _part(a, 2, size)
+    n = tanh(add(_part(gx, 2, size), mul(r, q)))
+    slope_n = mul(sub(1, z), sub(1, square(n)))
+    slope_z = mul(sub(h_before, n), mul(z, sub(1, z)))
+    slope_r = mul(mul(slope_n, q), mul(r, sub(1, r)))
+    slope_a = cat([slope_r, slope_z, mul(slope_n, r)], 2)
+    parts, carried = [], None
+    for t in reversed(range(out.shape[0])):
+        dh = g[t] if carried is None else add(g[t], carried)
+        parts.append(dh)
+        carried = add(mul(dh, z[t]), matmul(mul(cat([dh, dh, dh], 1), slope_a[t]), w))
+    dh = stack(parts[::-1])
+    dh = cat([dh, dh, dh], 2)
+    da = mul(dh, slope_a)
+    return (
+        mul(dh, cat([slope_r, slope_z, slope_n], 2)),
+        _weight_gradient(da, h_before) if needs[1] else None,
+        sum(da, (0, 1)) if needs[2] else None,
+        carried,
+    )
+
+
+_gru.defvjps(_gru_rule)
+
+
+# ------------------------------------------------------------------------------------ checks, public operations
+
+
+def _check(operation, gates, x, w_ih, w_hh, states):
+    """Raise where a sequence, the weights of `gates` gates and the first states do not fit each other."""
+    size = w_hh.shape[1]
+    if x.ndim != 3 or x.shape[2] != w_ih.shape[1]:
+        raise RuntimeError(f"{operation}(): expects x of shape (T, N, {w_ih.shape[1]}) (x.shape={x.shape}, "
+                           f"w_ih.shape={w_ih.shape})")
+    if x.shape[0] == 0:
+        raise RuntimeError(f"{operation}(): expects at least one step (x.shape={x.shape})")
+    if w_ih.shape[0] != gates * size or w_hh.shape[0] != gates * size:
+        raise RuntimeError(f"{operation}(): the weights need {gates} rows per unit (w_ih.shape={w_ih.shape}, "
+                           f"w_hh.shape={w_hh.shape})")
+    for name, state in states.items():
+        if state.shape != (x.shape[1], size):
+            raise RuntimeError(f"{operation}(): {name} must have shape {(x.shape[1], size)} "
+                               f"({name}.shape={state.shape})")
+        if state.dtype != x.dtype:
+            raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {state.dtype})")
+
+
+def rnn(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh"):
+    """Elman's recurrence, ``h[t] = tanh(w_ih x[t] + b_ih + w_hh h[t-1] + b_hh)``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (T, N, features)
+    h0 : Tensor of shape (N, size)
+    w_ih : Tensor of shape (size, features)
+    w_hh : Tensor of shape (size, size)
+    b_ih, b_hh : Tensor of shape (size,), both or none
+    nonlinearity : {'tanh', 'relu'}
+
+    Returns
+    -------
+    Tensor of shape (T, N, size)
+
+    References
+    ----------
+    J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179-211.
+    """
+    if nonlinearity not in ("tanh", "relu"):
+        raise ValueError(f"rnn(): nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
+    _check("rnn", 1, x, w_ih, w_hh, {"h0": h0})
+    bias = None if b_ih is None else add(b_ih, b_hh)
+    return _rnn(linear(x, w_ih, bias), w_hh, h0, nonlinearity=nonlinearity)
+
+
+def lstm(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None):
+    """Long short-term memory: with ``a = w_ih x[t] + b_ih + w_hh h[t-1] + b_hh`` in four blocks (i, f, n, o)
+
+    ``c[t] = sigmoid(f) c[t-1] + sigmoid(i) tanh(n)`` and ``h[t] = sigmoid(o) tanh(c[t])``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (T, N, features)
+    h0, c0 : Tensor of shape (N, size)
+    w_ih : Tensor of shape (4 size, features)
+    w_hh : Tensor of shape (4 size, size)
+    b_ih, b_hh : Tensor of shape (4 size,), both or none
+
+    Returns
+    -------
+    h, c : Tensor of shape (T, N, size)
+
+    References
+    ----------
+    S. Hochreiter and J. Schmidhuber, Neural Computation 9 (1997) 1735-1780; with forget gates, F. Gers et al., 2000.
+    """
+    _check("lstm", 4, x, w_ih, w_hh, {"h0": h0, "c0": c0})
+    bias = None if b_ih is None else add(b_ih, b_hh)
+    states = _lstm(linear(x, w_ih, bias), w_hh, h0, c0)
+    return _part(states, 0, h0.shape[1]), _part(states, 1, h0.shape[1])
+
+
+def gru(x, h0, w_ih, w_hh, b_ih=None, b_hh=None):
+    """Gated recurrent unit: with ``u = w_ih x[t] + b_ih`` and ``a = w_hh h[t-1] + b_hh`` in three blocks (r, z, n)
+
+    ``n = tanh(u_n + sigmoid(u_r + a_r) a_n)`` and ``h[t] = (1 - z) n + z h[t-1]``, ``z = sigmoid(u_z + a_z)``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (T, N, features)
+    h0 : Tensor of shape (N, size)
+    w_ih : Tensor of shape (3 size, features)
+    w_hh : Tensor of shape (3 size, size)
+    b_ih, b_hh : Tensor of shape (3 size,), both or none
+
+    Returns
+    -------
+    Tensor of shape (T, N, size)
+
+    References
+    ----------
+    K. Cho et al., 2014, arXiv:1406.1078, with the reset gate applied after the product, as cuDNN and PyTorch have it.
+    """
+    _check("gru", 3, x, w_ih, w_hh, {"h0": h0})
+    return _gru(linear(x, w_ih, b_ih), w_hh, b_hh, h0)
