@@ -228,3 +228,24 @@ def sgd(p, g, buf, *, lr, momentum, dampening, weight_decay, nesterov, maximize,
         buf = g if first else momentum * buf + (1 - dampening) * g
         g = g + momentum * buf if nesterov else buf
     return p - lr * g, buf
+
+
+# --- Matrix products -----------------------------------------------------------------------------------
+
+
+def matmul(a, b):
+    """Matrix product over the last two dims, one step of the reduction at a time."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = np.zeros((*batch, a.shape[-2], b.shape[-1]))
+    for k in range(a.shape[-1]):
+        out += a[..., :, k, None] * b[..., None, k, :]
+    return out
+
+
+def linear(x, w, bias=None, relu=False):
+    """``x @ w.T + bias``, rectified if asked for."""
+    out = matmul(x, w.T)
+    if bias is not None:
+        out += bias
+    return np.maximum(out, 0) if relu else out

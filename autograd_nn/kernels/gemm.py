@@ -63,8 +63,10 @@ COLUMN_BLOCK_BYTES = 512 * 1024  # of one block of columns in the L2 cache, of 1
 PACKED_BYTES = 64 * 1024 * 1024  # of `a` that is packed at a time
 
 # OpenBLAS runs in one thread up to 2**18 multiply-adds: 65536 (SMP_THRESHOLD_MIN) times 4
-# (GEMM_MULTITHREAD_THRESHOLD), by default. Its matrix-vector products need more for a second thread.
+# (GEMM_MULTITHREAD_THRESHOLD), by default. Its matrix-vector products need more for a second thread, its
+# dot product only 10,000 elements.
 NUMPY_WORK = 2**18
+NUMPY_DOT = 10_000
 THREAD_WORK = 2**18  # multiply-adds that pay for one thread
 ALONE_WORK = 2**22  # multiply-adds of a matrix that all threads share, in a batch
 ITEM_WORK = 2**12  # multiply-adds of a matrix below which a batch is NumPy's
@@ -290,6 +292,11 @@ def vector_times_rows(t, threads, x, w, K, N, y, edge):
 # --- The choice, in Python ----------------------------------------------------------------------------
 
 
+def is_numpys(M, K, N):
+    """Return whether a product is so small that NumPy is quicker and stays in the calling thread."""
+    return M * N * K <= NUMPY_WORK and (K <= NUMPY_DOT or M * N > 1)
+
+
 def flattened(matrix):
     """Return the last two dims as (flat array, step from row to row, step from column to column).
 
@@ -411,7 +418,7 @@ def multiply_vector(w, x, y):
 def multiply_matrices(a, b, out, bias=None, relu=False):
     """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
     (M, K), N = a.shape, b.shape[1]
-    if M * N * K <= NUMPY_WORK or JIT_DISABLED:
+    if is_numpys(M, K, N) or JIT_DISABLED:
         np.matmul(a, b, out=out)
     elif M == 1:
         multiply_vector(b.T, a.reshape(-1), out.reshape(-1))
@@ -432,7 +439,8 @@ def multiply_batch(a, b, out):
     """Compute ``out = a @ b`` for stacks of matrices, of which a stack may be repeated along a dim."""
     (M, K), N, batch = a.shape[-2:], b.shape[-1], out.shape[:-2]
     work = M * N * K
-    if work * math.prod(batch) <= NUMPY_WORK or work <= ITEM_WORK or JIT_DISABLED:
+    is_small = is_numpys(M, K, N) and work * math.prod(batch) <= NUMPY_WORK
+    if is_small or work <= ITEM_WORK or JIT_DISABLED:
         return np.matmul(a, b, out=out)
     if work >= ALONE_WORK or M == 1 or N == 1:
         a, b = np.broadcast_to(a, (*batch, M, K)), np.broadcast_to(b, (*batch, K, N))
@@ -474,10 +482,9 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
     ValueError
         Fewer than two dims, K that differs, batch dims that do not broadcast, ``out`` of another shape.
     """
-    if a.ndim == 2 == b.ndim and out is None and a.shape[1] == b.shape[0] and a.dtype is b.dtype:
-        M, N = a.shape[0], b.shape[1]
-        if M * N * a.shape[1] <= NUMPY_WORK:
-            return np.matmul(a, b)
+    is_plain = a.ndim == 2 == b.ndim and out is None and a.shape[1] == b.shape[0] and a.dtype is b.dtype
+    if is_plain and is_numpys(*a.shape, b.shape[1]):
+        return np.matmul(a, b)
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
     if a.shape[-1] != b.shape[-2]:
