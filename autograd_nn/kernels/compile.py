@@ -1,6 +1,6 @@
 """How kernels are compiled, cached and threaded: the one place that says so, and why.
 
-Three decorators, all lazy (nothing is compiled at import):
+Two decorators, both lazy (nothing is compiled at import):
 
 - ``@jit``: a serial function that other kernels call (or inline).
 - ``@chunked``: an entry point called from Python, written as one chunk of the work,
@@ -8,9 +8,7 @@ Three decorators, all lazy (nothing is compiled at import):
   ``name(threads, ...)``. Each chunk writes only what it owns, so that the result has the same bits for
   any number of threads. One build serves all numbers of threads: with one chunk the body is called
   directly, no parallel region is opened and no lock is taken; with more, Numba's thread pool calls it.
-- ``@kernel``: an entry point that splits its work itself with ``for t in prange(threads)``, `threads` being
-  its first parameter. It needs a serial and a parallel build (each compiled when first used), the latter
-  through Numba's slower parallel pipeline; prefer ``@chunked``, which compiles in half the time.
+  (``njit(parallel=True)`` would need a second build, which takes longer to compile than the first.)
 
 Threads
     Parallel kernels run in Numba's own pool, one at a time: the workqueue layer aborts the process
@@ -18,18 +16,18 @@ Threads
     A forked child runs the serial builds, because GNU OpenMP does not survive a fork.
 
 Cache
-    Numba's cache notices an edit in the file that holds a kernel, but not in another file that the
-    kernel calls, and it keeps a serial and a parallel build of one function apart from nothing. So
-    kernels are cached in a folder of their own, named after a hash of all kernel sources, the versions
-    of the compilers, the processor and the options; nothing in it can be stale. The folder is the first
-    that can be written of ``$NUMBA_CACHE_DIR``, the user's cache folder (``$XDG_CACHE_HOME`` or its like)
-    and a private one among the temporary files; where none can, kernels are compiled anew in each process.
+    Numba's cache notices an edit in the file that holds a kernel, but not in another file that the kernel
+    calls. So kernels are cached in a folder of their own, named after a hash of all kernel sources, the
+    versions of the compilers, the processor and the options; nothing in it can be stale. The folder is the first
+    that can be written of ``$NUMBA_CACHE_DIR``, the user's cache folder (``$XDG_CACHE_HOME`` or its like) and a
+    private one among the temporary files; where none can, kernels are compiled anew in each process.
 
 Environment
     ``AUTOGRAD_NN_VERBOSE=1`` prints each kernel as it is compiled; ``AUTOGRAD_NN_BOUNDSCHECK=1`` compiles
     kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs them as plain Python.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -46,7 +44,7 @@ import llvmlite
 import llvmlite.binding
 import numba
 from llvmlite import ir
-from numba import prange, types
+from numba import types
 from numba.core import caching, cgutils, event, targetconfig
 from numba.extending import intrinsic
 from numba.misc.appdirs import AppDirs
@@ -59,8 +57,6 @@ __all__ = [
     "compile_hooks",
     "get_num_threads",
     "jit",
-    "kernel",
-    "prange",
     "set_num_threads",
     "threads_for",
 ]
@@ -278,12 +274,14 @@ class _Cache(caching.FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception:
+            with contextlib.suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig, data):
         try:
             super().save_overload(sig, data)
-        except OSError:
+        except Exception:
             self.disable()
 
 
@@ -375,38 +373,6 @@ class Chunked:
             if _pool.value is None:
                 _start_pool()
             self.build(threads, threads if threads < _WORKERS else _WORKERS, *arguments)
-
-
-class kernel:
-    """Compile an entry point on first use; `threads` is its first argument."""
-
-    def __init__(self, function):
-        self.python = function
-        self.__name__ = function.__name__
-        self.__doc__ = function.__doc__
-
-    @cached_property
-    def serial(self):
-        """The build without parallel regions."""
-        return _build(self.python, "serial")
-
-    @cached_property
-    def parallel(self):
-        """The build whose ``prange`` runs in Numba's pool."""
-        return _build(self.python, "parallel", parallel=True)
-
-    def __call__(self, threads, *arguments):
-        if threads == 1 or _forked:
-            return self.serial(threads, *arguments)
-        with _launch:
-            if threads >= _WORKERS:
-                return self.parallel(threads, *arguments)
-            allowed = numba.get_num_threads()
-            numba.set_num_threads(min(threads, _WORKERS))
-            try:
-                return self.parallel(threads, *arguments)
-            finally:
-                numba.set_num_threads(allowed)
 
 
 # --------------------------------------------------------------------------------------------- progress
