@@ -30,8 +30,6 @@ from .elementwise import (
 from .reduce import softmax
 from .shape import narrow, normalized_dim, reshape
 
-
-
 # ------------------------------------------------------------------------------------ piecewise linear
 
 

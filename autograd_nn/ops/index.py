@@ -1,9 +1,13 @@
 """Indexing, gathering and their adjoints; repeated indices add up."""
 
+import math
+
 import numpy as np
 
-from ..engine import Variable, primitive
-from .shape import normalized_dim, sum_to_size
+from ..engine import Variable, primitive, wrap
+from ..kernels import scatter as kernels
+from .elementwise import add
+from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size
 
 
 @primitive
@@ -18,10 +22,15 @@ _getitem.defvjp(lambda g, out, x, index: _put(g, shape=x.shape, index=index))
 def _put(g, *, shape, index):
     """Return zeros of `shape` with `g` added at `index`."""
     out = np.zeros(shape, g.dtype)
-    if _repeats(index):
-        np.add.at(out, index, g)
-    else:
+    if not _repeats(index):
         out[index] = g
+        return out
+    places = _leading_places(index, shape)
+    if places is None:
+        np.add.at(out, index, g)
+        return out
+    width = math.prod(shape[len(index) if isinstance(index, tuple) else 1 :])
+    kernels.add_rows(out.reshape(-1, width) if width else out.reshape(0, 0), places, g.reshape(places.size, width))
     return out
 
 
@@ -34,6 +43,18 @@ def _repeats(index):
         isinstance(i, np.ndarray) and i.dtype != bool and i.ndim > 0
         for i in (index if isinstance(index, tuple) else (index,))
     )
+
+
+def _leading_places(index, shape):
+    """Return which rows an index of integer arrays on the leading dims names (flat, from 0); None for any other index."""
+    index = index if isinstance(index, tuple) else (index,)
+    if not all(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
+        return None
+    places = np.int64(0)
+    for i, n in zip(index, shape):
+        i = i.astype(np.int64, copy=False)
+        places = places * n + (np.where(i < 0, i + n, i) if i.size and i.min() < 0 else i)
+    return places.reshape(-1)
 
 
 def _array_index(index, operation):
@@ -97,10 +118,288 @@ def _along(indices, dim):
     )
 
 
-def take_along_dim(x, indices, dim):
-    """Return, along `dim`, the elements of `x` at `indices` (an integer tensor with as many dims as `x`)."""
+def take_along_dim(x, indices, dim=None):
+    """Return, along `dim`, the elements of `x` at `indices`; the other dims are broadcast.
+
+    Without `dim` the indices are into the flattened tensor. Repeated indices add their gradients.
+    """
+    indices = _integers(indices, "take_along_dim", "indices")
+    if dim is None:
+        return _getitem(reshape(x, (-1,)), index=indices.reshape(-1))
     dim = normalized_dim(dim, x.ndim, "take_along_dim")
     if x.ndim == 0:
         return x
-    indices = indices.data if isinstance(indices, Variable) else np.asarray(indices)
+    if indices.ndim != x.ndim:
+        raise RuntimeError(f"take_along_dim(): indices need as many dims as x (indices.shape={indices.shape}, x.shape={x.shape})")
+    shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(x.shape, indices.shape)]
+    shape[dim] = indices.shape[dim]
+    if shape != list(indices.shape):
+        indices = np.broadcast_to(indices, shape)
+    shape[dim] = x.shape[dim]
+    if shape != list(x.shape):
+        x = broadcast_to(x, shape)
     return _getitem(x, index=_along(indices, dim))
+
+
+def _integers(index, operation, name):
+    """Return the array of an index, having checked that it holds integers."""
+    array = index.data if isinstance(index, Variable) else np.asarray(index)
+    if array.dtype.kind not in "iu":
+        if array.size:
+            raise RuntimeError(f"{operation}(): {name} must hold integers (dtype={array.dtype}); convert with .long()")
+        return array.astype(np.int64)
+    return array
+
+
+def _check_along(x, index, dim, source, operation):
+    """Return `dim` from the front and the index array, having checked both for `gather` and the scatter family."""
+    dim = normalized_dim(dim, x.ndim, operation)
+    index = _integers(index, operation, "index")
+    if index.ndim != x.ndim:
+        raise RuntimeError(f"{operation}(): index needs as many dims as x (index.shape={index.shape}, x.shape={x.shape})")
+    if any(n > m for i, (n, m) in enumerate(zip(index.shape, x.shape)) if i != dim):
+        raise RuntimeError(f"{operation}(): index must not be larger than x except along dim {dim} "
+                           f"(index.shape={index.shape}, x.shape={x.shape})")
+    if source is not None and (source.ndim != x.ndim or any(n > m for n, m in zip(index.shape, source.shape))):
+        raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, index.shape={index.shape})")
+    _check_range(index, x.shape[dim] if x.ndim else 1, operation)
+    return dim, index
+
+
+def _check_range(index, size, operation):
+    if index.size and not (index.min() >= 0 and index.max() < size):
+        wrong = index[(index < 0) | (index >= size)].flat[0]
+        raise IndexError(f"{operation}(): index {int(wrong)} is out of range for a dim of size {size}")
+
+
+def gather(x, dim, index):
+    """Return the elements of `x` at `index` along `dim`: ``out[i, j] = x[i, index[i, j]]`` for dim 1 of 2.
+
+    Repeated indices add their gradients.
+
+    Parameters
+    ----------
+    x : Tensor
+    dim : int
+    index : Tensor of integers, with as many dims as `x` and not larger except along `dim`
+
+    Returns
+    -------
+    Tensor of the shape of `index`
+    """
+    dim, index = _check_along(x, index, dim, None, "gather")
+    return _getitem(x, index=_along(index, dim)) if x.ndim else reshape(x, ())
+
+
+def _cropped(source, shape):
+    """Return the leading corner of `source`, of the given shape."""
+    if source.shape == shape:
+        return source
+    return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
+
+
+def scatter(x, dim, index, src):
+    """Return a copy of `x` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
+
+    Of repeated indices the last one wins. The gradient of `x` is 0 at the indices; that of `src` is gathered there, which is
+    right only where no index is repeated.
+
+    Parameters
+    ----------
+    x : Tensor
+    dim : int
+    index : Tensor of integers
+    src : Tensor of at least the size of `index`, or a number
+    """
+    number = not isinstance(src, Variable | np.ndarray)
+    dim, index = _check_along(x, index, dim, None if number else src, "scatter")
+    places = _along(index, dim) if x.ndim else ()
+    value = wrap(np.asarray(src, x.dtype)) if number else _cropped(src, index.shape)
+    return _setitem(clone(x), value, index=places)
+
+
+def scatter_add(x, dim, index, src):
+    """Return a copy of `x` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
+    dim, index = _check_along(x, index, dim, src, "scatter_add")
+    places = _along(index, dim) if x.ndim else ()
+    return add(x, _put(_cropped(src, index.shape), shape=x.shape, index=places))
+
+
+# ------------------------------------------------------------------------------------ whole slices
+
+
+@primitive
+def _index_select(x, index, *, dim):
+    return x.take(index, dim)
+
+
+@primitive
+def _index_put(g, index, *, dim, size):
+    """Return zeros with `size` entries along `dim`, and the slices of `g` added at `index`."""
+    moved = np.moveaxis(g, dim, 0)
+    out = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
+    if dim == 0:
+        width = math.prod(g.shape[1:])
+        kernels.add_rows(out.reshape(size, width), index.astype(np.int64, copy=False), g.reshape(len(index), width))
+        return out
+    target = np.moveaxis(out, dim, 0)
+    if len(index) <= 256:
+        for i, k in enumerate(index):
+            target[k] += moved[i]
+        return out
+    width = math.prod(moved.shape[1:])
+    dense = np.zeros((size, width), g.dtype)
+    kernels.add_rows(dense, index.astype(np.int64, copy=False), moved.reshape(len(index), width))
+    target[...] = dense.reshape(target.shape)
+    return out
+
+
+_index_select.defvjp(lambda g, out, x, index, dim: _index_put(g, index, dim=dim, size=x.shape[dim]), None)
+_index_put.defvjp(lambda h, out, g, index, dim, size: _index_select(h, index, dim=dim), None)
+
+
+def _flat_index(x, dim, index, operation):
+    dim = normalized_dim(dim, x.ndim, operation)
+    index = _integers(index, operation, "index")
+    if index.ndim > 1:
+        raise IndexError(f"{operation}(): index must have at most one dim (index.shape={index.shape})")
+    _check_range(index, x.shape[dim] if x.ndim else 1, operation)
+    return dim, index.reshape(-1)
+
+
+def index_select(x, dim, index):
+    """Return the slices of `x` along `dim` that a 1-D integer tensor names; repeated ones add their gradients."""
+    dim, index = _flat_index(x, dim, index, "index_select")
+    return _index_select(x, index, dim=dim) if x.ndim else x
+
+
+def _check_source(x, dim, index, source, operation):
+    expected = (*x.shape[:dim], len(index), *x.shape[dim + 1 :])
+    if x.ndim and source.shape != expected:
+        raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, x.shape={x.shape})")
+
+
+def index_add(x, dim, index, source, *, alpha=1):
+    """Return a copy of `x` with ``alpha * source`` added to the slices along `dim` that `index` names."""
+    dim, index = _flat_index(x, dim, index, "index_add")
+    _check_source(x, dim, index, source, "index_add")
+    source = source if alpha == 1 else source * alpha
+    return add(x, _index_put(source, index, dim=dim, size=x.shape[dim]))
+
+
+def index_copy(x, dim, index, source):
+    """Return a copy of `x` with the slices along `dim` that `index` names taken from `source`."""
+    dim, index = _flat_index(x, dim, index, "index_copy")
+    _check_source(x, dim, index, source, "index_copy")
+    return _setitem(clone(x), source, index=(slice(None),) * dim + (index,))
+
+
+def index_fill(x, dim, index, value):
+    """Return a copy of `x` with the slices along `dim` that `index` names set to a number, where the gradient is 0."""
+    dim, index = _flat_index(x, dim, index, "index_fill")
+    return _setitem(clone(x), wrap(np.asarray(getattr(value, "data", value), x.dtype)), index=(slice(None),) * dim + (index,))
+
+
+def take(x, index):
+    """Return the elements of the flattened `x` at `index`, in the shape of `index`."""
+    index = _integers(index, "take", "index")
+    return _getitem(reshape(x, (math.prod(x.shape),)), index=index)
+
+
+def masked_select(x, mask):
+    """Return the elements of `x` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
+    mask = mask.data if isinstance(mask, Variable) else np.asarray(mask)
+    if mask.dtype != bool:
+        raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    x = x if x.shape == shape else broadcast_to(x, shape)
+    return _getitem(x, index=np.broadcast_to(mask, shape))
+
+
+@primitive
+def _nonzero(x):
+    return np.argwhere(x)
+
+
+def nonzero(x, *, as_tuple=False):
+    """Return the indices of the elements that are not 0.
+
+    Returns
+    -------
+    Tensor of shape (count, ndim), int64; with `as_tuple` one 1-D tensor per dim, as indexing takes them
+    """
+    indices = _nonzero(x)
+    return tuple(wrap(column.copy()) for column in indices.data.T) if as_tuple else indices
+
+
+@primitive
+def _one_hot(index, *, classes):
+    return (index[..., None] == np.arange(classes)).astype(np.int64)
+
+
+def one_hot(index, num_classes=-1):
+    """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1)."""
+    array = _integers(index, "one_hot", "index")
+    if num_classes == -1:
+        if not array.size:
+            raise RuntimeError("one_hot(): num_classes must be given for an empty tensor (num_classes=-1, "
+                               f"index.shape={array.shape})")
+        num_classes = int(array.max()) + 1
+    if array.size and not 0 <= array.min() <= array.max() < num_classes:
+        raise RuntimeError(f"one_hot(): class values must be from 0 to num_classes - 1 (smallest {array.min()}, "
+                           f"largest {array.max()}, num_classes={num_classes})")
+    return _one_hot(array, classes=num_classes)
+
+
+@primitive
+def _embedding(weight, index, *, padding_idx):
+    return weight.take(index, 0)
+
+
+@primitive
+def _embedding_weight(g, index, *, rows, padding_idx):
+    width = g.shape[-1]
+    out = kernels.add_rows(np.zeros((rows, width), g.dtype), index.reshape(-1), g.reshape(index.size, width))
+    if padding_idx is not None:
+        out[padding_idx] = 0
+    return out
+
+
+def _embedding_weight_rule(h, out, g, index, rows, padding_idx):
+    if padding_idx is not None:
+        h = _erase(h, index=padding_idx)
+    return _embedding(h, index, padding_idx=padding_idx)
+
+
+_embedding.defvjp(
+    lambda g, out, weight, index, padding_idx: _embedding_weight(g, index, rows=weight.shape[0], padding_idx=padding_idx),
+    None,
+)
+_embedding_weight.defvjp(_embedding_weight_rule, None)
+
+
+def embedding(input, weight, padding_idx=None):
+    """Return the rows of a table that an integer tensor names.
+
+    Parameters
+    ----------
+    input : Tensor of integers, any shape
+        From 0 to V - 1.
+    weight : Tensor of shape (V, D)
+    padding_idx : int, optional
+        A row whose gradient is always 0.
+
+    Returns
+    -------
+    Tensor of shape (*input.shape, D)
+    """
+    index = _integers(input, "embedding", "input")
+    if weight.ndim != 2:
+        raise RuntimeError(f"embedding(): weight must be a matrix (weight.shape={weight.shape})")
+    _check_range(index, weight.shape[0], "embedding")
+    if padding_idx is not None:
+        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+            raise RuntimeError(f"embedding(): padding_idx must be within the rows of weight (padding_idx={padding_idx}, "
+                               f"weight.shape={weight.shape})")
+        padding_idx %= weight.shape[0]
+    return _embedding(weight, index.astype(np.int64, copy=False), padding_idx=padding_idx)

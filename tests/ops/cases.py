@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_nn import Tensor
-from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, pool, random, reduce, shape
+from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, pool, random, recurrent, reduce, shape
 
 table: list["Case"] = []
 
@@ -203,6 +203,29 @@ case("clone", shape.clone, ("normal", 2, 3))
 case("pad", lambda x: shape._pad_constant(x, widths=((1, 0), (0, 2)), value=3.0), ("normal", 2, 3))
 case("crop", lambda x: shape._crop(x, widths=((1, 0), (0, 2))), ("normal", 2, 3))
 
+case("split", lambda x: shape.split(x, 2, 1), ("normal", 2, 5))
+case("split by sizes", lambda x: shape.split(x, [1, 0, 3]), ("normal", 4, 2))
+case("chunk", lambda x: shape.chunk(x, 2, -1), ("normal", 2, 5))
+case("unbind", lambda x: shape.unbind(x, 1), ("normal", 2, 3))
+case("select", lambda x: shape.select(x, 1, -1), ("normal", 2, 3, 2))
+case("expand", lambda x: shape.expand(x, (4, -1, 3)), ("normal", 2, 1))
+case("repeat", lambda x: shape.repeat(x, (2, 1, 3)), ("normal", 2, 2))
+case("tile", lambda x: shape.tile(x, (3,)), ("normal", 2, 2))
+case("repeat_interleave", lambda x: shape.repeat_interleave(x, 2, 1), ("normal", 2, 3))
+case("repeat_interleave, flat", lambda x: shape.repeat_interleave(x, 3), ("normal", 2, 2))
+case("flip", lambda x: shape.flip(x, (0, -1)), ("normal", 2, 3, 2))
+case("roll", lambda x: shape.roll(x, (1, -2), (0, 1)), ("normal", 3, 4))
+case("roll, flat", lambda x: shape.roll(x, 2), ("normal", 2, 3))
+case("movedim", lambda x: shape.movedim(x, (0, 1), (-1, 0)), ("normal", 2, 3, 4))
+case("unflatten", lambda x: shape.unflatten(x, 1, (2, -1)), ("normal", 2, 6))
+case("meshgrid", lambda x, y: shape.meshgrid(x, y, indexing="xy"), ("normal", 2), ("normal", 3))
+case("tril", lambda x: shape.tril(x, -1), ("normal", 2, 3, 3))
+case("triu", lambda x: shape.triu(x, 1), ("normal", 3, 4))
+case("diagonal", lambda x: shape.diagonal(x, 1, 0, 2), ("normal", 3, 2, 4))
+case("diag", shape.diag, ("normal", 3, 4))
+case("diag of a vector", lambda x: shape.diag(x, -1), ("normal", 3))
+case("diag_embed", shape.diag_embed, ("normal", 2, 3))
+
 # ------------------------------------------------------------------------------------ indexing
 
 for key in (
@@ -225,6 +248,26 @@ case(
 )
 case("erase", lambda x: index._erase(x, index=0), ("normal", 3, 2))
 case("take_along_dim", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 3, 2))
+
+case("take_along_dim, broadcast", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 1, 2))
+case("take_along_dim, flat", lambda x, i: index.take_along_dim(x, i), ("normal", 3, 4), ("integers", 12, 5))
+case("gather", lambda x, i: index.gather(x, 0, i), ("normal", 3, 4), ("integers", 3, 5, 2))
+case("scatter", lambda x, s: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), s), ("normal", 3, 4), ("normal", 2, 3))
+case("scatter a number", lambda x: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), 5.0), ("normal", 3, 4))
+case("scatter_add", lambda x, i, s: index.scatter_add(x, 0, i, s), ("normal", 3, 4), ("integers", 3, 5, 2), ("normal", 5, 3))
+for dim in (0, 1, -1):
+    case(f"index_select({dim})", lambda x, i, d=dim: index.index_select(x, d, i), ("normal", 3, 4, 3), ("integers", 3, 5))
+    case(f"index_put({dim})", lambda x, i, d=dim % 3: index._index_put(x, i, dim=d, size=6), ("normal", 3, 3, 3), ("integers", 3, 3))
+case("index_put, long", lambda x: index._index_put(shape.broadcast_to(x, (2, 300)), np.arange(300) % 7, dim=1, size=9), ("normal", 2, 1))
+case("index_add", lambda x, i, s: index.index_add(x, 1, i, s, alpha=2), ("normal", 3, 4), ("integers", 4, 5), ("normal", 3, 5))
+case("index_copy", lambda x, s: index.index_copy(x, 1, Tensor([2, 0]), s), ("normal", 3, 4), ("normal", 3, 2))
+case("index_fill", lambda x: index.index_fill(x, 1, Tensor([2, 0]), 1.0), ("normal", 3, 4))
+case("take", index.take, ("normal", 3, 4), ("integers", 12, 2, 5))
+case("masked_select", index.masked_select, ("normal", 3, 4), np.array([True, False, True, True]))
+case("embedding", lambda w, i: index.embedding(i, w), ("normal", 4, 3), ("integers", 4, 2, 5))
+case("embedding with padding", lambda w, i: index.embedding(i + 1, w, 0), ("normal", 4, 3), ("integers", 3, 2, 5))
+case("embedding of nothing", lambda w, i: index.embedding(i, w), ("normal", 4, 3), ("integers", 4, 0))
+case("embedding_weight", lambda g, i: index._embedding_weight(g, i, rows=4, padding_idx=2), ("normal", 5, 3), ("integers", 4, 5))
 
 # ------------------------------------------------------------------------------------ matrix products
 
@@ -318,3 +361,23 @@ case("pick_rows", lambda x: loss._pick_rows(x, target=np.array([1, -1, 0])), ("n
 # ------------------------------------------------------------------------------------ dropout
 
 case("dropout", lambda x: random.dropout(x, 0.4, generator=random.Generator(3)), ("normal", 3, 4))
+
+# ------------------------------------------------------------------------------------ recurrent
+
+for nonlinearity in ("tanh", "relu"):
+    case(
+        f"rnn({nonlinearity})",
+        lambda x, h, wx, wh, bx, bh, n=nonlinearity: recurrent.rnn(x, h, wx, wh, bx, bh, n),
+        ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 2), ("normal", 2),
+    )  # fmt: skip
+case(
+    "lstm", recurrent.lstm,
+    ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 8, 2), ("normal", 8, 2), ("normal", 8), ("normal", 8),
+)  # fmt: skip
+case("lstm without bias", recurrent.lstm,
+     ("normal", 1, 1, 2), ("normal", 1, 2), ("normal", 1, 2), ("normal", 8, 2), ("normal", 8, 2))  # fmt: skip
+case(
+    "gru", recurrent.gru,
+    ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 6, 2), ("normal", 6, 2), ("normal", 6), ("normal", 6),
+)  # fmt: skip
+case("gru without bias", recurrent.gru, ("normal", 2, 1, 2), ("normal", 1, 2), ("normal", 6, 2), ("normal", 6, 2))

@@ -1,0 +1,43 @@
+"""Adding rows at given places, the adjoint of gathering rows: embeddings, repeated indices.
+
+A thread owns a range of columns and visits all rows in order, so that repeated places are added in one order for
+any number of threads.
+"""
+
+from numpy import uintp
+
+from autograd_nn.kernels.compile import chunked, threads_for
+from autograd_nn.kernels.memory import contiguous
+
+__all__ = ["add_rows"]
+
+COLUMNS = 16  # the least that is worth a thread
+
+
+def add_rows(out, index, rows):
+    """Add each row to a row of `out`, in place: ``out[index[i]] += rows[i]`` for every i.
+
+    Parameters
+    ----------
+    out : ndarray (K, D), C-contiguous
+    index : ndarray (M,), int64
+        From 0 to K - 1; not checked.
+    rows : ndarray (M, D), of the dtype of `out`
+
+    Returns
+    -------
+    ndarray
+        `out`.
+    """
+    threads = min(threads_for(2 * rows.size), max(1, rows.shape[1] // COLUMNS))
+    _add_rows(threads, out, contiguous(index), contiguous(rows))
+    return out
+
+
+@chunked
+def _add_rows(t, threads, out, index, rows):
+    first, last = uintp(t * rows.shape[1] // threads), uintp((t + 1) * rows.shape[1] // threads)
+    for i in range(index.size):
+        k = uintp(index[i])
+        for j in range(first, last):
+            out[k, j] += rows[i, j]
