@@ -178,6 +178,15 @@ def test_writes_to_out_and_nowhere_else():
     assert (memory[:32] == 7).all() and (memory[-32:] == 7).all()
 
 
+@pytest.mark.parametrize("shape", [SHAPES[3], SHAPES[9], SHAPES[11]], ids=str)
+def test_a_prepared_weight_gives_the_same_bits(shape):
+    x, w, _, padding = operands(shape, np.float32)
+    bias = np.linspace(-30, 30, len(w)).astype(np.float32)
+    prepared = winograd.prepare_weight(w)
+    out = winograd.conv2d_prepared(x, prepared, bias, padding=padding, relu=True)
+    np.testing.assert_array_equal(out, winograd.conv2d(x, w, bias, padding=padding, relu=True))
+
+
 def test_bias_and_relu():
     x, w, _, padding = operands((2, 6, 7, 7, 35, ((1, 1), (1, 1))), np.float32)
     bias = np.linspace(-30, 30, 35).astype(np.float32)
