@@ -22,7 +22,11 @@ from .metrics import accuracy
 from .ops.random import manual_seed
 from .training import fit
 
-MODELS: dict[str, Callable[[], nn.Module]] = {"convnet": models.convnet, "lenet": models.lenet, "mlp": models.mlp}
+MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
+    "convnet": lambda options: models.convnet(options.filters, options.filter_size, options.stride),
+    "lenet": lambda options: models.lenet(),
+    "mlp": lambda options: models.mlp(),
+}
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"adam": optim.Adam, "sgd": optim.SGD}
 
 
@@ -61,10 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="autograd_nn", description="Train a network on handwritten digits.",
                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="convnet", help="the network")
+    for name, default, of in (("filters", 16, "the number"), ("filter-size", 5, "the size"), ("stride", 1, "the step")):
+        parser.add_argument(f"--{name}", type=_positive(int), default=default, help=f"{of} of the ConvNet's filters")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="the optimizer")
     parser.add_argument("--epochs", type=_positive(int), default=10, help="passes over the training images")
     parser.add_argument("--batch-size", type=_positive(int), default=100, help="images per step (1: image by image)")
-    parser.add_argument("--lr", type=_positive(float), default=0.005, help="the learning rate")
+    parser.add_argument("--lr", type=_positive(float), default=0.003, help="the learning rate")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and the order of the images")
     parser.add_argument("--data", type=_folder, metavar="DIR",
                         help="a folder with the four MNIST files; without it the digits that come with the package: "
@@ -92,7 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     manual_seed(options.seed)
-    model = MODELS[options.model]()
+    try:
+        model = MODELS[options.model](options)
+    except ValueError as error:
+        parser.error(str(error))
     optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
     loader = _loader(train_set, options.limit, options.batch_size, True, options.seed)
     test_loader = _loader(test_set, options.limit, 500, False, options.seed)

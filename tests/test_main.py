@@ -12,11 +12,11 @@ def test_a_short_run_prints_what_it_does_and_saves_weights(tmp_path, capsys):
     file = tmp_path / "weights.safetensors"
     assert main(["--epochs", "2", "--limit", "500", "--save", str(file), "--seed", "1"]) == 0
     out = capsys.readouterr().out
-    assert "convnet: 17,010 parameters, 500 images to train and 500 to test" in out
+    assert "convnet: 23,466 parameters, 500 images to train and 500 to test" in out
     assert "not MNIST's test accuracy" in out and "accuracy" in out and str(file) in out
     lines = [line.split() for line in out.splitlines()]
     assert ["epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds"] in lines
-    model = models.convnet()
+    model = models.convnet(16, 5)
     model.load_state_dict(load_tensors(file))
 
 
@@ -38,6 +38,7 @@ def test_the_same_seed_saves_the_same_weights(tmp_path, capsys):
         (["--model", "vgg"], "argument --model: invalid choice: 'vgg'"),
         (["--data", "/nowhere"], "argument --data: expects a folder with the four MNIST files"),
         (["--save", "/nowhere/x"], "argument --save: expects a file in a folder that exists"),
+        (["--filter-size", "40"], "convnet(): nothing is left to pool (size=28, kernel_size=40, stride=1)"),
         (["--seed", "1.5"], "argument --seed: invalid int value: '1.5'"),
     ],
 )

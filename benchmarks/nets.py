@@ -1,0 +1,75 @@
+"""The networks of the benchmarks, written once: `nn` and `F` are those of any framework with PyTorch's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def convnet(nn: Any, F: Any) -> Any:
+    """Return the MNIST ConvNet: convolution of 10 filters, ReLU, max-pool, fully connected."""
+    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1690, 10))
+
+
+def mlp(nn: Any, F: Any) -> Any:
+    """Return the multilayer perceptron 784-1000-1000-10."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 1000), nn.ReLU(), nn.Linear(1000, 1000), nn.ReLU(), nn.Linear(1000, 10)
+    )
+
+
+def mnist_example(nn: Any, F: Any) -> Any:
+    """Return the net of PyTorch's MNIST example: two convolutions, max-pool, dropout, two fully connected layers."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(1, 32, 3)
+            self.conv2 = nn.Conv2d(32, 64, 3)
+            self.dropout1 = nn.Dropout(0.25)
+            self.dropout2 = nn.Dropout(0.5)
+            self.fc1 = nn.Linear(9216, 128)
+            self.fc2 = nn.Linear(128, 10)
+
+        def forward(self, x):
+            x = F.relu(self.conv1(x))
+            x = F.relu(self.conv2(x))
+            x = self.dropout1(F.max_pool2d(x, 2))
+            x = F.relu(self.fc1(x.flatten(1)))
+            return self.fc2(self.dropout2(x))
+
+    return Net()
+
+
+def resnet(nn: Any, F: Any) -> Any:
+    """Return a ResNet-18 for 32x32 images cut to three stages of one block, of 32, 64 and 128 channels."""
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(outputs)
+            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(outputs)
+            self.shortcut = nn.Sequential()
+            if stride != 1 or inputs != outputs:
+                self.shortcut = nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                )
+
+        def forward(self, x):
+            y = F.relu(self.bn1(self.conv1(x)))
+            return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+    class ResNet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(3, 32, 3, 1, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(32)
+            self.stages = nn.Sequential(Block(32, 32, 1), Block(32, 64, 2), Block(64, 128, 2))
+            self.fc = nn.Linear(128, 10)
+
+        def forward(self, x):
+            x = F.relu(self.bn1(self.conv1(x)))
+            return self.fc(self.stages(x).mean((2, 3)))
+
+    return ResNet()
