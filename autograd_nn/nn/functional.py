@@ -10,9 +10,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from ..engine import is_grad_enabled
-from ..ops import elementwise, random, reduce
+from ..ops import activation, elementwise, random, reduce
 from ..ops import loss as losses
+from ..ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
 from ..ops.conv import conv2d
 from ..ops.linalg import linear
 from ..ops.pool import avg_pool2d, max_pool2d
@@ -22,20 +25,43 @@ from ..tensor import Tensor
 __all__ = [
     "avg_pool2d",
     "bilinear",
+    "celu",
     "conv2d",
     "cross_entropy",
     "dropout",
+    "elu",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "l1_loss",
+    "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
     "max_pool2d",
+    "mish",
     "mse_loss",
     "nll_loss",
+    "prelu",
     "relu",
+    "relu6",
     "relu_",
+    "rrelu",
+    "selu",
     "sigmoid",
+    "silu",
     "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
     "unflatten",
 ]
 
@@ -66,6 +92,89 @@ def relu_(input: Tensor) -> Tensor:
     return relu(input, inplace=True)
 
 
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``min(max(x, 0), 6)``; the derivatives at 0 and 6 are 0."""
+    out = activation.relu6(input)
+    return _replacing(input, out, "relu6") if inplace else out
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Return `x` where it is positive and ``negative_slope * x`` elsewhere."""
+    out = activation.leaky_relu(input, negative_slope)
+    return _replacing(input, out, "leaky_relu") if inplace else out
+
+
+def rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Leaky ReLU whose slope is drawn from [lower, upper) for each element; their mean without `training`.
+
+    References
+    ----------
+    B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", 2015, arXiv:1505.00853.
+    """
+    if training:
+        slope = random.rand(input.shape, dtype=input.dtype) * (upper - lower) + lower
+        out = elementwise.where(input > 0, input, input * slope)
+    else:
+        out = activation.leaky_relu(input, (lower + upper) / 2)
+    return _replacing(input, out, "rrelu") if inplace else out
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere."""
+    out = activation.elu(input, alpha)
+    return _replacing(input, out, "elu") if inplace else out
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``1.0507 * elu(x, 1.6733)``, which keeps mean 0 and variance 1."""
+    out = activation.selu(input)
+    return _replacing(input, out, "selu") if inplace else out
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``."""
+    out = activation.celu(input, alpha)
+    return _replacing(input, out, "celu") if inplace else out
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``x * sigmoid(x)``."""
+    out = activation.silu(input)
+    return _replacing(input, out, "silu") if inplace else out
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``x * tanh(softplus(x))``."""
+    out = activation.mish(input)
+    return _replacing(input, out, "mish") if inplace else out
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return `x` clipped to ``[min_val, max_val]``; the derivatives at the bounds are 0."""
+    out = activation.hardtanh(input, min_val, max_val)
+    return _replacing(input, out, "hardtanh") if inplace else out
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``x * min(max(x + 3, 0), 6) / 6``."""
+    out = activation.hardswish(input)
+    return _replacing(input, out, "hardswish") if inplace else out
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``min(max(x / 6 + 1/2, 0), 1)``."""
+    out = activation.hardsigmoid(input)
+    return _replacing(input, out, "hardsigmoid") if inplace else out
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """Return `x` where it is larger than `threshold` and `value` elsewhere."""
+    out = activation.threshold(input, threshold, value)
+    return _replacing(input, out, "threshold") if inplace else out
+
+
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
     return elementwise.tanh(input)
@@ -90,10 +199,46 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
     return reduce.softmax(input, _softmax_dim(input, dim, "softmax"))
 
 
+def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """Return ``softmax(-x)`` along `dim`."""
+    input = input if dtype is None else input.to(dtype=dtype)
+    return activation.softmin(input, _softmax_dim(input, dim, "softmin"))
+
+
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """Return ``x - log(sum(exp(x)))`` along `dim`, computed in `dtype` where one is given."""
     input = input if dtype is None else input.to(dtype=dtype)
     return reduce.log_softmax(input, _softmax_dim(input, dim, "log_softmax"))
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """Draw from a categorical distribution such that the draw is differentiable in the logits.
+
+    Parameters
+    ----------
+    logits : Tensor
+    tau : float
+        The temperature.
+    hard : bool
+        Return one-hot vectors, with the gradient of the soft ones.
+    eps : float
+        Of no effect.
+    dim : int
+
+    References
+    ----------
+    E. Jang, S. Gu and B. Poole, 2016, arXiv:1611.01144; C. J. Maddison, A. Mnih and Y. W. Teh, 2016, arXiv:1611.00712.
+    """
+    uniform = random.rand(logits.shape, dtype=logits.dtype)
+    tiny = float(np.finfo(logits.dtype).tiny)
+    noise = -(-(uniform + tiny).log()).clamp(min=tiny).log()
+    soft = reduce.softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    position = soft.detach().argmax(dim, keepdim=True).data
+    one_hot = np.zeros(soft.shape, soft.dtype)
+    np.put_along_axis(one_hot, position, 1, axis=dim)
+    return soft + Tensor(one_hot - soft.data)
 
 
 # ------------------------------------------------------------------------------------ linear maps, shapes

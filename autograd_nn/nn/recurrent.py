@@ -76,7 +76,7 @@ class _Recurrent(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
         """Return the states after each step, of one layer in one direction, given the first."""
         raise NotImplementedError
 
@@ -185,7 +185,7 @@ class RNN(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
         w_ih, w_hh, *biases = weights
         b_ih, b_hh = biases or (None, None)
         return (ops.rnn(x, *states, w_ih, w_hh, b_ih, b_hh, self.nonlinearity),)
@@ -218,7 +218,7 @@ class LSTM(_Recurrent):
     def _pack(self, states: tuple[Tensor, ...]) -> Any:
         return states
 
-    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
         return ops.lstm(x, *states, *weights)
 
 
@@ -240,7 +240,7 @@ class GRU(_Recurrent):
 
     _gates = 3
 
-    def _run(self, x: Tensor, states: tuple[Tensor, ...], weights: tuple[Parameter, ...]) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
         return (ops.gru(x, *states, *weights),)
 
 
@@ -272,7 +272,7 @@ class _Cell(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
         raise NotImplementedError
 
     def _stepped(self, input: Tensor, states: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
@@ -324,7 +324,7 @@ class RNNCell(_Cell):
             raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
         self.nonlinearity = nonlinearity
 
-    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
         return (ops.rnn(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.nonlinearity),)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
@@ -345,7 +345,7 @@ class LSTMCell(_Cell):
     _gates = 4
     _states = 2
 
-    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
         return ops.lstm(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -366,7 +366,7 @@ class GRUCell(_Cell):
 
     _gates = 3
 
-    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
         return (ops.gru(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh),)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
