@@ -142,31 +142,36 @@ def multiply_panels(
     """Compute the rows and columns of ``c`` from ... to ..., of packed ``a`` and ``b`` as it lies.
 
     Rows begin at a panel. ``begin`` and ``relu`` are the tile's, applied in the first and in the last block
-    of the reduction.
+    of the reduction. With one row panel nothing of ``b`` is used again: it is read where it lies, except
+    for the columns of the last panel, which may be too few for the tile.
     """
     width = lanes(c)
     panel = VECTORS * width
+    in_place = b_column == 1 and row_end - row_begin <= ROWS
     for n in range(column_begin, column_end, n_block):
         n_end = min(n + n_block, column_end)
         for k in range(0, K, k_block):
             k_count = min(k_block, K - k)
             for j in range(n, n_end, panel):
-                pack_column_panel(
-                    b, b_start + k * b_row + j * b_column, b_row, b_column, n_end - j, k_count,
-                    buffer, buffer_start + (j - n) * k_count,
-                )  # fmt: skip
+                if not in_place or n_end - j < panel:
+                    pack_column_panel(
+                        b, b_start + k * b_row + j * b_column, b_row, b_column, n_end - j, k_count,
+                        buffer, buffer_start + (j - n) * k_count,
+                    )  # fmt: skip
             block_begin = begin if k == 0 else ADD
             block_relu = relu and k + k_count == K
             for i in range(row_begin, row_end, ROWS):
                 row_count = min(ROWS, row_end - i)
                 a_panel = a_start + i * K + k * ROWS
                 for j in range(n, n_end, panel):
-                    b_panel = buffer_start + (j - n) * k_count
+                    columns, columns_start, columns_row = buffer, buffer_start + (j - n) * k_count, panel
+                    if in_place and n_end - j >= panel:
+                        columns, columns_start, columns_row = b, b_start + k * b_row + j, b_row
                     if row_count > ROWS - REST:
                         multiply_tile(
                             ROWS, VECTORS, (k_count, 1, 1),
                             a, a_panel, (ROWS, 0, 0), 1,
-                            buffer, b_panel, (panel, 0, 0), width,
+                            columns, columns_start, (columns_row, 0, 0), width,
                             c, c_start + i * N + j, N, width,
                             (row_count, n_end - j), block_begin,
                             bias, i if begin == BIAS_OF_ROW else j, block_relu,
@@ -176,7 +181,7 @@ def multiply_panels(
                             multiply_tile(
                                 REST, VECTORS, (k_count, 1, 1),
                                 a, a_panel + r, (ROWS, 0, 0), 1,
-                                buffer, b_panel, (panel, 0, 0), width,
+                                columns, columns_start, (columns_row, 0, 0), width,
                                 c, c_start + (i + r) * N + j, N, width,
                                 (row_count - r, n_end - j), block_begin,
                                 bias, i + r if begin == BIAS_OF_ROW else j, block_relu,
@@ -483,7 +488,7 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
         Fewer than two dims, K that differs, batch dims that do not broadcast, ``out`` of another shape.
     """
     is_plain = a.ndim == 2 == b.ndim and out is None and a.shape[1] == b.shape[0] and a.dtype is b.dtype
-    if is_plain and is_numpys(*a.shape, b.shape[1]):
+    if is_plain and is_numpys(a.shape[0], a.shape[1], b.shape[1]):
         return np.matmul(a, b)
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
