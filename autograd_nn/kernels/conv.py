@@ -46,8 +46,6 @@ def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winogr
     """
     if operation == WEIGHT and groups > 1 and w[1] == 1 and dilation == ONE:
         return "depthwise"
-    if stride != ONE and dilation != ONE and operation != WEIGHT:
-        return "plain"
     fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
         return "winograd"

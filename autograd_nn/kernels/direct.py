@@ -5,20 +5,20 @@ and nothing is unfolded. Three facts make one kernel enough:
 
 - *Strides become planes.* With stride s, the tap i of a kernel reads the image rows y s + i. Split the
   (padded) image into s x s planes, plane (a, b) holding the pixels (s u + a, s v + b): tap i then reads plane
-  i mod s at row y + i // s, side by side for neighbouring y. Each plane has its own share of the taps, a small
-  kernel of stride 1: a *term* of the sum.
+  i mod s at row y + i // s, and neighbouring outputs read neighbouring pixels. A tap is a *place*, an offset
+  from the output's pixel, and the sum over taps is a loop over a table of places. Dilation changes nothing.
 - *Strided gradients become passes.* The gradient at image row y collects g[oy] w[i] over oy s + i = y + top:
-  rows of equal (y + top) mod s see the same taps i, again a kernel of stride 1 (reversed) over g. Each such
-  set of pixels is a *pass* of one term, written to every s-th pixel.
-- *Stride 1 is both at once*: one pass of one term. Its input gradient is the forward convolution of g with the
+  rows of equal (y + top) mod s see the same taps i, as a kernel of stride 1 over g. Each such set of pixels is a
+  *pass*, written to every s-th pixel.
+- *Stride 1 is both at once*: one plane, one pass. Its input gradient is the forward convolution of g with the
   reversed kernel, input and output channels exchanged.
 
-A plan (`forward_plan`, `input_plan`) lists passes and terms in three small tables. Within a pass the result is
+A plan (`forward_plan`, `input_plan`) lists passes and places in small tables. Within a pass the result is
 computed tile by tile in one of two orders. *By rows*: a tile covers a few rows of one vector width and is
-written to its place at once; the last column and row of tiles are shifted inwards, overlapping their neighbours,
-so that no size is special. *Flat*: tiles run over the padded plane as if it were one long row, which also
-computes the few pixels between the end of a row and the beginning of the next; rows are then copied out of a
-small buffer. Flat wastes less where rows are short.
+written to its place at once; the last column of tiles is shifted inwards, overlapping its neighbour, so that no
+size is special. *Flat*: tiles run over the padded plane as if it were one long row, which also computes the few
+pixels between the end of a row and the beginning of the next; rows are then copied out of a small buffer. Flat
+wastes less where rows are short.
 
 An image is worked on in bands of rows, sized so that the planes of one band stay in the second-level cache.
 """
@@ -28,12 +28,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import chunked, jit
-from .tile import ADD, BIAS_OF_ROW, VECTOR_BYTES, ZERO, copy_vector, lanes, multiply_tile
+from .tile import BIAS_OF_ROW, VECTOR_BYTES, copy_vector, lanes, multiply_tile
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
 
-# Shapes of the register tile: the usual one, a small one for what is left over of the target channels, and for
-# groups of a single target channel (depthwise) one of many vectors.
+# Shapes of the register tile: the usual one; one of a single vector for what is left over of the pixels, one of few
+# rows for what is left over of the channels; for groups of a single target channel (depthwise) one of many vectors.
 ROWS, VECTORS = (8, 3) if VECTOR_BYTES == 64 else (4, 3)
 FEW_ROWS = 2
 MANY_VECTORS = 8
@@ -63,12 +63,10 @@ class Plan(NamedTuple):
     plane_width: int
     plane_size: int
     channel_step: int  # elements from one source channel to the next
-    tap_y: int  # plane rows, columns from one tap to the next
-    tap_x: int
     step_y: int  # target rows, columns from one pixel of a pass to the next
     step_x: int
     bands: int
-    depth: int  # weights of one target channel, over all passes and terms
+    depth: int  # weights of one target channel
     flat_size: int  # elements of one target channel in the buffer of the flat order
     w_group: int  # elements of w from one group, target channel, source channel to the next
     w_row: int
@@ -88,24 +86,11 @@ class Pass(NamedTuple):
     columns: int
     plane_y: int  # where in the plane the first tap of the first pixel lies
     plane_x: int
-    first_term: int
-    last_term: int
-
-
-class Term(NamedTuple):
-    """The share of one plane in a pass: a small kernel of stride 1."""
-
-    plane: int
-    taps_y: int
-    taps_x: int
-    w_start: int  # elements of w to the first tap, and from tap to tap
-    w_step_y: int
-    w_step_x: int
-    packed: int  # weights packed before it
+    first_tap: int  # of the tables of taps
+    last_tap: int
 
 
 DEPTH = Plan._fields.index("depth")
-PLAN_SIZE, PASS_SIZE, TERM_SIZE = len(Plan._fields), len(Pass._fields), len(Term._fields)
 
 
 # Written out: what a helper does not use of a table is then never loaded.
@@ -116,7 +101,7 @@ def plan_of(t):
     """Return a table as a named tuple."""
     return Plan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
-        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27], t[28], t[29],
+        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27],
     )  # fmt: skip
 
 
@@ -125,9 +110,7 @@ def pass_of(t, k):
     return Pass(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7])
 
 
-@jit(borrows=True)
-def term_of(t, k):
-    return Term(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6])
+# --- Plans ------------------------------------------------------------------------------------------------
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -135,140 +118,153 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def forward_axis(size, out_size, taps, stride, before, dilation):
-    """Return planes, padding before, passes and terms of one axis for the forward convolution."""
-    terms = [(a, ceil_div(taps - a, stride), a, stride) for a in range(min(stride, taps))]
-    return min(stride, taps), before, [(0, out_size, 0, terms)]
+    """Plan one axis of the forward convolution.
+
+    Returns
+    -------
+    planes : int
+    before : int, padding
+    passes : list of (first target pixel, number of pixels, first plane pixel, taps),
+        where taps is a list of (plane, offset in it, index in the kernel)
+    """
+    places = [(dilation * i % stride, dilation * i // stride, i) for i in range(taps)]
+    return 1 + max(plane for plane, _, _ in places), before, [(0, out_size, 0, places)]
 
 
 def input_axis(size, out_size, taps, stride, before, dilation):
-    """Return planes, padding before, passes and terms of one axis for the gradient in the input."""
+    """Plan one axis of the gradient in the input, like `forward_axis`."""
     passes, padding = [], 0
-    for phase in range(stride):
-        first = (phase - before) % stride
-        count = ceil_div(size - first, stride) if first < size else 0
-        number = ceil_div(taps - phase, stride) if phase < taps else 0
-        start = (first + before) // stride - dilation * (number - 1)
-        terms = [(0, number, phase + stride * (number - 1), -stride)] if number else []
-        if count:
-            passes.append((first, count, start, terms))
-            padding = max(padding, -start if number else 0)
-    return 1, padding, [(first, count, start + padding, terms) for first, count, start, terms in passes]
+    for first in range(min(stride, size)):
+        # The target pixel `first` collects from g at this position what tap i has sent it:
+        sources = [((first + before - dilation * i) // stride, i)
+                   for i in reversed(range(taps)) if (first + before - dilation * i) % stride == 0]  # fmt: skip
+        start = sources[0][0] if sources else 0
+        places = [(0, source - start, i) for source, i in sources]
+        passes.append((first, ceil_div(size - first, stride), start, places))
+        padding = max(padding, -start)
+    return 1, padding, [(first, count, start + padding, places) for first, count, start, places in passes]
 
 
 def forward_plan(x, w, out, stride, corner, dilation, groups, itemsize):
     """Plan `conv2d` for shapes x (N, C, H, W), w and out; `corner` is the padding (top, left)."""
     axes = [forward_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
-    return plan(
-        axes, x[2:], out[2:], w[0] // groups, w[1], w[2:], dilation, (1, 1), stride, groups,
-        w[1] * taps, taps, itemsize,
-    )  # fmt: skip
+    return plan(axes, x[2:], out[2:], w[0] // groups, w[1], w[3], (1, 1), stride, groups, w[1] * taps, taps, itemsize)
 
 
 def input_plan(x, w, out, stride, corner, dilation, groups, itemsize):
     """Plan `conv2d_input`, from a gradient of shape `out` to one of shape `x`."""
     axes = [input_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
-    return plan(
-        axes, out[2:], x[2:], w[1], w[0] // groups, w[2:], dilation, stride, (1, 1), groups,
-        taps, w[1] * taps, itemsize,
-    )  # fmt: skip
+    return plan(axes, out[2:], x[2:], w[1], w[0] // groups, w[3], stride, (1, 1), groups, taps, w[1] * taps, itemsize)
 
 
-def plan(
-    axes, size, target, rows, channels, kernel, dilation, step, split, groups, w_row, w_channel, itemsize
-):
-    """Combine the two axes; see the module for passes and terms.
+def plan(axes, size, target, rows, channels, kernel_width, step, split, groups, w_row, w_channel, itemsize):
+    """Combine the two axes; see the module for passes and places.
 
     Returns
     -------
-    plan : int64 (PLAN_SIZE,), a Plan
-    passes, terms : int64 (passes, PASS_SIZE), (terms, TERM_SIZE), each row a Pass, a Term
+    plan : int64, a Plan
+    passes : int64 (passes, 8), each row a Pass
+    places : int64 (taps,), where each tap reads, relative to the first one of its pass
+    w_taps : int64 (taps,), where each tap lies in the kernel
     bands : int64 (bands, 2), first and last row of the planes that each band reads
     blocks : int64 (blocks, 2), first row and number of rows of each block of a group's target channels
     """
     width = VECTOR_BYTES // itemsize
+    line = 64 // itemsize
     vectors = MANY_VECTORS if rows == 1 else VECTORS
-    step_columns = vectors * width
     (planes_y, top, passes_y), (planes_x, left, passes_x) = axes
-    passes, terms, packed = [], [], 0
-    plane_width = 1
-    for y, row_count, plane_y, terms_y in passes_y:
-        for x, columns, plane_x, terms_x in passes_x:
-            first = len(terms)
-            for a, taps_y, start_y, step_y in terms_y:
-                for b, taps_x, start_x, step_x in terms_x:
-                    terms.append((a * planes_x + b, taps_y, taps_x, start_y * kernel[1] + start_x,
-                                  step_y * kernel[1], step_x, packed))  # fmt: skip
-                    packed += channels * taps_y * taps_x
-                    plane_width = max(plane_width, plane_x + columns + (taps_x - 1) * dilation[1])
-            passes.append((y, x, row_count, columns, plane_y, plane_x, first, len(terms)))
-
-    most_rows = max((each[2] for each in passes), default=0)
-    columns = max((each[3] for each in passes), default=0)
-    taps_y = max((each[1] for each in terms), default=0)
     planes = planes_y * planes_x
+
+    plane_width = max(
+        (start + columns + max((offset for _, offset, _ in taps), default=0) for _, columns, start, taps in passes_x),
+        default=1,
+    )
+    most_rows = max((count for _, count, _, _ in passes_y), default=0)
+    most_columns = max((count for _, count, _, _ in passes_x), default=0)
+    reach = max((offset for *_, taps in passes_y for _, offset, _ in taps), default=0)
     row_bytes = itemsize * plane_width * (channels * planes + ROWS)
-    band_rows = max(BAND_BYTES // row_bytes - (taps_y - 1) * dilation[0], vectors, ceil_div(most_rows, 64))
+    band_rows = max(BAND_BYTES // row_bytes - reach, vectors, ceil_div(most_rows, 64))
     band_count = max(1, ceil_div(most_rows, band_rows))
     bands = []
     for band in range(band_count):
         spans = [
-            (plane_y + row_count * band // band_count,
-             plane_y + row_count * (band + 1) // band_count + (terms[first][1] - 1) * dilation[0])
-            for _, _, row_count, _, plane_y, _, first, last in passes if last > first
+            (start + count * band // band_count, start + count * (band + 1) // band_count + taps[-1][1])
+            for _, count, start, taps in passes_y if taps
         ]  # fmt: skip
         bands.append((min((s[0] for s in spans), default=0), max((s[1] for s in spans), default=0)))
     plane_rows = max(last - first for first, last in bands)
 
-    simple = len(passes) == 1 and step == (1, 1)
-    band_rows = most_rows // band_count
-    flat_size = ceil_div((ceil_div(most_rows, band_count) - 1) * plane_width + columns, step_columns) * step_columns
-    fits = simple and columns >= width and band_rows >= vectors
-    by_rows = fits and packed * ceil_div(columns, width) * width < (packed + COPY_COST) * plane_width
-    dense = simple and columns == plane_width == target[1]
-    by_rows = by_rows and not dense
-    unpadded = planes == 1 and split == (1, 1) and top == left == 0 and plane_width == size[1]
-    least = band_rows * plane_width - plane_width + columns
+    least_rows = min((count for _, count, _, _ in passes_y), default=0) // band_count
+    least_columns = min((count for _, count, _, _ in passes_x), default=0)
+    least_flat = (least_rows - 1) * plane_width + least_columns
+    most_flat = (ceil_div(most_rows, band_count) - 1) * plane_width + most_columns
+    taps_all = sum(len(ty) * len(tx) for *_, ty in passes_y for *_, tx in passes_x)
+    depth = channels * taps_all
+    simple = len(passes_y) * len(passes_x) == 1 and step == (1, 1)
+    dense = simple and most_columns == plane_width == target[1]
+    row_cost = depth * ceil_div(most_columns, width) * width
+    by_rows = (
+        simple and not dense and most_columns >= width and least_rows >= vectors
+        and row_cost < (depth + COPY_COST) * plane_width
+    )  # fmt: skip
+    # Without a copy, tiles must not read beyond the source. Channels a multiple of 4 KiB apart evict each other.
+    in_place = planes == 1 and split == (1, 1) and top == left == 0 and plane_width == size[1]
     aliased = size[0] * size[1] * itemsize % 4096 == 0 and channels > 4
-    copied = not (unpadded and not aliased and bands[-1][1] <= size[0]
-                  and (by_rows or least >= step_columns))  # fmt: skip
-    line = 64 // itemsize
+    copied = (
+        not in_place or aliased or bands[-1][1] > size[0] or (not by_rows and least_flat < vectors * width)
+    )
     plane_size = ceil_div(plane_rows * plane_width + (vectors + 1) * width, line) * line
     channel_step = planes * plane_size if copied else size[0] * size[1]
     if copied and channel_step // line % 2 == 0:
         channel_step += line
 
+    passes, places, w_taps = [], [], []
+    for y, row_count, plane_y, taps_y in passes_y:
+        for x, columns, plane_x, taps_x in passes_x:
+            first = len(places)
+            for a, row, i in taps_y:
+                for b, column, j in taps_x:
+                    places.append((a * planes_x + b) * plane_size + row * plane_width + column)
+                    w_taps.append(i * kernel_width + j)
+            passes.append((y, x, row_count, columns, plane_y, plane_x, first, len(places)))
     blocks, at = [], 0
     while at < rows:
-        left_over = rows - at
-        count = ROWS if left_over > ROWS // 2 else FEW_ROWS
-        blocks.append((at, min(count, left_over)))
+        count = ROWS if rows - at > ROWS // 2 else FEW_ROWS
+        blocks.append((at, min(count, rows - at)))
         at += count
     sizes = Plan(
         groups, rows, channels, *size, *target, planes_y, planes_x, *split, top, left, plane_width, plane_size,
-        channel_step, *dilation, *step, band_count, packed, flat_size, rows * channels * kernel[0] * kernel[1],
-        w_row, w_channel, copied, by_rows, vectors, dense,
+        channel_step, *step, band_count, depth, ceil_div(most_flat, vectors * width) * vectors * width,
+        rows * channels * min(w_row, w_channel), w_row, w_channel, copied, by_rows, vectors, dense,
     )  # fmt: skip
     return (
         np.array(sizes, np.int64),
-        np.array(passes, np.int64).reshape(-1, PASS_SIZE),
-        np.array(terms, np.int64).reshape(-1, TERM_SIZE),
+        np.array(passes, np.int64).reshape(-1, len(Pass._fields)),
+        np.array(places, np.int64),
+        np.array(w_taps, np.int64),
         np.array(bands, np.int64),
         np.array(blocks, np.int64).reshape(-1, 2),
     )
 
 
+# --- Kernels ----------------------------------------------------------------------------------------------
+
+
 @jit(borrows=True)
-def pack_block(w, w_start, count, packed, at, plan, terms):
-    """Copy the weights of `count` target channels in the order in which tiles read them."""
+def pack_range(first, last, w, packed, plan, passes, w_taps, blocks):
+    """Copy the weights of the blocks `first` to `last`, counted over all groups, in the order tiles read them."""
     p = plan_of(plan)
-    for k in range(terms.shape[0]):
-        term = term_of(terms, k)
-        for c in range(p.channels):
-            for u in range(term.taps_y):
-                for v in range(term.taps_x):
-                    source = w_start + c * p.w_channel + term.w_start + u * term.w_step_y + v * term.w_step_x
+    for each in range(first, last):
+        row, count = blocks[each % blocks.shape[0], 0], blocks[each % blocks.shape[0], 1]
+        start = each // blocks.shape[0] * p.w_group + row * p.w_row
+        at = each * p.depth * ROWS
+        for j in range(passes.shape[0]):
+            this = pass_of(passes, j)
+            for c in range(p.channels):
+                for k in range(this.first_tap, this.last_tap):
+                    source = start + c * p.w_channel + w_taps[k]
                     for i in range(count):
                         packed[at + i] = w[source + i * p.w_row]
                     for i in range(count, ROWS):
@@ -333,25 +329,41 @@ def store_rows(source, start, target, at, plan, this, row_count):
 
 
 @jit(borrows=True)
-def multiply_block(count, vectors, counts, a, a_start, b, b_start, b_steps, b_vector,
-                   c, c_start, c_row, c_vector, columns, begin, bias, bias_start, relu):  # fmt: skip
-    """Run the smallest tile that holds `count` rows."""
-    a_steps = (counts[1] * counts[2] * ROWS, counts[2] * ROWS, ROWS)
+def multiply_block(count, vectors, channels, a, a_start, places, b, b_start, channel_step, b_vector,
+                   c, c_start, c_row, c_vector, columns, bias, bias_start, relu):  # fmt: skip
+    """Run the tile for `count` rows and so many vectors."""
+    counts = (channels, 1, places.size)
+    a_steps = (places.size * ROWS, 0, ROWS)
+    b_steps = (channel_step, 0, places)
     keep = (count, columns)
     if vectors == MANY_VECTORS:
         multiply_tile(1, MANY_VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
+                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
+    elif vectors == 1:
+        multiply_tile(ROWS, 1, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
+                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
     elif count > FEW_ROWS:
         multiply_tile(ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
+                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
     else:
         multiply_tile(FEW_ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu)  # fmt: skip
+                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
 
 
 @jit(borrows=True)
-def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_start, plane_row,
-                 buffer, out, out_start, bias, bias_start, has_bias, relu, plan, terms):  # fmt: skip
+def clear_pixels(this, row_count, block_rows, out, out_start, plan):
+    """Write zeros where no tap reaches: a stride larger than the kernel."""
+    p = plan_of(plan)
+    for i in range(block_rows):
+        for r in range(row_count):
+            at = out_start + (i * p.target_height + r * p.step_y) * p.target_width
+            for q in range(this.columns):
+                out[at + q * p.step_x] = 0
+
+
+@jit(borrows=True)
+def compute_pass(this, band, block_rows, packed, packed_start, places, planes, planes_start, plane_row,
+                 buffer, out, out_start, bias, bias_start, relu, plan):  # fmt: skip
     """Compute the pixels of one pass in one band for one block of target channels."""
     p = plan_of(plan)
     width = lanes(out)
@@ -361,12 +373,8 @@ def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_st
         return
     out_start += (this.y + first_row * p.step_y) * p.target_width + this.x
     out_channel = p.target_height * p.target_width
-    if this.first_term == this.last_term:
-        for i in range(block_rows):
-            for r in range(row_count):
-                at = out_start + i * out_channel + r * p.step_y * p.target_width
-                for q in range(this.columns):
-                    out[at + q * p.step_x] = 0
+    if places.size == 0:
+        clear_pixels(this, row_count, block_rows, out, out_start, plan)
         return
 
     planes_start += (this.plane_y + first_row - plane_row) * p.plane_width + this.plane_x
@@ -381,89 +389,71 @@ def compute_pass(this, band, block_rows, packed, packed_start, planes, planes_st
     target = out if direct else buffer
     target_start = out_start if direct else 0
     target_row = out_channel if direct else p.flat_size
+    has_single = p.vectors == VECTORS and block_rows > FEW_ROWS
     for y in range(0, height, height_step):
-        if p.by_rows:
-            y = min(y, height - p.vectors)
         for q in range(0, length, length_step):
-            if p.by_rows or not p.copied:
-                q = min(q, length - length_step)
-            columns = length - q if p.dense else p.vectors * width
-            for k in range(this.first_term, this.last_term):
-                term = term_of(terms, k)
-                begin = ADD if k > this.first_term else BIAS_OF_ROW if has_bias else ZERO
+            # Near the end fewer vectors are needed: then one at a time, or a whole tile shifted inwards.
+            needed = height - y if p.by_rows else (length - q + width - 1) // width
+            single = has_single and needed < p.vectors
+            vectors = 1 if single else p.vectors
+            for k in range(needed if single else 1):
+                if p.by_rows:
+                    at_y, at_q = min(y + k, height - vectors), min(q, length - width)
+                else:
+                    at_y, at_q = 0, q + k * width
+                    if not p.copied:
+                        at_q = min(at_q, length - vectors * width)
                 multiply_block(
-                    block_rows, p.vectors, (p.channels, term.taps_y, term.taps_x),
-                    packed, packed_start + term.packed * ROWS,
-                    planes, planes_start + term.plane * p.plane_size + y * p.plane_width + q,
-                    (p.channel_step, p.tap_y * p.plane_width, p.tap_x), b_vector,
-                    target, target_start + y * p.target_width + q, target_row, c_vector, columns,
-                    begin, bias, bias_start, relu and k == this.last_term - 1,
+                    block_rows, vectors, p.channels, packed, packed_start, places,
+                    planes, planes_start + at_y * p.plane_width + at_q, p.channel_step, b_vector,
+                    target, target_start + at_y * p.target_width + at_q, target_row, c_vector,
+                    length - at_q if p.dense else vectors * width, bias, bias_start, relu,
                 )  # fmt: skip
     if not direct:
         for i in range(block_rows):
             store_rows(buffer, i * p.flat_size, out, out_start + i * out_channel, plan, this, row_count)
 
 
-@jit
-def convolve_units(first, last, x, packed, bias, has_bias, out, relu, plan, passes, terms, bands, blocks):
-    """Compute the units `first` to `last`, each one band of one image."""
+@chunked
+def pack_chunk(t, threads, w, packed, plan, passes, w_taps, blocks):
+    """Pack the t-th share of the weights."""
+    count = plan[0] * blocks.shape[0]
+    first, last = count * t // threads, count * (t + 1) // threads
+    pack_range(first, last, w.reshape(-1), packed, plan, passes, w_taps, blocks)
+
+
+@chunked
+def convolve_chunk(t, threads, x, w, packed, bias, out, relu, plan, passes, places, w_taps, bands, blocks):
+    """Compute the t-th share of the units, each one band of one image."""
     p = plan_of(plan)
+    units = x.shape[0] * bands.shape[0]
+    first, last = units * t // threads, units * (t + 1) // threads
+    x, w, out = x.reshape(-1), w.reshape(-1), out.reshape(-1)
     block_count = blocks.shape[0]
-    block_size = p.depth * ROWS
-    x_group = p.channels * p.height * p.width
-    out_channel = p.target_height * p.target_width
+    if packed.size == 0:
+        packed = np.empty(p.groups * block_count * p.depth * ROWS, x.dtype)
+        pack_range(0, p.groups * block_count, w, packed, plan, passes, w_taps, blocks)
     planes = np.empty(p.channels * p.channel_step if p.copied else 0, x.dtype)
     buffer = np.empty(0 if p.by_rows or p.dense else ROWS * p.flat_size, x.dtype)
     for unit in range(first, last):
         n, band = unit // p.bands, unit % p.bands
-        first_row, last_row = bands[band, 0], bands[band, 1]
         for group in range(p.groups):
-            x_start = (n * p.groups + group) * x_group
+            start, row = (n * p.groups + group) * p.channels * p.height * p.width, 0
             if p.copied:
-                fill_planes(x, x_start, planes, plan, first_row, last_row)
-                source, start, row = planes, 0, first_row
-            else:
-                source, start, row = x, x_start, 0
+                row = bands[band, 0]
+                fill_planes(x, start, planes, plan, row, bands[band, 1])
+                start = 0
             for k in range(block_count):
                 channel = group * p.rows + blocks[k, 0]
+                out_start = (n * p.groups * p.rows + channel) * p.target_height * p.target_width
                 for j in range(passes.shape[0]):
+                    this = pass_of(passes, j)
                     compute_pass(
-                        pass_of(passes, j), band, blocks[k, 1], packed, (group * block_count + k) * block_size,
-                        source, start, row, buffer, out, (n * p.groups * p.rows + channel) * out_channel,
-                        bias, channel, has_bias, relu, plan, terms,
+                        this, band, blocks[k, 1],
+                        packed, ((group * block_count + k) * p.depth + p.channels * this.first_tap) * ROWS,
+                        places[this.first_tap : this.last_tap],
+                        planes if p.copied else x, start, row, buffer, out, out_start, bias, channel, relu, plan,
                     )  # fmt: skip
-
-
-@jit(borrows=True)
-def pack_range(first, last, w, packed, plan, terms, blocks):
-    """Pack the blocks `first` to `last`, counted over all groups."""
-    p = plan_of(plan)
-    count = blocks.shape[0]
-    for each in range(first, last):
-        start = each // count * p.w_group + blocks[each % count, 0] * p.w_row
-        pack_block(w, start, blocks[each % count, 1], packed, each * p.depth * ROWS, plan, terms)
-
-
-@chunked
-def pack_chunk(t, threads, w, packed, plan, terms, blocks):
-    """Pack the t-th share of the weights."""
-    count = plan[0] * blocks.shape[0]
-    pack_range(count * t // threads, count * (t + 1) // threads, w.reshape(-1), packed, plan, terms, blocks)
-
-
-@chunked
-def convolve_chunk(t, threads, x, w, packed, bias, has_bias, out, relu, plan, passes, terms, bands, blocks):
-    """Compute the t-th share of the units, each one band of one image."""
-    if packed.size == 0:
-        p = plan_of(plan)
-        count = p.groups * blocks.shape[0]
-        packed = np.empty(count * p.depth * ROWS, x.dtype)
-        pack_range(0, count, w.reshape(-1), packed, plan, terms, blocks)
-    units = x.shape[0] * bands.shape[0]
-    convolve_units(
-        units * t // threads, units * (t + 1) // threads, x.reshape(-1), packed, bias.reshape(-1), has_bias,
-        out.reshape(-1), relu, plan, passes, terms, bands, blocks,
-    )  # fmt: skip
 
 
 def convolve(threads, x, w, bias, out, tables, relu=False) -> None:
@@ -473,17 +463,16 @@ def convolve(threads, x, w, bias, out, tables, relu=False) -> None:
     ----------
     x : ndarray (N, channels, H, W), C-contiguous
     w : ndarray (Cout, Cin / groups, kH, kW), C-contiguous
-    bias : ndarray (rows,) or None
-    out : ndarray (N, rows, H', W'), C-contiguous, written
+    bias : ndarray (channels of out,) or None
+    out : ndarray (N, channels, H', W'), C-contiguous, written
     tables : result of a plan function
     relu : bool
     """
-    plan, passes, terms, bands, blocks = tables
+    plan, passes, places, w_taps, bands, blocks = tables
     packed = UNPACKED[w.dtype]
     if w.size > PACKED_APART:
-        depth = int(plan[DEPTH])
-        packed = np.empty(int(plan[0]) * len(blocks) * depth * ROWS, w.dtype)
-        pack_chunk(threads, w, packed, plan, terms, blocks)
-    has_bias = bias is not None
-    bias = bias if has_bias else packed
-    convolve_chunk(threads, x, w, packed, bias, has_bias, out, relu, plan, passes, terms, bands, blocks)
+        packed = np.empty(int(plan[0]) * len(blocks) * int(plan[DEPTH]) * ROWS, w.dtype)
+        pack_chunk(threads, w, packed, plan, passes, w_taps, blocks)
+    if bias is None:
+        bias = np.zeros(out.shape[1], w.dtype)
+    convolve_chunk(threads, x, w, packed, bias, out, relu, plan, passes, places, w_taps, bands, blocks)

@@ -121,7 +121,8 @@ def multiply_tile_reference(
     a_start, b_start, c_start : int
         Element at which the tile starts.
     a_steps, b_steps : tuple of 3 int
-        Elements from one turn of each reduction loop to the next.
+        Elements from one turn of each reduction loop to the next. The last of ``b_steps`` may be a 1-D int64
+        array: turn k of the innermost loop then reads ``b`` at its k-th element.
     a_row : int, tuple (group, outer, inner) or 1-D int64 array
         Elements from one row to the next; the tuple puts row i at
         ``(i // group) * outer + (i % group) * inner``, the array at its i-th element.
@@ -159,7 +160,8 @@ def multiply_tile_reference(
                 for k2 in range(counts[1]):
                     for k3 in range(counts[2]):
                         at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
-                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + k3 * b_steps[2]
+                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1]
+                        at_b += b_steps[2][k3] if np.ndim(b_steps[2]) else k3 * b_steps[2]
                         at_a += a_row[i] if is_table else (i // group) * outer + (i % group) * inner
                         total += a[at_a] * b[at_b + j * b_vector + lane]
             c[at_c] = 0 if relu and total < 0 else total
@@ -350,6 +352,23 @@ def multiply_tile_intrinsic(
     return signature, generate_multiply_tile
 
 
+def step_functions(context, builder, steps_type, steps):
+    """Return, for each reduction loop, the function from its turn to an offset: by a step or by a table."""
+
+    def by_step(member_type, member):
+        step = int64_of(context, builder, member_type, member)
+        return lambda k: builder.mul(k, step)
+
+    def by_table(member_type, member):
+        table = array_pointer(context, builder, member_type, member)
+        return lambda k: builder.load(builder.gep(table, [k], source_etype=INT64), typ=INT64)
+
+    return [
+        (by_table if isinstance(member_type, types.Array) else by_step)(member_type, member)
+        for member_type, member in zip(steps_type, cgutils.unpack_tuple(builder, steps))
+    ]
+
+
 def row_offsets(context, builder, rows, a_row_type, a_row):
     """Return how far the tile's rows lie from its start, in each of the three forms of ``a_row``."""
     if isinstance(a_row_type, types.Array):
@@ -381,7 +400,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
 
     counts = int64s_of(context, builder, counts_type, counts)
     a_steps = int64s_of(context, builder, a_steps_type, a_steps)
-    b_steps = int64s_of(context, builder, b_steps_type, b_steps)
+    b_step = step_functions(context, builder, b_steps_type, b_steps)
     row_count, column_count = int64s_of(context, builder, keep_type, keep)
     a_start, b_start, b_vector, c_start, c_row, c_vector, begin, bias_start = int64s_at(
         context, builder, signature, arguments, 4, 8, 10, 12, 13, 14, 16, 18
@@ -477,7 +496,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
 
     def reduce_at(depth, k, a_now, b_now):
         a_next = v.address(a_now, builder.mul(k, a_steps[depth]))
-        b_next = v.address(b_now, builder.mul(k, b_steps[depth]))
+        b_next = v.address(b_now, b_step[depth](k))
         reduce_from(depth + 1, a_next, b_next)
 
     reduce_from(0, a_tile, b_tile)
