@@ -105,10 +105,10 @@ def max_pool2d(x, *, kernel, stride, padding, dilation, ceil_mode):
     index = np.empty(out.shape, np.int64)
     for i, j, cells in windows(x.shape[2:], kernel, stride, padding, dilation, ceil_mode):
         for n, c in np.ndindex(x.shape[:2]):
-            best, where = None, None
-            for cell, row, column in cells:
+            best, where = -np.inf, kernel[0] * kernel[1]
+            for at, (cell, row, column) in enumerate(cells):
                 value = x[n, c, row, column]
-                if best is None or value > best or value != value:
+                if at == 0 or value > best or value != value:
                     best, where = value, cell
             out[n, c, i, j], index[n, c, i, j] = best, where
     return out, index

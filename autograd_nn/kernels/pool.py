@@ -50,7 +50,8 @@ def pooled_length(length, kernel, stride, padding, dilation=1, ceil_mode=False):
 
 
 def _planes(x):
-    return x.reshape((-1, *x.shape[-2:])) if x.size else x.reshape((0, *x.shape[-2:]))
+    """View (N, C, H, W) as (N * C, H, W)."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 def _padded_planes(threads, x, out, kernel, stride, padding, dilation, value):
@@ -60,6 +61,23 @@ def _padded_planes(threads, x, out, kernel, stride, padding, dilation, value):
         for L, O, k, s, p, d in zip(x.shape[2:], out.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
     return np.full((threads, *shape) if tuple(shape) != x.shape[2:] else (0, 0, 0), value, x.dtype)
+
+
+def _flat(x):
+    """View (N, C, H, W) as (N * C, H * W)."""
+    return x.reshape(x.shape[0] * x.shape[1], x.shape[2] * x.shape[3])
+
+
+def _corners(size, out_size, stride, padding):
+    """Return the flat position of each window's first cell in its plane (a virtual one, where it is padding)."""
+    rows, columns = (np.arange(O) * s - p for O, s, p in zip(out_size, stride, padding, strict=True))
+    return (rows[:, None] * size[1] + columns).ravel()
+
+
+def _cells(size, kernel, dilation):
+    """Return the flat distance of each cell of a window from its first; last, a distance that leaves any plane."""
+    rows, columns = (np.arange(k) * d for k, d in zip(kernel, dilation, strict=True))
+    return np.append(rows[:, None] * size[1] + columns, -(2**62))
 
 
 # ---------------------------------------------------------------------------------------------- maximum
@@ -82,7 +100,8 @@ def max_pool2d(x, *, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=
     -------
     out : ndarray (N, C, OH, OW), dtype of `x`
     index : ndarray (N, C, OH, OW), uint8 (int32 for windows of more than 255 cells)
-        Position of the maximum within its window, ``row * kernel[1] + column``.
+        Position of the maximum within its window, ``row * kernel[1] + column``; or the window's number of cells
+        where all of them lie in the padding (a dilated window can step over a small image).
     """
     x = contiguous(x)
     OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, dilation, (ceil_mode, ceil_mode))
@@ -113,11 +132,9 @@ def max_pool2d_take(x, index, *, kernel, stride, padding=(0, 0), dilation=(1, 1)
     """
     x, index = contiguous(x), contiguous(index)
     out = np.empty(index.shape, x.dtype)
-    _window_take(
-        threads_for(4 * index.size),
-        *(_planes(x), _planes(index), _planes(out)),
-        *(*kernel, *stride, *padding, *dilation),
-    )
+    corners = _corners(x.shape[2:], index.shape[2:], stride, padding)
+    cells = _cells(x.shape[2:], kernel, dilation)
+    _take(threads_for(4 * index.size), _flat(x), _flat(index), _flat(out), corners, cells)
     return out
 
 
@@ -137,11 +154,12 @@ def max_pool2d_put(g, index, *, size, kernel, stride, padding=(0, 0), dilation=(
     """
     g, index = contiguous(g), contiguous(index)
     x = np.empty((*g.shape[:2], *size), g.dtype)
-    _window_put(
-        threads_for(x.size),
-        *(_planes(g), _planes(index), _planes(x)),
-        *(*kernel, *stride, *padding, *dilation),
-    )
+    threads = threads_for(x.size)
+    if (*kernel, *stride) == (2, 2, 2, 2) and dilation == (1, 1) and tuple(size) == (2 * g.shape[2], 2 * g.shape[3]):
+        _put_quarters(threads, _planes(g), _planes(index), _planes(x))
+    else:
+        corners = _corners(size, g.shape[2:], stride, padding)
+        _put(threads, _flat(g), _flat(index), _flat(x), corners, _cells(size, kernel, dilation))
     return x
 
 
@@ -204,60 +222,57 @@ def _max_pool(t, threads, x, out, index, padded, lowest, kH, kW, sH, sW, pH, pW,
             if is_padded:
                 for j in range(OW):
                     if out[p, i, j] == lowest:
-                        index[p, i, j] = _first_cell_inside(i * sH - pH, j * sW - pW, kH, kW, dH, dW)
+                        index[p, i, j] = _first_cell_inside(
+                            *(i * sH - pH, j * sW - pW, H, W, kH, kW, dH, dW)
+                        )
 
 
 @jit
-def _first_cell_inside(top, left, kH, kW, dH, dW):
-    """Return the first cell of a window that does not lie in the padding above or to the left."""
+def _first_cell_inside(top, left, H, W, kH, kW, dH, dW):
+    """Return the first cell of a window that does not lie in the padding, kH * kW where all do."""
     a, b = 0, 0
-    while top + a * dH < 0 and a < kH - 1:
+    while top + a * dH < 0:
         a += 1
-    while left + b * dW < 0 and b < kW - 1:
+    while left + b * dW < 0:
         b += 1
-    return a * kW + b
+    inside = a < kH and b < kW and top + a * dH < H and left + b * dW < W
+    return a * kW + b if inside else kH * kW
 
 
 @chunked
-def _window_take(t, threads, x, index, out, kH, kW, sH, sW, pH, pW, dH, dW):
-    P, H, W = x.shape
-    OH, OW = out.shape[1:]
-    for p in range(t * P // threads, (t + 1) * P // threads):
-        for i in range(OH):
-            for j in range(OW):
-                cell = np.int64(index[p, i, j])
-                row = i * sH - pH + cell // kW * dH
-                column = j * sW - pW + cell % kW * dW
-                inside = 0 <= row < H and 0 <= column < W
-                out[p, i, j] = x[p, row, column] if inside else 0
+def _take(t, threads, x, index, out, corners, cells):
+    P, length = x.shape
+    for p in range(uintp(t * P // threads), uintp((t + 1) * P // threads)):
+        for j in range(uintp(corners.size)):
+            at = uintp(corners[j] + cells[uintp(index[p, j])])
+            out[p, j] = x[p, at] if at < uintp(length) else 0
 
 
 @chunked
-def _window_put(t, threads, g, index, x, kH, kW, sH, sW, pH, pW, dH, dW):
-    P, H, W = x.shape
-    OH, OW = g.shape[1:]
+def _put(t, threads, g, index, x, corners, cells):
+    P, length = x.shape
+    for p in range(uintp(t * P // threads), uintp((t + 1) * P // threads)):
+        for i in range(uintp(length)):
+            x[p, i] = 0
+        for j in range(uintp(corners.size)):
+            at = uintp(corners[j] + cells[uintp(index[p, j])])
+            if at < uintp(length):
+                x[p, at] += g[p, j]
+
+
+@chunked
+def _put_quarters(t, threads, g, index, x):
+    """Put as `_put` does for 2x2 windows that tile the plane: each cell is written once."""
+    P, OH, OW = g.shape
     zero = x.dtype.type(0)
-    halving = kH == 2 and kW == 2 and sH == 2 and sW == 2 and dH == 1 and dW == 1 and H == 2 * OH and W == 2 * OW
     for p in range(t * P // threads, (t + 1) * P // threads):
-        if halving:
-            for i in range(OH):
-                for a in range(2):
-                    for j in range(OW):
-                        value = g[p, i, j]
-                        cell = index[p, i, j] - 2 * a
-                        x[p, 2 * i + a, uintp(2 * j)] = value if cell == 0 else zero
-                        x[p, 2 * i + a, uintp(2 * j + 1)] = value if cell == 1 else zero
-            continue
-        for i in range(H):
-            for j in range(W):
-                x[p, i, j] = zero
         for i in range(OH):
-            for j in range(OW):
-                cell = np.int64(index[p, i, j])
-                row = i * sH - pH + cell // kW * dH
-                column = j * sW - pW + cell % kW * dW
-                if 0 <= row < H and 0 <= column < W:
-                    x[p, uintp(row), uintp(column)] += g[p, i, j]
+            for a in range(2):
+                for j in range(OW):
+                    value = g[p, i, j]
+                    cell = index[p, i, j] - 2 * a
+                    x[p, 2 * i + a, uintp(2 * j)] = value if cell == 0 else zero
+                    x[p, 2 * i + a, uintp(2 * j + 1)] = value if cell == 1 else zero
 
 
 # ---------------------------------------------------------------------------------------------- average
@@ -335,23 +350,24 @@ def _counts(size, out_size, kernel, stride, padding, count_include_pad, divisor_
     return counts
 
 
-@jit(inline=True)
-def _sum_of_row(plane, q, top, out, p, i, kH, kW, stride, divisor, counts):
+@jit
+def _sum_of_row_by_cells(plane, q, top, out, p, i, kH, kW, stride):
+    """Sum a row of windows: each cell of the window visits the whole row."""
     for j in range(out.shape[2]):
-        total = plane.dtype.type(0)
-        for a in range(kH):
-            for b in range(kW):
-                total += plane[q, uintp(top + a), uintp(j * stride + b)]
-        out[p, i, j] = total / (divisor * counts[j])
+        out[p, i, j] = 0
+    for a in range(kH):
+        for b in range(kW):
+            for j in range(out.shape[2]):
+                out[p, i, j] += plane[q, uintp(top + a), uintp(b + j * stride)]
 
 
 @chunked
 def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
     P, H, W = x.shape
-    OH = out.shape[1]
+    OH, OW = out.shape[1:]
     is_padded = padded.size > 0
     plane = padded if is_padded else x
-    halving = sW == 2 and kH == 2 and kW == 2
+    halving = sH == 2 and sW == 2 and kH == 2 and kW == 2
     for p in range(t * P // threads, (t + 1) * P // threads):
         q = p
         if is_padded:
@@ -361,9 +377,15 @@ def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH,
                     padded[t, pH + i, uintp(pW + j)] = x[p, i, j]
         for i in range(OH):
             if halving:
-                _sum_of_row(plane, q, i * sH, out, p, i, 2, 2, 2, row_counts[i], column_counts)
+                for j in range(OW):
+                    upper = plane[q, 2 * i, uintp(2 * j)] + plane[q, 2 * i, uintp(2 * j + 1)]
+                    lower = plane[q, 2 * i + 1, uintp(2 * j)] + plane[q, 2 * i + 1, uintp(2 * j + 1)]
+                    out[p, i, j] = upper + lower
             else:
-                _sum_of_row(plane, q, i * sH, out, p, i, kH, kW, sW, row_counts[i], column_counts)
+                _sum_of_row_by_cells(plane, q, i * sH, out, p, i, kH, kW, sW)
+            rows = row_counts[i]
+            for j in range(OW):
+                out[p, i, j] /= rows * column_counts[j]
 
 
 @chunked
@@ -412,7 +434,7 @@ def adaptive_avg_pool2d(x, *, size):
     """
     x = contiguous(x)
     out = np.empty((*x.shape[:2], *size), x.dtype)
-    _adaptive_avg(threads_for(x.size), _planes(x), _planes(out))
+    _adaptive_avg(threads_for(x.size), *_as_rows(x, out))
     return out
 
 
@@ -420,7 +442,8 @@ def adaptive_avg_pool2d_input(g, *, size):
     """Adjoint of `adaptive_avg_pool2d`: from (N, C, OH, OW) to (N, C, *size)."""
     g = contiguous(g)
     x = np.empty((*g.shape[:2], *size), g.dtype)
-    _adaptive_avg_input(threads_for(x.size), _planes(g), _planes(x))
+    x_planes, g_planes = _as_rows(x, g)
+    _adaptive_avg_input(threads_for(x.size), g_planes, x_planes)
     return x
 
 
@@ -454,6 +477,14 @@ def adaptive_max_pool2d_put(g, index, *, size):
     return x
 
 
+def _as_rows(x, out):
+    """View both as planes, those of `x` as a single row where one window covers them whole."""
+    planes = _planes(x)
+    if out.shape[2:] == (1, 1):
+        planes = planes.reshape(len(planes), 1, x.shape[2] * x.shape[3])
+    return planes, _planes(out)
+
+
 @chunked
 def _adaptive_avg(t, threads, x, out):
     P, H, W = x.shape
@@ -463,16 +494,17 @@ def _adaptive_avg(t, threads, x, out):
             top, bottom = i * H // OH, -(-(i + 1) * H // OH)
             for j in range(OW):
                 left, right = j * W // OW, -(-(j + 1) * W // OW)
-                out[p, i, j] = _sum_of_rectangle(x[p, top:bottom, left:right])
-                out[p, i, j] /= (bottom - top) * (right - left)
+                total = x.dtype.type(0)
+                for a in range(top, bottom):
+                    total += _sum_of_run(x, p, a, left, right - left)
+                out[p, i, j] = total / x.dtype.type((bottom - top) * (right - left))
 
 
 @jit(reassociate=True)
-def _sum_of_rectangle(x):
+def _sum_of_run(x, p, a, left, length):
     total = x.dtype.type(0)
-    for a in range(x.shape[0]):
-        for b in range(x.shape[1]):
-            total += x[a, b]
+    for b in range(length):
+        total += x[p, a, uintp(left + b)]
     return total
 
 
@@ -490,7 +522,7 @@ def _adaptive_avg_input(t, threads, g, x):
                 left, right = j * W // OW, -(-(j + 1) * W // OW)
                 share = g[p, i, j] / g.dtype.type((bottom - top) * (right - left))
                 for a in range(top, bottom):
-                    for b in range(left, right):
+                    for b in range(uintp(left), uintp(right)):
                         x[p, a, b] += share
 
 

@@ -84,6 +84,15 @@ def test_max_pool2d_edge_rules():
     assert (out == -128).all() and index.ravel().tolist() == [4, 3, 1, 0]
 
 
+def test_a_window_that_steps_over_the_image_has_no_cell():
+    p = {"kernel": (2, 2), "stride": (1, 1), "padding": (1, 1), "dilation": (3, 3)}
+    x = np.ones((1, 1, 2, 2), np.float32)
+    out, index = pool.max_pool2d(x, **p)
+    assert out.ravel().tolist() == [-np.inf] and index.ravel().tolist() == [4]
+    assert pool.max_pool2d_take(x, index, **p).item() == 0
+    assert (pool.max_pool2d_put(out, index, size=(2, 2), **p) == 0).all()
+
+
 @pytest.mark.parametrize(
     ("length", "kernel", "stride", "padding", "expected"),
     [(6, 3, 2, 0, 3), (6, 1, 2, 0, 3), (7, 1, 2, 0, 4), (3, 2, 2, 1, 2), (5, 2, 3, 1, 2)],
