@@ -12,10 +12,9 @@ multiplication", 2008). ``a`` is cut into *row panels* of ``ROWS`` rows, ``b`` i
     |           |  panel 1    |      |      |             | tile | tile |
     +-----------+             +------+------+---          +------+------+---
 
-1. All threads together pack ``a``.
-2. Each thread owns a rectangle of ``c``. Of its columns it takes a block, and of the reduction a block:
-   that part of ``b`` it packs into a buffer, which stays in its L2 cache while all its row panels pass by;
-   of each row panel the block's part stays in the L1 cache while all column panels pass by.
+Each thread owns a rectangle of ``c``, and packs what it needs for it: a block of the reduction at a time, of
+all its rows and then of a block of its columns. Packed, those columns stay in its L2 cache while all
+its row panels pass by, and of each row panel the block's part stays in the L1 cache meanwhile.
 
 Each element of ``c`` is summed by one thread in an order that depends on K alone: the bits are the same for
 any number of threads. Where the edges would waste too much of the tile (10 columns in a panel of 32), the
@@ -57,10 +56,11 @@ DOT_ROWS = 4  # rows of a matrix that are multiplied with a vector at a time
 # The tile of a product of one row with a matrix, and how many rows of the matrix it takes at a time.
 WIDE, WIDE_ROWS = 8, 64
 
-PACK_LENGTH = 256  # steps of the reduction for which all row panels are packed before the next
+PACK_LENGTH = 64  # columns of `a` that are packed at a time where they lie together
+PACK_WORK, TRANSPOSE_WORK = 9, 20  # multiply-adds in the time of packing or transposing an element
 ROW_PANEL_BYTES = 24 * 1024  # of one row panel in the L1 cache, of 32 KiB or more
 COLUMN_BLOCK_BYTES = 512 * 1024  # of one block of columns in the L2 cache, of 1 MiB or more
-PACKED_BYTES = 64 * 1024 * 1024  # of `a` that is packed at a time
+ROW_BLOCK = 80 * ROWS  # rows of one block, for which all columns are packed anew
 
 # OpenBLAS runs in one thread up to 2**18 multiply-adds: 65536 (SMP_THRESHOLD_MIN) times 4
 # (GEMM_MULTITHREAD_THRESHOLD), by default. Its matrix-vector products need more for a second thread, its
@@ -102,13 +102,18 @@ def pack_row_panel(a, a_start, a_row, a_column, row_count, k_count, packed, pack
 
 
 @jit(borrows=True)
-def pack_row_panels(a, a_start, a_row, a_column, M, K, row_begin, row_end, packed, packed_start):
-    """Pack a range of the M rows of ``a``, a part of the reduction at a time, which L2 holds."""
-    for k in range(0, K, PACK_LENGTH):
-        k_count = min(PACK_LENGTH, K - k)
-        for i in range(row_begin, row_end, ROWS):
-            source, target = a_start + i * a_row + k * a_column, packed_start + i * K + k * ROWS
-            pack_row_panel(a, source, a_row, a_column, M - i, k_count, packed, target)
+def pack_rows(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
+    """Pack a block of ``a``, panel after panel.
+
+    Where columns lie together, all panels take their part of some columns before the next are read.
+    """
+    length = k_count if a_column == 1 else PACK_LENGTH
+    for k in range(0, k_count, length):
+        for i in range(0, row_count, ROWS):
+            source, target = a_start + i * a_row + k * a_column, packed_start + i * k_count + k * ROWS
+            pack_row_panel(
+                a, source, a_row, a_column, row_count - i, min(length, k_count - k), packed, target
+            )  # fmt: skip
 
 
 @jit(borrows=True)
@@ -131,121 +136,141 @@ def pack_column_panel(b, b_start, b_row, b_column, column_count, k_count, packed
                 )  # fmt: skip
 
 
+@jit(borrows=True)
+def pack_columns(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
+    """Pack a block of ``b``, panel after panel."""
+    for j in range(0, column_count, VECTORS * lanes(b)):
+        source, target = b_start + j * b_column, packed_start + j * k_count
+        pack_column_panel(b, source, b_row, b_column, column_count - j, k_count, packed, target)
+
+
 # --- Products of matrices -----------------------------------------------------------------------------
 
 
 @jit(borrows=True)
-def multiply_panels(
-    a, a_start, b, b_start, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
-    row_begin, row_end, column_begin, column_end, buffer, buffer_start,
+def multiply_block(
+    a, a_start, b, b_start, b_row, b_panel, c, c_start, N, row_count, column_count, k_count,
+    begin, bias, bias_start, relu,
 ):  # fmt: skip
-    """Compute the rows and columns of ``c`` from ... to ..., of packed ``a`` and ``b`` as it lies.
+    """Multiply a packed block of ``a`` with one of ``b``: row panels outside, column panels inside.
 
-    Rows begin at a panel. ``begin`` and ``relu`` are the tile's, applied in the first and in the last block
-    of the reduction. With one row panel nothing of ``b`` is used again: it is read where it lies, except
-    for the columns of the last panel, which may be too few for the tile.
+    ``b_row`` is the step from row to row within a panel of ``b``, ``b_panel`` that from panel to panel.
     """
     width = lanes(c)
     panel = VECTORS * width
-    in_place = b_column == 1 and row_end - row_begin <= ROWS
-    for n in range(column_begin, column_end, n_block):
-        n_end = min(n + n_block, column_end)
-        for k in range(0, K, k_block):
-            k_count = min(k_block, K - k)
-            for j in range(n, n_end, panel):
-                if not in_place or n_end - j < panel:
-                    pack_column_panel(
-                        b, b_start + k * b_row + j * b_column, b_row, b_column, n_end - j, k_count,
-                        buffer, buffer_start + (j - n) * k_count,
+    for i in range(0, row_count, ROWS):
+        rows_left = row_count - i
+        for j in range(0, column_count, panel):
+            b_tile = b_start + j // panel * b_panel
+            if rows_left > ROWS - REST:
+                multiply_tile(
+                    ROWS, VECTORS, (k_count, 1, 1),
+                    a, a_start + i * k_count, (ROWS, 0, 0), 1,
+                    b, b_tile, (b_row, 0, 0), width,
+                    c, c_start + i * N + j, N, width,
+                    (rows_left, column_count - j), begin,
+                    bias, bias_start + (i if begin == BIAS_OF_ROW else j), relu,
+                )  # fmt: skip
+            else:
+                for r in range(0, rows_left, REST):
+                    multiply_tile(
+                        REST, VECTORS, (k_count, 1, 1),
+                        a, a_start + i * k_count + r, (ROWS, 0, 0), 1,
+                        b, b_tile, (b_row, 0, 0), width,
+                        c, c_start + (i + r) * N + j, N, width,
+                        (rows_left - r, column_count - j), begin,
+                        bias, bias_start + (i + r if begin == BIAS_OF_ROW else j), relu,
                     )  # fmt: skip
-            block_begin = begin if k == 0 else ADD
-            block_relu = relu and k + k_count == K
-            for i in range(row_begin, row_end, ROWS):
-                row_count = min(ROWS, row_end - i)
-                a_panel = a_start + i * K + k * ROWS
-                for j in range(n, n_end, panel):
-                    columns, columns_start, columns_row = buffer, buffer_start + (j - n) * k_count, panel
-                    if in_place and n_end - j >= panel:
-                        columns, columns_start, columns_row = b, b_start + k * b_row + j, b_row
-                    if row_count > ROWS - REST:
-                        multiply_tile(
-                            ROWS, VECTORS, (k_count, 1, 1),
-                            a, a_panel, (ROWS, 0, 0), 1,
-                            columns, columns_start, (columns_row, 0, 0), width,
-                            c, c_start + i * N + j, N, width,
-                            (row_count, n_end - j), block_begin,
-                            bias, i if begin == BIAS_OF_ROW else j, block_relu,
-                        )  # fmt: skip
-                    else:
-                        for r in range(0, row_count, REST):
-                            multiply_tile(
-                                REST, VECTORS, (k_count, 1, 1),
-                                a, a_panel + r, (ROWS, 0, 0), 1,
-                                columns, columns_start, (columns_row, 0, 0), width,
-                                c, c_start + (i + r) * N + j, N, width,
-                                (row_count - r, n_end - j), block_begin,
-                                bias, i + r if begin == BIAS_OF_ROW else j, block_relu,
-                            )  # fmt: skip
 
 
 @jit(borrows=True)
-def transpose_part(c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row):
-    """Write a part of ``c``, which has N columns, to the columns and rows of ``out``."""
+def multiply_part(
+    a, a_start, a_row, a_column, b, b_start, b_row, b_column, c, c_start, bias, begin, relu, N, K,
+    m_block, k_block, n_block, row_begin, row_end, column_begin, column_end, space, space_start,
+):  # fmt: skip
+    """Compute the rows and columns of ``c = a @ b`` from ... to ..., block by block.
+
+    ``begin`` and ``relu`` are the tile's, applied in the first and in the last block of the reduction. With a
+    single row panel no column is used twice: where columns of ``b`` are neighbours it is read as it lies,
+    except for the last panel, which may be narrower than the tile.
+    """
+    panel = VECTORS * lanes(c)
+    b_space = space_start + m_block * k_block
+    for m in range(row_begin, row_end, m_block):
+        m_count = min(m_block, row_end - m)
+        for k in range(0, K, k_block):
+            k_count = min(k_block, K - k)
+            block_begin = begin if k == 0 else ADD
+            block_relu = relu and k + k_count == K
+            source = a_start + m * a_row + k * a_column
+            pack_rows(a, source, a_row, a_column, m_count, k_count, space, space_start)
+            for n in range(column_begin, column_end, n_block):
+                n_count = min(n_block, column_end - n)
+                in_place = n_count // panel * panel if b_column == 1 and m_count <= ROWS else 0
+                source, target = b_start + k * b_row + n * b_column, c_start + m * N + n
+                bias_start = m if begin == BIAS_OF_ROW else n
+                if in_place:
+                    multiply_block(
+                        space, space_start, b, source, b_row, panel, c, target, N, m_count, in_place, k_count,
+                        block_begin, bias, bias_start, block_relu,
+                    )  # fmt: skip
+                    n_count -= in_place
+                    source, target = source + in_place, target + in_place
+                    bias_start += 0 if begin == BIAS_OF_ROW else in_place
+                if n_count:
+                    pack_columns(b, source, b_row, b_column, n_count, k_count, space, b_space)
+                    multiply_block(
+                        space, space_start, space, b_space, panel, panel * k_count,
+                        c, target, N, m_count, n_count, k_count, block_begin, bias, bias_start, block_relu,
+                    )  # fmt: skip
+
+
+@jit(borrows=True)
+def transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M):
+    """Write a part of ``c`` (M, N) to ``out`` (N, M)."""
     width = lanes(c)
     for i in range(row_begin, row_end, width):
         for j in range(column_begin, column_end, width):
             transpose_block(
-                c, c_start + i * N + j, N,
-                out, out_start + j * out_row + i, out_row,
+                c, i * N + j, N, out, j * M + i, M,
                 (row_end - i, column_end - j), 0,
             )  # fmt: skip
 
 
 @chunked
-def pack_rows(t, threads, a, a_start, a_row, a_column, M, K, packed):
-    """Pack ``a``."""
-    panels = -(-M // ROWS)
-    row_begin, row_end = panels * t // threads * ROWS, min(M, panels * (t + 1) // threads * ROWS)
-    pack_row_panels(a, a_start, a_row, a_column, M, K, row_begin, row_end, packed, 0)
-
-
-@chunked
 def product(
-    t, threads, a, b, b_row, b_column, c, c_start, bias, begin, relu, M, N, K,
-    k_block, n_block, row_parts, column_parts, buffers, out, out_start, out_row, transposed,
+    t, threads, a, a_row, a_column, b, b_row, b_column, c, bias, begin, relu, M, N, K,
+    m_block, k_block, n_block, row_parts, space, out, transposed,
 ):  # fmt: skip
-    """Compute ``c = a @ b`` of packed ``a``; if ``transposed``, write the transpose of ``c`` to ``out``."""
+    """Compute ``c = a @ b``, of which each thread owns a rectangle; if ``transposed``, also ``out = c.T``."""
     panel = VECTORS * lanes(c)
     row_panels, column_panels = -(-M // ROWS), -(-N // panel)
+    column_parts = threads // row_parts
     row_part, column_part = t // column_parts, t % column_parts
     row_begin = row_panels * row_part // row_parts * ROWS
     row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
     column_begin = column_panels * column_part // column_parts * panel
     column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
-    multiply_panels(
-        a, 0, b, 0, b_row, b_column, c, c_start, N, bias, begin, relu, K, k_block, n_block,
-        row_begin, row_end, column_begin, column_end, buffers, t * k_block * n_block,
+    multiply_part(
+        a, 0, a_row, a_column, b, 0, b_row, b_column, c, 0, bias, begin, relu, N, K,
+        m_block, k_block, n_block,
+        row_begin, row_end, column_begin, column_end, space, t * (m_block + n_block) * k_block,
     )  # fmt: skip
     if transposed:
-        transpose_part(
-            c, c_start, N, row_begin, row_end, column_begin, column_end, out, out_start, out_row
-        )  # fmt: skip
+        transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M)
 
 
 @chunked
 def products(
     t, threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
-    k_block, n_block, packed, buffers,
+    m_block, k_block, n_block, space,
 ):  # fmt: skip
     """Compute ``c[s] = a[s] @ b[s]``, each by one thread; they start and end where the tables say."""
     count = len(depths)
-    packed_start = t * (-(-M // ROWS) * ROWS * depths[0])
     for s in range(count * t // threads, count * (t + 1) // threads):
-        K = depths[s]
-        pack_row_panels(a, a_starts[s], a_row, a_column, M, K, 0, M, packed, packed_start)
-        multiply_panels(
-            packed, packed_start, b, b_starts[s], b_row, b_column, c, s * M * N, N, c, ZERO, False,
-            K, k_block, n_block, 0, M, 0, N, buffers, t * k_block * n_block,
+        multiply_part(
+            a, a_starts[s], a_row, a_column, b, b_starts[s], b_row, b_column, c, s * M * N, c, ZERO, False,
+            N, depths[s], m_block, k_block, n_block, 0, M, 0, N, space, t * (m_block + n_block) * k_block,
         )  # fmt: skip
 
 
@@ -316,12 +341,12 @@ def flattened(matrix):
     return np.array(matrix, order="C").reshape(-1), columns, 1
 
 
-def blocks(K, itemsize):
-    """Return the lengths of a block of the reduction and of the columns; they depend on K alone."""
-    longest = ROW_PANEL_BYTES // (ROWS * itemsize)
-    k_block = math.ceil(K / math.ceil(K / longest))
+def blocks(M, N, K, itemsize):
+    """Return the sizes of the blocks in M, K and N; that in K depends on nothing else."""
     panel = VECTORS * VECTOR_BYTES // itemsize
-    return k_block, max(1, COLUMN_BLOCK_BYTES // (k_block * panel * itemsize)) * panel
+    k_block = math.ceil(K / math.ceil(K * ROWS * itemsize / ROW_PANEL_BYTES))
+    n_block = max(1, COLUMN_BLOCK_BYTES // (k_block * panel * itemsize)) * panel
+    return min(ROW_BLOCK, -(-M // ROWS) * ROWS), k_block, min(n_block, -(-N // panel) * panel)
 
 
 def padded_work(M, N, panel):
@@ -332,48 +357,41 @@ def padded_work(M, N, panel):
 def parts(threads, M, N, panel):
     """Return into how many row and column parts ``c`` is cut, so that the largest part is least work.
 
-    A thread multiplies its rows with each of its columns, and packs those: as much as some 24 rows more.
+    A part is its multiply-adds, and the packing of its rows and columns, some PACK_WORK for each element.
     """
     row_panels, column_panels = -(-M // ROWS), -(-N // panel)
     choices = []
     for row_parts in range(1, min(threads, row_panels) + 1):
         column_parts = min(threads // row_parts, column_panels)
-        cost = (-(-row_panels // row_parts) * ROWS + 24) * -(-column_panels // column_parts)
-        choices.append((cost, row_parts, column_parts))
+        rows = -(-row_panels // row_parts) * ROWS
+        columns = -(-column_panels // column_parts) * panel
+        choices.append((rows * columns + PACK_WORK * (rows + columns), row_parts, column_parts))
     return min(choices)[1:]
 
 
 def multiply(a, b, out, bias=None, relu=False):
-    """Compute ``out = a @ b`` for matrices, with own kernels whatever the size."""
+    """Compute ``out = a @ b`` for matrices, by the tile whatever the size."""
     (M, K), N = a.shape, b.shape[1]
     threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
     panel = VECTORS * VECTOR_BYTES // a.itemsize
-    k_block, n_block = blocks(K, a.itemsize)
-    bias_begin = BIAS_OF_COLUMN
-    transposed = padded_work(N, M, panel) + M * N * 20 // K < padded_work(M, N, panel)
+    begin = BIAS_OF_COLUMN
+    transposed = padded_work(N, M, panel) + M * N * TRANSPOSE_WORK // K < padded_work(M, N, panel)
     if transposed:
-        a, b, M, N, bias_begin = b.T, a.T, N, M, BIAS_OF_ROW
+        a, b, M, N, begin = b.T, a.T, N, M, BIAS_OF_ROW
     a, a_row, a_column = flattened(a)
     b, b_row, b_column = flattened(b)
-    flat_out = out.reshape(-1)
-    c = np.empty(M * N, out.dtype) if transposed else flat_out
-
-    rows_at_once = max(1, PACKED_BYTES // (ROWS * K * a.itemsize)) * ROWS
-    for row in range(0, M, rows_at_once):
-        row_count = min(rows_at_once, M - row)
-        row_parts, column_parts = parts(threads, row_count, N, panel)
-        block = min(n_block, -(-N // (panel * column_parts)) * panel)
-        if bias is None:
-            offsets, begin = c, ZERO
-        else:
-            offsets, begin = bias[row:] if transposed else bias, bias_begin
-        packed = np.empty(-(-row_count // ROWS) * ROWS * K, out.dtype)
-        buffers = np.empty(row_parts * column_parts * k_block * block, out.dtype)
-        pack_rows(threads, a, row * a_row, a_row, a_column, row_count, K, packed)
-        product(
-            row_parts * column_parts, packed, b, b_row, b_column, c, row * N, offsets, begin, relu,
-            row_count, N, K, k_block, block, row_parts, column_parts, buffers, flat_out, row, M, transposed,
-        )  # fmt: skip
+    target = out.reshape(-1)
+    c = np.empty(M * N, out.dtype) if transposed else target
+    if bias is None:
+        bias, begin = c, ZERO
+    row_parts, column_parts = parts(threads, M, N, panel)
+    m_block, k_block, n_block = blocks(-(-M // row_parts), -(-N // column_parts), K, out.itemsize)
+    threads = row_parts * column_parts
+    product(
+        threads, a, a_row, a_column, b, b_row, b_column, c, bias, begin, relu, M, N, K,
+        m_block, k_block, n_block, row_parts,
+        np.empty(threads * (m_block + n_block) * k_block, out.dtype), target, transposed,
+    )  # fmt: skip
     return out
 
 
@@ -381,14 +399,10 @@ def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c,
     """Compute a list of products of one shape, except that the last may have a shorter reduction."""
     K = int(depths[0])
     threads = max(1, min(get_num_threads(), len(depths), M * N * K * len(depths) // THREAD_WORK))
-    k_block, n_block = blocks(K, c.itemsize)
-    panel = VECTORS * VECTOR_BYTES // c.itemsize
-    n_block = min(n_block, -(-N // panel) * panel)
+    m_block, k_block, n_block = blocks(M, N, K, c.itemsize)
     products(
         threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
-        k_block, n_block,
-        np.empty(threads * -(-M // ROWS) * ROWS * K, c.dtype),
-        np.empty(threads * k_block * n_block, c.dtype),
+        m_block, k_block, n_block, np.empty(threads * (m_block + n_block) * k_block, c.dtype),
     )  # fmt: skip
 
 
