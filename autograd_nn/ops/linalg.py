@@ -1,12 +1,15 @@
 """Matrix products."""
 
+import math
+from collections import Counter
+
 import numpy as np
 
 from ..engine import primitive
 from ..kernels import gemm as kernels
-from .elementwise import mul
+from .elementwise import add, mul
 from .reduce import sum
-from .shape import reshape, sum_to_size, transpose, unsqueeze
+from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
 
 # ruff: noqa: A004
 
@@ -107,3 +110,201 @@ def linear(x, weight, bias=None):
     return reshape(_linear(_flat_rows(x), weight, bias), (*x.shape[:-1], weight.shape[0]))
 
 
+# ------------------------------------------------------------------------------------ products of given dims
+
+
+def _check_dims(operation, **expected):
+    """Raise unless each tensor, given with its number of dims, has that many."""
+    for name, (x, ndim) in expected.items():
+        if x.ndim != ndim:
+            raise RuntimeError(f"{operation}(): {name} must have {ndim} dims ({name}.shape={x.shape})")
+
+
+def mm(x, y):
+    """Return the product of two matrices."""
+    _check_dims("mm", x=(x, 2), y=(y, 2))
+    return matmul(x, y)
+
+
+def bmm(x, y):
+    """Return the products of the matrices in two batches, (B, N, K) and (B, K, M); nothing is broadcast."""
+    _check_dims("bmm", x=(x, 3), y=(y, 3))
+    if x.shape[0] != y.shape[0]:
+        raise RuntimeError(f"bmm(): batches must be of one size (x.shape={x.shape}, y.shape={y.shape})")
+    return matmul(x, y)
+
+
+def mv(x, y):
+    """Return the product of a matrix and a vector."""
+    _check_dims("mv", x=(x, 2), y=(y, 1))
+    return matmul(x, y)
+
+
+def dot(x, y):
+    """Return the inner product of two vectors."""
+    _check_dims("dot", x=(x, 1), y=(y, 1))
+    return matmul(x, y)
+
+
+def outer(x, y):
+    """Return the matrix ``x[i] * y[j]`` of two vectors."""
+    _check_dims("outer", x=(x, 1), y=(y, 1))
+    return mul(unsqueeze(x, 1), y)
+
+
+def addmm(input, x, y, *, beta=1, alpha=1):
+    """Return ``beta * input + alpha * (x @ y)`` of matrices."""
+    return _scaled_sum(input, mm(x, y), beta, alpha)
+
+
+def addmv(input, x, y, *, beta=1, alpha=1):
+    """Return ``beta * input + alpha * (x @ y)`` of a matrix and a vector."""
+    return _scaled_sum(input, mv(x, y), beta, alpha)
+
+
+def baddbmm(input, x, y, *, beta=1, alpha=1):
+    """Return ``beta * input + alpha * (x @ y)`` of batches of matrices."""
+    return _scaled_sum(input, bmm(x, y), beta, alpha)
+
+
+def _scaled_sum(input, product, beta, alpha):
+    product = product if alpha == 1 else mul(product, alpha)
+    if beta == 0:
+        return product
+    return add(input if beta == 1 else mul(input, beta), product)
+
+
+def trace(x):
+    """Return the sum of the diagonal of a matrix."""
+    _check_dims("trace", x=(x, 2))
+    return sum(diagonal(x))
+
+
+def tensordot(x, y, dims=2):
+    """Return the products of `x` and `y` summed over pairs of dims.
+
+    Parameters
+    ----------
+    x, y : Tensor
+    dims : int or (sequence of int, sequence of int)
+        How many of the last dims of `x` and first dims of `y`, or which of both.
+    """
+    if isinstance(dims, int):
+        left, right = range(x.ndim - dims, x.ndim), range(dims)
+    else:
+        left, right = ([d % t.ndim for d in ([ds] if isinstance(ds, int) else ds)] for ds, t in zip(dims, (x, y)))
+    sizes, others = [x.shape[i] for i in left], [y.shape[i] for i in right]
+    if sizes != others:
+        raise RuntimeError(f"tensordot(): the dims that are summed must be of one size (x: {sizes}, y: {others})")
+    rows, columns = [i for i in range(x.ndim) if i not in left], [i for i in range(y.ndim) if i not in right]
+    n, m, k = (math.prod(shape) for shape in ([x.shape[i] for i in rows], [y.shape[i] for i in columns], sizes))
+    product = matmul(reshape(permute(x, (*rows, *left)), (n, k)), reshape(permute(y, (*right, *columns)), (k, m)))
+    return reshape(product, [*(x.shape[i] for i in rows), *(y.shape[i] for i in columns)])
+
+
+# ------------------------------------------------------------------------------------ einsum
+
+
+def _einsum_terms(equation, operands):
+    """Return the labels of each operand and of the result; the dims of an ellipsis get capital Greek letters."""
+    equation = equation.replace(" ", "")
+    inputs, arrow, output = equation.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(operands):
+        raise RuntimeError(f"einsum(): the equation names {len(terms)} operands but got {len(operands)} (equation={equation!r})")
+    extra = ""
+    expanded = []
+    for term, x in zip(terms, operands):
+        count = x.ndim - len(term.replace("...", ""))
+        if count < 0 or (count and "..." not in term):
+            raise RuntimeError(f"einsum(): {term!r} does not fit an operand of {x.ndim} dims (equation={equation!r}, shape={x.shape})")
+        labels = "".join(chr(0x3B1 + i) for i in range(count))[::-1]
+        extra = max(extra, labels, key=len)
+        expanded.append(term.replace("...", labels))
+    if arrow:
+        output = output.replace("...", extra)
+    else:
+        counts = Counter("".join(expanded))
+        output = extra + "".join(sorted(label for label, n in counts.items() if n == 1 and label not in extra))
+    if len(set(output)) != len(output) or not set(output) <= set("".join(expanded)):
+        raise RuntimeError(f"einsum(): each label of the result must come once, and from an operand (equation={equation!r})")
+    return expanded, output
+
+
+def _without_repeats(x, labels):
+    """Return an operand with the diagonal taken wherever a label comes twice."""
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            i = labels.index(label)
+            j = labels.index(label, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x.shape[i]} and {x.shape[j]} (shape={x.shape})")
+            x = diagonal(x, 0, i, j)
+            labels = labels[:i] + labels[i + 1 : j] + labels[j + 1 :] + label
+    return x, labels
+
+
+def _summed_except(x, labels, kept):
+    """Return an operand summed over the dims whose labels are not in `kept`."""
+    dims = tuple(i for i, label in enumerate(labels) if label not in kept)
+    return (sum(x, dims), "".join(label for label in labels if label in kept)) if dims else (x, labels)
+
+
+def _contracted(x, x_labels, y, y_labels, kept):
+    """Return the product of two operands, summed over the labels that both have and `kept` has not, as one batched product."""
+    x, x_labels = _summed_except(x, x_labels, set(y_labels) | kept)
+    y, y_labels = _summed_except(y, y_labels, set(x_labels) | kept)
+    x_sizes, y_sizes = dict(zip(x_labels, x.shape)), dict(zip(y_labels, y.shape))
+    shared = [label for label in x_labels if label in y_sizes]
+    for label in shared:
+        if x_sizes[label] != y_sizes[label] and 1 not in (x_sizes[label], y_sizes[label]):
+            raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x_sizes[label]} and {y_sizes[label]}")
+    batch = [label for label in shared if label in kept]
+    inner = [label for label in shared if label not in kept]
+    if any(x_sizes[label] != y_sizes[label] for label in inner):
+        every = batch + inner + [label for label in x_labels if label not in y_sizes] + [label for label in y_labels if label not in x_sizes]
+        product = mul(_aligned(x, x_labels, every), _aligned(y, y_labels, every))
+        return _summed_except(product, "".join(every), kept)
+    left, right = [label for label in x_labels if label not in shared], [label for label in y_labels if label not in shared]
+    n, m, k = (math.prod(sizes[label] for label in labels) for sizes, labels in ((x_sizes, left), (y_sizes, right), (x_sizes, inner)))
+    x_batch, y_batch = [x_sizes[label] for label in batch], [y_sizes[label] for label in batch]
+    x = reshape(permute(x, [x_labels.index(label) for label in batch + left + inner]), (*x_batch, n, k))
+    y = reshape(permute(y, [y_labels.index(label) for label in batch + inner + right]), (*y_batch, k, m))
+    product = matmul(x, y)
+    sizes = [*product.shape[: len(batch)], *(x_sizes[label] for label in left), *(y_sizes[label] for label in right)]
+    return reshape(product, sizes), "".join(batch + left + right)
+
+
+def _aligned(x, labels, every):
+    """Return `x` with its dims in the order of `every`, of size 1 where it has no such label."""
+    x = permute(x, [labels.index(label) for label in every if label in labels])
+    sizes = iter(x.shape)
+    return reshape(x, [next(sizes) if label in labels else 1 for label in every])
+
+
+def einsum(equation, *operands):
+    """Return a sum of products by Einstein's convention, as ``einsum("bij,bjk->bik", x, y)``.
+
+    Operands are contracted from left to right, each pair as one batched matrix product.
+
+    Parameters
+    ----------
+    equation : str
+        A letter for each dim of each operand, ``...`` for dims that are broadcast; after ``->`` the dims of the result. Without it
+        those are the letters that come once, in alphabetical order.
+    *operands : Tensor
+
+    Raises
+    ------
+    RuntimeError
+        An equation that does not fit the operands.
+    """
+    operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], tuple | list) else list(operands)
+    terms, output = _einsum_terms(equation, operands)
+    pairs = [_without_repeats(x, labels) for x, labels in zip(operands, terms)]
+    out, labels = pairs[0]
+    for i, (y, y_labels) in enumerate(pairs[1:], 1):
+        later = set(output).union(*(other for _, other in pairs[i + 1 :]))
+        out, labels = _contracted(out, labels, y, y_labels, later)
+    out, labels = _summed_except(out, labels, set(output))
+    return permute(out, [labels.index(label) for label in output]) if labels != output else out

@@ -1,10 +1,14 @@
 """Losses. What a loss compares must agree in shape: nothing is broadcast."""
 
+import math
+
 import numpy as np
 
 from ..engine import Variable, primitive
 from ..kernels import loss as kernels
-from .elementwise import abs, div, exp, mul, neg, square, sub
+from .activation import logsigmoid, softplus
+from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, mul, neg, square, sub, where
+from .norm import cosine_similarity, pairwise_distance
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 
@@ -245,3 +249,208 @@ def l1_loss(x, target, reduction="mean"):
     """Absolute error, ``abs(x - target)``; its derivative at 0 is 0."""
     check_same_shape(x, target, "l1_loss")
     return _reduced(abs(sub(x, target)), reduction, "l1_loss")
+
+
+@primitive
+def _huber(x, *, delta):
+    size = np.abs(x)
+    return np.where(size < delta, x * x * x.dtype.type(0.5), (size - x.dtype.type(0.5 * delta)) * x.dtype.type(delta))
+
+
+_huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))
+
+
+def huber_loss(x, target, reduction="mean", delta=1.0):
+    """Squared error near 0, absolute beyond: ``d**2 / 2`` where ``abs(d) < delta``, else ``delta * (abs(d) - delta / 2)``.
+
+    References
+    ----------
+    P. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964) 73-101.
+    """
+    check_same_shape(x, target, "huber_loss")
+    if delta <= 0:
+        raise ValueError(f"huber_loss(): delta must be positive (delta={delta})")
+    return _reduced(_huber(sub(x, target), delta=delta), reduction, "huber_loss")
+
+
+def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+    """`huber_loss` with ``delta=beta`` divided by `beta`; for ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083)."""
+    check_same_shape(x, target, "smooth_l1_loss")
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss(): beta must not be negative (beta={beta})")
+    d = sub(x, target)
+    return _reduced(div(_huber(d, delta=beta), beta) if beta else abs(d), reduction, "smooth_l1_loss")
+
+
+# ------------------------------------------------------------------------------------ probabilities
+
+
+def binary_cross_entropy(x, target, weight=None, reduction="mean"):
+    """Cross-entropy of probabilities, ``-(target * log(x) + (1 - target) * log(1 - x))``, each logarithm at least -100.
+
+    Parameters
+    ----------
+    x : Tensor
+        Probabilities, from 0 to 1; for logits use `binary_cross_entropy_with_logits`.
+    target : Tensor of the shape of `x`, from 0 to 1
+    weight : Tensor, optional
+        A factor for each element, broadcast against `x`.
+    reduction : {'mean', 'sum', 'none'}
+    """
+    check_same_shape(x, target, "binary_cross_entropy")
+    if x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):
+        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {x.data.min()}, largest {x.data.max()}); "
+                           "logits are for binary_cross_entropy_with_logits()")
+    losses = neg(add(mul(target, _log_from(x)), mul(sub(1, target), _log_from(sub(1, x)))))
+    return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
+
+
+@primitive
+def _log_from(x):
+    """Return ``max(log(x), -100)``."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(x), -100)
+
+
+_log_from.defvjp(lambda g, out, x: div(g, clamp(x, min=1e-12)))
+
+
+def binary_cross_entropy_with_logits(x, target, weight=None, reduction="mean", pos_weight=None):
+    """Cross-entropy of ``sigmoid(x)``, ``(1 - target) * x + log(1 + exp(-x))`` in a form that never overflows.
+
+    Parameters
+    ----------
+    x : Tensor
+        Logits.
+    target : Tensor of the shape of `x`, from 0 to 1
+    weight : Tensor, optional
+        A factor for each element, broadcast against `x`.
+    reduction : {'mean', 'sum', 'none'}
+    pos_weight : Tensor, optional
+        A factor for the positive part, broadcast against `x` (one entry per class).
+    """
+    check_same_shape(x, target, "binary_cross_entropy_with_logits")
+    if pos_weight is None:
+        losses = sub(softplus(x, 1.0, math.inf), mul(target, x))
+    else:
+        factor = add(mul(sub(pos_weight, 1), target), 1)
+        losses = sub(mul(sub(1, target), x), mul(logsigmoid(x), factor))
+    return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy_with_logits")
+
+
+@primitive
+def _plogp(x):
+    """Return ``x * log(x)``, and 0 where x is 0."""
+    return x * np.log(np.where(x == 0, 1, x))
+
+
+_plogp.defvjp(lambda g, out, x: mul(g, add(log(x), 1)))
+
+
+def kl_div(x, target, reduction="mean", log_target=False):
+    """Kullback-Leibler divergence from log-probabilities `x` to `target`, ``target * (log(target) - x)``.
+
+    Parameters
+    ----------
+    x : Tensor
+        Log-probabilities.
+    target : Tensor of the shape of `x`
+        Probabilities (those that are 0 count nothing), or log-probabilities with `log_target`.
+    reduction : {'mean', 'batchmean', 'sum', 'none'}
+        'batchmean', the divergence itself, divides the sum by the size of dim 0; 'mean' by the number of elements.
+    """
+    check_same_shape(x, target, "kl_div")
+    losses = mul(exp(target), sub(target, x)) if log_target else sub(_plogp(target), mul(target, x))
+    if reduction == "batchmean":
+        return div(sum(losses), float(x.shape[0] if x.ndim else 1))
+    return _reduced(losses, reduction, "kl_div")
+
+
+def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood of normal distributions, ``(log(var) + (x - target)**2 / var) / 2`` with var at least `eps`.
+
+    The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
+    """
+    check_same_shape(x, target, "gaussian_nll_loss")
+    var = add(var, np.maximum(var.data, eps) - var.data)
+    losses = mul(add(log(var), div(square(sub(x, target)), var)), 0.5)
+    return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
+
+
+def poisson_nll_loss(x, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
+    """Negative log-likelihood of Poisson distributions, ``exp(x) - target * x``, or ``x - target * log(x + eps)``.
+
+    `full` adds Stirling's approximation of ``log(target!)`` for targets above 1.
+    """
+    check_same_shape(x, target, "poisson_nll_loss")
+    losses = sub(exp(x), mul(target, x)) if log_input else sub(x, mul(target, log(add(x, eps))))
+    if full:
+        t = where(target.data > 1, target, 1.0)
+        stirling = add(sub(mul(t, log(t)), t), mul(log(mul(t, 2 * math.pi)), 0.5))
+        losses = add(losses, where(target.data > 1, stirling, 0.0))
+    return _reduced(losses, reduction, "poisson_nll_loss")
+
+
+# ------------------------------------------------------------------------------------ margins
+
+
+@primitive
+def _hinge(x):
+    return np.maximum(x, 0)
+
+
+_hinge.defvjp(lambda g, out, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
+
+
+def hinge_embedding_loss(x, target, margin=1.0, reduction="mean"):
+    """``x`` where the target is 1 and ``max(margin - x, 0)`` where it is -1 (with derivative -1 at the kink)."""
+    check_same_shape(x, target, "hinge_embedding_loss")
+    near, far = where(target.data == 1, x, 0.0), where(target.data == -1, _hinge(sub(margin, x)), 0.0)
+    return _reduced(add(near, far), reduction, "hinge_embedding_loss")
+
+
+def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
+    """``max(-target * (input1 - input2) + margin, 0)``: the target says which is to rank higher, 1 or -1."""
+    check_same_shape(input1, input2, "margin_ranking_loss")
+    losses = _hinge(add(mul(neg(target), sub(input1, input2)), margin))
+    return _reduced(losses, reduction, "margin_ranking_loss")
+
+
+def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
+    """``1 - cos`` of two vectors where the target is 1, ``max(cos - margin, 0)`` where it is -1."""
+    check_same_shape(input1, input2, "cosine_embedding_loss")
+    cosine = cosine_similarity(input1, input2, -1)
+    check_same_shape(cosine, target, "cosine_embedding_loss")
+    positive, negative = target.data == 1, target.data == -1
+    losses = where(positive, sub(1, cosine), where(negative, _hinge(sub(cosine, margin)), 0.0))
+    return _reduced(losses, reduction, "cosine_embedding_loss")
+
+
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, reduction="mean"):
+    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with the p-norm distance of `pairwise_distance`."""
+    check_same_shape(anchor, positive, "triplet_margin_loss")
+    check_same_shape(anchor, negative, "triplet_margin_loss")
+    near, far = (pairwise_distance(anchor, x, p, eps) for x in (positive, negative))
+    return _reduced(_hinge(add(sub(near, far), margin)), reduction, "triplet_margin_loss")
+
+
+def soft_margin_loss(x, target, reduction="mean"):
+    """``log(1 + exp(-target * x))`` with a target of 1 or -1."""
+    check_same_shape(x, target, "soft_margin_loss")
+    return _reduced(softplus(neg(mul(target, x)), 1.0, math.inf), reduction, "soft_margin_loss")
+
+
+def multilabel_soft_margin_loss(x, target, weight=None, reduction="mean"):
+    """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
+    losses = binary_cross_entropy_with_logits(x, target, reduction="none")
+    return _reduced(mean(losses if weight is None else mul(losses, weight), -1), reduction, "multilabel_soft_margin_loss")
+
+
+def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    """``sum over c != target of max(margin - x[target] + x[c], 0)**p / C`` for scores `x` of shape (N, C)."""
+    indices, _ = _class_indices(x, target, -1, "multi_margin_loss")
+    losses = _hinge(add(sub(x, unsqueeze(_pick_rows(x, target=indices), 1)), margin))
+    losses = losses if p == 1 else square(losses)
+    losses = losses if weight is None else mul(losses, weight.data[indices][:, None])
+    others = np.arange(x.shape[1]) != indices[:, None]
+    return _reduced(div(sum(where(others, losses, 0.0), 1), float(x.shape[1])), reduction, "multi_margin_loss")

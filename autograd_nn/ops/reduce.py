@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..engine import primitive
-from .elementwise import div, eq, exp, mul, sub, zeros_like
+from .elementwise import div, eq, exp, mul, sub, where, zeros_like
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
@@ -60,11 +60,121 @@ def mean(x, dim=None, keepdim=False, dtype=None):
     return mul(total, 1 / count) if count else div(total, 0.0)
 
 
+# ------------------------------------------------------------------------------------ variance
+
+
+@primitive
+def _var(x, *, dims, keepdim, correction):
+    return x.var(axis=dims, keepdims=keepdim, ddof=correction)
+
+
+@primitive
+def _std(x, *, dims, keepdim, correction):
+    return x.std(axis=dims, keepdims=keepdim, ddof=correction)
+
+
+def _deviations(x, dims, correction):
+    """Return ``(x - mean(x)) / (n - correction)``; NaN where n does not exceed the correction."""
+    freedom = math.prod(x.shape[i] for i in dims) - correction
+    return mul(sub(x, mean(x, dims, keepdim=True)), 1 / freedom if freedom > 0 else math.nan)
+
+
+def _var_rule(g, out, x, dims, keepdim, correction):
+    return mul(_spread(g, x, dims), mul(_deviations(x, dims, correction), 2))
+
+
+def _std_rule(g, out, x, dims, keepdim, correction):
+    at_zero = eq(out, 0)
+    scale = where(at_zero, 0.0, div(g, where(at_zero, 1.0, out)))
+    return mul(_spread(scale, x, dims), _deviations(x, dims, correction))
+
+
+_var.defvjp(_var_rule)
+_std.defvjp(_std_rule)
+
+
+def _variance_settings(x, dim, unbiased, correction, operation):
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
+    return normalized_dims(dim, x.ndim, operation), correction
+
+
+def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """Return the variance over `dim`, ``sum((x - mean)**2) / (n - correction)``.
+
+    Parameters
+    ----------
+    x : Tensor
+    dim : int or tuple of int, optional
+        All dims for None.
+    unbiased : bool, optional
+        The older way to say ``correction=1`` or ``correction=0``.
+    keepdim : bool
+    correction : number
+        Where n does not exceed it, the result is NaN.
+    """
+    dims, correction = _variance_settings(x, dim, unbiased, correction, "var")
+    return _var(x, dims=dims, keepdim=keepdim, correction=correction)
+
+
+def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """Return the square root of `var`; its gradient where all elements are equal is 0."""
+    dims, correction = _variance_settings(x, dim, unbiased, correction, "std")
+    return _std(x, dims=dims, keepdim=keepdim, correction=correction)
+
+
+def var_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """Return `var` and `mean` over the same dims."""
+    return var(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+
+
+def std_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """Return `std` and `mean` over the same dims."""
+    return std(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+
+
+# ------------------------------------------------------------------------------------ truth, counts
+
+
+@primitive
+def _all(x, *, dims, keepdim):
+    return x.all(axis=dims, keepdims=keepdim)
+
+
+@primitive
+def _any(x, *, dims, keepdim):
+    return x.any(axis=dims, keepdims=keepdim)
+
+
+@primitive
+def _count_nonzero(x, *, dims, keepdim):
+    return np.asarray(np.count_nonzero(x, axis=dims, keepdims=keepdim), np.int64)
+
+
+def all(x, dim=None, keepdim=False):
+    """Return whether all elements over `dim` are true (not 0)."""
+    return _all(x, dims=normalized_dims(dim, x.ndim, "all"), keepdim=keepdim)
+
+
+def any(x, dim=None, keepdim=False):
+    """Return whether any element over `dim` is true (not 0)."""
+    return _any(x, dims=normalized_dims(dim, x.ndim, "any"), keepdim=keepdim)
+
+
+def count_nonzero(x, dim=None, keepdim=False):
+    """Return the number of elements over `dim` that are not 0 (int64)."""
+    return _count_nonzero(x, dims=normalized_dims(dim, x.ndim, "count_nonzero"), keepdim=keepdim)
+
+
 # ------------------------------------------------------------------------------------ extremes
 
 
 def _check_not_empty(x, dims, operation):
-    if any(x.shape[i] == 0 for i in dims):
+    if 0 in [x.shape[i] for i in dims]:
         raise RuntimeError(f"{operation}(): cannot reduce over no elements (x.shape={x.shape}, dim={dims})")
 
 

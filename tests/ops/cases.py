@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_nn import Tensor
-from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, pool, random, recurrent, reduce, shape
+from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, norm, pad, pool, random, recurrent, reduce, scan, shape
 
 table: list["Case"] = []
 
@@ -182,7 +182,74 @@ for dim in (0, 1, -1):
 case("softmax of 0-d", lambda x: reduce.softmax(x, 0), ("normal",))
 case("softmax of nothing", lambda x: reduce.softmax(x, 1), ("normal", 0, 3))
 
+for function in (reduce.var, reduce.std):
+    for dim, settings in [(None, {}), (1, {"keepdim": True}), ((0, 2), {"correction": 0}), (-1, {"unbiased": False})]:
+        case(f"{function.__name__}({dim}, {settings})", lambda x, f=function, d=dim, k=settings: f(x, d, **k), ("normal", 2, 3, 2))
+case("var_mean", lambda x: reduce.var_mean(x, 0), ("normal", 3, 2))
+case("std_mean", lambda x: reduce.std_mean(x, 0), ("normal", 3, 2))
+
+# ------------------------------------------------------------------------------------ along a dim
+
+for dim in (0, -1):
+    case(f"cumsum({dim})", lambda x, d=dim: scan.cumsum(x, d), ("normal", 3, 4))
+    case(f"cumprod({dim})", lambda x, d=dim: scan.cumprod(x, d), ("normal", 3, 4))
+case("cumprod with zeros", lambda x: scan.cumprod(x * np.array([1, 0, 1, 0, 1]), 1), ("normal", 2, 5))
+case("cumprod of nothing", lambda x: scan.cumprod(x, 1), ("normal", 2, 0))
+case("recurrence", lambda a, b: scan._recurrence(a, b, dim=1), ("normal", 2, 4), ("normal", 2, 4))
+for dim, keepdim in [(None, False), (0, True), ((0, 2), False), (-1, False)]:
+    case(f"prod({dim}, {keepdim})", lambda x, d=dim, k=keepdim: scan.prod(x, d, k), ("normal", 2, 3, 2))
+case("prod with a zero", lambda x: scan.prod(x * np.array([1, 0, 1])), ("normal", 3))
+case("prod with zeros", lambda x: scan.prod(x * np.array([[0, 0, 1], [1, 1, 1]]), 1), ("normal", 2, 3))
+case("prod of 0-d", scan.prod, ("normal",))
+case("prod of nothing", scan.prod, ("normal", 0))
+case("logcumsumexp", lambda x: scan.logcumsumexp(x, 1), ("normal", 2, 4))
+case("sort", lambda x: scan.sort(x, 0), ("apart", 4, 3))
+case("sort, descending", lambda x: scan.sort(x, descending=True), ("apart", 2, 4))
+case("sort of 0-d", scan.sort, ("normal",))
+case("topk", lambda x: scan.topk(x, 2), ("apart", 2, 4))
+case("topk, smallest", lambda x: scan.topk(x, 2, 0, largest=False), ("apart", 4, 2))
+case("topk(0)", lambda x: scan.topk(x, 0), ("apart", 2, 4))
+case("kthvalue", lambda x: scan.kthvalue(x, 2, 0, True), ("apart", 4, 2))
+case("median", scan.median, ("apart", 2, 4))
+case("median(0)", lambda x: scan.median(x, 0), ("apart", 4, 2))
+
+# ------------------------------------------------------------------------------------ norms
+
+_running = Tensor([0.1, -0.2, 0.3], dtype=np.float32), Tensor([0.5, 1.0, 2.0], dtype=np.float32)
+
+
+def running(x):
+    return [s.to(x.dtype) for s in _running]
+
+
+case("batch_norm", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 4, 3), ("normal", 3), ("normal", 3))
+case("batch_norm of images", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 2, 3, 2, 2), ("normal", 3), ("normal", 3))
+case("batch_norm without weight", lambda x: norm.batch_norm(x, None, None, training=True), ("normal", 2, 2, 3))
+case("batch_norm, evaluating", lambda x, w, b: norm.batch_norm(x, *running(x), w, b), ("normal", 2, 3, 2), ("normal", 3), ("normal", 3))
+case("batch_norm, evaluating, without weight", lambda x: norm.batch_norm(x, *running(x)), ("normal", 2, 3))
+case("batch_norm of nothing", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 0, 3), ("normal", 3), ("normal", 3))
+case("layer_norm", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 2, 3, 4), ("normal", 4), ("normal", 4))
+case("layer_norm of two dims", lambda x, w, b: norm.layer_norm(x, (3, 2), w, b), ("normal", 2, 3, 2), ("normal", 3, 2), ("normal", 3, 2))
+case("layer_norm without weight", lambda x: norm.layer_norm(x, (4,)), ("normal", 2, 4))
+case("layer_norm of one row", lambda x, w: norm.layer_norm(x, (4,), w), ("normal", 4), ("normal", 4))
+case("layer_norm of nothing", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 0, 4), ("normal", 4), ("normal", 4))
+case("group_norm", lambda x, w, b: norm.group_norm(x, 2, w, b), ("normal", 2, 4, 3), ("normal", 4), ("normal", 4))
+case("instance_norm", lambda x, w, b: norm.instance_norm(x, weight=w, bias=b), ("normal", 2, 2, 3), ("normal", 2), ("normal", 2))
+case("rms_norm", lambda x, w: norm.rms_norm(x, (4,), w), ("normal", 2, 3, 4), ("normal", 4))
+case("local_response_norm", lambda x: norm.local_response_norm(x, 3, 0.5), ("normal", 2, 4, 3))
+for p in (2, 1, np.inf, -np.inf, 3, 1.5, "fro"):
+    case(f"norm({p})", lambda x, p=p: norm.norm(x, p), ("apart", 3, 2))
+    case(f"norm({p}, 1)", lambda x, p=p: norm.norm(x, p, 1, True), ("apart", 3, 2))
+case("normalize", norm.normalize, ("normal", 2, 3))
+case("cosine_similarity", norm.cosine_similarity, ("normal", 2, 3), ("normal", 1, 3))
+case("pairwise_distance", norm.pairwise_distance, ("normal", 2, 3), ("normal", 2, 3))
+case("cdist", norm.cdist, ("normal", 2, 3), ("normal", 4, 3))
+
 # ------------------------------------------------------------------------------------ shape
+
+for mode in ("reflect", "replicate", "circular"):
+    case(f"pad({mode})", lambda x, m=mode: pad.pad(x, (2, 1, 0, 2), m), ("normal", 1, 2, 3, 4))
+case("pad(constant)", lambda x: pad.pad(x, (2, -1, 0, 1), value=3.0), ("normal", 2, 3, 4))
 
 case("cast", lambda x: shape.to_dtype(x, x.dtype) * x, ("normal", 3))
 case("cast to float32 and back", lambda x: shape.cast(x, dtype=np.dtype(x.dtype)), ("normal", 3))
@@ -278,6 +345,24 @@ case("linear", linalg.linear, ("normal", 3, 2), ("normal", 4, 2), ("normal", 4))
 case("linear without bias", linalg.linear, ("normal", 2, 3, 2), ("normal", 4, 2))
 case("linear of nothing", linalg.linear, ("normal", 0, 2), ("normal", 4, 2), ("normal", 4))
 
+case("mm", linalg.mm, ("normal", 2, 3), ("normal", 3, 2))
+case("bmm", linalg.bmm, ("normal", 2, 2, 3), ("normal", 2, 3, 1))
+case("mv", linalg.mv, ("normal", 2, 3), ("normal", 3))
+case("dot", linalg.dot, ("normal", 3), ("normal", 3))
+case("outer", linalg.outer, ("normal", 2), ("normal", 3))
+case("addmm", lambda b, x, y: linalg.addmm(b, x, y, beta=2, alpha=0.5), ("normal", 2), ("normal", 3, 2), ("normal", 2, 2))
+case("baddbmm", linalg.baddbmm, ("normal", 2, 1, 2), ("normal", 2, 3, 2), ("normal", 2, 2, 2))
+case("trace", linalg.trace, ("normal", 2, 3))
+case("tensordot", linalg.tensordot, ("normal", 2, 3, 2), ("normal", 3, 2, 4))
+case("tensordot of dims", lambda x, y: linalg.tensordot(x, y, ([0, -1], [1, 0])), ("normal", 2, 3, 2), ("normal", 2, 2, 4))
+for equation, *shapes in (
+    ("ij,jk->ik", (2, 3), (3, 2)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 1)), ("ij,jk", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("ij->", (2, 3)),
+    ("ii->i", (3, 3)), ("ii", (3, 3)), ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("bhqd,bhkd->bhqk", (1, 2, 2, 3), (1, 2, 3, 3)),
+    ("...ij,...jk->...ik", (2, 2, 3), (3, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)), ("ijk,k->ij", (2, 3, 2), (2,)),
+    ("bn,anm,bm->ba", (2, 2), (3, 2, 3), (2, 3)), ("ij,kj->j", (2, 3), (3, 3)), ("ij,jk->ik", (2, 1), (3, 2)), ("...,...", (2, 3), (3,)),
+):  # fmt: skip
+    case(f"einsum({equation}) {shapes}", lambda *xs, e=equation: linalg.einsum(e, *xs), *(("normal", *dims) for dims in shapes))
+
 # ------------------------------------------------------------------------------------ convolution, pooling
 
 case("conv2d", conv.conv2d, ("normal", 2, 2, 4, 5), ("normal", 3, 2, 3, 2), ("normal", 3))
@@ -357,6 +442,30 @@ case("cross_entropy_input", lambda g, x: loss._cross_entropy_rows_input(
     g, x, target=np.array([1, -1, 0]), logsumexp=np.log(np.exp(x.data).sum(1))), ("normal", 3), ("normal", 3, 3))  # fmt: skip
 case("one_hot_rows", lambda g: loss._one_hot_rows(g, target=np.array([1, -1, 0]), classes=2), ("normal", 3))
 case("pick_rows", lambda x: loss._pick_rows(x, target=np.array([1, -1, 0])), ("normal", 3, 2))
+
+for reduction in ("mean", "sum", "none"):
+    for function in (loss.huber_loss, loss.smooth_l1_loss):
+        case(f"{function.__name__}({reduction})", lambda x, t, f=function, r=reduction: f(x, t, r, 0.7), ("normal", 4), ("normal", 4))
+    case(f"binary_cross_entropy({reduction})", lambda x, t, r=reduction: loss.binary_cross_entropy(x * x, t, reduction=r), ("unit", 4), ("unit", 4))
+    case(f"binary_cross_entropy_with_logits({reduction})", lambda x, t, r=reduction: loss.binary_cross_entropy_with_logits(x, t, reduction=r),
+         ("normal", 4), ("unit", 4))  # fmt: skip
+    case(f"kl_div({reduction})", lambda x, t, r=reduction: loss.kl_div(x, t, r), ("normal", 4), ("positive", 4))
+case("binary_cross_entropy, weighted", lambda x, t, w: loss.binary_cross_entropy(x * x, t, w), ("unit", 2, 3), ("unit", 2, 3), ("positive", 3))
+case("binary_cross_entropy_with_logits, weighted", loss.binary_cross_entropy_with_logits, ("normal", 2, 3), ("unit", 2, 3), ("positive", 3))
+case("binary_cross_entropy_with_logits, pos_weight", lambda x, t, w: loss.binary_cross_entropy_with_logits(x, t, pos_weight=w),
+     ("normal", 2, 3), ("unit", 2, 3), ("positive", 3))  # fmt: skip
+case("kl_div(batchmean, log_target)", lambda x, t: loss.kl_div(x, t, "batchmean", True), ("normal", 2, 3), ("normal", 2, 3))
+case("gaussian_nll_loss", loss.gaussian_nll_loss, ("normal", 4), ("normal", 4), ("positive", 4))
+case("poisson_nll_loss", loss.poisson_nll_loss, ("normal", 4), ("positive", 4))
+case("poisson_nll_loss, full", lambda x, t: loss.poisson_nll_loss(x, t, False, True), ("positive", 4), ("positive", 4))
+_signs = np.array([1, -1, -1, 1])
+case("hinge_embedding_loss", loss.hinge_embedding_loss, ("normal", 4), _signs)
+case("margin_ranking_loss", loss.margin_ranking_loss, ("normal", 4), ("normal", 4), _signs)
+case("cosine_embedding_loss", loss.cosine_embedding_loss, ("normal", 4, 3), ("normal", 4, 3), _signs)
+case("triplet_margin_loss", loss.triplet_margin_loss, ("normal", 4, 3), ("normal", 4, 3), ("normal", 4, 3))
+case("soft_margin_loss", loss.soft_margin_loss, ("normal", 4), _signs)
+case("multilabel_soft_margin_loss", loss.multilabel_soft_margin_loss, ("normal", 4, 3), ("unit", 4, 3))
+case("multi_margin_loss", loss.multi_margin_loss, ("normal", 4, 3), ("integers", 3, 4))
 
 # ------------------------------------------------------------------------------------ dropout
 

@@ -1,0 +1,259 @@
+"""Running sums and products, and orders: what goes along a dim element by element.
+
+The derivative of a running product is a first-order linear recurrence, and so is the derivative of such a recurrence: with
+``y[i] = b[i] + a[i] y[i-1]`` and the adjoint recurrence ``l[i] = h[i] + a[i+1] l[i+1]`` that runs backward, the gradients
+are ``l`` in b and ``l[i] y[i-1]`` in a. No division occurs, so zeros are no special case.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import primitive, wrap
+from .elementwise import mul
+from .index import _integers, take_along_dim
+from .reduce import _spread
+from .shape import _narrow, _pad_constant, flip, normalized_dim, normalized_dims, permute, reshape, squeeze, to_dtype
+
+# ------------------------------------------------------------------------------------ sums and products
+
+
+@primitive
+def _cumsum(x, *, dim, reverse):
+    dtype = np.int64 if x.dtype.kind in "iub" else None
+    return np.flip(np.flip(x, dim).cumsum(dim, dtype), dim) if reverse else x.cumsum(dim, dtype)
+
+
+_cumsum.defvjp(lambda g, out, x, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
+
+
+def cumsum(x, dim, dtype=None):
+    """Return the running sum along `dim`; integers and booleans are summed as int64."""
+    x = x if dtype is None else to_dtype(x, dtype)
+    dim = normalized_dim(dim, x.ndim, "cumsum")
+    return _cumsum(x, dim=dim, reverse=False) if x.ndim else x
+
+
+@primitive
+def _recurrence(a, b, *, dim):
+    """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along `dim` and ``y[-1] = 0``."""
+    out = b.copy()
+    coefficients, rows = np.moveaxis(a, dim, 0), np.moveaxis(out, dim, 0)
+    for i in range(1, len(rows)):
+        rows[i] += coefficients[i] * rows[i - 1]
+    return out
+
+
+def _moved(x, dim, step):
+    """Return `x` moved by one place along `dim`, forward or backward, with a 0 coming in."""
+    size = x.shape[dim]
+    if size == 0:
+        return x
+    widths = [(0, 0)] * x.ndim
+    widths[dim] = (1, 0) if step > 0 else (0, 1)
+    part = _narrow(x, dim=dim, start=0, stop=size - 1) if step > 0 else _narrow(x, dim=dim, start=1, stop=size)
+    return _pad_constant(part, widths=tuple(widths), value=0)
+
+
+def _adjoint(h, a, dim):
+    """Return l with ``l[i] = h[i] + a[i+1] l[i+1]``."""
+    return flip(_recurrence(flip(_moved(a, dim, -1), dim), flip(h, dim), dim=dim), dim)
+
+
+_recurrence.defvjp(
+    lambda h, out, a, b, dim: mul(_adjoint(h, a, dim), _moved(out, dim, 1)),
+    lambda h, out, a, b, dim: _adjoint(h, a, dim),
+)
+
+
+@primitive
+def _cumprod(x, *, dim):
+    return x.cumprod(dim, np.int64 if x.dtype.kind in "iub" else None)
+
+
+def _product_before(x, dim):
+    """Return the product of the elements before each one along `dim` (1 for the first)."""
+    widths = [(0, 0)] * x.ndim
+    widths[dim] = (1, 0)
+    before = _pad_constant(_narrow(x, dim=dim, start=0, stop=x.shape[dim] - 1), widths=tuple(widths), value=1)
+    return _cumprod(before, dim=dim)
+
+
+_cumprod.defvjp(
+    lambda g, out, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g
+)
+
+
+def cumprod(x, dim, dtype=None):
+    """Return the running product along `dim`; the gradient is exact where elements are 0."""
+    x = x if dtype is None else to_dtype(x, dtype)
+    dim = normalized_dim(dim, x.ndim, "cumprod")
+    return _cumprod(x, dim=dim) if x.ndim else x
+
+
+@primitive
+def _prod(x):
+    """Return the product over the last dim."""
+    return x.prod(axis=-1, dtype=np.int64 if x.dtype.kind in "iub" else None)
+
+
+def _prod_rule(g, out, x):
+    last = x.ndim - 1
+    if not x.shape[last]:
+        return x
+    others = mul(_product_before(x, last), flip(_product_before(flip(x, last), last), last))
+    return mul(_spread(g, x, (last,)), others)
+
+
+_prod.defvjp(_prod_rule)
+
+
+def prod(x, dim=None, keepdim=False, dtype=None):
+    """Return the product over `dim` (all dims for None).
+
+    The gradient of an element is the product of the others: ``[6, 0, 0]``-like results come out where there is a 0, not NaN.
+    """
+    x = x if dtype is None else to_dtype(x, dtype)
+    dims = normalized_dims(dim, x.ndim, "prod")
+    kept = [i for i in range(x.ndim) if i not in dims]
+    shape = [n for i, n in enumerate(x.shape) if i not in dims]
+    count = math.prod(x.shape[i] for i in dims)
+    if dims != (x.ndim - 1,):
+        x_last = x if dims == tuple(range(x.ndim)) else permute(x, (*kept, *dims))
+        x_last = reshape(x_last, (*shape, count))
+    else:
+        x_last = x
+    out = _prod(x_last)
+    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
+
+
+def logcumsumexp(x, dim):
+    """Return the logarithm of the running sum of exponentials along `dim`."""
+    peak = wrap(np.maximum(x.data.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
+    return (cumsum((x - peak).exp(), dim)).log() + peak
+
+
+# ------------------------------------------------------------------------------------ order
+
+
+class Ordered(NamedTuple):
+    """Values and where they came from along the dim."""
+
+    values: Any
+    indices: Any
+
+
+@primitive
+def _argsort(x, *, dim, descending):
+    if descending:
+        return x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
+    return np.argsort(x, dim, kind="stable")
+
+
+def argsort(x, dim=-1, descending=False, stable=True):
+    """Return the indices (int64) that sort `x` along `dim`, equal elements in their order; NaN counts as largest."""
+    dim = normalized_dim(dim, x.ndim, "argsort")
+    return _argsort(x if x.ndim else reshape(x, (1,)), dim=dim, descending=descending).reshape(x.shape)
+
+
+def sort(x, dim=-1, descending=False, stable=True):
+    """Return ``(values, indices)`` of `x` sorted along `dim`; equal elements keep their order, NaN counts as largest."""
+    indices = argsort(x, dim, descending)
+    return Ordered(take_along_dim(x, indices, dim), indices)
+
+
+@primitive
+def _top_indices(x, *, k, dim, largest):
+    if k == 0:
+        return np.zeros([0 if i == dim else n for i, n in enumerate(x.shape)], np.int64)
+    order = _argsort.forward(x, dim=dim, descending=largest)
+    return np.ascontiguousarray(order[(slice(None),) * dim + (slice(k),)])
+
+
+def topk(x, k, dim=-1, largest=True, sorted=True):
+    """Return ``(values, indices)`` of the `k` largest (or smallest) elements along `dim`, the largest first.
+
+    Among equals the first one is taken, and gets the gradient.
+    """
+    dim = normalized_dim(dim, x.ndim, "topk")
+    size = x.shape[dim] if x.ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError(f"topk(): k must be from 0 to the size {size} of dim {dim} (k={k}, x.shape={x.shape})")
+    if not x.ndim:
+        return Ordered(reshape(x, ()), wrap(np.zeros((), np.int64)))
+    indices = _top_indices(x, k=k, dim=dim, largest=largest)
+    return Ordered(take_along_dim(x, indices, dim), indices)
+
+
+def kthvalue(x, k, dim=-1, keepdim=False):
+    """Return ``(values, indices)`` of the `k`-th smallest element along `dim` (from 1)."""
+    dim = normalized_dim(dim, x.ndim, "kthvalue")
+    size = x.shape[dim] if x.ndim else 1
+    if not 1 <= k <= size:
+        raise RuntimeError(f"kthvalue(): k must be from 1 to the size {size} of dim {dim} (k={k}, x.shape={x.shape})")
+    indices = argsort(x, dim)
+    if not x.ndim:
+        return Ordered(x, indices)
+    indices = _narrow(indices, dim=dim, start=k - 1, stop=k)
+    values = take_along_dim(x, indices, dim)
+    return Ordered(values, indices) if keepdim else Ordered(squeeze(values, dim), squeeze(indices, dim))
+
+
+def median(x, dim=None, keepdim=False):
+    """Return the median, of an even number of elements the lower one of the middle; along a dim ``(values, indices)``.
+
+    The gradient goes to one element. NaN is returned where there is one.
+    """
+    if dim is None:
+        flat = reshape(x, (math.prod(x.shape),))
+        return median(flat, 0)[0] if flat.shape[0] else wrap(np.asarray(math.nan, x.dtype))
+    dim = normalized_dim(dim, x.ndim, "median")
+    size = x.shape[dim] if x.ndim else 1
+    if size == 0:
+        raise RuntimeError(f"median(): cannot reduce over no elements (x.shape={x.shape}, dim={dim})")
+    order = argsort(x, dim)
+    if not x.ndim:
+        return Ordered(x, order)
+    middle = _narrow(order, dim=dim, start=(size - 1) // 2, stop=(size + 1) // 2)
+    if x.dtype.kind == "f":
+        isnan = np.isnan(x.data)
+        nan_at = np.argmax(isnan, dim, keepdims=True)
+        middle = wrap(np.where(isnan.any(dim, keepdims=True), nan_at, middle.data))
+    values = take_along_dim(x, middle, dim)
+    return Ordered(values, middle) if keepdim else Ordered(squeeze(values, dim), squeeze(middle, dim))
+
+
+# ------------------------------------------------------------------------------------ sets and bins
+
+
+def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """Return the different elements of `x`, sorted; not differentiable.
+
+    Returns
+    -------
+    Tensor, or a tuple
+        With `return_inverse` the index of each element among them, with `return_counts` how often each occurs.
+    """
+    values, inverse, counts = np.unique(x.data, return_inverse=True, return_counts=True, axis=dim)
+    shape = x.shape if dim is None else (x.shape[dim],)
+    results = [wrap(values)]
+    results += [wrap(inverse.reshape(shape).astype(np.int64))] if return_inverse else []
+    results += [wrap(counts.astype(np.int64))] if return_counts else []
+    return tuple(results) if len(results) > 1 else results[0]
+
+
+def bincount(x, weights=None, minlength=0):
+    """Return how often (or with what total weight) each integer from 0 occurs in a 1-D tensor; not differentiable."""
+    array = _integers(x, "bincount", "x")
+    if array.ndim != 1 or (array.size and array.min() < 0):
+        raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
+    return wrap(np.bincount(array, None if weights is None else weights.data, minlength))
+
+
+def histc(x, bins=100, min=0, max=0):
+    """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
+    array = x.data
+    low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
+    low, high = (low - 1, high + 1) if low == high else (low, high)
+    return wrap(np.histogram(array, bins, (low, high))[0].astype(x.dtype))
