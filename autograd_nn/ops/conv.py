@@ -12,6 +12,8 @@ import numpy as np
 
 from ..engine import primitive
 from ..kernels import conv as kernels
+from .elementwise import add
+from .shape import reshape
 
 # ------------------------------------------------------------------------------------ primitives
 
@@ -155,3 +157,111 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
             raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (x.shape={x.shape}, kernel={kernel}, "
                                f"padding={padding}, dilation={dilation})")
     return _conv2d(x, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
+
+
+def _row(value, name, operation, least=0):
+    """Return a 1-D setting as the pair that it is for images of height 1."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if len(values) != 1 or not isinstance(values[0], int | np.integer) or values[0] < least:
+        raise ValueError(f"{operation}(): {name} must be one integer >= {least} ({name}={value!r})")
+    return (0 if least == 0 else 1), int(values[0])
+
+
+def _check_sequences(x, weight, operation):
+    if x.ndim not in (2, 3) or weight.ndim != 3:
+        raise RuntimeError(f"{operation}(): expects x of 2 or 3 dims and weight of 3 (x.shape={x.shape}, weight.shape={weight.shape})")
+
+
+def _as_images(x):
+    return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
+
+
+def _as_sequences(x):
+    return reshape(x, (*x.shape[:-2], x.shape[-1]))
+
+
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve sequences with a bank of filters: `conv2d` of images of height 1.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_in, L) or (C_in, L)
+    weight : Tensor of shape (C_out, C_in / groups, k)
+    bias : Tensor of shape (C_out,), optional
+    stride, dilation, groups : int
+    padding : int, 'valid' or 'same'
+
+    Returns
+    -------
+    Tensor of shape (N, C_out, OL)
+        ``OL = floor((L + 2 p - d (k - 1) - 1) / s) + 1``
+    """
+    _check_sequences(x, weight, "conv1d")
+    padding = padding if isinstance(padding, str) else _row(padding, "padding", "conv1d")
+    stride, dilation = _row(stride, "stride", "conv1d", 1), _row(dilation, "dilation", "conv1d", 1)
+    return _as_sequences(conv2d(_as_images(x), _as_images(weight), bias, stride, padding, dilation, groups))
+
+
+def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Transposed convolution: the adjoint of `conv2d` with the same weight and settings, which enlarges images.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
+    weight : Tensor of shape (C_in, C_out / groups, kH, kW)
+    bias : Tensor of shape (C_out,), optional
+    stride, padding, dilation : int or (int, int)
+    output_padding : int or (int, int)
+        Rows and columns added below and to the right; smaller than `stride` or `dilation`.
+    groups : int
+
+    Returns
+    -------
+    Tensor of shape (N, C_out, OH, OW)
+        ``OH = (H - 1) s - 2 p + d (kH - 1) + output_padding + 1``, and OW likewise.
+    """
+    operation = "conv_transpose2d"
+    if x.ndim not in (3, 4) or weight.ndim != 4:
+        raise RuntimeError(f"{operation}(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, weight.shape={weight.shape})")
+    if x.ndim == 3:
+        out = conv_transpose2d(reshape(x, (1, *x.shape)), weight, bias, stride, padding, output_padding, groups, dilation)
+        return reshape(out, out.shape[1:])
+    stride, dilation = pair(stride, "stride", operation, 1), pair(dilation, "dilation", operation, 1)
+    padding, extra = pair(padding, "padding", operation), pair(output_padding, "output_padding", operation)
+    if groups < 1 or x.shape[1] != weight.shape[0] or weight.shape[0] % groups:
+        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
+                           f"{weight.shape[0]} channels, divisible by groups, but got {x.shape[1]} channels instead")
+    _check_dtypes(operation, x, weight, bias)
+    if bias is not None and bias.shape != (weight.shape[1] * groups,):
+        raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={bias.shape}, weight.shape={weight.shape})")
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation (output_padding={extra}, "
+                           f"stride={stride}, dilation={dilation})")
+    size = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
+    )
+    if min(size) < 1:
+        raise RuntimeError(f"{operation}(): the result would be empty (x.shape={x.shape}, weight.shape={weight.shape}, size={size})")
+    margins = tuple((p, p) for p in padding)
+    out = _conv2d_input(x, weight, size=size, stride=stride, padding=margins, dilation=dilation, groups=groups)
+    return out if bias is None else add(out, reshape(bias, (-1, 1, 1)))
+
+
+def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Transposed convolution of sequences: `conv_transpose2d` of images of height 1.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_in, L) or (C_in, L)
+    weight : Tensor of shape (C_in, C_out / groups, k)
+    bias : Tensor of shape (C_out,), optional
+    stride, padding, output_padding, groups, dilation : int
+    """
+    operation = "conv_transpose1d"
+    _check_sequences(x, weight, operation)
+    out = conv_transpose2d(
+        _as_images(x), _as_images(weight), bias, _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
+        _row(output_padding, "output_padding", operation), groups, _row(dilation, "dilation", operation, 1),
+    )  # fmt: skip
+    return _as_sequences(out)

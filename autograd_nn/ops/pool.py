@@ -1,8 +1,15 @@
 """Pooling over sliding windows. Max-pooling gathers at an index that is itself not differentiated."""
 
-from ..engine import primitive
+import math
+
+import numpy as np
+
+from ..engine import primitive, wrap
 from ..kernels import pool as kernels
-from .conv import pair
+from .conv import _as_images, _as_sequences, _row, pair
+from .elementwise import abs, mul, pow, relu, sign
+from .index import scatter
+from .shape import reshape
 
 # ------------------------------------------------------------------------------------ primitives
 
@@ -48,6 +55,46 @@ _avg_pool2d.defvjp(lambda g, out, x, **p: _avg_pool2d_input(g, size=x.shape[2:],
 _avg_pool2d_input.defvjp(lambda h, out, g, size, **p: _avg_pool2d(h, **p))
 
 
+@primitive
+def _max_pool2d_index(x, *, kernel, stride, padding, dilation, ceil_mode):
+    """Return the position of the largest element within each window."""
+    return kernels.max_pool2d(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)[1]
+
+
+@primitive
+def _adaptive_avg_pool2d(x, *, size):
+    return kernels.adaptive_avg_pool2d(x, size=size)
+
+
+@primitive
+def _adaptive_avg_pool2d_input(g, *, size):
+    return kernels.adaptive_avg_pool2d_input(g, size=size)
+
+
+_adaptive_avg_pool2d.defvjp(lambda g, out, x, size: _adaptive_avg_pool2d_input(g, size=x.shape[2:]))
+_adaptive_avg_pool2d_input.defvjp(lambda h, out, g, size: _adaptive_avg_pool2d(h, size=g.shape[2:]))
+
+
+@primitive
+def _adaptive_max_index(x, *, size):
+    """Return the place of the largest element of each window in its flattened plane."""
+    return kernels.adaptive_max_pool2d(x, size=size)[1]
+
+
+@primitive
+def _plane_take(x, index):
+    return kernels.adaptive_max_pool2d_take(x, index)
+
+
+@primitive
+def _plane_put(g, index, *, size):
+    return kernels.adaptive_max_pool2d_put(g, index, size=size)
+
+
+_plane_take.defvjp(lambda g, out, x, index: _plane_put(g, index, size=x.shape[2:]), None)
+_plane_put.defvjp(lambda h, out, g, index, size: _plane_take(h, index), None)
+
+
 # ------------------------------------------------------------------------------------ settings and checks
 
 
@@ -75,7 +122,7 @@ def _batched(pool, x, *arguments):
     return out.reshape(out.shape[1:])
 
 
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Return the largest element of each window.
 
     Ties give the gradient to the first element in row-major order; NaN counts as largest; padding never wins.
@@ -87,6 +134,8 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
         `stride` is `kernel_size` by default; `padding` is at most half of `kernel_size`.
     ceil_mode : bool
         Keep a last window that only partly lies on the image, unless it starts in the padding.
+    return_indices : bool
+        Return also the place of each maximum in its flattened image (int64), for `max_unpool2d`.
 
     Returns
     -------
@@ -94,9 +143,46 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
         ``OH = floor((H + 2 p - d (kH - 1) - 1) / s) + 1`` (rounded up with `ceil_mode`).
     """
     if x.ndim == 3:
-        return _batched(max_pool2d, x, kernel_size, stride, padding, dilation, ceil_mode)
+        out = max_pool2d(reshape(x, (1, *x.shape)), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return tuple(reshape(part, part.shape[1:]) for part in out) if return_indices else reshape(out, out.shape[1:])
     kernel, stride, padding, dilation = _window(x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d")
-    return _max_pool2d(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=bool(ceil_mode))
+    settings = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    if not return_indices:
+        return _max_pool2d(x, **settings, ceil_mode=bool(ceil_mode))
+    index = _max_pool2d_index(x, **settings, ceil_mode=bool(ceil_mode))
+    return _window_take(x, index, **settings), wrap(_flat_places(index.data, x.shape[3], **settings))
+
+
+def _flat_places(index, width, *, kernel, stride, padding, dilation):
+    """Return positions within windows as places in the flattened image."""
+    row, column = np.divmod(index.astype(np.int64), kernel[1])
+    top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]
+    left = np.arange(index.shape[3]) * stride[1] - padding[1]
+    return (top + row * dilation[0]) * width + left + column * dilation[1]
+
+
+def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Return zeros with each maximum put back where `max_pool2d` found it.
+
+    Parameters
+    ----------
+    x, indices : Tensor of shape (N, C, OH, OW)
+        As `max_pool2d` returns them with ``return_indices=True``.
+    kernel_size, stride, padding
+        As for `max_pool2d`.
+    output_size : sequence of int, optional
+        Its last two are H and W; by default the least that was pooled: ``(OH - 1) s - 2 p + k``.
+    """
+    kernel = pair(kernel_size, "kernel_size", "max_unpool2d", 1)
+    stride = kernel if stride is None else pair(stride, "stride", "max_unpool2d", 1)
+    padding = pair(padding, "padding", "max_unpool2d")
+    if output_size is None:
+        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(x.shape[-2:], stride, padding, kernel)]
+    else:
+        size = list(output_size)[-2:]
+    planes = (math.prod(x.shape[:-2]), math.prod(x.shape[-2:]))
+    zeros = wrap(np.zeros((planes[0], math.prod(size)), x.dtype))
+    return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(x, planes)), (*x.shape[:-2], *size))
 
 
 def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
@@ -122,3 +208,96 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
     kernel, stride, padding, _ = _window(x, kernel_size, stride, padding, 1, ceil_mode, "avg_pool2d")
     return _avg_pool2d(x, kernel=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
                        count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
+
+
+def lp_pool2d(x, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """Return ``sum(x**p) ** (1 / p)`` of each window, with ``p=norm_type``; the gradient where the sum is 0 is 0."""
+    kernel = pair(kernel_size, "kernel_size", "lp_pool2d", 1)
+    powers = avg_pool2d(pow(x, norm_type), kernel, stride, 0, ceil_mode)
+    return pow(mul(mul(sign(powers), relu(abs(powers))), float(kernel[0] * kernel[1])), 1 / norm_type)
+
+
+# ------------------------------------------------------------------------------------ windows that tile the image
+
+
+def _target_size(x, output_size, operation):
+    """Return the size of the result; None keeps that of `x`."""
+    sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
+    if len(sizes) != 2 or x.ndim not in (3, 4):
+        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (x.shape={x.shape}, output_size={output_size})")
+    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, x.shape[-2:]))
+    if min(sizes) < 1 or 0 in x.shape[-3:]:
+        raise RuntimeError(f"{operation}(): sizes must be positive (x.shape={x.shape}, output_size={output_size})")
+    return sizes
+
+
+def adaptive_avg_pool2d(x, output_size):
+    """Return the means of windows that tile the image: ``floor(i H / OH)`` to ``ceil((i + 1) H / OH)``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    output_size : int or (int or None, int or None)
+        OH and OW; None keeps H or W.
+    """
+    size = _target_size(x, output_size, "adaptive_avg_pool2d")
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"adaptive_avg_pool2d(): expects a floating-point tensor (dtype={x.dtype})")
+    if x.ndim == 3:
+        return _batched(adaptive_avg_pool2d, x, size)
+    return _adaptive_avg_pool2d(x, size=size)
+
+
+def adaptive_max_pool2d(x, output_size, return_indices=False):
+    """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`; the first of a tie gets the gradient."""
+    size = _target_size(x, output_size, "adaptive_max_pool2d")
+    if x.ndim == 3:
+        out = adaptive_max_pool2d(reshape(x, (1, *x.shape)), size, True)
+        out = tuple(reshape(part, part.shape[1:]) for part in out)
+        return out if return_indices else out[0]
+    index = _adaptive_max_index(x, size=size)
+    out = _plane_take(x, index)
+    return (out, index) if return_indices else out
+
+
+# ------------------------------------------------------------------------------------ sequences
+
+
+def _check_sequence(x, operation):
+    if x.ndim not in (2, 3):
+        raise RuntimeError(f"{operation}(): expects a tensor of 2 or 3 dims (x.shape={x.shape})")
+
+
+def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`."""
+    _check_sequence(x, "max_pool1d")
+    kernel, padding, dilation = (
+        _row(value, name, "max_pool1d", least)
+        for value, name, least in ((kernel_size, "kernel_size", 1), (padding, "padding", 0), (dilation, "dilation", 1))
+    )
+    stride = kernel if stride is None else _row(stride, "stride", "max_pool1d", 1)
+    out = max_pool2d(_as_images(x), kernel, stride, padding, dilation, ceil_mode, return_indices)
+    return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
+
+
+def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`."""
+    _check_sequence(x, "avg_pool1d")
+    kernel, padding = _row(kernel_size, "kernel_size", "avg_pool1d", 1), _row(padding, "padding", "avg_pool1d")
+    stride = kernel if stride is None else _row(stride, "stride", "avg_pool1d", 1)
+    return _as_sequences(avg_pool2d(_as_images(x), kernel, stride, padding, ceil_mode, count_include_pad))
+
+
+def adaptive_avg_pool1d(x, output_size):
+    """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
+    _check_sequence(x, "adaptive_avg_pool1d")
+    size = output_size[0] if isinstance(output_size, tuple | list) else output_size
+    return _as_sequences(adaptive_avg_pool2d(_as_images(x), (1, size)))
+
+
+def adaptive_max_pool1d(x, output_size, return_indices=False):
+    """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
+    _check_sequence(x, "adaptive_max_pool1d")
+    size = output_size[0] if isinstance(output_size, tuple | list) else output_size
+    out = adaptive_max_pool2d(_as_images(x), (1, size), return_indices)
+    return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)

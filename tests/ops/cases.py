@@ -9,7 +9,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_nn import Tensor
-from autograd_nn.ops import activation, conv, elementwise, index, linalg, loss, norm, pad, pool, random, recurrent, reduce, scan, shape
+from autograd_nn.ops import (
+    activation,
+    attention,
+    conv,
+    elementwise,
+    index,
+    linalg,
+    loss,
+    norm,
+    pad,
+    pool,
+    random,
+    recurrent,
+    reduce,
+    resize,
+    scan,
+    shape,
+)
 
 table: list["Case"] = []
 
@@ -404,6 +421,41 @@ _average = {
     "divisor_override": None,
 }
 case("avg_pool2d_input", lambda g: pool._avg_pool2d_input(g, size=(3, 4), **_average), ("normal", 1, 1, 2, 3))
+
+case("conv1d", conv.conv1d, ("normal", 2, 2, 5), ("normal", 3, 2, 3), ("normal", 3))
+case("conv1d, all settings", lambda x, w: conv.conv1d(x, w, None, 2, 1, 2, 2), ("normal", 2, 6), ("normal", 2, 1, 2))
+case("conv_transpose2d", conv.conv_transpose2d, ("normal", 1, 2, 2, 3), ("normal", 2, 2, 3, 2), ("normal", 2))
+case("conv_transpose2d, all settings", lambda x, w, b: conv.conv_transpose2d(x, w, b, (2, 1), 1, (1, 0), 2, (1, 2)),
+     ("normal", 1, 4, 2, 3), ("normal", 4, 1, 3, 3), ("normal", 2))  # fmt: skip
+case("conv_transpose1d", lambda x, w, b: conv.conv_transpose1d(x, w, b, 2, 1, 1), ("normal", 2, 2, 3), ("normal", 2, 3, 3), ("normal", 3))
+case("max_pool2d with indices", lambda x: pool.max_pool2d(x, 3, 2, 1, return_indices=True), ("apart", 1, 2, 4, 5))
+case("max_unpool2d", lambda x: pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2), ("apart", 1, 2, 4, 4))
+case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
+case("adaptive_avg_pool2d", lambda x: pool.adaptive_avg_pool2d(x, (2, 3)), ("normal", 1, 2, 5, 4))
+case("adaptive_avg_pool2d_input", lambda g: pool._adaptive_avg_pool2d_input(g, size=(5, 4)), ("normal", 1, 2, 2, 3))
+case("adaptive_max_pool2d", lambda x: pool.adaptive_max_pool2d(x, (None, 2), True), ("apart", 1, 2, 3, 5))
+case("plane_put", lambda g, i: pool._plane_put(g, i, size=(3, 2)), ("normal", 1, 2, 2, 2), ("integers", 6, 1, 2, 2, 2))
+case("max_pool1d", lambda x: pool.max_pool1d(x, 3, 2, 1, return_indices=True), ("apart", 2, 2, 5))
+case("avg_pool1d", lambda x: pool.avg_pool1d(x, 2, None, 1, True, False), ("normal", 2, 5))
+case("adaptive_avg_pool1d", lambda x: pool.adaptive_avg_pool1d(x, 3), ("normal", 1, 2, 7))
+case("adaptive_max_pool1d", lambda x: pool.adaptive_max_pool1d(x, 3), ("apart", 1, 2, 7))
+for mode in ("nearest", "nearest-exact", "bilinear", "area"):
+    case(f"interpolate({mode})", lambda x, m=mode: resize.interpolate(x, (5, 2), mode=m), ("normal", 1, 2, 3, 4))
+case("interpolate, corners aligned", lambda x: resize.interpolate(x, scale_factor=1.7, mode="linear", align_corners=True), ("normal", 1, 2, 4))
+case("unfold", lambda x: resize.unfold(x, (2, 3), (1, 1), (1, 0), (2, 1)), ("normal", 1, 2, 4, 4))
+case("fold", lambda x: resize.fold(x, (4, 4), 2, 1, 1, 2), ("normal", 1, 8, 9))
+case("pixel_shuffle", lambda x: resize.pixel_shuffle(x, 2), ("normal", 1, 8, 2, 3))
+case("pixel_unshuffle", lambda x: resize.pixel_unshuffle(x, 2), ("normal", 2, 4, 2))
+
+# ------------------------------------------------------------------------------------ attention
+
+_qkv = ("normal", 1, 2, 3, 2), ("normal", 1, 2, 4, 2), ("normal", 1, 2, 4, 3)
+case("attention", attention.scaled_dot_product_attention, *_qkv)
+case("attention, masked", attention.scaled_dot_product_attention, *_qkv, np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], bool))
+case("attention, biased", attention.scaled_dot_product_attention, *_qkv, ("normal", 2, 1, 4))
+case("attention, causal", lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3), *_qkv)
+case("attention, shared heads", lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+     ("normal", 4, 2, 2), ("normal", 2, 3, 2), ("normal", 2, 3, 2))  # fmt: skip
 
 # ------------------------------------------------------------------------------------ losses
 

@@ -1,0 +1,72 @@
+"""Scaled dot-product attention."""
+
+import math
+
+import numpy as np
+
+from .elementwise import add, masked_fill, mul
+from .linalg import matmul
+from .random import dropout
+from .reduce import softmax
+from .shape import repeat_interleave, transpose
+
+
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
+    """Return ``softmax(query @ key.T * scale + mask) @ value``.
+
+    Parameters
+    ----------
+    query : Tensor of shape (..., L, E)
+    key : Tensor of shape (..., S, E)
+    value : Tensor of shape (..., S, V)
+    attn_mask : Tensor broadcastable to (..., L, S), optional
+        Booleans say which keys take part; numbers are added to the scores.
+    dropout_p : float
+        The probability with which a weight is set to 0.
+    is_causal : bool
+        Let query i see keys 0 to i only; not together with `attn_mask`.
+    scale : float, optional
+        ``1 / sqrt(E)`` by default.
+    enable_gqa : bool
+        Let several heads (dim -3) of the query share one head of key and value.
+
+    Returns
+    -------
+    Tensor of shape (..., L, V)
+        0 for a query that no key takes part in.
+
+    References
+    ----------
+    A. Vaswani et al., "Attention is all you need", 2017, arXiv:1706.03762.
+    """
+    operation = "scaled_dot_product_attention"
+    if query.ndim < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(f"{operation}(): query and key need one E, key and value one S "
+                           f"(query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape})")
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(f"{operation}(): attn_mask and is_causal exclude each other (attn_mask.shape={attn_mask.shape}, is_causal=True)")
+    if enable_gqa:
+        key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = matmul(mul(query, scale), transpose(key, -1, -2))
+    hidden = None
+    if is_causal:
+        hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)
+    elif attn_mask is not None:
+        mask = np.asarray(getattr(attn_mask, "data", attn_mask))
+        if mask.dtype == bool:
+            hidden = ~mask
+        else:
+            scores = add(scores, attn_mask)
+            hidden = mask == -np.inf if np.isneginf(mask).any() else None
+    if hidden is not None:
+        scores = masked_fill(scores, hidden, -np.inf)
+    blind = None if hidden is None else hidden.all(-1, keepdims=True)
+    if blind is not None and blind.any():
+        scores = masked_fill(scores, blind, 0.0)
+    weights = softmax(scores, -1)
+    if blind is not None and blind.any():
+        weights = masked_fill(weights, blind, 0.0)
+    return matmul(dropout(weights, dropout_p), value)

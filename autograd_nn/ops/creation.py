@@ -1,0 +1,118 @@
+"""New tensors: constants, ranges, identity."""
+
+import math
+
+import numpy as np
+
+from ..engine import DEFAULT_DTYPE, wrap
+
+__all__ = [
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like", "tril_indices",
+    "triu_indices", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def _made(array, device, requires_grad, operation):
+    """Return a new array as a tensor, having checked that it is to be on the CPU."""
+    if device is not None and not str(device).startswith("cpu"):
+        raise RuntimeError(f"{operation}(): autograd_nn computes on the CPU only (device={str(device)!r})")
+    out = wrap(array)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def _sizes(size, operation):
+    """Return ``f(2, 3)`` and ``f((2, 3))`` alike as (2, 3)."""
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{operation}(): sizes must not be negative (size={shape})")
+    return shape
+
+
+def zeros(*size, dtype=None, device=None, requires_grad=False):
+    """Return a tensor of zeros, float32 by default."""
+    return _made(np.zeros(_sizes(size, "zeros"), dtype or DEFAULT_DTYPE), device, requires_grad, "zeros")
+
+
+def ones(*size, dtype=None, device=None, requires_grad=False):
+    """Return a tensor of ones, float32 by default."""
+    return _made(np.ones(_sizes(size, "ones"), dtype or DEFAULT_DTYPE), device, requires_grad, "ones")
+
+
+def empty(*size, dtype=None, device=None, requires_grad=False):
+    """Return a tensor of what the memory happens to hold, float32 by default."""
+    return _made(np.empty(_sizes(size, "empty"), dtype or DEFAULT_DTYPE), device, requires_grad, "empty")
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
+    size = (size,) if isinstance(size, int) else size
+    value = getattr(fill_value, "data", fill_value)
+    if dtype is None:
+        dtype = DEFAULT_DTYPE if isinstance(value, float) else np.asarray(value).dtype
+    return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
+
+
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Return zeros of the shape and dtype of a tensor."""
+    return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like")
+
+
+def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Return ones of the shape and dtype of a tensor."""
+    return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like")
+
+
+def empty_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Return a tensor of the shape and dtype of another one, not initialized."""
+    return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like")
+
+
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """Return a tensor of the shape and dtype of another one, filled with a number."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """Return ``start, start + step, ...`` up to but without `end` (from 0 to `start` where only one bound is given).
+
+    int64 where all three are integers, float32 otherwise; the length is ``ceil((end - start) / step)``.
+    """
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (x.item() if hasattr(x, "item") else x for x in (start, end, step))
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"arange(): step must lead from start to end (start={start}, end={end}, step={step})")
+    integral = all(isinstance(x, int) for x in (start, end, step))
+    dtype = np.dtype(dtype or (np.int64 if integral else DEFAULT_DTYPE))
+    values = start + np.arange(math.ceil((end - start) / step)) * step
+    return _made(values.astype(dtype), device, requires_grad, "arange")
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+    """Return `steps` numbers from `start` to `end` at equal distances, both included."""
+    if steps < 0:
+        raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
+    values = np.linspace(float(start), float(end), steps)
+    return _made(values.astype(dtype or DEFAULT_DTYPE), device, requires_grad, "linspace")
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included."""
+    values = np.logspace(float(start), float(end), steps, base=base)
+    return _made(values.astype(dtype or DEFAULT_DTYPE), device, requires_grad, "logspace")
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+    """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default)."""
+    return _made(np.eye(n, m, dtype=dtype or DEFAULT_DTYPE), device, requires_grad, "eye")
+
+
+def tril_indices(row, col, offset=0):
+    """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix."""
+    return wrap(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+
+
+def triu_indices(row, col, offset=0):
+    """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix."""
+    return wrap(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))

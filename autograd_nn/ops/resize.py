@@ -1,0 +1,212 @@
+"""Interpolation, sliding windows as columns, rearrangements between channels and pixels."""
+
+import math
+
+import numpy as np
+
+from ..engine import primitive
+from .conv import pair
+from .elementwise import add, mul, sub
+from .index import _index_select
+from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d
+from .shape import permute, reshape
+
+# ------------------------------------------------------------------------------------ interpolation
+
+
+def _scales(x, size, scale_factor, operation):
+    """Return the new sizes of the last dims, and the scales that the user gave (None where sizes were given)."""
+    count = x.ndim - 2
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"{operation}(): exactly one of size and scale_factor must be given (size={size}, scale_factor={scale_factor})")
+    given = size if scale_factor is None else scale_factor
+    values = tuple(given) if isinstance(given, tuple | list) else (given,) * count
+    if len(values) != count:
+        raise ValueError(f"{operation}(): needs one or {count} values (x.shape={x.shape}, size={size}, scale_factor={scale_factor})")
+    if scale_factor is None:
+        sizes, scales = tuple(int(n) for n in values), (None,) * count
+    else:
+        sizes, scales = tuple(math.floor(n * float(s)) for n, s in zip(x.shape[2:], values)), values
+    if min(sizes) < 1 or 0 in x.shape[2:]:
+        raise RuntimeError(f"{operation}(): sizes must be positive (x.shape={x.shape}, sizes={sizes})")
+    return sizes, scales
+
+
+def _nearest(size, new_size, scale, exact):
+    """Return which element of an axis each place of the resized axis repeats."""
+    step = size / new_size if scale is None else 1 / scale
+    places = np.floor((np.arange(new_size) + (0.5 if exact else 0.0)) * np.float32(step)).astype(np.int64)
+    return np.minimum(places, size - 1)
+
+
+def _linear_positions(size, new_size, scale, align_corners):
+    """Return for each place of the resized axis its two neighbours and the share of the second."""
+    if align_corners:
+        positions = np.arange(new_size) * ((size - 1) / (new_size - 1) if new_size > 1 else 0.0)
+    else:
+        step = size / new_size if scale is None else 1 / scale
+        positions = np.maximum((np.arange(new_size) + 0.5) * step - 0.5, 0)
+    first = np.minimum(positions.astype(np.int64), size - 1)
+    return first, np.minimum(first + 1, size - 1), positions - first
+
+
+def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+    """Resize sequences (N, C, L) or images (N, C, H, W).
+
+    Parameters
+    ----------
+    x : Tensor of 3 or 4 dims
+    size : int or sequence of int, optional
+        The new L, or H and W.
+    scale_factor : float or sequence of float, optional
+        Given instead of `size`: the new size is ``floor(n * scale_factor)``.
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'area'}
+        'nearest' takes the element at ``floor(i / scale)``, 'nearest-exact' at ``floor((i + 1/2) / scale)``; 'linear' (3 dims) and
+        'bilinear' (4 dims) mix the neighbours of ``(i + 1/2) / scale - 1/2``; 'area' averages as `adaptive_avg_pool2d`.
+    align_corners : bool, optional
+        For the linear modes: let the outermost elements of both lie on each other, ``i * (n - 1) / (new - 1)``.
+    recompute_scale_factor : bool, optional
+        Take the scale from the new size, not from `scale_factor`.
+
+    Returns
+    -------
+    Tensor
+        The gradient of an element is the sum over the places that it contributes to.
+    """
+    if x.ndim not in (3, 4):
+        raise NotImplementedError(f"interpolate(): expects 3 or 4 dims (x.shape={x.shape})")
+    sizes, scales = _scales(x, size, scale_factor, "interpolate")
+    scales = (None,) * len(scales) if recompute_scale_factor else scales
+    linear = {3: "linear", 4: "bilinear"}[x.ndim]
+    if align_corners is not None and mode != linear:
+        raise ValueError(f"interpolate(): align_corners is for the linear modes only (mode={mode!r}, align_corners={align_corners})")
+    if mode == "area":
+        return adaptive_avg_pool1d(x, sizes) if x.ndim == 3 else adaptive_avg_pool2d(x, sizes)
+    if mode not in ("nearest", "nearest-exact", linear):
+        raise NotImplementedError(f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {linear!r} for {x.ndim} dims "
+                                  f"(mode={mode!r})")
+    for dim, new_size, scale in zip(range(2, x.ndim), sizes, scales):
+        if mode != linear:
+            x = _index_select(x, _nearest(x.shape[dim], new_size, scale, mode == "nearest-exact"), dim=dim)
+            continue
+        first, second, share = _linear_positions(x.shape[dim], new_size, scale, bool(align_corners))
+        share = share.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - dim - 1))
+        left, right = _index_select(x, first, dim=dim), _index_select(x, second, dim=dim)
+        x = add(left, mul(sub(right, left), share))
+    return x
+
+
+# ------------------------------------------------------------------------------------ windows as columns
+
+
+@primitive
+def _unfold(x, *, kernel, stride, padding, dilation):
+    (kH, kW), (sH, sW), (pH, pW), (dH, dW) = kernel, stride, padding, dilation
+    N, C, H, W = x.shape
+    OH, OW = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip((H, W), padding, dilation, kernel, stride))
+    padded = np.pad(x, ((0, 0), (0, 0), (pH, pH), (pW, pW))) if pH or pW else x
+    out = np.empty((N, C, kH, kW, OH, OW), x.dtype)
+    for a in range(kH):
+        for b in range(kW):
+            rows, columns = slice(a * dH, a * dH + (OH - 1) * sH + 1, sH), slice(b * dW, b * dW + (OW - 1) * sW + 1, sW)
+            out[:, :, a, b] = padded[:, :, rows, columns]
+    return out.reshape(N, C * kH * kW, OH * OW)
+
+
+@primitive
+def _fold(x, *, size, kernel, stride, padding, dilation):
+    (kH, kW), (sH, sW), (pH, pW), (dH, dW), (H, W) = kernel, stride, padding, dilation, size
+    OH, OW = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride))
+    N, C = x.shape[0], x.shape[1] // (kH * kW)
+    cells = x.reshape(N, C, kH, kW, OH, OW)
+    out = np.zeros((N, C, H + 2 * pH, W + 2 * pW), x.dtype)
+    for a in range(kH):
+        for b in range(kW):
+            rows, columns = slice(a * dH, a * dH + (OH - 1) * sH + 1, sH), slice(b * dW, b * dW + (OW - 1) * sW + 1, sW)
+            out[:, :, rows, columns] += cells[:, :, a, b]
+    return np.ascontiguousarray(out[:, :, pH : pH + H, pW : pW + W])
+
+
+_unfold.defvjp(lambda g, out, x, **p: _fold(g, size=x.shape[2:], **p))
+_fold.defvjp(lambda h, out, x, size, **p: _unfold(h, **p))
+
+
+def _window_settings(kernel_size, dilation, padding, stride, operation):
+    return {
+        "kernel": pair(kernel_size, "kernel_size", operation, 1),
+        "stride": pair(stride, "stride", operation, 1),
+        "padding": pair(padding, "padding", operation),
+        "dilation": pair(dilation, "dilation", operation, 1),
+    }
+
+
+def _window_count(size, kernel, stride, padding, dilation):
+    return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride)]
+
+
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+    """Return the sliding windows of images as columns.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    kernel_size, dilation, padding, stride : int or (int, int)
+
+    Returns
+    -------
+    Tensor of shape (N, C * kH * kW, OH * OW)
+        With OH and OW as in `conv2d`. The gradient is `fold`.
+    """
+    if x.ndim == 3:
+        out = unfold(reshape(x, (1, *x.shape)), kernel_size, dilation, padding, stride)
+        return reshape(out, out.shape[1:])
+    settings = _window_settings(kernel_size, dilation, padding, stride, "unfold")
+    if x.ndim != 4 or min(_window_count(x.shape[2:], **settings)) < 1:
+        raise RuntimeError(f"unfold(): expects 3 or 4 dims and at least one window (x.shape={x.shape}, {settings})")
+    return _unfold(x, **settings)
+
+
+def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Return the sums of columns put back as sliding windows: the adjoint of `unfold`.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C * kH * kW, L) or without N
+    output_size : int or (int, int)
+        H and W of the result.
+    kernel_size, dilation, padding, stride : int or (int, int)
+    """
+    if x.ndim == 2:
+        out = fold(reshape(x, (1, *x.shape)), output_size, kernel_size, dilation, padding, stride)
+        return reshape(out, out.shape[1:])
+    settings = _window_settings(kernel_size, dilation, padding, stride, "fold")
+    size = pair(output_size, "output_size", "fold", 1)
+    count = _window_count(size, **settings)
+    if x.ndim != 3 or x.shape[1] % math.prod(settings["kernel"]) or x.shape[2] != math.prod(count) or min(count) < 1:
+        raise RuntimeError(f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (x.shape={x.shape}, output_size={size}, {settings})")
+    return _fold(x, size=size, **settings)
+
+
+# ------------------------------------------------------------------------------------ channels and pixels
+
+
+def pixel_shuffle(x, upscale_factor):
+    """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158)."""
+    r = upscale_factor
+    if x.ndim < 3 or x.shape[-3] % r**2:
+        raise RuntimeError(f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (x.shape={x.shape}, upscale_factor={r})")
+    lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
+    n = len(lead)
+    cells = reshape(x, (*lead, C // r**2, r, r, H, W))
+    return reshape(permute(cells, (*range(n), n, n + 3, n + 1, n + 4, n + 2)), (*lead, C // r**2, H * r, W * r))
+
+
+def pixel_unshuffle(x, downscale_factor):
+    """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`."""
+    r = downscale_factor
+    if x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
+        raise RuntimeError(f"pixel_unshuffle(): H and W must be divisible by downscale_factor (x.shape={x.shape}, downscale_factor={r})")
+    lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
+    n = len(lead)
+    cells = reshape(x, (*lead, C, H // r, r, W // r, r))
+    return reshape(permute(cells, (*range(n), n, n + 2, n + 4, n + 1, n + 3)), (*lead, C * r**2, H // r, W // r))
