@@ -11,7 +11,7 @@ from . import init
 from .module import Module
 from .parameter import Parameter, empty_parameter
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 
 def _sizes(value: Any, count: int, name: str, layer: str) -> tuple[int, ...]:
@@ -55,6 +55,9 @@ class _Conv(Module):
         self.stride = _sizes(stride, self._dims, "stride", layer)
         self.padding = padding if isinstance(padding, str) else _sizes(padding, self._dims, "padding", layer)
         self.dilation = _sizes(dilation, self._dims, "dilation", layer)
+        modes = ("zeros",) if self._transposed else ("zeros", "reflect", "replicate", "circular")
+        if padding_mode not in modes:
+            raise ValueError(f"{layer}: padding_mode must be one of {', '.join(modes)} (padding_mode={padding_mode!r})")
         self.padding_mode = padding_mode
         if isinstance(padding, str):
             if padding not in ("same", "valid") or self._transposed:
@@ -75,11 +78,23 @@ class _Conv(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
             init.uniform_(self.bias, -bound, bound)
 
+    def _padded(self, input: Tensor) -> Tensor:
+        """Return the input with the margins of `padding_mode` around it."""
+        if isinstance(self.padding, str):
+            totals = [d * (k - 1) if self.padding == "same" else 0 for k, d in zip(self.kernel_size, self.dilation)]
+            margins = [(total // 2, total - total // 2) for total in totals]
+        else:
+            margins = [(p, p) for p in self.padding]
+        return F.pad(input, tuple(n for margin in reversed(margins) for n in margin), self.padding_mode)
+
     def extra_repr(self) -> str:
-        """Return the settings that are not PyTorch's defaults."""
+        """Return the settings that are not the defaults."""
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
         if isinstance(self.padding, str) or any(self.padding):
             parts.append(f"padding={self.padding!r}" if isinstance(self.padding, str) else f"padding={self.padding}")
+        output_padding = getattr(self, "output_padding", ())
+        if any(output_padding):
+            parts.append(f"output_padding={output_padding}")
         if any(d != 1 for d in self.dilation):
             parts.append(f"dilation={self.dilation}")
         if self.groups != 1:
@@ -89,6 +104,52 @@ class _Conv(Module):
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode}")
         return ", ".join(parts)
+
+
+class Conv1d(_Conv):
+    """Convolution of sequences (N, C_in, L) or (C_in, L).
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, dilation, groups : int
+    padding : int, 'valid' or 'same'
+    bias : bool
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}
+        What is put at the ends.
+    device, dtype : optional
+
+    Attributes
+    ----------
+    weight : Parameter of shape (out_channels, in_channels / groups, k)
+        Drawn from U(-b, b), ``b = 1 / sqrt(in_channels / groups * k)``; the bias too.
+    bias : Parameter of shape (out_channels,) or None
+    """
+
+    _dims = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last dim."""
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv2d(_Conv):
@@ -102,7 +163,8 @@ class Conv2d(_Conv):
     groups : int
         Output channels of group i see the input channels of group i only.
     bias : bool
-    padding_mode : {'zeros'}
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}
+        What is put around the images.
     device, dtype : optional
 
     Attributes
@@ -137,4 +199,91 @@ class Conv2d(_Conv):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two dims."""
-        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+class _ConvTranspose(_Conv):
+    """What transposed convolutions share: `output_padding`, and an output size that the caller may choose."""
+
+    _transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
+        self.output_padding = _sizes(output_padding, self._dims, "output_padding", self._get_name())
+
+    def _output_padding(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
+        """Return how much is to be added at the end of each dim so that the result has `output_size`."""
+        if output_size is None:
+            return self.output_padding
+        wanted = tuple(output_size)[-self._dims :]
+        padding = [p for p in self.padding if isinstance(p, int)]
+        least = [
+            (n - 1) * s - 2 * p + d * (k - 1) + 1
+            for n, s, p, d, k in zip(input.shape[-self._dims :], self.stride, padding, self.dilation, self.kernel_size)
+        ]
+        extra = tuple(size - low for size, low in zip(wanted, least))
+        if len(wanted) != self._dims or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
+            most = [low + s - 1 for low, s in zip(least, self.stride)]
+            raise ValueError(f"{self._get_name()}: output_size must be from {least} to {most} "
+                             f"(output_size={tuple(output_size)}, input.shape={input.shape})")
+        return extra
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution of sequences (N, C_in, L); see `ConvTranspose2d`."""
+
+    _dims = 1
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        """Convolve the last dim."""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose1d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+                                  self.dilation)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution of images (N, C_in, H, W): the gradient of `Conv2d` in its input.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, padding, output_padding : int or (int, int)
+        The result has size ``(H - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1``.
+    groups : int
+    bias : bool
+    dilation : int or (int, int)
+    padding_mode : {'zeros'}
+    device, dtype : optional
+
+    Attributes
+    ----------
+    weight : Parameter of shape (in_channels, out_channels / groups, kH, kW)
+        Drawn from U(-b, b), ``b = 1 / sqrt(out_channels / groups * kH * kW)``; the bias too.
+    bias : Parameter of shape (out_channels,) or None
+    """
+
+    _dims = 2
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        """Convolve the last two dims; `output_size` chooses among the sizes that the stride leaves open."""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+                                  self.dilation)

@@ -7,53 +7,96 @@ graph too; other tensors that share its memory do not see the change.
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 
 from ..engine import is_grad_enabled
-from ..ops import activation, elementwise, random, reduce
+from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
 from ..ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
 from ..ops.conv import conv2d
+from ..ops.index import one_hot
 from ..ops.linalg import linear
+from ..ops.norm import (
+    batch_norm,
+    cosine_similarity,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    pairwise_distance,
+    rms_norm,
+)
+from ..ops.pad import pad
 from ..ops.pool import avg_pool2d, max_pool2d
-from ..ops.shape import normalized_dim
+from ..ops.shape import unflatten
 from ..tensor import Tensor
 
 __all__ = [
+    "alpha_dropout",
     "avg_pool2d",
+    "batch_norm",
     "bilinear",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "celu",
     "conv2d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
+    "embedding",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "instance_norm",
+    "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "max_pool2d",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "poisson_nll_loss",
     "prelu",
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "selu",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -62,6 +105,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "triplet_margin_loss",
     "unflatten",
 ]
 
@@ -264,12 +308,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return out if bias is None else out + bias
 
 
-def unflatten(input: Tensor, dim: int, sizes: tuple[int, ...]) -> Tensor:
-    """Return `input` with one dim split into several, of which one size may be -1."""
-    dim = normalized_dim(dim, input.ndim, "unflatten")
-    return input.reshape(*input.shape[:dim], *sizes, *input.shape[dim + 1 :])
-
-
 # ------------------------------------------------------------------------------------ dropout
 
 
@@ -277,6 +315,72 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """Set each element to 0 with probability `p` and divide the others by ``1 - p``; see `ops.random.dropout`."""
     out = random.dropout(input, p, training)
     return _replacing(input, out, "dropout") if inplace else out
+
+
+def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, spatial: int, operation: str) -> Tensor:
+    """Set whole channels to 0, of examples of `spatial` dims with or without a batch dim."""
+    if input.ndim not in (spatial + 1, spatial + 2):
+        raise RuntimeError(f"{operation}(): expects {spatial + 1} or {spatial + 2} dims (input.shape={input.shape})")
+    ones = Tensor(np.ones((*input.shape[: input.ndim - spatial], *(1,) * spatial), input.dtype))
+    out = input * random.dropout(ones, p, training) if training else input
+    return _replacing(input, out, operation) if inplace else out
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set whole channels of (N, C, L) or (C, L) to 0 and divide the others by ``1 - p``."""
+    return _channel_dropout(input, p, training, inplace, 1, "dropout1d")
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set whole channels of (N, C, H, W) or (C, H, W) to 0 and divide the others by ``1 - p``."""
+    return _channel_dropout(input, p, training, inplace, 2, "dropout2d")
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set whole channels of (N, C, D, H, W) or (C, D, H, W) to 0 and divide the others by ``1 - p``."""
+    return _channel_dropout(input, p, training, inplace, 3, "dropout3d")
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Set elements to the lower limit of `selu` at random, then scale and shift to mean 0 and variance 1.
+
+    References
+    ----------
+    G. Klambauer et al., "Self-normalizing neural networks", 2017, arXiv:1706.02515.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"alpha_dropout(): p must be from 0 to 1 (p={p})")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        out = input * 0.0
+    else:
+        limit = -1.0507009873554805 * 1.6732632423543772
+        scale = 1 / math.sqrt((1 - p) * (1 + p * limit**2))
+        keep = (random.rand(input.shape) >= p).to(input.dtype)
+        out = (input * keep + (1 - keep) * limit) * scale - scale * p * limit
+    return _replacing(input, out, "alpha_dropout") if inplace else out
+
+
+# ------------------------------------------------------------------------------------ sparse
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Return the rows of `weight` (V, D) that integers name; see `ops.index.embedding`.
+
+    `max_norm`, `scale_grad_by_freq` and `sparse` are not available.
+    """
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotImplementedError("embedding(): max_norm, scale_grad_by_freq and sparse are not available")
+    return index.embedding(input, weight, padding_idx)
 
 
 # ------------------------------------------------------------------------------------ losses
@@ -321,3 +425,115 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Absolute error, ``abs(input - target)``; the shapes must be equal."""
     return losses.l1_loss(input, target, reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """``d**2 / (2 beta)`` where the error d is below `beta`, ``d - beta / 2`` above; the shapes must be equal."""
+    return losses.smooth_l1_loss(input, target, reduction, beta)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """`delta` times `smooth_l1_loss` with ``beta=delta``."""
+    return losses.huber_loss(input, target, reduction, delta)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """``-(y log p + (1 - y) log(1 - p))`` of probabilities; see `ops.loss.binary_cross_entropy`."""
+    return losses.binary_cross_entropy(input, target, weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of the sigmoid of logits; see `ops.loss.binary_cross_entropy_with_logits`."""
+    return losses.binary_cross_entropy_with_logits(input, target, weight, reduction, pos_weight)
+
+
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """Kullback-Leibler divergence of log-probabilities from probabilities; see `ops.loss.kl_div`."""
+    return losses.kl_div(input, target, reduction, log_target)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Negative log-likelihood of a normal distribution; see `ops.loss.gaussian_nll_loss`."""
+    return losses.gaussian_nll_loss(input, target, var, full, eps, reduction)
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    *,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of a Poisson distribution; see `ops.loss.poisson_nll_loss`."""
+    return losses.poisson_nll_loss(input, target, log_input, full, eps, reduction)
+
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
+    """A distance where the target is 1, ``max(0, margin - x)`` where it is -1."""
+    return losses.hinge_embedding_loss(input, target, margin, reduction)
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """``max(0, margin - target * (input1 - input2))``."""
+    return losses.margin_ranking_loss(input1, input2, target, margin, reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1."""
+    return losses.cosine_embedding_loss(input1, input2, target, margin, reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """``max(0, |anchor - positive| - |anchor - negative| + margin)``."""
+    return losses.triplet_margin_loss(anchor, positive, negative, margin, p, eps, reduction)
+
+
+def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """``log(1 + exp(-target * input))``, targets 1 and -1."""
+    return losses.soft_margin_loss(input, target, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Mean over classes of `binary_cross_entropy_with_logits`."""
+    return losses.multilabel_soft_margin_loss(input, target, weight, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Hinge loss of several classes; see `ops.loss.multi_margin_loss`."""
+    return losses.multi_margin_loss(input, target, p, margin, weight, reduction)

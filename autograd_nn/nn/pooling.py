@@ -8,21 +8,20 @@ from ..tensor import Tensor
 from . import functional as F
 from .module import Module
 
-__all__ = ["AvgPool2d", "MaxPool2d"]
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+]
 
 
-class MaxPool2d(Module):
-    """The largest element of each window of (N, C, H, W) or (C, H, W).
-
-    Parameters
-    ----------
-    kernel_size, stride, padding, dilation : int or (int, int)
-        `stride` is `kernel_size` by default.
-    return_indices : bool
-        Not available.
-    ceil_mode : bool
-        Keep a last window that only partly lies on the image.
-    """
+class _MaxPool(Module):
+    """The largest element of each window."""
 
     def __init__(
         self,
@@ -35,18 +34,64 @@ class MaxPool2d(Module):
     ):
         super().__init__()
         if return_indices:
-            raise NotImplementedError("MaxPool2d: return_indices=True is not available")
+            raise NotImplementedError(f"{self._get_name()}: return_indices=True is not available")
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool the last two dims."""
-        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def extra_repr(self) -> str:
         """Return the settings."""
         return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
                 f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of (N, C, L) or (C, L); see `MaxPool2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last dim."""
+        return F.max_pool1d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+class MaxPool2d(_MaxPool):
+    """The largest element of each window of (N, C, H, W) or (C, H, W).
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, dilation : int or (int, int)
+        `stride` is `kernel_size` by default.
+    return_indices : bool
+        Not available; must be False.
+    ceil_mode : bool
+        Keep a last window that only partly lies on the image.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two dims."""
+        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+class AvgPool1d(Module):
+    """The mean of each window of (N, C, L) or (C, L); see `AvgPool2d`."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last dim."""
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool2d(Module):
@@ -85,3 +130,50 @@ class AvgPool2d(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _AdaptivePool(Module):
+    """What the adaptive layers share: the size of the result, whatever that of the input."""
+
+    def __init__(self, output_size: Any):
+        super().__init__()
+        self.output_size = output_size
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """Means of (N, C, L) over windows such that `output_size` are left."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last dim."""
+        return F.adaptive_avg_pool1d(input, self.output_size)
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """Means of (N, C, H, W) over windows such that `output_size` (int or two, None to keep a size) are left.
+
+    Window i of n covers the rows from ``floor(i H / n)`` to ``ceil((i + 1) H / n) - 1``.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two dims."""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """Maxima of (N, C, L) over windows such that `output_size` are left."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last dim."""
+        return F.adaptive_max_pool1d(input, self.output_size)
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """Maxima of (N, C, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two dims."""
+        return F.adaptive_max_pool2d(input, self.output_size)

@@ -186,9 +186,8 @@ class RNN(_Recurrent):
         self.nonlinearity = nonlinearity
 
     def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
-        w_ih, w_hh, *biases = weights
-        b_ih, b_hh = biases or (None, None)
-        return (ops.rnn(x, *states, w_ih, w_hh, b_ih, b_hh, self.nonlinearity),)
+        (h0,) = states
+        return (ops.rnn(x, h0, weights[0], weights[1], *(weights[2:] or (None, None)), self.nonlinearity),)
 
 
 class LSTM(_Recurrent):
@@ -219,7 +218,8 @@ class LSTM(_Recurrent):
         return states
 
     def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
-        return ops.lstm(x, *states, *weights)
+        h0, c0 = states
+        return ops.lstm(x, h0, c0, *weights)
 
 
 class GRU(_Recurrent):
@@ -241,7 +241,8 @@ class GRU(_Recurrent):
     _gates = 3
 
     def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
-        return (ops.gru(x, *states, *weights),)
+        (h0,) = states
+        return (ops.gru(x, h0, *weights),)
 
 
 class _Cell(Module):
@@ -325,7 +326,8 @@ class RNNCell(_Cell):
         self.nonlinearity = nonlinearity
 
     def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
-        return (ops.rnn(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.nonlinearity),)
+        (h,) = states
+        return (ops.rnn(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.nonlinearity),)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the state after (N, input_size) or (input_size,), given the one before (0 by default)."""
@@ -346,7 +348,8 @@ class LSTMCell(_Cell):
     _states = 2
 
     def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
-        return ops.lstm(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        h, c = states
+        return ops.lstm(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Return the states (h, c) after (N, input_size) or (input_size,), given those before (0 by default)."""
@@ -367,7 +370,8 @@ class GRUCell(_Cell):
     _gates = 3
 
     def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
-        return (ops.gru(x, *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh),)
+        (h,) = states
+        return (ops.gru(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh),)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the state after (N, input_size) or (input_size,), given the one before (0 by default)."""

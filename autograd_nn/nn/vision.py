@@ -1,0 +1,193 @@
+"""Layers that resample, rearrange or pad images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensor import Tensor
+from . import functional as F
+from .module import Module
+
+__all__ = [
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+]
+
+
+class Upsample(Module):
+    """Resample (N, C, L) or (N, C, H, W) to another size.
+
+    Parameters
+    ----------
+    size : int or tuple of int, optional
+    scale_factor : float or tuple of float, optional
+        One of `size` and `scale_factor` is given.
+    mode : {'nearest', 'linear', 'bilinear'}
+    align_corners : bool, optional
+        Put the outermost samples at the outermost pixels' centres, not the pixels' edges on each other.
+    recompute_scale_factor : bool, optional
+        Not available.
+    """
+
+    def __init__(
+        self,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ):
+        super().__init__()
+        if recompute_scale_factor:
+            raise NotImplementedError("Upsample: recompute_scale_factor=True is not available")
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Resample the dims after the first two."""
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        size = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"
+        return f"{size}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    """`Upsample` with ``mode='nearest'``."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor)
+
+
+class UpsamplingBilinear2d(Upsample):
+    """`Upsample` with ``mode='bilinear'`` and ``align_corners=True``."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor, "bilinear", True)
+
+
+class PixelShuffle(Module):
+    """Rearrange (..., C r^2, H, W) to (..., C, H r, W r)."""
+
+    def __init__(self, upscale_factor: int):
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Spread channels over pixels."""
+        return F.pixel_shuffle(input, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"upscale_factor={self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """Rearrange (..., C, H r, W r) to (..., C r^2, H, W)."""
+
+    def __init__(self, downscale_factor: int):
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Gather pixels in channels."""
+        return F.pixel_unshuffle(input, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"downscale_factor={self.downscale_factor}"
+
+
+class _Pad(Module):
+    """Put margins around the last dims: an int for all sides, or (left, right), (left, right, top, bottom)."""
+
+    _dims: int
+    _mode: str
+
+    def __init__(self, padding: Any):
+        super().__init__()
+        sides = 2 * self._dims
+        self.padding = (padding,) * sides if isinstance(padding, int) else tuple(padding)
+        if len(self.padding) != sides:
+            raise ValueError(f"{self._get_name()}: padding must be an int or {sides} of them (padding={padding!r})")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad the last dims."""
+        return F.pad(input, self.padding, self._mode)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return str(self.padding)
+
+
+class ConstantPad1d(_Pad):
+    """Put a number at the ends of the last dim."""
+
+    _dims = 1
+
+    def __init__(self, padding: Any, value: float):
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad the last dims."""
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad2d(ConstantPad1d):
+    """Put a number around the last two dims."""
+
+    _dims = 2
+
+
+class ZeroPad1d(ConstantPad1d):
+    """Put zeros at the ends of the last dim."""
+
+    def __init__(self, padding: Any):
+        super().__init__(padding, 0.0)
+
+
+class ZeroPad2d(ConstantPad2d):
+    """Put zeros around the last two dims."""
+
+    def __init__(self, padding: Any):
+        super().__init__(padding, 0.0)
+
+
+class ReflectionPad1d(_Pad):
+    """Mirror the last dim at its ends, which are not repeated."""
+
+    _dims, _mode = 1, "reflect"
+
+
+class ReflectionPad2d(_Pad):
+    """Mirror the last two dims at their ends, which are not repeated."""
+
+    _dims, _mode = 2, "reflect"
+
+
+class ReplicationPad1d(_Pad):
+    """Repeat the ends of the last dim."""
+
+    _dims, _mode = 1, "replicate"
+
+
+class ReplicationPad2d(_Pad):
+    """Repeat the edges of the last two dims."""
+
+    _dims, _mode = 2, "replicate"
