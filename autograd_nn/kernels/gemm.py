@@ -77,71 +77,54 @@ SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
 
 
 @jit(borrows=True)
-def pack_row_panel(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
-    """Pack ``row_count`` rows of ``a``: element (i, k) to ``k * ROWS + i``; zeros beyond the rows."""
+def pack_rows(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
+    """Pack a block of ``a``: of each panel of rows, element (i, k) to ``k * ROWS + i``; zeros beyond."""
     width = lanes(a)
     if a_column == 1:
-        for k in range(0, k_count, width):
-            for i in range(0, ROWS, width):
-                transpose_block(
-                    a, a_start + i * a_row + k, a_row,
-                    packed, packed_start + k * ROWS + i, ROWS,
-                    (min(row_count, ROWS) - i, k_count - k), ROWS - i,
-                )  # fmt: skip
-    else:
-        # Whole vectors reach beyond the panel's step, into what the next step then overwrites; the last
-        # step must not, as another thread may own what follows.
-        for k in range(k_count - 1):
-            for i in range(0, ROWS, width):
-                source, target = a_start + i + k * a_column, packed_start + k * ROWS + i
-                copy_vector(a, source, packed, target, row_count - i)
-        k = k_count - 1
-        for i in range(ROWS):
-            value = a[a_start + i + k * a_column] if i < row_count else 0
-            packed[packed_start + k * ROWS + i] = value
-
-
-@jit(borrows=True)
-def pack_rows(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
-    """Pack a block of ``a``, panel after panel.
-
-    Where columns lie together, all panels take their part of some columns before the next are read.
-    """
-    length = k_count if a_column == 1 else PACK_LENGTH
-    for k in range(0, k_count, length):
         for i in range(0, row_count, ROWS):
-            source, target = a_start + i * a_row + k * a_column, packed_start + i * k_count + k * ROWS
-            pack_row_panel(
-                a, source, a_row, a_column, row_count - i, min(length, k_count - k), packed, target
-            )  # fmt: skip
-
-
-@jit(borrows=True)
-def pack_column_panel(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
-    """Pack a panel of columns of ``b``: element (k, j) to ``k * panel + j``; zeros beyond the columns."""
-    width = lanes(b)
-    panel = VECTORS * width
-    if b_column == 1:
-        for k in range(k_count):
-            for j in range(0, panel, width):
-                source, target = b_start + k * b_row + j, packed_start + k * panel + j
-                copy_vector(b, source, packed, target, column_count - j)
-    else:
-        for j in range(0, panel, width):
             for k in range(0, k_count, width):
-                transpose_block(
-                    b, b_start + j * b_column + k, b_column,
-                    packed, packed_start + k * panel + j, panel,
-                    (column_count - j, k_count - k), width,
-                )  # fmt: skip
+                for r in range(0, ROWS, width):
+                    transpose_block(
+                        a, a_start + (i + r) * a_row + k, a_row,
+                        packed, packed_start + i * k_count + k * ROWS + r, ROWS,
+                        (min(ROWS, row_count - i) - r, k_count - k), ROWS - r,
+                    )  # fmt: skip
+        return
+    # A column lies together: all panels take their part of some columns before the next are read. Whole
+    # vectors reach beyond a panel's step, into what the next step then overwrites; the last must not.
+    for k_begin in range(0, k_count, PACK_LENGTH):
+        k_end = min(k_begin + PACK_LENGTH, k_count)
+        for i in range(0, row_count, ROWS):
+            source, target = a_start + i, packed_start + i * k_count
+            for k in range(k_begin, k_end - 1):
+                for r in range(0, ROWS, width):
+                    start = source + r + k * a_column
+                    copy_vector(a, start, packed, target + k * ROWS + r, row_count - i - r)
+            for r in range(ROWS):
+                value = a[source + r + (k_end - 1) * a_column] if i + r < row_count else 0
+                packed[target + (k_end - 1) * ROWS + r] = value
 
 
 @jit(borrows=True)
 def pack_columns(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
-    """Pack a block of ``b``, panel after panel."""
-    for j in range(0, column_count, VECTORS * lanes(b)):
-        source, target = b_start + j * b_column, packed_start + j * k_count
-        pack_column_panel(b, source, b_row, b_column, column_count - j, k_count, packed, target)
+    """Pack a block of ``b``: of each panel of columns, element (k, j) to ``k * panel + j``; zeros beyond."""
+    width = lanes(b)
+    panel = VECTORS * width
+    for n in range(0, column_count, panel):
+        target = packed_start + n * k_count
+        if b_column == 1:
+            for k in range(k_count):
+                for j in range(0, panel, width):
+                    start = b_start + k * b_row + n + j
+                    copy_vector(b, start, packed, target + k * panel + j, column_count - n - j)
+        else:
+            for j in range(0, panel, width):
+                for k in range(0, k_count, width):
+                    transpose_block(
+                        b, b_start + (n + j) * b_column + k, b_column,
+                        packed, target + k * panel + j, panel,
+                        (column_count - n - j, k_count - k), width,
+                    )  # fmt: skip
 
 
 # --- Products of matrices -----------------------------------------------------------------------------
@@ -184,48 +167,6 @@ def multiply_block(
 
 
 @jit(borrows=True)
-def multiply_part(
-    a, a_start, a_row, a_column, b, b_start, b_row, b_column, c, c_start, bias, begin, relu, N, K,
-    m_block, k_block, n_block, row_begin, row_end, column_begin, column_end, space, space_start,
-):  # fmt: skip
-    """Compute the rows and columns of ``c = a @ b`` from ... to ..., block by block.
-
-    ``begin`` and ``relu`` are the tile's, applied in the first and in the last block of the reduction. With a
-    single row panel no column is used twice: where columns of ``b`` are neighbours it is read as it lies,
-    except for the last panel, which may be narrower than the tile.
-    """
-    panel = VECTORS * lanes(c)
-    b_space = space_start + m_block * k_block
-    for m in range(row_begin, row_end, m_block):
-        m_count = min(m_block, row_end - m)
-        for k in range(0, K, k_block):
-            k_count = min(k_block, K - k)
-            block_begin = begin if k == 0 else ADD
-            block_relu = relu and k + k_count == K
-            source = a_start + m * a_row + k * a_column
-            pack_rows(a, source, a_row, a_column, m_count, k_count, space, space_start)
-            for n in range(column_begin, column_end, n_block):
-                n_count = min(n_block, column_end - n)
-                in_place = n_count // panel * panel if b_column == 1 and m_count <= ROWS else 0
-                source, target = b_start + k * b_row + n * b_column, c_start + m * N + n
-                bias_start = m if begin == BIAS_OF_ROW else n
-                if in_place:
-                    multiply_block(
-                        space, space_start, b, source, b_row, panel, c, target, N, m_count, in_place, k_count,
-                        block_begin, bias, bias_start, block_relu,
-                    )  # fmt: skip
-                    n_count -= in_place
-                    source, target = source + in_place, target + in_place
-                    bias_start += 0 if begin == BIAS_OF_ROW else in_place
-                if n_count:
-                    pack_columns(b, source, b_row, b_column, n_count, k_count, space, b_space)
-                    multiply_block(
-                        space, space_start, space, b_space, panel, panel * k_count,
-                        c, target, N, m_count, n_count, k_count, block_begin, bias, bias_start, block_relu,
-                    )  # fmt: skip
-
-
-@jit(borrows=True)
 def transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M):
     """Write a part of ``c`` (M, N) to ``out`` (N, M)."""
     width = lanes(c)
@@ -239,39 +180,59 @@ def transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M):
 
 @chunked
 def product(
-    t, threads, a, a_row, a_column, b, b_row, b_column, c, bias, begin, relu, M, N, K,
-    m_block, k_block, n_block, row_parts, space, out, transposed,
+    t, threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, bias, begin, relu,
+    M, N, K, last_K, m_block, k_block, n_block, row_parts, column_parts, space, out, transposed,
 ):  # fmt: skip
-    """Compute ``c = a @ b``, of which each thread owns a rectangle; if ``transposed``, also ``out = c.T``."""
+    """Compute products ``c[s] = a[s] @ b[s]``, of which each thread owns some, or a rectangle of each.
+
+    ``a[s]`` and ``b[s]`` start where the tables say; the last may have a shorter reduction. ``begin`` and
+    ``relu`` are the tile's, applied in the first and in the last block of the reduction. A single product may
+    be ``transposed``: then its transpose is written to ``out``.
+    """
     panel = VECTORS * lanes(c)
-    row_panels, column_panels = -(-M // ROWS), -(-N // panel)
-    column_parts = threads // row_parts
-    row_part, column_part = t // column_parts, t % column_parts
+    part, column_part = t // column_parts, t % column_parts
+    stack_part, row_part = part // row_parts, part % row_parts
+    stack_parts = threads // (row_parts * column_parts)
+    stack, row_panels, column_panels = len(a_starts), -(-M // ROWS), -(-N // panel)
     row_begin = row_panels * row_part // row_parts * ROWS
     row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
     column_begin = column_panels * column_part // column_parts * panel
     column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
-    multiply_part(
-        a, 0, a_row, a_column, b, 0, b_row, b_column, c, 0, bias, begin, relu, N, K,
-        m_block, k_block, n_block,
-        row_begin, row_end, column_begin, column_end, space, t * (m_block + n_block) * k_block,
-    )  # fmt: skip
+    a_space = t * (m_block + n_block) * k_block
+    b_space = a_space + m_block * k_block
+
+    for s in range(stack * stack_part // stack_parts, stack * (stack_part + 1) // stack_parts):
+        length = K if s < stack - 1 else last_K
+        for m in range(row_begin, row_end, m_block):
+            m_count = min(m_block, row_end - m)
+            for k in range(0, length, k_block):
+                k_count = min(k_block, length - k)
+                block_begin = begin if k == 0 else ADD
+                block_relu = relu and k + k_count == length
+                source = a_starts[s] + m * a_row + k * a_column
+                pack_rows(a, source, a_row, a_column, m_count, k_count, space, a_space)
+                for n in range(column_begin, column_end, n_block):
+                    n_count = min(n_block, column_end - n)
+                    source, target = b_starts[s] + k * b_row + n * b_column, (s * M + m) * N + n
+                    bias_start = m if begin == BIAS_OF_ROW else n
+                    # With a single row panel no column is used twice: whole panels are read as they lie.
+                    in_place = n_count // panel * panel if b_column == 1 and m_count <= ROWS else 0
+                    if in_place:
+                        multiply_block(
+                            space, a_space, b, source, b_row, panel, c, target, N, m_count, in_place, k_count,
+                            block_begin, bias, bias_start, block_relu,
+                        )  # fmt: skip
+                        n_count -= in_place
+                        source, target = source + in_place, target + in_place
+                        bias_start += 0 if begin == BIAS_OF_ROW else in_place
+                    if n_count:
+                        pack_columns(b, source, b_row, b_column, n_count, k_count, space, b_space)
+                        multiply_block(
+                            space, a_space, space, b_space, panel, panel * k_count, c, target, N,
+                            m_count, n_count, k_count, block_begin, bias, bias_start, block_relu,
+                        )  # fmt: skip
     if transposed:
         transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M)
-
-
-@chunked
-def products(
-    t, threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
-    m_block, k_block, n_block, space,
-):  # fmt: skip
-    """Compute ``c[s] = a[s] @ b[s]``, each by one thread; they start and end where the tables say."""
-    count = len(depths)
-    for s in range(count * t // threads, count * (t + 1) // threads):
-        multiply_part(
-            a, a_starts[s], a_row, a_column, b, b_starts[s], b_row, b_column, c, s * M * N, c, ZERO, False,
-            N, depths[s], m_block, k_block, n_block, 0, M, 0, N, space, t * (m_block + n_block) * k_block,
-        )  # fmt: skip
 
 
 # --- Products with a vector ---------------------------------------------------------------------------
@@ -320,6 +281,8 @@ def vector_times_rows(t, threads, x, w, K, N, y, edge):
 
 
 # --- The choice, in Python ----------------------------------------------------------------------------
+
+FIRST = np.zeros(1, np.int64)
 
 
 def is_numpys(M, K, N):
@@ -388,21 +351,21 @@ def multiply(a, b, out, bias=None, relu=False):
     m_block, k_block, n_block = blocks(-(-M // row_parts), -(-N // column_parts), K, out.itemsize)
     threads = row_parts * column_parts
     product(
-        threads, a, a_row, a_column, b, b_row, b_column, c, bias, begin, relu, M, N, K,
-        m_block, k_block, n_block, row_parts,
+        threads, a, FIRST, a_row, a_column, b, FIRST, b_row, b_column, c, bias, begin, relu,
+        M, N, K, K, m_block, k_block, n_block, row_parts, column_parts,
         np.empty(threads * (m_block + n_block) * k_block, out.dtype), target, transposed,
     )  # fmt: skip
     return out
 
 
-def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths):
-    """Compute a list of products of one shape, except that the last may have a shorter reduction."""
-    K = int(depths[0])
-    threads = max(1, min(get_num_threads(), len(depths), M * N * K * len(depths) // THREAD_WORK))
+def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, K, last_K):
+    """Compute a list of products, each by one thread."""
+    threads = max(1, min(get_num_threads(), len(a_starts), M * N * K * len(a_starts) // THREAD_WORK))
     m_block, k_block, n_block = blocks(M, N, K, c.itemsize)
-    products(
-        threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, depths,
-        m_block, k_block, n_block, np.empty(threads * (m_block + n_block) * k_block, c.dtype),
+    product(
+        threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, c, ZERO, False,
+        M, N, K, last_K, m_block, k_block, n_block, 1, 1,
+        np.empty(threads * (m_block + n_block) * k_block, c.dtype), c, False,
     )  # fmt: skip
 
 
@@ -412,10 +375,12 @@ def multiply_pieces(a, b, out):
     a, a_row, a_column = flattened(a)
     b, b_row, b_column = flattened(b)
     starts = np.arange(0, K, SPLIT_LENGTH)
-    depths = np.minimum(SPLIT_LENGTH, K - starts)
     pieces = np.empty((len(starts), M, N), out.dtype)
     c = pieces.reshape(-1)
-    multiply_many(a, starts * a_column, a_row, a_column, b, starts * b_row, b_row, b_column, c, M, N, depths)
+    multiply_many(
+        a, starts * a_column, a_row, a_column, b, starts * b_row, b_row, b_column, c,
+        M, N, SPLIT_LENGTH, K - int(starts[-1]),
+    )  # fmt: skip
     return np.add.reduce(pieces, axis=0, out=out)
 
 
@@ -472,10 +437,9 @@ def multiply_batch(a, b, out):
     )
     a, a_row, a_column = flattened(a)
     b, b_row, b_column = flattened(b)
-    depths = np.full(len(a_stack), K)
     c = out.reshape(-1)
     multiply_many(
-        a, a_stack * (M * K), a_row, a_column, b, b_stack * (K * N), b_row, b_column, c, M, N, depths
+        a, a_stack * (M * K), a_row, a_column, b, b_stack * (K * N), b_row, b_column, c, M, N, K, K
     )  # fmt: skip
     return out
 
