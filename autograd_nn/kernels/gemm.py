@@ -282,6 +282,7 @@ def vector_times_rows(t, threads, x, w, K, N, y, edge):
 
 # --- The choice, in Python ----------------------------------------------------------------------------
 
+FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 FIRST = np.zeros(1, np.int64)
 
 
@@ -412,6 +413,11 @@ def multiply_matrices(a, b, out, bias=None, relu=False):
         multiply_pieces(a, b, out)
     else:
         return multiply(a, b, out, bias, relu)
+    return finished(out, bias, relu)
+
+
+def finished(out, bias, relu):
+    """Apply bias and ReLU to a product that did not come from the tile."""
     if bias is not None:
         out += bias
     if relu:
@@ -465,29 +471,29 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
     ValueError
         Fewer than two dims, K that differs, batch dims that do not broadcast, ``out`` of another shape.
     """
-    is_plain = a.ndim == 2 == b.ndim and out is None and a.shape[1] == b.shape[0] and a.dtype is b.dtype
-    if is_plain and is_numpys(a.shape[0], a.shape[1], b.shape[1]):
-        return np.matmul(a, b)
-    if a.ndim < 2 or b.ndim < 2:
-        raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
-    if a.shape[-1] != b.shape[-2]:
-        raise ValueError(
-            f"matmul(): a has {a.shape[-1]} columns but b has {b.shape[-2]} rows "
-            f"(a.shape={a.shape}, b.shape={b.shape})"
-        )
-    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
-        return np.matmul(a, b, out=out)
-    (M, K), N = a.shape[-2:], b.shape[-1]
-    try:
-        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
-    except ValueError:
-        raise ValueError(
-            f"matmul(): batch dims do not broadcast (a.shape={a.shape}, b.shape={b.shape})"
-        ) from None
-    result = fitting_output("matmul", out, shape, a.dtype)
     if a.ndim == 2 == b.ndim:
+        (M, K), (rows, N) = a.shape, b.shape
+        batch: tuple[int, ...] = ()
+    elif a.ndim < 2 or b.ndim < 2:
+        raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
+    else:
+        (M, K), (rows, N) = a.shape[-2:], b.shape[-2:]
+        try:
+            batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise ValueError(
+                f"matmul(): batch dims do not broadcast (a.shape={a.shape}, b.shape={b.shape})"
+            ) from None
+    if rows != K:
+        raise ValueError(
+            f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"
+        )
+    if a.dtype != b.dtype or a.dtype not in FLOATS or (out is None and not batch and is_numpys(M, K, N)):
+        return np.matmul(a, b, out=out)
+    result = fitting_output("matmul", out, (*batch, M, N), a.dtype)
+    if not batch:
         multiply_matrices(a, b, result)
-    elif result.size and a.ndim > 2 and math.prod(b.shape[:-2]) == 1 and a.flags.c_contiguous:
+    elif result.size and math.prod(b.shape[:-2]) == 1 and a.flags.c_contiguous:
         multiply_matrices(a.reshape(-1, K), b.reshape(K, N) if b.ndim > 2 else b, result.reshape(-1, N))
     else:
         multiply_batch(a, b, result)
@@ -533,6 +539,8 @@ def linear(
         raise ValueError(
             f"linear(): bias needs one entry per row of w (bias.shape={bias.shape}, w.shape={w.shape})"
         )
+    if out is None and x.ndim == 2 and is_numpys(x.shape[0], K, N):
+        return finished(np.matmul(x, w.T), bias, relu)
     result = fitting_output("linear", out, (*x.shape[:-1], N), x.dtype)
     if bias is not None and not bias.flags.carray:
         bias = np.array(bias, order="C")

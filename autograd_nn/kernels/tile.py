@@ -39,7 +39,8 @@ The rest are particular cases of it.
   ``counts = (C, kH, kW)``, ``b_steps = (Hp * Wp, Wp, 1)``; ``a`` holds the weights. Nothing is unfolded.
 - *Weight gradient.* Rows of the tile are the kernel's taps, which lie in the image ``kW`` at a time:
   row ``i`` reads ``a`` at ``(i // kW) * Wp + (i % kW)``. For this, ``a_row`` may be a tuple
-  ``(group, outer, inner)``: row ``i`` lies at ``(i // group) * outer + (i % group) * inner``.
+  ``(group, outer, inner)``: row ``i`` lies at ``(i // group) * outer + (i % group) * inner``; or it may be
+  a table of offsets, one for each row.
 
 Steps and counts that the calling kernel writes as constants become constants of the machine code
 (a compiled kernel contains the tile, there is no call): a constant step costs no register, and an
@@ -56,6 +57,14 @@ read from ``c`` and written to it. So sizes need not divide by the tile. The red
 always runs over the whole tile: ``a`` and ``b`` must be readable there, which packed operands are
 when their last panel is padded, and what is read there does not matter (a NaN in an unkept row or
 column stays in it).
+
+
+The other intrinsics
+--------------------
+`transpose_block` and `copy_vector` bring operands into the order that the tile reads, a square of vectors or
+one vector at a time. `dot_products` puts vectors along the reduction instead of along the columns: the
+form of a product with a single vector, where nothing is used twice. `lanes` is how many elements a vector
+holds, a constant of the machine code: half as many of float64 as of float32.
 """
 
 import platform
