@@ -92,11 +92,11 @@ class _Conv(Module):
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
         if isinstance(self.padding, str) or any(self.padding):
             parts.append(f"padding={self.padding!r}" if isinstance(self.padding, str) else f"padding={self.padding}")
+        if any(d != 1 for d in self.dilation):
+            parts.append(f"dilation={self.dilation}")
         output_padding = getattr(self, "output_padding", ())
         if any(output_padding):
             parts.append(f"output_padding={output_padding}")
-        if any(d != 1 for d in self.dilation):
-            parts.append(f"dilation={self.dilation}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:

@@ -46,13 +46,14 @@ class _RunningNorm(Module):
         track_running_stats: bool,
         device: Any,
         dtype: Any,
+        bias: bool,
     ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         shape = (num_features,)
         self.register_parameter("weight", empty_parameter(shape, dtype, device) if affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype, device) if affine else None)
+        self.register_parameter("bias", empty_parameter(shape, dtype, device) if affine and bias else None)
         running = [empty_parameter(shape, dtype, device).detach() if track_running_stats else None for _ in range(2)]
         self.register_buffer("running_mean", running[0])
         self.register_buffer("running_var", running[1])
@@ -69,8 +70,9 @@ class _RunningNorm(Module):
     def reset_parameters(self) -> None:
         """Set the scale to 1, the shift to 0, and the running statistics back."""
         self.reset_running_stats()
-        if self.affine:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def _check(self, input: Tensor) -> None:
@@ -81,7 +83,7 @@ class _RunningNorm(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
 
 
 class _BatchNorm(_RunningNorm):
@@ -94,8 +96,10 @@ class _BatchNorm(_RunningNorm):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize each channel (dim 1) over all other dims."""
@@ -140,6 +144,8 @@ class BatchNorm1d(_BatchNorm):
     track_running_stats : bool
         Keep running statistics; without them, those of the batch are always used.
     device, dtype : optional
+    bias : bool
+        Whether there is a shift.
 
     Attributes
     ----------
@@ -178,8 +184,10 @@ class _InstanceNorm(_RunningNorm):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize each channel of each example over its positions."""
@@ -205,6 +213,8 @@ class InstanceNorm1d(_InstanceNorm):
     affine, track_running_stats : bool
         As for `BatchNorm1d`, but off by default.
     device, dtype : optional
+    bias : bool
+        As for `BatchNorm1d`.
 
     References
     ----------
@@ -282,7 +292,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+                f"bias={self.bias is not None}")
 
 
 class RMSNorm(Module):
@@ -343,6 +354,8 @@ class GroupNorm(Module):
     affine : bool
         Learn the scale (first 1) and the shift (first 0).
     device, dtype : optional
+    bias : bool
+        Whether there is a shift.
 
     References
     ----------
@@ -360,6 +373,8 @@ class GroupNorm(Module):
         affine: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
@@ -367,13 +382,14 @@ class GroupNorm(Module):
                              f"num_channels={num_channels})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.register_parameter("weight", empty_parameter((num_channels,), dtype, device) if affine else None)
-        self.register_parameter("bias", empty_parameter((num_channels,), dtype, device) if affine else None)
+        self.register_parameter("bias", empty_parameter((num_channels,), dtype, device) if affine and bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Set the scale to 1 and the shift to 0."""
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -382,7 +398,8 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+                f"bias={self.bias is not None}")
 
 
 class LocalResponseNorm(Module):

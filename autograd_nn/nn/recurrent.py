@@ -187,7 +187,8 @@ class RNN(_Recurrent):
 
     def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
         (h0,) = states
-        return (ops.rnn(x, h0, weights[0], weights[1], *(weights[2:] or (None, None)), self.nonlinearity),)
+        w_ih, w_hh, b_ih, b_hh = weights if self.bias else (*weights, None, None)
+        return (ops.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, self.nonlinearity),)
 
 
 class LSTM(_Recurrent):

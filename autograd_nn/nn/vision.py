@@ -11,12 +11,14 @@ from .module import Module
 __all__ = [
     "ConstantPad1d",
     "ConstantPad2d",
+    "Fold",
     "PixelShuffle",
     "PixelUnshuffle",
     "ReflectionPad1d",
     "ReflectionPad2d",
     "ReplicationPad1d",
     "ReplicationPad2d",
+    "Unfold",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
@@ -109,6 +111,41 @@ class PixelUnshuffle(Module):
         return f"downscale_factor={self.downscale_factor}"
 
 
+class Unfold(Module):
+    """The sliding windows of (N, C, H, W) as columns (N, C kH kW, windows); see `ops.resize.unfold`."""
+
+    def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+        super().__init__()
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Cut the windows out."""
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return (f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+                f"stride={self.stride}")
+
+
+class Fold(Module):
+    """Add up columns as sliding windows of an image: the adjoint of `Unfold`."""
+
+    def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+        super().__init__()
+        self.output_size, self.kernel_size = output_size, kernel_size
+        self.dilation, self.padding, self.stride = dilation, padding, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Add the windows up."""
+        return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return (f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, "
+                f"padding={self.padding}, stride={self.stride}")
+
+
 class _Pad(Module):
     """Put margins around the last dims: an int for all sides, or (left, right), (left, right, top, bottom)."""
 
@@ -161,12 +198,20 @@ class ZeroPad1d(ConstantPad1d):
     def __init__(self, padding: Any):
         super().__init__(padding, 0.0)
 
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return str(self.padding)
+
 
 class ZeroPad2d(ConstantPad2d):
     """Put zeros around the last two dims."""
 
     def __init__(self, padding: Any):
         super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return str(self.padding)
 
 
 class ReflectionPad1d(_Pad):
