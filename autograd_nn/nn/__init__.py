@@ -1,6 +1,6 @@
 """Layers, networks, losses, initialisation: PyTorch's `nn` on Tensors."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     CELU,
     ELU,
@@ -220,4 +220,5 @@ __all__ = [
     "init",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
+    "utils",
 ]

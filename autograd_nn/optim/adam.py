@@ -1,6 +1,8 @@
 """Adam and AdamW."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,62 +10,104 @@ import numpy as np
 from ..kernels.optim import adam_step
 from .optimizer import Optimizer
 
+__all__ = ["Adam", "AdamW"]
+
 
 class Adam(Optimizer):
-    """Adam.
+    """Steps in units of running averages: the mean of the gradient over the root of its mean square.
 
-    With ``g += weight_decay * p``: ``m = beta1 m + (1 - beta1) g``, ``v = beta2 v + (1 - beta2) g²`` and
-    ``p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)``.
+    With ``g += weight_decay * p`` and the number ``t`` of the step::
+
+        m += (1 - beta1) * (g - m)
+        v = beta2 * v + (1 - beta2) * g**2
+        p -= lr / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)
 
     Parameters
     ----------
-    params : see `Optimizer`
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
     lr : float
-    betas : (float, float)
-    eps, weight_decay : float
+    betas : pair of float
+        What the averages keep per step.
+    eps : float
+        Added to the root, after its correction.
+    weight_decay : float
     amsgrad : bool
-        Divide by the largest `v` so far (S. Reddi et al. 2018).
+        Divide by the largest mean square so far.
     maximize : bool
+        Ascend instead.
+    decoupled_weight_decay : bool
+        Decay weights as `AdamW` does.
 
     References
     ----------
-    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015, arXiv:1412.6980.
+    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015. S. Reddi, S. Kale and S. Kumar, "On
+    the convergence of Adam and beyond", ICLR 2018 (`amsgrad`).
     """
 
-    decoupled = False
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **implementation: Any,
+    ):
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+            "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults, **implementation)
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "amsgrad": amsgrad, "maximize": maximize})
+    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+        state = {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+        return {**state, "max_exp_avg_sq": np.zeros_like(p)} if group["amsgrad"] else state
 
-    def check(self, group):
-        super().check(group)
-        for i, beta in enumerate(group["betas"]):
-            self._within(f"betas[{i}]", beta)
-
-    def update(self, array, gradient, state, group):
-        if not state:
-            state.update(step=0, exp_avg=np.zeros_like(array), exp_avg_sq=np.zeros_like(array))
-            if group["amsgrad"]:
-                state["max_exp_avg_sq"] = np.zeros_like(array)
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         beta1, beta2 = group["betas"]
-        adam_step(array, gradient, state["exp_avg"], state["exp_avg_sq"], lr=group["lr"], beta1=beta1, beta2=beta2,
-                  eps=group["eps"], weight_decay=group["weight_decay"], step=state["step"], decoupled=self.decoupled,
-                  maximize=group["maximize"], vmax=state.get("max_exp_avg_sq"))
+        adam_step(
+            p, g, state["exp_avg"]._data, state["exp_avg_sq"]._data, lr=group["lr"], beta1=beta1, beta2=beta2,
+            eps=group["eps"], weight_decay=group["weight_decay"], step=state["step"],
+            decoupled=group["decoupled_weight_decay"], maximize=group["maximize"],
+            vmax=state["max_exp_avg_sq"]._data if group["amsgrad"] else None,
+        )
 
 
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient: first ``p *= 1 - lr * weight_decay``.
 
+    Parameters
+    ----------
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
+    lr, betas, eps, amsgrad, maximize
+        As in `Adam`.
+    weight_decay : float
+
     References
     ----------
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019, arXiv:1711.05101.
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
 
-    decoupled = True
-
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        **implementation: Any,
+    ):
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True,
+            **implementation,
+        )

@@ -1,48 +1,78 @@
 """Stochastic gradient descent."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..engine import wrap
 from ..kernels.optim import sgd_step
 from .optimizer import Optimizer
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum.
+    """Stochastic gradient descent, with momentum or Nesterov's momentum.
 
-    With ``g += weight_decay * p``: ``b = momentum * b + (1 - dampening) * g`` (``b = g`` at the first step), and
-    ``p -= lr * b``, or ``p -= lr * (g + momentum * b)`` with Nesterov's momentum.
+    ``g += weight_decay * p``, ``buf = momentum * buf + (1 - dampening) * g`` (``buf = g`` at the first step), and
+    ``p -= lr * d`` with ``d = buf``, or ``g + momentum * buf`` if `nesterov`.
 
     Parameters
     ----------
-    params : see `Optimizer`
-    lr, momentum, dampening, weight_decay : float
-    nesterov, maximize : bool
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
+    lr : float
+    momentum, dampening, weight_decay : float
+    nesterov : bool
+        Needs a momentum and no dampening.
+    maximize : bool
+        Ascend instead.
 
     References
     ----------
-    I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013.
+    I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+    learning", ICML 2013; in PyTorch's form, where `lr` is outside of the momentum.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
-                 weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
-                                  "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize})
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        **implementation: Any,
+    ):
+        defaults = {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize,
+        }
+        super().__init__(params, defaults, **implementation)
 
-    def check(self, group):
-        super().check(group)
-        self._at_least(group, 0, "momentum")
-        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-            raise ValueError("SGD(): nesterov needs a momentum and no dampening "
+    def check_group(self, group: Mapping[str, Any]) -> None:
+        super().check_group(group)
+        if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
+            raise ValueError("SGD(): nesterov needs a momentum above 0 and no dampening "
                              f"(momentum={group['momentum']}, dampening={group['dampening']})")
 
-    def update(self, array, gradient, state, group):
+    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"momentum_buffer": None}
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         momentum = group["momentum"]
-        buffer = state.get("momentum_buffer")
-        first = buffer is None
-        if momentum and first:
-            buffer = state["momentum_buffer"] = np.zeros_like(array)
-        sgd_step(array, gradient, buffer, lr=group["lr"], momentum=momentum, dampening=group["dampening"],
-                 weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"], first=first)
+        if not momentum:
+            sgd_step(p, g, lr=group["lr"], weight_decay=group["weight_decay"], maximize=group["maximize"])
+            return
+        first = state["momentum_buffer"] is None
+        if first:
+            state["momentum_buffer"] = wrap(np.empty_like(p))
+        sgd_step(
+            p, g, state["momentum_buffer"]._data, lr=group["lr"], momentum=momentum, dampening=group["dampening"],
+            weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"], first=first,
+        )

@@ -1,0 +1,71 @@
+"""Adadelta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .averages import update_mean_square
+from .optimizer import Optimizer, gradient_to_descend
+
+__all__ = ["Adadelta"]
+
+
+class Adadelta(Optimizer):
+    """Steps of the gradient, scaled by the running root mean squares of earlier steps over those of the gradients.
+
+    With ``g += weight_decay * p``::
+
+        v = rho * v + (1 - rho) * g**2
+        d = sqrt(u + eps) / sqrt(v + eps) * g
+        u = rho * u + (1 - rho) * d**2
+        p -= lr * d
+
+    Parameters
+    ----------
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
+    lr, rho, eps, weight_decay : float
+    maximize : bool
+        Ascend instead.
+
+    References
+    ----------
+    M. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, arXiv:1212.5701.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        **implementation: Any,
+    ):
+        defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults, foreach=foreach, **implementation)
+
+    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "square_avg": np.zeros_like(p), "acc_delta": np.zeros_like(p)}
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        state["step"] += 1
+        g = gradient_to_descend(p, g, group)
+        rho, eps = group["rho"], group["eps"]
+        v, u = state["square_avg"].data, state["acc_delta"].data
+        update_mean_square(v, g, rho)
+        root = np.add(v, eps, out=np.empty_like(p))
+        np.sqrt(root, out=root)
+        d = np.add(u, eps, out=np.empty_like(p))
+        np.sqrt(d, out=d)
+        d /= root
+        d *= g
+        update_mean_square(u, d, rho)
+        d *= group["lr"]
+        p -= d

@@ -1,0 +1,70 @@
+"""Adamax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .averages import update_mean
+from .optimizer import Optimizer, gradient_to_descend
+
+__all__ = ["Adamax"]
+
+
+class Adamax(Optimizer):
+    """Adam with the infinity norm: steps of the mean gradient over its largest, fading magnitude.
+
+    With ``g += weight_decay * p`` and the number ``t`` of the step::
+
+        m += (1 - beta1) * (g - m)
+        u = max(beta2 * u, abs(g) + eps)
+        p -= lr / (1 - beta1**t) * m / u
+
+    Parameters
+    ----------
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
+    lr : float
+    betas : pair of float
+    eps, weight_decay : float
+    maximize : bool
+        Ascend instead.
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        **implementation: Any,
+    ):
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults, foreach=foreach, **implementation)
+
+    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "exp_avg": np.zeros_like(p), "exp_inf": np.zeros_like(p)}
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        g = gradient_to_descend(p, g, group)
+        m, u = state["exp_avg"].data, state["exp_inf"].data
+        update_mean(m, g, beta1)
+        d = np.abs(g, out=np.empty_like(p))
+        d += group["eps"]
+        u *= beta2
+        np.maximum(u, d, out=u)
+        np.divide(m, u, out=d)
+        d *= group["lr"] / (1 - beta1 ** state["step"])
+        p -= d

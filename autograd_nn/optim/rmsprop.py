@@ -1,0 +1,96 @@
+"""RMSprop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .averages import update_mean, update_mean_square
+from .optimizer import Optimizer, gradient_to_descend
+
+__all__ = ["RMSprop"]
+
+
+class RMSprop(Optimizer):
+    """Steps of the gradient over the root of its running mean square.
+
+    With ``g += weight_decay * p``::
+
+        v = alpha * v + (1 - alpha) * g**2
+        d = g / (sqrt(v) + eps)
+        buf = momentum * buf + d          with momentum; d = buf then
+        p -= lr * d
+
+    If `centered`, the variance ``v - mean**2`` takes the place of `v`, with ``mean = alpha * mean + (1 - alpha) * g``.
+    Where rounding would make it negative it counts as 0.
+
+    Parameters
+    ----------
+    params : iterable
+        Parameters or parameter groups (see `Optimizer`).
+    lr, alpha, eps, weight_decay, momentum : float
+    centered : bool
+    maximize : bool
+        Ascend instead.
+
+    References
+    ----------
+    T. Tieleman and G. Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning, 2012. `centered`:
+    A. Graves, "Generating sequences with recurrent neural networks", 2013, arXiv:1308.0850.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ):
+        defaults = {
+            "lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum,
+            "centered": centered, "maximize": maximize,
+        }
+        super().__init__(params, defaults, foreach=foreach, capturable=capturable, differentiable=differentiable)
+
+    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+        state = {"step": 0, "square_avg": np.zeros_like(p)}
+        if group["momentum"]:
+            state["momentum_buffer"] = np.zeros_like(p)
+        if group["centered"]:
+            state["grad_avg"] = np.zeros_like(p)
+        return state
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        state["step"] += 1
+        g = gradient_to_descend(p, g, group)
+        v = state["square_avg"].data
+        update_mean_square(v, g, group["alpha"])
+        d = np.empty_like(p)
+        if group["centered"]:
+            mean = state["grad_avg"].data
+            update_mean(mean, g, group["alpha"])
+            np.multiply(mean, mean, out=d)
+            np.subtract(v, d, out=d)
+            np.maximum(d, 0, out=d)
+            np.sqrt(d, out=d)
+        else:
+            np.sqrt(v, out=d)
+        d += group["eps"]
+        np.divide(g, d, out=d)
+        if group["momentum"]:
+            buf = state["momentum_buffer"].data
+            buf *= group["momentum"]
+            buf += d
+            np.multiply(buf, group["lr"], out=d)
+        else:
+            d *= group["lr"]
+        p -= d

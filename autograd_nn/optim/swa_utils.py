@@ -1,0 +1,211 @@
+"""Averages of a model's weights over its training: exponential moving averages and stochastic weight averaging.
+
+P. Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018. The names are those
+of PyTorch's ``torch.optim.swa_utils``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import mark_changed, no_grad
+from ..tensor import Tensor
+from .lr_scheduler import SWALR
+
+__all__ = [
+    "SWALR",
+    "AveragedModel",
+    "get_ema_avg_fn",
+    "get_ema_multi_avg_fn",
+    "get_swa_avg_fn",
+    "get_swa_multi_avg_fn",
+    "update_bn",
+]
+
+
+def _checked_decay(decay: float) -> float:
+    if not 0 <= decay <= 1:
+        raise ValueError(f"get_ema_avg_fn(): decay must be between 0 and 1 (decay={decay})")
+    return decay
+
+
+def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Tensor, Tensor, Any], Tensor]:
+    """Return the exponential moving average ``decay * average + (1 - decay) * current``, as `avg_fn`."""
+    _checked_decay(decay)
+    return lambda average, current, n: decay * average + (1 - decay) * current
+
+
+def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
+    """Return the equal average ``average + (current - average) / (n + 1)``, as `avg_fn`."""
+    return lambda average, current, n: average + (current - average) / (n + 1)
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    """Return the exponential moving average in place, as `multi_avg_fn`."""
+    _checked_decay(decay)
+    return lambda averages, currents, n: _approach(averages, currents, 1 - decay)
+
+
+def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    """Return the equal average in place, as `multi_avg_fn`."""
+    return lambda averages, currents, n: _approach(averages, currents, 1 / (n + 1))
+
+
+def _approach(averages: Sequence[Tensor], currents: Sequence[Tensor], weight: float) -> None:
+    """Add to each average `weight` times its distance to the current value."""
+    for average, current in zip(averages, currents):
+        if average.data.dtype.kind == "f":
+            change = current.data - average.data
+            change *= weight
+            np.add(average.data, change, out=average.data)
+        else:
+            average.data[...] = (1 - weight) * average.data + weight * current.data
+        mark_changed(average.data)
+
+
+class AveragedModel:
+    """A copy of a model whose weights are an average over the training.
+
+    Call `update_parameters` after steps of the optimizer; then use it in the place of the model. The first call copies
+    the weights. What is not defined here (``eval``, ``parameters``, ...) is that of the copy, `module`.
+
+    Parameters
+    ----------
+    model : Module, or any object with ``parameters()``
+        Copied.
+    device : optional
+        Handed to ``module.to``.
+    avg_fn : callable, optional
+        ``avg_fn(average, current, n)`` returns the new average of one parameter, after `n` updates.
+    multi_avg_fn : callable, optional
+        ``multi_avg_fn(averages, currents, n)`` updates all averages in place. Without either function all updates
+        count the same.
+    use_buffers : bool
+        Average buffers too; otherwise they are copied from the model.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+    >>> model = nn.Linear(3, 2)
+    >>> averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    >>> averaged.update_parameters(model)
+    >>> averaged.n_averaged
+    1
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        device: Any = None,
+        avg_fn: Callable[[Tensor, Tensor, Any], Tensor] | None = None,
+        multi_avg_fn: Callable[[Sequence[Tensor], Sequence[Tensor], Any], None] | None = None,
+        use_buffers: bool = False,
+    ):
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("AveragedModel(): give avg_fn or multi_avg_fn, not both")
+        self.module = copy.deepcopy(model)
+        if device is not None:
+            self.module = self.module.to(device)
+        for parameter in self.module.parameters():
+            parameter.grad = None
+        self.n_averaged = 0
+        self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "module" or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.module, name)
+
+    def __repr__(self) -> str:
+        return f"AveragedModel(\n{self.module!r}\n)"
+
+    def update_parameters(self, model: Any) -> None:
+        """Take the present weights of `model` into the average.
+
+        Raises
+        ------
+        ValueError
+            A model whose parameters are not those of the copy in number and shape.
+        """
+        averages, currents = _detached(self.module.parameters()), _detached(model.parameters())
+        buffers, theirs = (_detached(m.buffers() if hasattr(m, "buffers") else ()) for m in (self.module, model))
+        shapes, given = ([t.shape for t in tensors] for tensors in (averages + buffers, currents + theirs))
+        if shapes != given:
+            raise ValueError(f"update_parameters(): the model has {len(given)} parameters and buffers of shapes "
+                             f"{given}, the average {len(shapes)} of shapes {shapes}")
+        if self.use_buffers:
+            averages, currents = averages + buffers, currents + theirs
+        else:
+            _copy(buffers, theirs)
+        if self.n_averaged == 0:
+            _copy(averages, currents)
+        elif self.avg_fn is not None:
+            with no_grad():
+                _copy(averages, [self.avg_fn(a, c, self.n_averaged) for a, c in zip(averages, currents)])
+        elif self.multi_avg_fn is not None:
+            self.multi_avg_fn(averages, currents, self.n_averaged)
+        else:
+            _approach(averages, currents, 1 / (self.n_averaged + 1))
+        self.n_averaged += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return `n_averaged` and, under ``module.*``, the state of the copy."""
+        state = {f"module.{name}": value for name, value in self.module.state_dict().items()}
+        return {"n_averaged": Tensor(np.array(self.n_averaged)), **state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        if "n_averaged" not in state_dict:
+            raise ValueError("AveragedModel.load_state_dict(): the state has no n_averaged "
+                             "(is it that of a plain model?)")
+        own = {name.removeprefix("module."): v for name, v in state_dict.items() if name != "n_averaged"}
+        self.module.load_state_dict(own)
+        self.n_averaged = int(state_dict["n_averaged"])
+
+
+def _detached(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [tensor.detach() for tensor in tensors]
+
+
+def _copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    for target, source in zip(targets, sources):
+        target.data[...] = source.data
+        mark_changed(target.data)
+
+
+@no_grad()
+def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
+    """Compute the running statistics of all batch normalizations anew, as plain averages over a loader's batches.
+
+    Parameters
+    ----------
+    loader : iterable
+        Of inputs, or of tuples or lists that begin with the input.
+    model : Module or AveragedModel
+    device : optional
+        Handed to ``x.to``.
+    """
+    layers = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
+    if not layers:
+        return
+    momenta, training = [layer.momentum for layer in layers], model.training
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+    model.train()
+    try:
+        for x in loader:
+            x = x[0] if isinstance(x, list | tuple) else x
+            model(x if device is None else x.to(device))
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum
+        model.train(training)
