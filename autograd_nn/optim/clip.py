@@ -21,7 +21,8 @@ def _norm(x: np.ndarray, order: float) -> float:
     if x.size == 0:
         return 0.0
     if order == 2:
-        square = float(np.sum(x * x))
+        with np.errstate(over="ignore", under="ignore"):
+            square = float(np.sum(x * x))
         if math.isinf(square) or square < 1e-30:  # float32 left its range, or lost digits near the end of it
             square = float(np.sum(np.square(x, dtype=np.float64)))
         return math.sqrt(square)
@@ -94,7 +95,8 @@ def clip_grads_with_norm_(
     if scale >= 1:
         return
     for g in _gradients(parameters):
-        np.multiply(g.data, scale, out=g.data)
+        with np.errstate(invalid="ignore"):
+            np.multiply(g.data, scale, out=g.data)
         mark_changed(g.data)
 
 

@@ -718,7 +718,7 @@ class OneCycleLR(LRScheduler):
         else:
             phase = self.phases[-1]
         last, lr_from, lr_to, momentum_from, momentum_to = phase
-        done = (step - first) / (last - first)
+        done = (step - first) / (last - first) if last != first else 1.0
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
                 _set_momentum(group, self._between(group[momentum_from], group[momentum_to], done))

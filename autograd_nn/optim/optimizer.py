@@ -232,7 +232,7 @@ class Optimizer:
             unique.setdefault(id(p), (name, p))
         if len(unique) < len(pairs):
             warnings.warn(f"{self._name}(): {len(pairs) - len(unique)} parameters are listed more than once; "
-                          "each is updated once per step", stacklevel=4)
+                          "each is updated once per step", stacklevel=5)
         names = [name for name, _ in unique.values()]
         named = {name is not None for name in names} | {"param_names" in group for group in self.param_groups}
         if len(named) > 1:

@@ -1,0 +1,391 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from autograd_nn import Tensor, nn, optim
+from autograd_nn.optim import Optimizer
+
+from .cases import KINDS, OPTIMIZERS, make
+
+
+def leaf(*shape, value=1.0):
+    return Tensor(np.full(shape, value, np.float32), requires_grad=True)
+
+
+def with_gradients(*params):
+    for p in params:
+        p.grad = Tensor(np.ones_like(p.data))
+    return params
+
+
+class Plain(Optimizer):
+    def __init__(self, params, lr=0.5, **implementation):
+        super().__init__(params, {"lr": lr}, **implementation)
+
+    def update(self, p, g, state, group):
+        state["count"] = state.get("count", 0) + 1
+        p -= group["lr"] * g
+
+
+# ------------------------------------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("params", "error", "message"), [
+    ([], ValueError, r"\w+\(\): got an empty list of parameters"),
+    (iter(()), ValueError, "empty list"),
+    (Tensor([1.0], requires_grad=True), TypeError, r"must be an iterable of tensors or dicts, not Tensor"),
+    (3, TypeError, "not int"),
+    ([1.0], TypeError, "parameter 0 must be a tensor, not float"),
+    ([np.ones(3)], TypeError, "parameter 0 must be a tensor, not ndarray"),
+    ([Tensor([1.0], requires_grad=True) * 2], ValueError, r"parameter 0 is not a leaf but the result of mul\(\)"),
+    ([Tensor([1, 2])], TypeError, r"parameter 0 must be of float32 or float64 \(dtype=int64\)"),
+    ([("w", Tensor([1.0], dtype=np.float16))], TypeError, r"parameter 'w' .*dtype=float16"),
+    ([{"lr": 1.0}], ValueError, "needs the key 'params'"),
+    ([{"params": {Tensor([1.0])}}], TypeError, "must come in an order"),
+    ([{"params": []}, Tensor([1.0])], TypeError, "a parameter group must be a dict, not Tensor"),
+])
+def test_what_cannot_be_optimized_is_refused(kind, params, error, message):
+    with pytest.raises(error, match=message):
+        getattr(optim, kind)(params)
+
+
+def test_a_parameter_that_is_listed_twice_is_updated_once_with_a_warning():
+    p, q = leaf(2), leaf(3)
+    with pytest.warns(UserWarning, match=r"SGD\(\): 1 parameters are listed more than once") as caught:
+        optimizer = optim.SGD([p, q, p], lr=0.25)
+    assert caught[0].filename == __file__
+    assert [id(x) for x in optimizer.param_groups[0]["params"]] == [id(p), id(q)]
+    with_gradients(p, q)
+    optimizer.step()
+    assert p.data.tolist() == [0.75, 0.75]
+
+
+def test_a_parameter_in_two_groups_is_refused():
+    p = leaf(2)
+    with pytest.raises(ValueError, match=r"a parameter of shape \(2,\) is in more than one parameter group"):
+        optim.SGD([{"params": [p]}, {"params": [leaf(3), p]}])
+
+
+def test_groups_have_the_defaults_and_their_own_settings():
+    p, q, r = leaf(1), leaf(1), leaf(1)
+    groups = [{"params": p}, {"params": (x for x in [q]), "lr": 0.5, "name": "head"}]
+    optimizer = optim.SGD(groups, lr=0.25, momentum=0.9)
+    optimizer.add_param_group({"params": [r], "momentum": 0.0})
+    assert [(g["lr"], g["momentum"], g["nesterov"]) for g in optimizer.param_groups] == [
+        (0.25, 0.9, False), (0.5, 0.9, False), (0.25, 0.0, False)]
+    assert optimizer.param_groups[1]["name"] == "head"
+    with_gradients(p, q, r)
+    optimizer.step()
+    assert [x.item() for x in (p, q, r)] == [0.75, 0.5, 0.75]
+    optimizer.param_groups[0]["lr"] = 1.0
+    optimizer.step()
+    assert p.item() == pytest.approx(0.75 - 1.9)
+
+
+def test_a_misspelt_setting_of_a_group_is_refused():
+    with pytest.raises(ValueError, match=r"unknown hyper-parameter 'weigth_decay' .* did you mean 'weight_decay'"):
+        optim.Adam([{"params": [leaf(1)], "weigth_decay": 0.1}])
+
+
+def test_hyper_parameters_may_be_tensors_and_numpy_numbers():
+    optimizer = optim.Adam([leaf(1)], lr=Tensor(0.5), eps=np.float32(0.25))
+    group = optimizer.param_groups[0]
+    assert (group["lr"], group["eps"]) == (0.5, 0.25) and type(group["lr"]) is type(group["eps"]) is float
+
+
+BAD = {
+    "lr": (-1, float("nan"), "fast", None), "eps": (-1e-9,), "weight_decay": (-0.1,),
+    "betas": ((1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), 0.9), "momentum": (-0.5,), "momentum_decay": (-1,),
+    "alpha": (-1,), "rho": (-0.1, 1.1), "lr_decay": (-1,), "initial_accumulator_value": (-1,),
+    "etas": ((0.0, 1.2), (0.5, 1.0), (1.0, 1.2)), "step_sizes": ((-1, 1), (2, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hyper_parameters_out_of_range_are_refused_by_name_and_value(kind):
+    accepted = getattr(optim, kind)([leaf(1)]).defaults
+    checked = set(BAD) & set(accepted)
+    assert "lr" in checked
+    for name in checked:
+        for value in BAD[name]:
+            if (kind, name) == ("Rprop", "weight_decay"):
+                continue
+            with pytest.raises(ValueError, match=rf"{kind}\(\): {name} must be .* \({name}="):
+                getattr(optim, kind)([leaf(1)], **{name: value})
+            with pytest.raises(ValueError, match=rf"{kind}\(\): {name} must be"):
+                getattr(optim, kind)([{"params": [leaf(1)], name: value}])
+
+
+def test_nesterov_needs_momentum_and_no_dampening():
+    for settings in ({}, {"momentum": 0.9, "dampening": 0.1}):
+        with pytest.raises(ValueError, match="nesterov needs a momentum above 0 and no dampening"):
+            optim.SGD([leaf(1)], nesterov=True, **settings)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "RMSprop"])
+def test_implementation_switches_of_pytorch(kind):
+    getattr(optim, kind)([leaf(1)], foreach=True)
+    for name in ("capturable", "differentiable"):
+        with pytest.raises(ValueError, match=rf"{kind}\(\): {name}=True is not supported"):
+            getattr(optim, kind)([leaf(1)], **{name: True})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'learning_rate'"):
+        getattr(optim, kind)([leaf(1)], learning_rate=1)
+
+
+def test_fused_is_accepted():
+    assert optim.Adam([leaf(1)], fused=True).defaults.keys() == optim.Adam([leaf(1)]).defaults.keys()
+
+
+# ------------------------------------------------------------------------------------------- steps
+
+
+def test_a_subclass_is_its_update():
+    p, q = leaf(3), leaf(2)
+    optimizer = Plain([p, q])
+    p.grad = Tensor(np.ones(3, np.float32))
+    optimizer.step()
+    optimizer.step()
+    assert p.data.tolist() == [0, 0, 0] and q.data.tolist() == [1, 1]
+    assert optimizer.state[p] == {"count": 2} and q not in optimizer.state
+    with pytest.raises(NotImplementedError, match=r"Optimizer.update\(\) is not defined"):
+        optimizer = Optimizer([p], {})
+        optimizer.step()
+
+
+def test_an_optimizer_may_define_its_own_step():
+    class Signs(Optimizer):
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    state["seen"] = Tensor([1.0, 2.0])
+                    p.data = p.data - group["lr"] * np.sign(p.grad.data)
+
+    p, = with_gradients(leaf(3))
+    optimizer = Signs([p], {"lr": 0.25})
+    optimizer.step()
+    assert p.data.tolist() == [0.75] * 3
+    other = Signs([p], {"lr": 0.5})
+    other.load_state_dict(optimizer.state_dict())
+    assert other.state[p]["seen"].data.tolist() == [1, 2] and other.param_groups[0]["lr"] == 0.25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_without_gradient_stay_and_get_no_state(kind):
+    p, q, frozen = leaf(2), leaf(2), Tensor(np.ones(2, np.float32))
+    optimizer = getattr(optim, kind)([p, q, frozen])
+    with_gradients(p)
+    optimizer.step()
+    assert (p.data < 1).all() and q.data.tolist() == frozen.data.tolist() == [1, 1]
+    assert q not in optimizer.state and frozen not in optimizer.state
+
+
+def test_the_closure_is_called_first_and_its_loss_returned():
+    p = leaf(1)
+    optimizer = optim.SGD([p], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 1.0 and p.item() == 0.5
+    assert optimizer.step() is None
+
+
+def test_zero_grad():
+    p, q = leaf(2), leaf(2)
+    optimizer = optim.SGD([p, q])
+    with_gradients(p)
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.data.tolist() == [0, 0] and p.grad.dtype == np.float32 and q.grad is None
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_backward_through_values_from_before_the_step_is_an_error(kind):
+    p = leaf(3)
+    optimizer = getattr(optim, kind)([p])
+    loss = (p * p).sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+def test_a_read_only_parameter_is_refused():
+    p, = with_gradients(leaf(3))
+    p.data.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optim.SGD([p]).step()
+
+
+def test_repr_names_the_settings():
+    text = repr(optim.SGD([leaf(1)], lr=0.25))
+    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.25\n") and text.endswith("\n)")
+
+
+# ------------------------------------------------------------------------------------------- state
+
+
+def test_the_state_has_pytorchs_layout():
+    p, q, r = with_gradients(leaf(2), leaf(3), leaf(1))
+    q.grad = None
+    optimizer = optim.Adam([{"params": [p, q]}, {"params": [r], "lr": 0.5}])
+    optimizer.step()
+    state = optimizer.state_dict()
+    assert [group["params"] for group in state["param_groups"]] == [[0, 1], [2]]
+    assert state["param_groups"][1]["lr"] == 0.5 and state["param_groups"][0]["betas"] == (0.9, 0.999)
+    assert list(state["state"]) == [0, 2]
+    assert list(state["state"][0]) == ["step", "exp_avg", "exp_avg_sq"]
+    assert state["state"][0]["step"] == 1 and isinstance(state["state"][0]["exp_avg"], Tensor)
+    assert optim.SGD([p]).state_dict()["state"] == {}
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTIMIZERS[:8])
+def test_the_state_survives_json_and_arrays(name, settings):
+    p, q = with_gradients(leaf(2, 3), leaf(4))
+    optimizer = make(name, [p, q], settings)
+    optimizer.step()
+    state = optimizer.state_dict()
+    arrays = {(i, k): v.data.copy() for i, s in state["state"].items() for k, v in s.items() if isinstance(v, Tensor)}
+    numbers = {i: {k: v for k, v in s.items() if not isinstance(v, Tensor)} for i, s in state["state"].items()}
+    restored = json.loads(json.dumps({"state": numbers, "param_groups": state["param_groups"]}))
+    for (i, k), array in arrays.items():
+        restored["state"].setdefault(str(i), {})[k] = array
+    kept = copy.deepcopy([p, q])
+    other = make(name, kept, settings)
+    other.load_state_dict(restored)
+    optimizer.step()
+    other.step()
+    assert all(np.array_equal(a.data, b.data) for a, b in zip((p, q), kept))
+
+
+def test_loading_copies_arrays_and_casts_them():
+    p, = with_gradients(leaf(2))
+    optimizer = optim.Adam([p])
+    optimizer.step()
+    other_p = Tensor(np.ones(2), requires_grad=True)
+    other = optim.Adam([other_p])
+    other.load_state_dict(optimizer.state_dict())
+    m = other.state[other_p]["exp_avg"].data
+    assert m.dtype == np.float64 and not np.shares_memory(m, optimizer.state[p]["exp_avg"].data)
+
+
+def test_one_error_lists_all_that_does_not_fit_and_nothing_changes():
+    p, q = with_gradients(leaf(2), leaf(3))
+    optimizer = optim.Adam([p, q], lr=0.1)
+    optimizer.step()
+    state = copy.deepcopy(optimizer.state_dict())
+    state["state"][0]["exp_avg"] = np.zeros((5, 5))
+    del state["state"][1]["exp_avg_sq"]
+    state["state"][1]["momentum_buffer"] = np.zeros(3)
+    state["param_groups"][0]["lr"] = 0.7
+    with pytest.raises(ValueError) as caught:
+        optimizer.load_state_dict(state)
+    message = str(caught.value)
+    assert message.startswith("Adam.load_state_dict(): the saved state does not fit: ")
+    for part in ("exp_avg of parameter 0 has shape (5, 5), not (2,)", "missing exp_avg_sq of parameter 1",
+                 "unexpected momentum_buffer of parameter 1"):
+        assert part in message
+    assert optimizer.param_groups[0]["lr"] == 0.1 and optimizer.state[p]["step"] == 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda s: s["param_groups"].append(s["param_groups"][0]), "has 2 parameter groups but the optimizer has 1"),
+    (lambda s: s["param_groups"][0]["params"].append(2), "group 0 has 2 parameters but 3 were saved"),
+    (lambda s: s["param_groups"][0].update(lr=-1), r"lr must be at least 0 \(lr=-1\)"),
+    (lambda s: s.pop("state"), r"needs the keys 'state' and 'param_groups', got \['param_groups'\]"),
+])
+def test_states_of_other_optimizers_are_refused(change, message):
+    optimizer = optim.SGD([leaf(2), leaf(3)])
+    state = optimizer.state_dict()
+    change(state)
+    with pytest.raises(ValueError, match=message):
+        optimizer.load_state_dict(state)
+
+
+def test_the_state_of_another_kind_is_refused():
+    p, = with_gradients(leaf(2))
+    adam, sgd = optim.Adam([p]), optim.SGD([p], momentum=0.9)
+    adam.step()
+    with pytest.raises(ValueError, match="unexpected exp_avg, exp_avg_sq, step of parameter 0"):
+        sgd.load_state_dict(adam.state_dict())
+
+
+def test_momentum_may_be_switched_on_and_off_on_the_way():
+    p, = with_gradients(leaf(1))
+    optimizer = optim.SGD([p], lr=0.25)
+    for momentum in (0.0, 0.5, 0.5, 0.0):
+        optimizer.param_groups[0]["momentum"] = momentum
+        optimizer.step()
+    assert p.item() == 1 - 0.25 * (1 + 1 + 1.5 + 1)
+    optim.SGD([p]).load_state_dict(optimizer.state_dict())
+
+
+def named(*names):
+    return [(name, leaf(2, value=i)) for i, name in enumerate(names)]
+
+
+def test_names_are_kept_and_match_parameters_in_any_order():
+    optimizer = optim.Adam(named("a", "b"))
+    for i, p in enumerate(optimizer.param_groups[0]["params"]):
+        p.grad = Tensor(np.full(2, i + 1, np.float32))
+    optimizer.step()
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["a", "b"]
+    other = optim.Adam(named("b", "a"))
+    other.load_state_dict(optimizer.state_dict())
+    b, a = other.param_groups[0]["params"]
+    assert other.state[a]["exp_avg"].data[0] == pytest.approx(0.1)
+    assert other.state[b]["exp_avg"].data[0] == pytest.approx(0.2)
+    assert other.param_groups[0]["param_names"] == ["b", "a"]
+    with pytest.raises(ValueError, match="missing parameters of group 0: c; unexpected parameters of group 0: b"):
+        optim.Adam(named("a", "c")).load_state_dict(optimizer.state_dict())
+    unnamed = optim.Adam([leaf(2), leaf(2)])
+    unnamed.load_state_dict(optimizer.state_dict())
+    assert len(unnamed.state) == 2
+
+
+def test_named_parameters_of_a_module_and_mixtures():
+    model = nn.Linear(3, 2)
+    optimizer = optim.SGD(model.named_parameters())
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    for params in ([*named("a"), leaf(1)], [{"params": named("a")}, {"params": [leaf(1)]}]):
+        with pytest.raises(ValueError, match="either all parameters come with a name or none"):
+            optim.SGD(params)
+
+
+def test_a_copy_of_model_and_optimizer_is_one_of_its_own():
+    model = nn.Linear(3, 2)
+    optimizer = optim.Adam(model.parameters())
+    with_gradients(*model.parameters())
+    optimizer.step()
+    twin, copied = copy.deepcopy((model, optimizer))
+    copied.step()
+    assert copied.param_groups[0]["params"][0] is twin.weight
+    assert not np.array_equal(twin.weight.data, model.weight.data)
+    assert copied.state[twin.weight]["step"] == 2 and optimizer.state[model.weight]["step"] == 1
+
+
+def test_a_state_of_pytorch_loads():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    p0, gradients = rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=(6, 3, 4)).astype(np.float32)
+    theirs, mine = torch.tensor(p0, requires_grad=True), None
+    reference = torch.optim.AdamW([theirs], lr=0.1, amsgrad=True)
+    for i, g in enumerate(gradients):
+        if i == 3:
+            mine = Tensor(theirs.detach().numpy(), requires_grad=True)
+            optimizer = optim.AdamW([mine])
+            optimizer.load_state_dict(reference.state_dict())
+        theirs.grad = torch.tensor(g)
+        reference.step()
+        if mine is not None:
+            mine.grad = Tensor(g)
+            optimizer.step()
+    np.testing.assert_allclose(mine.data, theirs.detach().numpy(), atol=1e-6)
