@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import depthwise, direct, direct_weight, plain, winograd
+from . import depthwise, direct, direct_weight, winograd
 from .compile import threads_for
 from .memory import contiguous
 
@@ -27,7 +27,7 @@ Shape = tuple[int, ...]
 ONE = (1, 1)
 NONE = ((0, 0), (0, 0))
 
-METHODS = ("depthwise", "winograd", "direct", "plain")
+METHODS = ("depthwise", "winograd", "direct")
 FORWARD, INPUT, WEIGHT = "conv2d", "conv2d_input", "conv2d_weight"
 
 _forced: str | None = None
@@ -38,13 +38,12 @@ def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winogr
     """Return the fastest method for the three shapes of a convolution.
 
     ===========  ================================================================================================
-    depthwise    weight gradient of one input channel per group: vectors along rows
+    depthwise    weight gradient where a group has one input channel: depthwise, first layers with few outputs
     winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
     direct       everything else: on the register tile, 1x1 as a matrix product
-    plain        strided and dilated at once
     ===========  ================================================================================================
     """
-    if operation == WEIGHT and groups > 1 and w[1] == 1 and dilation == ONE:
+    if operation == WEIGHT and w[1] == 1 and (groups > 1 or w[0] < 16):
         return "depthwise"
     fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
@@ -54,7 +53,7 @@ def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winogr
 
 @contextlib.contextmanager
 def force_method(name: str) -> Iterator[None]:
-    """Use one of the methods "depthwise", "winograd", "direct", "plain" wherever it can be used.
+    """Use one of the methods "depthwise", "winograd", "direct" wherever it can be used.
 
     Raises
     ------
@@ -110,10 +109,10 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilati
 def can_use(name, w, stride, dilation, groups, operation) -> bool:
     """Return whether a method can compute a convolution at all."""
     if name == "depthwise":
-        return operation == WEIGHT and w[1] == 1 and dilation == ONE
+        return operation == WEIGHT and w[1] == 1
     if name == "winograd":
         return w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
-    return name == "plain" or operation == WEIGHT or stride == ONE or dilation == ONE
+    return True
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +124,6 @@ def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, f
     method : str
     tables : what the method's plan function returned, None for methods without
     work : int, multiplications
-    corner : (top, left) padding
 
     Raises
     ------
@@ -146,12 +144,12 @@ def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, f
     if name == "direct" and operation == WEIGHT:
         tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
     elif name == "depthwise":
-        tables = depthwise.weight_plan(x, w, out, stride, padding, itemsize)
+        tables = depthwise.weight_plan(x, w, out, stride, padding, dilation, itemsize)
     elif name == "direct":
         plan = direct.forward_plan if operation == FORWARD else direct.input_plan
         tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
     work = out[0] * out[1] * out[2] * out[3] * w[1] * w[2] * w[3]
-    return name, tables, work, corner
+    return name, tables, work
 
 
 def writable(out, shape, dtype):
@@ -194,7 +192,7 @@ def conv2d(
         Where the shapes do not fit.
     """
     shape = (x.shape[0], w.shape[0], *output_size(x.shape[2:], w.shape[2:], stride, padding, dilation))
-    name, tables, work, corner = prepare(
+    name, tables, work = prepare(
         FORWARD, x.shape, w.shape, shape if out is None else out.shape,
         stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
     )  # fmt: skip
@@ -204,11 +202,8 @@ def conv2d(
         bias = contiguous(bias)
     if name == "winograd":
         winograd.conv2d(x, w, bias, padding=padding, relu=relu, out=result)
-    elif name == "direct":
-        direct.convolve(threads, x, w, bias, result, tables, relu)
     else:
-        bias = np.zeros(w.shape[0], x.dtype) if bias is None else bias
-        plain.forward(threads, x, w, bias, result, stride, corner, dilation, groups, relu)
+        direct.convolve(threads, x, w, bias, result, tables, relu)
     return finished(result, out)
 
 
@@ -251,7 +246,7 @@ def conv2d_input(
         Where the shapes do not fit.
     """
     shape = (g.shape[0], w.shape[1] * groups, *size)
-    name, tables, work, corner = prepare(
+    name, tables, work = prepare(
         INPUT, shape if out is None else out.shape, w.shape, g.shape,
         stride, padding, dilation, groups, g.itemsize, _forced, _winograd,
     )  # fmt: skip
@@ -259,10 +254,8 @@ def conv2d_input(
     g, w, threads = contiguous(g), contiguous(w), threads_for(work)
     if name == "winograd":
         winograd.conv2d_input(g, w, size=size, padding=padding, out=result)
-    elif name == "direct":
-        direct.convolve(threads, g, w, None, result, tables)
     else:
-        plain.input_gradient(threads, g, w, result, stride, corner, dilation, groups)
+        direct.convolve(threads, g, w, None, result, tables)
     return finished(result, out)
 
 
@@ -297,7 +290,7 @@ def conv2d_weight(
         Where the shapes do not fit.
     """
     shape = (g.shape[1], x.shape[1] // groups, *size)
-    name, tables, work, corner = prepare(
+    name, tables, work = prepare(
         WEIGHT, x.shape, shape if out is None else out.shape, g.shape,
         stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
     )  # fmt: skip
@@ -307,10 +300,8 @@ def conv2d_weight(
         result.fill(0)
     elif name == "winograd":
         winograd.conv2d_weight(g, x, padding=padding, out=result)
-    elif name == "direct":
-        direct_weight.weight_gradient(threads, g, x, result, tables)
     elif name == "depthwise":
         depthwise.weight_gradient(threads, g, x, result, tables)
     else:
-        plain.weight_gradient(threads, g, x, result, stride, corner, dilation, groups)
+        direct_weight.weight_gradient(threads, g, x, result, tables)
     return finished(result, out)

@@ -286,31 +286,51 @@ def copy_row(source, start, target, at, count):
 
 
 @jit(borrows=True)
+def clear_run(target, at, count):
+    """Write `count` zeros, by whole vectors where there is one."""
+    width = lanes(target)
+    if count >= width:
+        for q in range(0, count - width, width):
+            copy_vector(target, 0, target, at + q, 0)
+        copy_vector(target, 0, target, at + count - width, 0)
+    else:
+        for q in range(count):
+            target[at + q] = 0
+
+
+@jit(borrows=True)
 def fill_planes(x, start, planes, plan, first_row, last_row):
     """Copy rows of one group's channels of one image, with borders of zeros and split by stride."""
     p = plan_of(plan)
+    width = lanes(x)
     for c in range(p.channels):
         for plane in range(p.planes_y * p.planes_x):
             a, b = plane // p.planes_x, plane % p.planes_x
             at = c * p.channel_step + plane * p.plane_size
-            first = max(0, -((b - p.left) // p.split_x))
+            first = min(p.plane_width, max(0, -((b - p.left) // p.split_x)))
             last = max(first, min(p.plane_width, (p.width - 1 - b + p.left) // p.split_x + 1))
+            right = p.plane_width - last
+            # A border narrower than a vector is cleared as one, which what is copied then overwrites.
+            narrow = p.plane_width >= width and first <= width and right <= width
             for u in range(first_row, last_row):
                 y = u * p.split_y + a - p.top
                 if y < 0 or y >= p.height or first == last:
-                    for v in range(p.plane_width):
-                        planes[at + v] = 0
+                    clear_run(planes, at, p.plane_width)
                 else:
+                    if narrow:
+                        if first > 0:
+                            copy_vector(x, 0, planes, at, 0)
+                        if right > 0:
+                            copy_vector(x, 0, planes, at + p.plane_width - width, 0)
+                    else:
+                        clear_run(planes, at, first)
+                        clear_run(planes, at + last, right)
                     source = start + (c * p.height + y) * p.width + first * p.split_x + b - p.left
-                    for v in range(first):
-                        planes[at + v] = 0
                     if p.split_x == 1:
                         copy_row(x, source, planes, at + first, last - first)
                     else:
                         for v in range(last - first):
                             planes[at + first + v] = x[source + v * p.split_x]
-                    for v in range(last, p.plane_width):
-                        planes[at + v] = 0
                 at += p.plane_width
 
 

@@ -84,7 +84,8 @@ def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
     pixels = out_size[0] * out_size[1]
     together = max(1, min(images, PIXELS // max(1, pixels)))
     partial_bytes = groups * blocks * padded_taps * columns * itemsize
-    chunks = min(ceil_div(UNITS, groups * blocks), ceil_div(images, together), max(1, PARTIAL_BYTES // max(1, partial_bytes)))
+    affordable = max(1, PARTIAL_BYTES // max(1, partial_bytes))
+    chunks = min(ceil_div(UNITS, groups * blocks), ceil_div(images, together), affordable)
 
     plane_rows = max(size[0], (out_size[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1)
     plane_width = max(size[1], (out_size[1] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1)
