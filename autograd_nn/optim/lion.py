@@ -62,9 +62,6 @@ class Lion(Optimizer):
         beta1, beta2 = group["betas"]
         g = decayed_gradient(p, g, group)
         m = state["exp_avg"].data
-        d = np.multiply(m, beta1, out=np.empty_like(p))
-        d += (1 - beta1) * g
-        np.sign(d, out=d)
-        d *= group["lr"]
-        p -= d
+        average = beta1 * m + (1 - beta1) * g
+        p -= group["lr"] * np.sign(average)
         update_mean(m, g, beta2)

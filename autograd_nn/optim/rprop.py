@@ -57,12 +57,11 @@ class Rprop(Optimizer):
 
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
-        shrink, grow = group["etas"]
+        shrink, grow = (p.dtype.type(eta) for eta in group["etas"])
         g = gradient_to_descend(p, g, group)
         previous, size = state["prev"].data, state["step_size"].data
         agreement = np.sign(g) * np.sign(previous)
-        np.multiply(size, grow, out=size, where=agreement > 0)
-        np.multiply(size, shrink, out=size, where=agreement < 0)
+        size *= np.where(agreement > 0, grow, np.where(agreement < 0, shrink, p.dtype.type(1)))
         np.clip(size, *group["step_sizes"], out=size)
         previous[...] = np.where(agreement < 0, 0, g)
         p -= np.sign(previous) * size
