@@ -523,6 +523,10 @@ case("multi_margin_loss", loss.multi_margin_loss, ("normal", 4, 3), ("integers",
 
 case("dropout", lambda x: random.dropout(x, 0.4, generator=random.Generator(3)), ("normal", 3, 4))
 
+case("dropout_apply", lambda g, m: random._dropout_apply(g, m, p=0.5), ("normal", 3, 4), ("booleans", 3, 4))
+case("dropout of nothing", lambda x: random.dropout(x, 0.4), ("normal", 0, 4))
+case("dropout of 0-d", lambda x: random.dropout(x, 1.0), ("normal",))
+
 # ------------------------------------------------------------------------------------ recurrent
 
 for nonlinearity in ("tanh", "relu"):
