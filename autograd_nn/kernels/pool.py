@@ -328,9 +328,10 @@ def avg_pool2d_input(
     g = contiguous(g)
     x = np.empty((*g.shape[:2], *size), g.dtype)
     counts = _counts(size, g.shape[2:], kernel, stride, padding, count_include_pad, divisor_override)
+    threads = threads_for(x.size)
     _avg_pool_input(
-        threads_for(x.size),
-        *(_planes(g), _planes(x), *(count.astype(g.dtype) for count in counts)),
+        *(threads, _planes(g), _planes(x), _padded_planes(threads, x, g, kernel, stride, padding, (1, 1), 0)),
+        *(np.empty((threads, g.shape[3]), g.dtype), *(count.astype(g.dtype) for count in counts)),
         *(*kernel, *stride, *padding),
     )
     return x
@@ -389,30 +390,34 @@ def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH,
 
 
 @chunked
-def _avg_pool_input(t, threads, g, x, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+def _avg_pool_input(t, threads, g, x, padded, shares, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
     P, H, W = x.shape
     OH, OW = g.shape[1:]
-    halving = sH == 2 and sW == 2 and kH == 2 and kW == 2 and pH + pW == 0 and 2 * OH <= H and 2 * OW <= W
+    is_padded = padded.size > 0
+    plane = padded if is_padded else x
     for p in range(t * P // threads, (t + 1) * P // threads):
-        for i in range(H):
-            for j in range(W):
-                x[p, i, j] = 0
+        q = t if is_padded else p
+        for i in range(plane.shape[1]):
+            for j in range(plane.shape[2]):
+                plane[q, i, j] = 0
         for i in range(OH):
-            if halving:
-                for j in range(OW):
-                    share = g[p, i, j] / (row_counts[i] * column_counts[j])
-                    x[p, 2 * i, uintp(2 * j)] = share
-                    x[p, 2 * i, uintp(2 * j + 1)] = share
-                    x[p, 2 * i + 1, uintp(2 * j)] = share
-                    x[p, 2 * i + 1, uintp(2 * j + 1)] = share
-                continue
-            top = i * sH - pH
+            rows = row_counts[i]
             for j in range(OW):
-                share = g[p, i, j] / (row_counts[i] * column_counts[j])
-                left = j * sW - pW
-                for a in range(max(0, -top), min(kH, H - top)):
-                    for b in range(max(0, -left), min(kW, W - left)):
-                        x[p, uintp(top + a), uintp(left + b)] += share
+                shares[t, j] = g[p, i, j] / (rows * column_counts[j])
+            if kW == 2 and sW == 2:
+                for a in range(kH):
+                    for j in range(OW):
+                        plane[q, i * sH + a, uintp(2 * j)] += shares[t, j]
+                        plane[q, i * sH + a, uintp(2 * j + 1)] += shares[t, j]
+                continue
+            for a in range(kH):
+                for b in range(kW):
+                    for j in range(OW):
+                        plane[q, i * sH + a, uintp(b + j * sW)] += shares[t, j]
+        if is_padded:
+            for i in range(H):
+                for j in range(W):
+                    x[p, i, j] = padded[t, pH + i, uintp(pW + j)]
 
 
 # --------------------------------------------------------------------------------------------- adaptive
