@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import chunked, jit
-from .tile import BIAS_OF_ROW, VECTOR_BYTES, copy_vector, lanes, multiply_tile
+from .tile import BIAS_OF_ROW, VECTOR_BYTES, copy_every_second, copy_vector, lanes, multiply_tile
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
 
@@ -272,7 +272,7 @@ def pack_range(first, last, w, packed, plan, passes, w_taps, blocks):
                     at += ROWS
 
 
-@jit(borrows=True)
+@jit(borrows=True, inline=True)
 def copy_row(source, start, target, at, count):
     """Copy `count` neighbours by whole vectors, the last of which overlaps the one before."""
     width = lanes(source)
@@ -283,6 +283,19 @@ def copy_row(source, start, target, at, count):
     else:
         for q in range(count):
             target[at + q] = source[start + q]
+
+
+@jit(borrows=True)
+def gather_row(source, start, step, target, at, count):
+    """Copy `count` elements that lie `step` apart."""
+    width = lanes(source)
+    if step == 2 and count >= width:
+        for q in range(0, count - width, width):
+            copy_every_second(source, start + 2 * q, target, at + q)
+        copy_every_second(source, start + 2 * (count - width), target, at + count - width)
+    else:
+        for q in range(count):
+            target[at + q] = source[start + q * step]
 
 
 @jit(borrows=True)
@@ -329,8 +342,7 @@ def fill_planes(x, start, planes, plan, first_row, last_row):
                     if p.split_x == 1:
                         copy_row(x, source, planes, at + first, last - first)
                     else:
-                        for v in range(last - first):
-                            planes[at + first + v] = x[source + v * p.split_x]
+                        gather_row(x, source, p.split_x, planes, at + first, last - first)
                 at += p.plane_width
 
 
@@ -348,7 +360,7 @@ def store_rows(source, start, target, at, plan, this, row_count):
         at += p.step_y * p.target_width
 
 
-@jit(borrows=True)
+@jit(borrows=True, inline=True)
 def multiply_block(count, vectors, channels, a, a_start, places, b, b_start, channel_step, b_vector,
                    c, c_start, c_row, c_vector, columns, bias, bias_start, relu):  # fmt: skip
     """Run the tile for `count` rows and so many vectors."""

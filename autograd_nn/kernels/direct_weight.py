@@ -124,7 +124,7 @@ def transpose_gradient(g, start, pixels, channels, columns, target, at):
                             (channels - o, pixels - p), width)  # fmt: skip
 
 
-@jit(borrows=True)
+@jit(borrows=True, inline=True)
 def multiply_taps(tile_rows, vectors, counts, x, x_start, x_steps, places, g, g_start, g_steps, d, d_start,
                   columns, begin):  # fmt: skip
     """Add to the accumulators of one tile."""

@@ -82,7 +82,7 @@ from .compile import JIT_DISABLED
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
-    "copy_vector", "dot_products", "lanes", "multiply_tile", "transpose_block",
+    "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "transpose_block",
 ]  # fmt: skip
 
 # What the accumulators hold when the reduction begins: argument `begin` of the tile.
@@ -206,6 +206,13 @@ def copy_vector_reference(source, source_start, target, target_start, count):
     width = lanes_reference(source)
     for lane in range(width):
         target[target_start + lane] = source[source_start + lane] if lane < count else 0
+
+
+def copy_every_second_reference(source, source_start, target, target_start):
+    """Fill one vector of the target with elements 0, 2, 4, ... of the source."""
+    width = lanes_reference(source)
+    for lane in range(width):
+        target[target_start + lane] = source[source_start + 2 * lane]
 
 
 def dot_products_reference(rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row):
@@ -611,6 +618,22 @@ def copy_vector_intrinsic(typing_context, source, source_start, target, target_s
     return types.void(source, source_start, target, target_start, count), generate
 
 
+@intrinsic
+def copy_every_second_intrinsic(typing_context, source, source_start, target, target_start):
+    check_arrays("copy_every_second", source, target)
+
+    def generate(context, builder, signature, arguments):
+        v = VectorBuilder(context, builder, source)
+        source_start, target_start = int64s_at(context, builder, signature, arguments, 1, 3)
+        first = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
+        target_vector = v.address(array_pointer(context, builder, target, arguments[2]), target_start)
+        second = v.load_masked(v.address(first, whole(v.lanes)), v.lanes_below(whole(v.lanes - 1)))
+        v.store(v.shuffle(v.load(first), second, list(range(0, 2 * v.lanes, 2))), target_vector)
+        return context.get_dummy_value()
+
+    return types.void(source, source_start, target, target_start), generate
+
+
 SUMS_PER_ROW = 2  # vectors of a dot product that are summed apart, to hide the latency of a multiply-add
 
 
@@ -675,4 +698,5 @@ lanes: Any = lanes_reference if JIT_DISABLED else lanes_intrinsic
 multiply_tile: Any = multiply_tile_reference if JIT_DISABLED else multiply_tile_intrinsic
 transpose_block: Any = transpose_block_reference if JIT_DISABLED else transpose_block_intrinsic
 copy_vector: Any = copy_vector_reference if JIT_DISABLED else copy_vector_intrinsic
+copy_every_second: Any = copy_every_second_reference if JIT_DISABLED else copy_every_second_intrinsic
 dot_products: Any = dot_products_reference if JIT_DISABLED else dot_products_intrinsic
