@@ -27,6 +27,7 @@ MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
     "lenet": lambda options: models.lenet(),
     "mlp": lambda options: models.mlp(),
 }
+DEFAULT_FILE = pathlib.Path("runs/digits.safetensors")
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"adam": optim.Adam, "sgd": optim.SGD}
 
 
@@ -51,7 +52,7 @@ def _folder(text: str) -> pathlib.Path:
 
 
 def _file(text: str) -> pathlib.Path:
-    if not pathlib.Path(text).absolute().parent.is_dir():
+    if not pathlib.Path(text).absolute().parent.is_dir() and pathlib.Path(text) != DEFAULT_FILE:
         raise argparse.ArgumentTypeError(f"expects a file in a folder that exists, got {text!r}")
     return pathlib.Path(text)
 
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="a folder with the four MNIST files; without it the digits that come with the package: "
                              "8,000 images to train and 2,000 others to test, both from MNIST's training set")
     parser.add_argument("--limit", type=_positive(int), metavar="N", help="train on N images and test on at most N")
-    parser.add_argument("--save", type=_file, metavar="FILE", default="runs/digits.safetensors",
+    parser.add_argument("--save", type=_file, metavar="FILE", default=DEFAULT_FILE,
                         help="where the weights go; the picture goes beside them")
     return parser
 
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    save = pathlib.Path(options.save)
+    save = options.save
     save.parent.mkdir(exist_ok=True)
     try:
         train_set, test_set = (MNIST(options.data, train=train) for train in (True, False))

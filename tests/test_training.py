@@ -142,7 +142,7 @@ def test_the_mlp_has_the_notebooks_shape_and_initial_weights():
 @pytest.mark.parametrize("loss", ["cross-entropy", "l2"])
 def test_the_mlp_learns_with_either_loss_and_weight_decay(loss):
     manual_seed(1)
-    model = mlp(hidden=(100, 100))
+    model = mlp(hidden=(300, 300))
     optimizer = optim.Adam(weight_decay_groups(model, 1e-3), lr=1e-3)
     train = digits(2000)
 
