@@ -303,9 +303,8 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     ----------
     E. Jang, S. Gu and B. Poole, 2016, arXiv:1611.01144; C. J. Maddison, A. Mnih and Y. W. Teh, 2016, arXiv:1611.00712.
     """
-    uniform = random.rand(logits.shape, dtype=logits.dtype)
-    tiny = float(np.finfo(logits.dtype).tiny)
-    noise = -(-(uniform + tiny).log()).clamp(min=tiny).log()
+    uniform = np.maximum(random.rand(logits.shape, dtype=logits.dtype).data, np.finfo(logits.dtype).tiny)
+    noise = -np.log(-np.log(uniform))
     soft = reduce.softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
