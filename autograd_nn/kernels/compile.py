@@ -32,6 +32,8 @@ import ctypes
 import hashlib
 import os
 import pathlib
+import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -66,6 +68,7 @@ JIT_DISABLED = bool(config.DISABLE_JIT)
 BOUNDSCHECK = os.environ.get("AUTOGRAD_NN_BOUNDSCHECK", "0") not in ("", "0")
 VERBOSE = os.environ.get("AUTOGRAD_NN_VERBOSE", "0") not in ("", "0")
 SERIAL_BELOW = 32_000  # elements of light work that one thread does before a second one pays
+KEPT = 10  # versions of the kernels whose machine code stays in the cache
 PATIENCE = 1.0  # seconds of compilation after which the user is told about it
 
 # `contract` lets LLVM fuse a*b+c; `nnan` and `ninf` are never set: NaN and infinity must travel.
@@ -220,6 +223,13 @@ def _is_private(folder: str) -> bool:
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o002
 
 
+def _forget_old(parent: str) -> None:
+    """Keep the `KEPT` folders used last: each edit of a kernel leaves one behind."""
+    folders = [path for path in pathlib.Path(parent).iterdir() if re.fullmatch("[0-9a-f]{20}", path.name)]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _writable_folder() -> str | None:
     name = _fingerprint()
     for parent in _candidate_folders():
@@ -229,6 +239,9 @@ def _writable_folder() -> str | None:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             if _is_private(parent) and _is_private(folder):
                 tempfile.TemporaryFile(dir=folder).close()
+                os.utime(folder)
+                with contextlib.suppress(OSError):  # another process may be at it
+                    _forget_old(parent)
                 return folder
         except OSError:
             continue

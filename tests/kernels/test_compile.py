@@ -98,6 +98,20 @@ def test_a_cache_folder_that_others_can_write_is_refused(tmp_path, monkeypatch):
     assert compiling._writable_folder().startswith(str(tmp_path))
 
 
+def test_old_versions_are_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling.config, "CACHE_DIR", str(tmp_path))
+    parent = tmp_path / "autograd_nn"
+    for age in range(15):
+        folder = parent / f"{age:020x}"
+        folder.mkdir(parents=True)
+        (folder / "code").touch()
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    (parent / "not ours").mkdir()
+    current = pathlib.Path(compiling._writable_folder())
+    kept = {f"{age:020x}" for age in range(compiling.KEPT - 1)} | {current.name, "not ours"}
+    assert {path.name for path in parent.iterdir()} == kept
+
+
 def test_the_users_own_functions_keep_numbas_settings():
     out, _ = run(
         "import numba; before = dict(vars(numba.config)); from autograd_nn.kernels import optim, pool\n"
