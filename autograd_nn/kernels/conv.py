@@ -98,7 +98,7 @@ def method(
     }
 
 
-def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Pair:
+def output_size(size: Shape, kernel: Shape, stride: Pair, padding: Padding, dilation: Pair) -> Pair:
     """Return the output's (OH, OW), floor((size + before + after - dilation (kernel - 1) - 1) / stride) + 1."""
     return (
         (size[0] + padding[0][0] + padding[0][1] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1,

@@ -11,6 +11,8 @@ a channel and a tap has one vector of partial sums, whose lanes are added up at 
 tile of one row.)
 """
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -122,7 +124,7 @@ def generate_add_products(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-add_products = add_products_reference if JIT_DISABLED else add_products_intrinsic
+add_products: Any = add_products_reference if JIT_DISABLED else add_products_intrinsic
 
 
 def weight_plan(x, w, out, stride, padding, dilation, itemsize):

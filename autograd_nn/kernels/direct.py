@@ -220,7 +220,9 @@ def plan(axes, size, target, rows, channels, kernel_width, step, split, groups, 
     if copied and channel_step // line % 2 == 0:
         channel_step += line
 
-    passes, places, w_taps = [], [], []
+    passes: list[tuple[int, ...]] = []
+    places: list[int] = []
+    w_taps: list[int] = []
     for y, row_count, plane_y, taps_y in passes_y:
         for x, columns, plane_x, taps_x in passes_x:
             first = len(places)
@@ -234,13 +236,13 @@ def plan(axes, size, target, rows, channels, kernel_width, step, split, groups, 
         count = ROWS if rows - at > ROWS // 2 else FEW_ROWS
         blocks.append((at, min(count, rows - at)))
         at += count
-    sizes = Plan(
+    sizes = (
         groups, rows, channels, *size, *target, planes_y, planes_x, *split, top, left, plane_width, plane_size,
         channel_step, *step, band_count, depth, ceil_div(most_flat, vectors * width) * vectors * width,
         rows * channels * min(w_row, w_channel), w_row, w_channel, copied, by_rows, vectors, dense,
     )  # fmt: skip
     return (
-        np.array(sizes, np.int64),
+        np.array(Plan(*map(int, sizes)), np.int64),
         np.array(passes, np.int64).reshape(-1, len(Pass._fields)),
         np.array(places, np.int64),
         np.array(w_taps, np.int64),

@@ -101,7 +101,7 @@ def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
     c, i, j = np.indices((per_group, *kernel)).reshape(3, -1)
     places = c * plane_size + i * dilation[0] * plane_width + j * dilation[1]
     places = np.append(places, np.full(padded_taps - taps, places[-1]))
-    sizes = WeightPlan(
+    sizes = (
         groups, out_per_group, *out_size, *stride, per_group * size[0] * size[1], plane_width, 0,
         per_group * plane_size if copied else channels * size[0] * size[1], copied, taps, tile_rows, padded_taps,
         vectors, blocks, max(1, chunks), together, max(1, min(out_size[0], PIXELS // max(1, out_size[1]))),
@@ -111,7 +111,7 @@ def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
         "split_x": 1, "top": padding[0][0], "left": padding[1][0], "plane_width": plane_width,
         "plane_size": plane_size, "channel_step": plane_size, "target_height": plane_rows,
     }  # fmt: skip
-    return np.array(sizes, np.int64), np.array(list(copy.values()), np.int64), places.astype(np.int64)
+    return np.array(WeightPlan(*map(int, sizes)), np.int64), np.array(list(copy.values()), np.int64), places.astype(np.int64)
 
 
 @jit(borrows=True)
