@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from . import engine
+from . import engine, interop
+from .devices import device
 from .engine import DEFAULT_DTYPE, Call, Variable, is_grad_enabled, mark_changed, wrap
-from .ops import elementwise, linalg, random, reduce
+from .ops import activation, creation, elementwise, linalg, norm, random, reduce, scan
 from .ops import index as indexing
 from .ops import shape as shapes
 
-# ruff: noqa: A003
-
-__all__ = ["Tensor", "as_tensor", "from_numpy", "tensor"]
-
-
-class Extremes(NamedTuple):
-    """What `Tensor.max` and `Tensor.min` return along a dim."""
-
-    values: Any
-    indices: Any
+__all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
 
 
 def _listed(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -53,7 +45,6 @@ class Tensor(Variable):
     """
 
     __slots__ = ()
-    __array_ufunc__: Any = None  # an ndarray on the left of an operator leaves the work to this class
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
         self._data = _new_array(data, dtype)
@@ -78,6 +69,23 @@ class Tensor(Variable):
         """The type of the elements, as NumPy names it."""
         return self._data.dtype
 
+    @property
+    def device(self) -> device:
+        """The CPU."""
+        return _CPU
+
+    is_cuda = False
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self._data.nbytes
+
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dim."""
         return self._data.shape if dim is None else self._data.shape[shapes.normalized_dim(dim, self.ndim, "size")]
@@ -86,9 +94,18 @@ class Tensor(Variable):
         """Return the number of dims."""
         return self._data.ndim
 
+    ndimension = dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return how many elements of memory lie between neighbours along each dim, or along one."""
+        strides = tuple(n // self._data.itemsize for n in self._data.strides)
+        return strides if dim is None else strides[dim]
+
     def numel(self) -> int:
         """Return the number of elements."""
         return self._data.size
+
+    nelement = numel
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
@@ -149,6 +166,23 @@ class Tensor(Variable):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
+        return interop.apply_ufunc(ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
+        return interop.apply_function(function, arguments, settings)
+
+    def __dlpack__(self, **settings: Any) -> Any:
+        if self.node is not None:
+            raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; use .detach()")
+        return self._data.__dlpack__(**settings)
+
+    def __dlpack_device__(self) -> Any:
+        return self._data.__dlpack_device__()
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -321,45 +355,142 @@ class Tensor(Variable):
 
     # -------------------------------------------------------------------------------- elementwise
 
-    add, sub, mul, div = elementwise.add, elementwise.sub, elementwise.mul, elementwise.div
-    eq, ne, lt, le, gt, ge = (getattr(elementwise, name) for name in ("eq", "ne", "lt", "le", "gt", "ge"))
-    pow, neg, abs, sign, floor = (getattr(elementwise, name) for name in ("pow", "neg", "abs", "sign", "floor"))
-    exp, log, sqrt, square = elementwise.exp, elementwise.log, elementwise.sqrt, elementwise.square
-    reciprocal, tanh, sigmoid, relu = elementwise.reciprocal, elementwise.tanh, elementwise.sigmoid, elementwise.relu
-    maximum, minimum = elementwise.maximum, elementwise.minimum
-    multiply, subtract, divide = elementwise.mul, elementwise.sub, elementwise.div
+    def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Return ``self + alpha * other``."""
+        return elementwise.add(self, other if alpha == 1 else elementwise.mul(other, alpha))
 
-    # -------------------------------------------------------------------------------- reductions
+    def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Return ``self - alpha * other``."""
+        return elementwise.sub(self, other if alpha == 1 else elementwise.mul(other, alpha))
 
-    sum, mean, amax, amin = reduce.sum, reduce.mean, reduce.amax, reduce.amin
-    argmax, argmin, logsumexp = reduce.argmax, reduce.argmin, reduce.logsumexp
-    softmax, log_softmax = reduce.softmax, reduce.log_softmax
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``self / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
+        if rounding_mode == "floor":
+            return elementwise.floor_divide(self, other)
+        if rounding_mode not in (None, "trunc"):
+            raise RuntimeError(f"div(): rounding_mode must be None, 'trunc' or 'floor' (rounding_mode={rounding_mode!r})")
+        out = elementwise.div(self, other)
+        return out if rounding_mode is None else elementwise.trunc(out)
 
-    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the largest element; along a dim ``(values, indices)``; with a tensor, the elementwise maximum."""
-        if isinstance(dim, Tensor):
-            return elementwise.maximum(self, dim)
-        return reduce.amax(self) if dim is None else Extremes(*reduce.max_with_indices(self, dim, keepdim))
+    def addcmul(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Return ``self + value * tensor1 * tensor2``."""
+        return self.add(elementwise.mul(tensor1, tensor2), alpha=value)
 
-    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the smallest element; along a dim ``(values, indices)``; with a tensor, the elementwise minimum."""
-        if isinstance(dim, Tensor):
-            return elementwise.minimum(self, dim)
-        return reduce.amin(self) if dim is None else Extremes(*reduce.min_with_indices(self, dim, keepdim))
+    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Return ``self + value * tensor1 / tensor2``."""
+        return self.add(elementwise.div(tensor1, tensor2), alpha=value)
 
-    def any(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Return whether any element is true (not 0)."""
-        return wrap(np.asarray(self._data.any(axis=dim, keepdims=keepdim)))
+    def equal(self, other: Tensor) -> bool:
+        """Return whether the other tensor has the same shape and elements."""
+        return bool(np.array_equal(self._data, other._data))
 
-    def all(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Return whether all elements are true (not 0)."""
-        return wrap(np.asarray(self._data.all(axis=dim, keepdims=keepdim)))
+    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+        """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
+        return bool(np.allclose(self._data, other._data, rtol, atol, equal_nan))
+
+    mul, neg, pow, square, reciprocal = (
+        elementwise.mul, elementwise.neg, elementwise.pow, elementwise.square, elementwise.reciprocal
+    )  # fmt: skip
+    remainder, floor_divide, lerp = elementwise.remainder, elementwise.floor_divide, elementwise.lerp
+    multiply, subtract, divide, negative, true_divide = mul, sub, div, neg, div
+    eq, ne, lt, le, gt, ge = (
+        elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    )  # fmt: skip
+    isnan, isinf, isfinite, isclose = elementwise.isnan, elementwise.isinf, elementwise.isfinite, elementwise.isclose
+    logical_and, logical_or, logical_xor, logical_not = (
+        elementwise.logical_and, elementwise.logical_or, elementwise.logical_xor, elementwise.logical_not
+    )  # fmt: skip
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = (
+        elementwise.bitwise_and, elementwise.bitwise_or, elementwise.bitwise_xor, elementwise.bitwise_not
+    )  # fmt: skip
+    exp, expm1, log, log1p, log2, log10 = (
+        elementwise.exp, elementwise.expm1, elementwise.log, elementwise.log1p, elementwise.log2, elementwise.log10
+    )  # fmt: skip
+    sqrt, rsqrt, erf, tanh, sigmoid, relu = (
+        elementwise.sqrt, elementwise.rsqrt, elementwise.erf, elementwise.tanh, elementwise.sigmoid, elementwise.relu
+    )  # fmt: skip
+    sin, cos, tan, asin, acos, atan, atan2 = (
+        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan, elementwise.atan2
+    )  # fmt: skip
+    sinh, cosh, asinh, acosh, atanh = (
+        elementwise.sinh, elementwise.cosh, elementwise.asinh, elementwise.acosh, elementwise.atanh
+    )  # fmt: skip
+    abs, sign, floor, ceil, round, trunc, frac = (
+        elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.round, elementwise.trunc, elementwise.frac
+    )  # fmt: skip
+    clamp = clip = elementwise.clamp
+    absolute, fix, nan_to_num = abs, trunc, elementwise.nan_to_num
+    maximum, minimum, fmax, fmin = elementwise.maximum, elementwise.minimum, elementwise.fmax, elementwise.fmin
+    masked_fill, prelu, logsigmoid = elementwise.masked_fill, activation.prelu, activation.logsigmoid
+
+    def clamp_min(self, min: Any) -> Tensor:
+        """Return the elements, but `min` where they are smaller."""
+        return elementwise.clamp(self, min)
+
+    def clamp_max(self, max: Any) -> Tensor:
+        """Return the elements, but `max` where they are larger."""
+        return elementwise.clamp(self, None, max)
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Return the elements where the condition holds and those of `other` elsewhere."""
+        return elementwise.where(condition, self, other)
+
+    # -------------------------------------------------------------------------------- reductions, along a dim
+
+    sum, mean, var, std, prod = reduce.sum, reduce.mean, reduce.var, reduce.std, scan.prod
+    amax, amin, max, min, argmax, argmin = (
+        reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin
+    )  # fmt: skip
+    any, all, count_nonzero, norm = reduce.any, reduce.all, reduce.count_nonzero, norm.norm
+    logsumexp, softmax, log_softmax = reduce.logsumexp, reduce.softmax, reduce.log_softmax
+    cumsum, cumprod, logcumsumexp = scan.cumsum, scan.cumprod, scan.logcumsumexp
+    sort, argsort, topk, kthvalue, median = scan.sort, scan.argsort, scan.topk, scan.kthvalue, scan.median
+    unique, bincount, histc = scan.unique, scan.bincount, scan.histc
+
+    def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+        """Return the smallest and the largest elements."""
+        return reduce.amin(self, dim, keepdim), reduce.amax(self, dim, keepdim)
+
+    # -------------------------------------------------------------------------------- products
+
+    matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
+    addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
+    ger = outer
+
+    # -------------------------------------------------------------------------------- indexing
+
+    gather, scatter, scatter_add = indexing.gather, indexing.scatter, indexing.scatter_add
+    index_select, index_add, index_copy, index_fill = (
+        indexing.index_select, indexing.index_add, indexing.index_copy, indexing.index_fill
+    )  # fmt: skip
+    take, take_along_dim, masked_select = indexing.take, indexing.take_along_dim, indexing.masked_select
+    nonzero = argwhere = indexing.nonzero
 
     # -------------------------------------------------------------------------------- shape
 
     flatten, squeeze, unsqueeze, narrow = shapes.flatten, shapes.squeeze, shapes.unsqueeze, shapes.narrow
     transpose, contiguous, clone = shapes.transpose, shapes.contiguous, shapes.clone
-    matmul, take_along_dim = linalg.matmul, indexing.take_along_dim
+    swapaxes = swapdims = shapes.transpose
+    movedim = moveaxis = shapes.movedim
+    split, chunk, unbind, select, unflatten = shapes.split, shapes.chunk, shapes.unbind, shapes.select, shapes.unflatten
+    roll, repeat_interleave, tril, triu = shapes.roll, shapes.repeat_interleave, shapes.tril, shapes.triu
+    diagonal, diag, diag_embed = shapes.diagonal, shapes.diag, shapes.diag_embed
+
+    def ravel(self) -> Tensor:
+        """Return the elements in one dim."""
+        return shapes.reshape(self, (-1,)) if self._data.size else shapes.reshape(self, (0,))
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Return a view with the order along some dims reversed."""
+        return shapes.flip(self, _listed(dims))
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Return the elements repeated along each dim."""
+        return shapes.repeat(self, _listed(sizes))
+
+    def tile(self, *dims: Any) -> Tensor:
+        """Return the elements repeated along the last dims."""
+        return shapes.tile(self, _listed(dims))
 
     def reshape(self, *sizes: Any) -> Tensor:
         """Return the elements in another shape (see `ops.shape.reshape`)."""
@@ -373,6 +504,8 @@ class Tensor(Variable):
         RuntimeError
             Where the strides do not allow it; `reshape` copies then.
         """
+        if len(sizes) == 1 and isinstance(sizes[0], np.dtype | type):
+            raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with .to()")
         out = shapes.reshape(self, _listed(sizes))
         if out._data.size and not np.shares_memory(out._data, self._data):
             raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape {_listed(sizes)}; "
@@ -409,11 +542,7 @@ class Tensor(Variable):
 
     def expand(self, *sizes: Any) -> Tensor:
         """Return a view with dims of size 1 repeated; -1 keeps a size."""
-        sizes = _listed(sizes)
-        lead = len(sizes) - self.ndim
-        if lead < 0:
-            raise RuntimeError(f"expand(): needs at least {self.ndim} sizes (sizes={sizes}, shape={self.shape})")
-        return shapes.broadcast_to(self, [self.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
+        return shapes.expand(self, _listed(sizes))
 
     def expand_as(self, other: Tensor) -> Tensor:
         """Return a view in the shape of `other`."""
@@ -463,9 +592,59 @@ class Tensor(Variable):
         """Return the tensor as booleans."""
         return shapes.to_dtype(self, np.bool_)
 
+    def half(self) -> Tensor:
+        """Return the tensor as float16."""
+        return shapes.to_dtype(self, np.float16)
+
+    def short(self) -> Tensor:
+        """Return the tensor as int16."""
+        return shapes.to_dtype(self, np.int16)
+
+    def byte(self) -> Tensor:
+        """Return the tensor as uint8."""
+        return shapes.to_dtype(self, np.uint8)
+
+    def type(self, dtype: Any) -> Tensor:
+        """Return the tensor in another dtype."""
+        return shapes.to_dtype(self, dtype)
+
     def cpu(self) -> Tensor:
         """Return the tensor itself: it is on the CPU."""
         return self
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Raise: there is no other device than the CPU."""
+        raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
+
+    # -------------------------------------------------------------------------------- new tensors like this one
+
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Return a copy of `data` in this tensor's dtype."""
+        return Tensor(data, requires_grad, dtype or self.dtype)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Return zeros of this tensor's dtype."""
+        return creation.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Return ones of this tensor's dtype."""
+        return creation.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Return a tensor of this dtype, not initialized."""
+        return creation.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Return a tensor of this dtype filled with a number."""
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
+        """Return 1 with the probability that each element says, else 0."""
+        return random.bernoulli(self, p, generator=generator)
+
+    def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+        """Return the indices of draws from each row of weights (see `ops.random.multinomial`)."""
+        return random.multinomial(self, num_samples, replacement, generator=generator)
 
     # -------------------------------------------------------------------------------- in place
 
@@ -493,21 +672,174 @@ class Tensor(Variable):
             self.node = value.node
         return self
 
+    def _augmented(self, value: Tensor, operation: str) -> Tensor:
+        """Return what ``x += y`` assigns: `x`, changed in place, or a new tensor where `x` is a view and the change is recorded."""
+        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
+        if recorded and self._data.base is not None and (self.node is None or isinstance(self.node, Call)):
+            return value
+        return self._become(value, operation)
+
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Add ``alpha * other`` in place."""
-        return self._become(elementwise.add(self, other if alpha == 1 else other * alpha), "add_()")
+        return self._become(self.add(other, alpha=alpha), "add_()")
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Subtract ``alpha * other`` in place."""
-        return self._become(elementwise.sub(self, other if alpha == 1 else other * alpha), "sub_()")
+        return self._become(self.sub(other, alpha=alpha), "sub_()")
 
     def mul_(self, other: Any) -> Tensor:
         """Multiply in place."""
         return self._become(elementwise.mul(self, other), "mul_()")
 
-    def div_(self, other: Any) -> Tensor:
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Divide in place."""
-        return self._become(elementwise.div(self, other), "div_()")
+        return self._become(self.div(other, rounding_mode=rounding_mode), "div_()")
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """Raise to a power in place."""
+        return self._become(elementwise.pow(self, exponent), "pow_()")
+
+    def remainder_(self, other: Any) -> Tensor:
+        """Take the remainder of a division in place."""
+        return self._become(elementwise.remainder(self, other), "remainder_()")
+
+    def lerp_(self, end: Any, weight: Any) -> Tensor:
+        """Move towards `end` by a share `weight` in place."""
+        return self._become(elementwise.lerp(self, end, weight), "lerp_()")
+
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Add ``value * tensor1 * tensor2`` in place."""
+        return self._become(self.addcmul(tensor1, tensor2, value=value), "addcmul_()")
+
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Add ``value * tensor1 / tensor2`` in place."""
+        return self._become(self.addcdiv(tensor1, tensor2, value=value), "addcdiv_()")
+
+    def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """Become ``beta * self + alpha * (mat1 @ mat2)``."""
+        return self._become(linalg.addmm(self, mat1, mat2, beta=beta, alpha=alpha), "addmm_()")
+
+    def neg_(self) -> Tensor:
+        """Change the sign in place."""
+        return self._become(elementwise.neg(self), "neg_()")
+
+    def abs_(self) -> Tensor:
+        """Take the absolute value in place."""
+        return self._become(elementwise.abs(self), "abs_()")
+
+    def exp_(self) -> Tensor:
+        """Take the exponential in place."""
+        return self._become(elementwise.exp(self), "exp_()")
+
+    def log_(self) -> Tensor:
+        """Take the logarithm in place."""
+        return self._become(elementwise.log(self), "log_()")
+
+    def sqrt_(self) -> Tensor:
+        """Take the square root in place."""
+        return self._become(elementwise.sqrt(self), "sqrt_()")
+
+    def rsqrt_(self) -> Tensor:
+        """Take the reciprocal of the square root in place."""
+        return self._become(elementwise.rsqrt(self), "rsqrt_()")
+
+    def square_(self) -> Tensor:
+        """Square in place."""
+        return self._become(elementwise.square(self), "square_()")
+
+    def reciprocal_(self) -> Tensor:
+        """Take the reciprocal in place."""
+        return self._become(elementwise.reciprocal(self), "reciprocal_()")
+
+    def tanh_(self) -> Tensor:
+        """Take the hyperbolic tangent in place."""
+        return self._become(elementwise.tanh(self), "tanh_()")
+
+    def sigmoid_(self) -> Tensor:
+        """Take the logistic function in place."""
+        return self._become(elementwise.sigmoid(self), "sigmoid_()")
+
+    def relu_(self) -> Tensor:
+        """Set negative elements to 0 in place."""
+        return self._become(elementwise.relu(self), "relu_()")
+
+    def sin_(self) -> Tensor:
+        """Take the sine in place."""
+        return self._become(elementwise.sin(self), "sin_()")
+
+    def cos_(self) -> Tensor:
+        """Take the cosine in place."""
+        return self._become(elementwise.cos(self), "cos_()")
+
+    def floor_(self) -> Tensor:
+        """Round down in place."""
+        return self._become(elementwise.floor(self), "floor_()")
+
+    def ceil_(self) -> Tensor:
+        """Round up in place."""
+        return self._become(elementwise.ceil(self), "ceil_()")
+
+    def round_(self, *, decimals: Any = 0) -> Tensor:
+        """Round in place, halves to the even neighbour."""
+        return self._become(elementwise.round(self, decimals=decimals), "round_()")
+
+    def trunc_(self) -> Tensor:
+        """Take the fraction away in place."""
+        return self._become(elementwise.trunc(self), "trunc_()")
+
+    def sign_(self) -> Tensor:
+        """Become -1, 0 or 1."""
+        return self._become(elementwise.sign(self), "sign_()")
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit to [min, max] in place."""
+        return self._become(elementwise.clamp(self, min, max), "clamp_()")
+
+    def clamp_min_(self, min: Any) -> Tensor:
+        """Limit from below in place."""
+        return self._become(elementwise.clamp(self, min), "clamp_min_()")
+
+    def clamp_max_(self, max: Any) -> Tensor:
+        """Limit from above in place."""
+        return self._become(elementwise.clamp(self, None, max), "clamp_max_()")
+
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Set the elements where `mask` holds to a number."""
+        return self._become(elementwise.masked_fill(self, mask, value), "masked_fill_()")
+
+    def index_fill_(self, dim: Any, index: Any, value: Any) -> Tensor:
+        """Set slices to a number in place."""
+        return self._become(indexing.index_fill(self, dim, index, value), "index_fill_()")
+
+    def index_add_(self, dim: Any, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
+        """Add to slices in place."""
+        return self._become(indexing.index_add(self, dim, index, source, alpha=alpha), "index_add_()")
+
+    def index_copy_(self, dim: Any, index: Any, source: Any) -> Tensor:
+        """Replace slices in place."""
+        return self._become(indexing.index_copy(self, dim, index, source), "index_copy_()")
+
+    def scatter_(self, dim: Any, index: Any, src: Any = None, *, value: Any = None) -> Tensor:
+        """Write elements of `src`, or a number, at `index` along `dim` (see `ops.index.scatter`)."""
+        return self._become(indexing.scatter(self, dim, index, value if src is None else src), "scatter_()")
+
+    def scatter_add_(self, dim: Any, index: Any, src: Any) -> Tensor:
+        """Add elements of `src` at `index` along `dim` (see `ops.index.scatter_add`)."""
+        return self._become(indexing.scatter_add(self, dim, index, src), "scatter_add_()")
+
+    def tril_(self, diagonal: Any = 0) -> Tensor:
+        """Set the elements above a diagonal to 0."""
+        return self._become(shapes.tril(self, diagonal), "tril_()")
+
+    def triu_(self, diagonal: Any = 0) -> Tensor:
+        """Set the elements below a diagonal to 0."""
+        return self._become(shapes.triu(self, diagonal), "triu_()")
+
+    def fill_diagonal_(self, value: Any) -> Tensor:
+        """Set the diagonal of a matrix to a number."""
+        if self.ndim != 2:
+            raise RuntimeError(f"fill_diagonal_(): expects a matrix (shape={self.shape})")
+        return self._become(elementwise.masked_fill(self, np.eye(*self.shape, dtype=np.bool_), value), "fill_diagonal_()")
 
     def copy_(self, other: Any) -> Tensor:
         """Take over the elements of `other`, broadcast to this shape."""
@@ -533,7 +865,33 @@ class Tensor(Variable):
         return self._become(values * self.dtype.type(high - low) + self.dtype.type(low), "uniform_()")
 
 
+    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+        """Become 1 with probability `p`, else 0."""
+        return self._become(random.bernoulli(self, p, generator=generator), "bernoulli_()")
+
+    def exponential_(self, lambd: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Draw all elements from the exponential distribution of rate `lambd`."""
+        source = generator or random.default_generator
+        return self._become(-np.log1p(-source.random(self.shape, self.dtype.type)) / self.dtype.type(lambd), "exponential_()")
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.add(self, other), "add_()")
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.sub(self, other), "sub_()")
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.mul(self, other), "mul_()")
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.div(self, other), "div_()")
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.pow(self, other), "pow_()")
+
+
 engine.set_result_type(Tensor)
+_CPU = device("cpu")
 
 
 def _comparable(value: Any) -> Any:
@@ -590,6 +948,25 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if not isinstance(data, Tensor):
         data = from_numpy(data) if isinstance(data, np.ndarray) else Tensor(data)
     return data if dtype is None else shapes.to_dtype(data, dtype)
+
+
+def is_tensor(value: Any) -> Any:
+    """Return whether a value is a tensor."""
+    return isinstance(value, Tensor)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """Return a tensor that shares the memory of another library's array, handed over by the DLPack protocol.
+
+    Parameters
+    ----------
+    source : object with ``__dlpack__`` and ``__dlpack_device__``
+        On the CPU, of native numbers or booleans.
+    """
+    array = np.from_dlpack(source)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"from_dlpack(): elements must be numbers or booleans (dtype={array.dtype})")
+    return wrap(array)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:

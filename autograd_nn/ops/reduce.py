@@ -1,12 +1,13 @@
 """Reductions over dims: sum, mean, extremes, logsumexp, softmax."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import Variable, primitive
 from ..kernels import loss as kernels
-from .elementwise import div, eq, exp, mul, sub, where, zeros_like
+from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_like
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
@@ -245,14 +246,35 @@ def _values_and_indices(x, dim, keepdim, argument):
     return (values, indices) if keepdim or not x.ndim else (squeeze(values, dim), squeeze(indices, dim))
 
 
-def max_with_indices(x, dim, keepdim=False):
-    """Return ``(values, indices)`` of the largest elements along `dim`; only the first among equals gets the gradient."""
-    return _values_and_indices(x, dim, keepdim, argmax)
+class Extremes(NamedTuple):
+    """What `max` and `min` return along a dim."""
+
+    values: Any
+    indices: Any
 
 
-def min_with_indices(x, dim, keepdim=False):
-    """Return ``(values, indices)`` of the smallest elements along `dim`; only the first among equals gets the gradient."""
-    return _values_and_indices(x, dim, keepdim, argmin)
+def max(x, dim=None, keepdim=False):
+    """Return the largest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise maximum.
+
+    NaN counts as largest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
+    """
+    if dim is None:
+        return amax(x)
+    if isinstance(dim, Variable):
+        return maximum(x, dim)
+    return Extremes(*_values_and_indices(x, dim, keepdim, argmax))
+
+
+def min(x, dim=None, keepdim=False):
+    """Return the smallest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise minimum.
+
+    NaN counts as smallest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
+    """
+    if dim is None:
+        return amin(x)
+    if isinstance(dim, Variable):
+        return minimum(x, dim)
+    return Extremes(*_values_and_indices(x, dim, keepdim, argmin))
 
 
 # ------------------------------------------------------------------------------------ exponential sums

@@ -1,0 +1,61 @@
+"""Devices as PyTorch names them, of which there is one: the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["accelerator", "cuda", "device", "mps"]
+
+
+class device:
+    """The place of a tensor: ``device("cpu")``; any other raises.
+
+    Attributes
+    ----------
+    type : str
+        'cpu'.
+    index : None
+    """
+
+    type = "cpu"
+    index = None
+
+    def __init__(self, type: Any = "cpu", index: int | None = None):
+        name = str(type)
+        if name.split(":")[0] != "cpu":
+            raise RuntimeError(f"device(): {name!r} is not available; autograd_nn computes on the CPU only (device='cpu')")
+
+    def __str__(self) -> str:
+        return "cpu"
+
+    def __repr__(self) -> str:
+        return "device(type='cpu')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) or other == "cpu"
+
+    def __hash__(self) -> int:
+        return hash("cpu")
+
+
+class _Absent:
+    """A family of devices that is not there: it says so when asked, and raises when used."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def is_available(self) -> bool:
+        """Return False."""
+        return False
+
+    def device_count(self) -> int:
+        """Return 0."""
+        return 0
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise AttributeError(f"{self._name}.{attribute}: {self._name} is not available; autograd_nn computes on the CPU only")
+
+
+accelerator = _Absent("accelerator")
+cuda = _Absent("cuda")
+mps = _Absent("mps")
