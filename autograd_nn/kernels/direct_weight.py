@@ -111,7 +111,8 @@ def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
         "split_x": 1, "top": padding[0][0], "left": padding[1][0], "plane_width": plane_width,
         "plane_size": plane_size, "channel_step": plane_size, "target_height": plane_rows,
     }  # fmt: skip
-    return np.array(WeightPlan(*map(int, sizes)), np.int64), np.array(list(copy.values()), np.int64), places.astype(np.int64)
+    plan = np.array(WeightPlan(*map(int, sizes)), np.int64)
+    return plan, np.array(list(copy.values()), np.int64), places.astype(np.int64)
 
 
 @jit(borrows=True)
