@@ -2,12 +2,13 @@
 
 Forward, each step needs the one before. Of the backward pass only the gradient of the state runs through time: all
 gates are computed again for all steps at once from the states that were returned, and so are the gradients of the
-weights. The rules are written with operations, so that they can be differentiated again.
+weights. The rules are written with operations, so that they can be differentiated again; the loop over time in them
+runs on bare arrays where nothing is recorded.
 """
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import is_grad_enabled, primitive, wrap
 from ..kernels import elementwise as kernels
 from ..kernels import gemm
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
@@ -40,6 +41,20 @@ def _weight_gradient(g, h):
     return matmul(transpose(_rows(g), 0, 1), _rows(h))
 
 
+def _through_time(loop, w, *sequences):
+    """Run a backward loop over time on tensors, or where nothing is recorded on their arrays.
+
+    ``loop(product, joined, w, *sequences)`` uses operators and these two functions only; it returns the parts of each
+    step, last step first, and what is carried to the first states. Returned are the parts in order, as one tensor, and
+    the carried gradients.
+    """
+    if is_grad_enabled():
+        parts, carried = loop(matmul, cat, w, *sequences)
+        return stack(parts[::-1]), carried
+    parts, carried = loop(gemm.matmul, np.concatenate, w.data, *(x.data for x in sequences))
+    return wrap(np.stack(parts[::-1])), [wrap(x) for x in carried]
+
+
 # ------------------------------------------------------------------------------------ Elman
 
 
@@ -56,13 +71,16 @@ def _rnn(gx, w, h0, *, nonlinearity):
 
 def _rnn_rule(g, out, gx, w, h0, needs, nonlinearity):
     slope = sub(1, square(out)) if nonlinearity == "tanh" else to_dtype(gt(out, 0), out.dtype)
-    parts, carried = [], None
-    for t in reversed(range(out.shape[0])):
-        dh = g[t] if carried is None else add(g[t], carried)
-        parts.append(mul(dh, slope[t]))
-        carried = matmul(parts[-1], w)
-    da = stack(parts[::-1])
-    return da, _weight_gradient(da, _previous(h0, out)) if needs[1] else None, carried
+    da, (dh0,) = _through_time(_rnn_loop, w, g, slope)
+    return da, _weight_gradient(da, _previous(h0, out)) if needs[1] else None, dh0
+
+
+def _rnn_loop(product, joined, w, g, slope):
+    parts, carried = [], 0
+    for t in reversed(range(len(g))):
+        parts.append((g[t] + carried) * slope[t])
+        carried = product(parts[-1], w)
+    return parts, [carried]
 
 
 _rnn.defvjps(_rnn_rule)
@@ -105,17 +123,18 @@ def _lstm_rule(g, out, gx, w, h0, c0, needs):
         ],
         2,
     )
-    gh, gc = _part(g, 0, size), _part(g, 1, size)
-    parts, dh_carried, dc_carried = [], None, None
-    for t in reversed(range(out.shape[0])):
-        dh, dc = gh[t], gc[t]
-        if dh_carried is not None:
-            dh, dc = add(dh, dh_carried), add(dc, dc_carried)
-        dc = add(dc, mul(dh, through_c[t]))
-        parts.append(mul(cat([dc, dc, dc, dh], 1), slope[t]))
-        dh_carried, dc_carried = matmul(parts[-1], w), mul(dc, f[t])
-    da = stack(parts[::-1])
-    return da, _weight_gradient(da, h_before) if needs[1] else None, dh_carried, dc_carried
+    da, (dh0, dc0) = _through_time(_lstm_loop, w, _part(g, 0, size), _part(g, 1, size), through_c, slope, f)
+    return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
+
+
+def _lstm_loop(product, joined, w, gh, gc, through_c, slope, f):
+    parts, dh_carried, dc_carried = [], 0, 0
+    for t in reversed(range(len(gh))):
+        dh = gh[t] + dh_carried
+        dc = gc[t] + dc_carried + dh * through_c[t]
+        parts.append(joined([dc, dc, dc, dh], 1) * slope[t])
+        dh_carried, dc_carried = product(parts[-1], w), dc * f[t]
+    return parts, [dh_carried, dc_carried]
 
 
 _lstm.defvjps(_lstm_rule)
@@ -151,20 +170,24 @@ def _gru_rule(g, out, gx, w, b, h0, needs):
     slope_z = mul(sub(h_before, n), mul(z, sub(1, z)))
     slope_r = mul(mul(slope_n, q), mul(r, sub(1, r)))
     slope_a = cat([slope_r, slope_z, mul(slope_n, r)], 2)
-    parts, carried = [], None
-    for t in reversed(range(out.shape[0])):
-        dh = g[t] if carried is None else add(g[t], carried)
-        parts.append(dh)
-        carried = add(mul(dh, z[t]), matmul(mul(cat([dh, dh, dh], 1), slope_a[t]), w))
-    dh = stack(parts[::-1])
+    dh, (dh0,) = _through_time(_gru_loop, w, g, z, slope_a)
     dh = cat([dh, dh, dh], 2)
     da = mul(dh, slope_a)
     return (
         mul(dh, cat([slope_r, slope_z, slope_n], 2)),
         _weight_gradient(da, h_before) if needs[1] else None,
         sum(da, (0, 1)) if needs[2] else None,
-        carried,
+        dh0,
     )
+
+
+def _gru_loop(product, joined, w, g, z, slope_a):
+    parts, carried = [], 0
+    for t in reversed(range(len(g))):
+        dh = g[t] + carried
+        parts.append(dh)
+        carried = dh * z[t] + product(joined([dh, dh, dh], 1) * slope_a[t], w)
+    return parts, [carried]
 
 
 _gru.defvjps(_gru_rule)
