@@ -41,6 +41,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.floor_divide: elementwise.floor_divide,
     np.fmax: elementwise.fmax,
     np.fmin: elementwise.fmin,
+    np.fmod: elementwise.fmod,
     np.greater: elementwise.gt,
     np.greater_equal: elementwise.ge,
     np.invert: elementwise.bitwise_not,

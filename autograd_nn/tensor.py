@@ -391,7 +391,9 @@ class Tensor(Variable):
     mul, neg, pow, square, reciprocal = (
         elementwise.mul, elementwise.neg, elementwise.pow, elementwise.square, elementwise.reciprocal
     )  # fmt: skip
-    remainder, floor_divide, lerp = elementwise.remainder, elementwise.floor_divide, elementwise.lerp
+    remainder, fmod, floor_divide, lerp = (
+        elementwise.remainder, elementwise.fmod, elementwise.floor_divide, elementwise.lerp
+    )  # fmt: skip
     multiply, subtract, divide, negative, true_divide = mul, sub, div, neg, div
     eq, ne, lt, le, gt, ge = (
         elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge

@@ -140,6 +140,15 @@ remainder.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, floor(d
 
 
 @elementwise
+def fmod(x, y):
+    """Return ``x - y * trunc(x / y)``, elementwise, with the sign of `x`."""
+    return np.fmod(x, y)
+
+
+fmod.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, trunc(div(x, y)))))
+
+
+@elementwise
 def neg(x):
     """Return ``-x``."""
     return np.negative(x)

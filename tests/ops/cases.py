@@ -119,6 +119,7 @@ binary(elementwise.div, "normal", "positive")
 binary(elementwise.pow, "positive", "normal")
 binary(elementwise.maximum, "normal", "normal")
 binary(elementwise.minimum, "normal", "normal")
+case("fmod", elementwise.fmod, ("normal", 3, 4), ("positive", 4))
 case("remainder", elementwise.remainder, ("positive", 3, 4), ("positive", 4))
 for number in (2, 3, 0.5, -1, 0, 1):
     case(f"pow({number})", lambda x, number=number: elementwise.pow(x, number), ("positive", 2, 3))

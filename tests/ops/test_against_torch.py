@@ -1,0 +1,217 @@
+"""Public functions beside PyTorch's of the same name: the same call must give the same values and gradients."""
+
+import numpy as np
+import pytest
+
+import autograd_nn as ag
+
+torch = pytest.importorskip("torch")
+
+rng = np.random.default_rng(11)
+
+
+def normal(*shape):
+    return rng.standard_normal(shape)
+
+
+def positive(*shape):
+    return rng.uniform(0.3, 2.0, shape)
+
+
+def unit(*shape):
+    return rng.uniform(-0.9, 0.9, shape)
+
+
+X, Y, V, P, U = normal(3, 4), normal(3, 4), normal(4), positive(3, 4), unit(3, 4)
+B, C3 = normal(2, 3, 4), normal(2, 4, 3)
+I = rng.integers(0, 3, (2, 4))  # noqa: E741
+M = rng.random((3, 4)) < 0.5
+IMAGES, SEQUENCES = normal(2, 4, 6, 5), normal(2, 4, 7)
+LOGITS, CLASSES, TARGET = normal(5, 3), rng.integers(0, 3, 5), rng.uniform(0, 1, (5, 3))
+SIGNS = np.array([1.0, -1, 1, 1, -1])
+
+CALLS = [
+    *[(f"{name}(x)", [X]) for name in (
+        "abs ceil cos cosh erf exp expm1 floor frac neg relu round sigmoid sign sin sinh square tan tanh trunc asinh atan "
+        "nonzero isnan isfinite isinf flatten sum mean var std prod max min amax amin argmax argmin median sort argsort any all "
+        "count_nonzero norm diag tril triu logical_not std_mean var_mean").split()],
+    *[(f"{name}(p)", [P], "p") for name in "log log10 log1p log2 reciprocal rsqrt sqrt".split()],
+    *[(f"{name}(u)", [U], "u") for name in "acos asin atanh".split()],
+    *[(f"{name}(x, y)", [X, Y], "x y") for name in (
+        "add sub mul div maximum minimum fmax fmin atan2 remainder fmod eq ne lt le gt ge logical_and logical_or "
+        "logical_xor cdist").split()],
+    ("pow(p, y)", [P, Y], "p y"),
+    ("acosh(p + 1)", [P], "p"),
+    ("lerp(x, y, 0.3)", [X, Y], "x y"),
+    ("clamp(x, -0.5, 0.5)", [X]),
+    ("clamp(x, max=0.5)", [X]),
+    ("clamp(x, y, v)", [X, Y, V], "x y v"),
+    ("where(x > 0, x, y)", [X, Y], "x y"),
+    ("masked_fill(x, m, 3.0)", [X, M], "x m"),
+    ("masked_select(x, m)", [X, M], "x m"),
+    *[(f"{name}(x, 1)", [X]) for name in "cumsum cumprod logcumsumexp softmax log_softmax logsumexp max min argmax median sort argsort "
+      "unbind topk kthvalue chunk split".split()],
+    *[(f"{name}(x, 0, keepdim=True)", [X]) for name in "sum mean amax amin argmin any all prod max logsumexp var std".split()],
+    ("var(x, 1, correction=0)", [X]),
+    ("sum(b, (0, 2))", [B], "b"),
+    ("norm(x, 3, 1)", [X]),
+    ("norm(x, 1)", [X]),
+    ("norm(x, inf, 0)", [X]),
+    ("sort(x, descending=True)", [X]),
+    ("topk(x, 2, largest=False)", [X]),
+    ("cumsum(m, 0)", [M], "m"),
+    ("reshape(b, (4, -1))", [B], "b"),
+    ("permute(b, (2, 0, 1))", [B], "b"),
+    ("transpose(b, 0, -1)", [B], "b"),
+    ("movedim(b, 0, -1)", [B], "b"),
+    ("flatten(b, 1)", [B], "b"),
+    ("unflatten(x, 1, (2, -1))", [X]),
+    ("unsqueeze(x, -1)", [X]),
+    ("squeeze(unsqueeze(x, 0))", [X]),
+    ("cat([x, y], 1)", [X, Y], "x y"),
+    ("stack([x, y], -1)", [X, Y], "x y"),
+    ("split(x, [1, 3], 1)", [X]),
+    ("chunk(x, 3, 1)", [X]),
+    ("flip(b, (0, 2))", [B], "b"),
+    ("roll(b, (1, -1), (0, 2))", [B], "b"),
+    ("roll(b, 2)", [B], "b"),
+    ("tile(x, (2, 1, 2))", [X]),
+    ("repeat_interleave(x, 2, 1)", [X]),
+    ("narrow(x, 1, 1, 2)", [X]),
+    ("select(x, 1, -1)", [X]),
+    ("diagonal(b, 1, 1, 2)", [B], "b"),
+    ("diag_embed(x)", [X]),
+    ("tril(b, -1)", [B], "b"),
+    ("meshgrid(v, x[0], indexing='xy')", [V, X], "v x"),
+    ("gather(x, 0, i)", [X, I], "x i"),
+    ("take_along_dim(x, i, 0)", [X, I], "x i"),
+    ("take(x, i)", [X, I], "x i"),
+    ("scatter(x, 0, i[:1], y[:1])", [X, I, Y], "x i y"),
+    ("scatter_add(x, 0, i, y[:2])", [X, I, Y], "x i y"),
+    ("index_select(x, 1, i[0])", [X, I], "x i"),
+    ("index_add(x, 0, i[0, :3], y, alpha=2)", [X, I, Y], "x i y"),
+    ("index_fill(x, 0, i[0], 2.0)", [X, I], "x i"),
+    ("matmul(b, c)", [B, C3], "b c"),
+    ("bmm(b, c)", [B, C3], "b c"),
+    ("mv(x, v)", [X, V], "x v"),
+    ("dot(v, v)", [V], "v"),
+    ("outer(v, v)", [V], "v"),
+    ("addmm(x, y, diag(v), beta=0.5, alpha=2)", [X, Y, V], "x y v"),
+    ("baddbmm(b[:, :, :3], b, c)", [B, C3], "b c"),
+    ("tensordot(b, c, ([2, 0], [1, 0]))", [B, C3], "b c"),
+    ("einsum('bij,bjk->ik', b, c)", [B, C3], "b c"),
+    ("einsum('...ij,...jk', b, c)", [B, C3], "b c"),
+    ("trace(x)", [X]),
+    ("cosine_similarity(x, y)", [X, Y], "x y"),
+    ("unique(i)", [I], "i"),
+    ("floor_divide(i, 2)", [I], "i"),
+    ("bincount(i.flatten(), minlength=5)", [I], "i"),
+    ("histc(x, 5, -1, 1)", [X]),
+]  # fmt: skip
+
+FUNCTIONAL = [
+    *[(f"F.{name}(x)", [X]) for name in "relu6 leaky_relu elu celu selu gelu silu mish softplus softsign hardtanh hardswish hardsigmoid "
+      "logsigmoid glu tanhshrink hardshrink softshrink normalize".split()],
+    ("F.gelu(x, approximate='tanh')", [X]),
+    ("F.threshold(x, 0.1, 2.0)", [X]),
+    ("F.prelu(b, p[0, :3])", [B, P], "b p"),
+    ("F.pad(a, (1, 2, 0, 1), 'reflect')", [IMAGES], "a"),
+    ("F.pad(a, (1, 2, 0, 1), 'replicate')", [IMAGES], "a"),
+    ("F.pad(a, (1, 2, 0, 1), 'circular')", [IMAGES], "a"),
+    ("F.pad(a, (1, -2), value=0.5)", [IMAGES], "a"),
+    *[(f"F.interpolate(a, {settings})", [IMAGES], "a") for settings in (
+        "(4, 9)", "scale_factor=1.7", "(4, 9), mode='nearest-exact'", "(4, 9), mode='bilinear'", "scale_factor=(1.7, 0.6), mode='bilinear'",
+        "(4, 9), mode='bilinear', align_corners=True", "(4, 3), mode='area'")],
+    ("F.interpolate(s, scale_factor=2.3, mode='linear')", [SEQUENCES], "s"),
+    ("F.unfold(a, (2, 3), 1, (0, 1), 2)", [IMAGES], "a"),
+    ("F.fold(F.unfold(a, 2, 1, 1, 2), (6, 5), 2, 1, 1, 2)", [IMAGES], "a"),
+    ("F.pixel_shuffle(a, 2)", [IMAGES], "a"),
+    ("F.pixel_unshuffle(a[:, :, :, :4], 2)", [IMAGES], "a"),
+    ("F.conv1d(s, w, v[:2], 2, 1, 2, 2)", [SEQUENCES, normal(2, 2, 3), V], "s w v"),
+    ("F.conv2d(a, w, None, (2, 1), (1, 0), (1, 2), 2)", [IMAGES, normal(2, 2, 3, 2)], "a w"),
+    ("F.conv_transpose2d(a, w, v[:2], (2, 3), 1, (1, 0), 2, (1, 2))", [IMAGES, normal(4, 1, 3, 2), V], "a w v"),
+    ("F.conv_transpose1d(s, w, v[:3], 3, 2, 1, 1, 2)", [SEQUENCES, normal(4, 3, 3), V], "s w v"),
+    ("F.max_pool2d(a, (3, 2), 2, 1, 1, True)", [IMAGES], "a"),
+    ("F.max_pool2d(a, 3, 2, 1, return_indices=True)", [IMAGES], "a"),
+    ("F.max_pool2d(a, 2, 1, 0, (2, 1), return_indices=True)", [IMAGES], "a"),
+    ("F.max_unpool2d(*F.max_pool2d(a[..., :4], 2, return_indices=True), 2)", [IMAGES], "a"),
+    ("F.max_pool1d(s, 3, 2, 1, return_indices=True)", [SEQUENCES], "s"),
+    ("F.avg_pool2d(a, 3, 2, 1, True, False)", [IMAGES], "a"),
+    ("F.avg_pool1d(s, 3, 2, 1)", [SEQUENCES], "s"),
+    ("F.adaptive_avg_pool2d(a, (4, None))", [IMAGES], "a"),
+    ("F.adaptive_max_pool2d(a, (4, 3), True)", [IMAGES], "a"),
+    ("F.adaptive_avg_pool1d(s, 4)", [SEQUENCES], "s"),
+    ("F.adaptive_max_pool1d(s, 4)", [SEQUENCES], "s"),
+    ("F.lp_pool2d(a, 2, 2)", [IMAGES], "a"),
+    ("F.local_response_norm(a, 3, 0.1)", [IMAGES], "a"),
+    ("F.batch_norm(a, None, None, v, v, True)", [IMAGES, V], "a v"),
+    ("F.layer_norm(x, (4,), v, v)", [X, V], "x v"),
+    ("F.group_norm(a, 2, v, v)", [IMAGES, V], "a v"),
+    ("F.instance_norm(a, None, None, v, v)", [IMAGES, V], "a v"),
+    ("F.rms_norm(x, (4,), v)", [X, V], "x v"),
+    ("F.pairwise_distance(x, y)", [X, Y], "x y"),
+    ("F.embedding(i, x, 1)", [I, X], "i x"),
+    ("F.one_hot(i)", [I], "i"),
+    ("F.scaled_dot_product_attention(b, b, b, is_causal=True)", [B], "b"),
+    ("F.scaled_dot_product_attention(b, b, b, m[:, :3])", [B, M | np.eye(3, 4, dtype=bool)], "b m"),
+    ("F.scaled_dot_product_attention(b, b, b, x[:, :3])", [B, X], "b x"),
+]  # fmt: skip
+
+LOSSES = [
+    (f"F.{call.format(reduction)}", arrays, names)
+    for reduction in ("mean", "sum", "none")
+    for call, arrays, names in [
+        ("cross_entropy(l, k, reduction='{}')", [LOGITS, CLASSES], "l k"),
+        ("cross_entropy(l, k, g, ignore_index=1, reduction='{}', label_smoothing=0.2)", [LOGITS, CLASSES, positive(3)], "l k g"),
+        ("cross_entropy(l, t, reduction='{}', label_smoothing=0.1)", [LOGITS, TARGET], "l t"),
+        ("nll_loss(l, k, reduction='{}')", [LOGITS, CLASSES], "l k"),
+        ("mse_loss(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("l1_loss(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("smooth_l1_loss(l, t, reduction='{}', beta=0.5)", [LOGITS, TARGET], "l t"),
+        ("huber_loss(l, t, reduction='{}', delta=0.5)", [LOGITS, TARGET], "l t"),
+        ("binary_cross_entropy(q, t, reduction='{}')", [rng.uniform(0.1, 0.9, (5, 3)), TARGET], "q t"),
+        ("binary_cross_entropy_with_logits(l, t, reduction='{}', pos_weight=g)", [LOGITS, TARGET, positive(3)], "l t g"),
+        ("kl_div(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("kl_div(l, t, reduction='{}', log_target=True)", [LOGITS, TARGET], "l t"),
+        ("gaussian_nll_loss(l, t, q, full=True, reduction='{}')", [LOGITS, TARGET, positive(5, 3)], "l t q"),
+        ("poisson_nll_loss(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("hinge_embedding_loss(l[:, 0], g, reduction='{}')", [LOGITS, SIGNS], "l g"),
+        ("margin_ranking_loss(l[:, 0], l[:, 1], g, reduction='{}')", [LOGITS, SIGNS], "l g"),
+        ("cosine_embedding_loss(l, t, g, 0.1, reduction='{}')", [LOGITS, TARGET, SIGNS], "l t g"),
+        ("triplet_margin_loss(l, t, t * t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("soft_margin_loss(l[:, 0], g, reduction='{}')", [LOGITS, SIGNS], "l g"),
+        ("multilabel_soft_margin_loss(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
+        ("multi_margin_loss(l, k, reduction='{}')", [LOGITS, CLASSES], "l k"),
+    ]
+]
+
+
+def values_and_gradients(library, call, arrays, names):
+    """Evaluate a call in the names of a library; return the results and the gradients of a weighting of them."""
+    leaves = {}
+    for name, array in zip(names, arrays):
+        x = library.from_numpy(array.copy())
+        leaves[name] = x.requires_grad_() if array.dtype.kind == "f" and name not in "gt" else x
+    scope = {**{name: getattr(library, name) for name in dir(library)}, "F": library.nn.functional, **leaves}
+    out = eval(call, scope)
+    outputs = list(out) if isinstance(out, tuple | list) else [out]
+    recorded = [x for x in outputs if x.requires_grad]
+    if recorded:
+        sum((x * library.from_numpy(np.cos(np.arange(x.numel())).reshape(tuple(x.shape)))).sum() for x in recorded).backward()
+    grads = [leaf.grad for leaf in leaves.values() if leaf.requires_grad]
+    return [np.asarray(x.detach()) for x in outputs], [None if g is None else np.asarray(g) for g in grads]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("call", "arrays", "names"), [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + LOSSES], ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_call(call, arrays, names):
+    found, gradients = values_and_gradients(ag, call, arrays, names.split())
+    expected, expected_gradients = values_and_gradients(torch, call, arrays, names.split())
+    assert [a.shape for a in found] == [a.shape for a in expected]
+    assert [a.dtype for a in found] == [a.dtype for a in expected]
+    for a, b in zip(found, expected):
+        assert np.allclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True)
+    for g, h in zip(gradients, expected_gradients):
+        assert np.allclose(0.0 if g is None else g, 0.0 if h is None else h, rtol=1e-7, atol=1e-8, equal_nan=True)
