@@ -1,10 +1,8 @@
-"""Attention, and the encoder of the Transformer."""
+"""Attention of several heads."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,20 +10,11 @@ import numpy as np
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .container import ModuleList
-from .dropout import Dropout
 from .linear import Linear
 from .module import Module
-from .normalization import LayerNorm
 from .parameter import Parameter, empty_parameter
 
-__all__ = ["MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer", "generate_square_subsequent_mask"]
-
-
-def generate_square_subsequent_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
-    """Return the (size, size) mask to add that hides later positions: -inf above the diagonal, 0 elsewhere."""
-    mask = np.triu(np.full((size, size), -np.inf, np.float32 if dtype is None else dtype), 1)
-    return Tensor(mask).to(device=device)
+__all__ = ["MultiheadAttention"]
 
 
 def _additive(mask: Tensor, dtype: Any) -> Tensor:
@@ -204,7 +193,7 @@ class MultiheadAttention(Module):
         """
         if is_causal and attn_mask is None:
             raise RuntimeError("MultiheadAttention: is_causal=True needs attn_mask "
-                               "(see generate_square_subsequent_mask)")
+                               "(see Transformer.generate_square_subsequent_mask)")
         self._check(query, key, value)
         q, k, v = self._projections(query, key, value)
         batched = query.ndim == 3
@@ -235,132 +224,3 @@ class MultiheadAttention(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return f"embed_dim={self.embed_dim}, num_heads={self.num_heads}"
-
-
-class TransformerEncoderLayer(Module):
-    """Self-attention and a two-layer network, each with a residual connection and layer normalization.
-
-    Parameters
-    ----------
-    d_model, nhead : int
-        E and the number of heads.
-    dim_feedforward : int
-        Units of the network's hidden layer.
-    dropout : float
-        After attention, inside the network and after it.
-    activation : {'relu', 'gelu'} or callable
-    layer_norm_eps : float
-    batch_first : bool
-        Tensors are (N, L, E) instead of (L, N, E).
-    norm_first : bool
-        Normalize before attention and network instead of after the sum.
-    bias : bool
-        Whether linear layers and norms have biases.
-    device, dtype : optional
-
-    References
-    ----------
-    A. Vaswani et al., "Attention is all you need", 2017, arXiv:1706.03762.
-    """
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable[[Tensor], Tensor] = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__()
-        place: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **place)
-        self.linear1 = Linear(d_model, dim_feedforward, bias, **place)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, **place)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **place)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **place)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        if isinstance(activation, str):
-            named: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
-            if activation not in named:
-                raise RuntimeError(f"TransformerEncoderLayer: activation must be 'relu', 'gelu' or a callable "
-                                   f"(activation={activation!r})")
-            activation = named[activation]
-        self.activation = activation
-
-    def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
-        attended, _ = self.self_attn(x, x, x, key_padding_mask=padding, need_weights=False, attn_mask=mask)
-        return self.dropout1(attended)
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
-    def forward(
-        self,
-        src: Tensor,
-        src_mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
-        is_causal: bool = False,
-    ) -> Tensor:
-        """Encode.
-
-        Parameters
-        ----------
-        src : Tensor of shape (L, N, E), (N, L, E) with `batch_first`, or (L, E)
-        src_mask, src_key_padding_mask
-            As `attn_mask` and `key_padding_mask` of `MultiheadAttention.forward`.
-        is_causal : bool
-            A hint that `src_mask` hides later positions.
-        """
-        if self.norm_first:
-            src = src + self._attend(self.norm1(src), src_mask, src_key_padding_mask)
-            return src + self._feed_forward(self.norm2(src))
-        src = self.norm1(src + self._attend(src, src_mask, src_key_padding_mask))
-        return self.norm2(src + self._feed_forward(src))
-
-
-class TransformerEncoder(Module):
-    """A stack of encoder layers, which are copies of one.
-
-    Parameters
-    ----------
-    encoder_layer : TransformerEncoderLayer
-    num_layers : int
-    norm : Module, optional
-        After the last layer.
-    enable_nested_tensor, mask_check : bool
-        Of no effect.
-    """
-
-    def __init__(
-        self,
-        encoder_layer: Module,
-        num_layers: int,
-        norm: Module | None = None,
-        enable_nested_tensor: bool = True,
-        mask_check: bool = True,
-    ):
-        super().__init__()
-        self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
-        self.num_layers = num_layers
-        self.norm = norm
-
-    def forward(
-        self,
-        src: Tensor,
-        mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
-        is_causal: bool | None = None,
-    ) -> Tensor:
-        """Encode by all layers in turn; the arguments are those of `TransformerEncoderLayer.forward`."""
-        for layer in self.layers:
-            src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal))
-        return src if self.norm is None else self.norm(src)

@@ -119,6 +119,10 @@ LAYERS = [
     ("TransformerEncoderLayer", (8, 2, 16), {"dropout": 0.0}, [normal(5, 3, 8)]),
     ("TransformerEncoderLayer", (8, 2, 16),
      {"dropout": 0.0, "norm_first": True, "activation": "gelu", "batch_first": True}, [normal(3, 5, 8)]),
+    ("TransformerDecoderLayer", (8, 2, 16), {"dropout": 0.0}, [normal(5, 3, 8), normal(6, 3, 8)]),
+    ("TransformerDecoderLayer", (8, 2, 16), {"dropout": 0.0, "norm_first": True, "bias": False, "batch_first": True},
+     [normal(3, 5, 8), normal(3, 6, 8)]),
+    ("Transformer", (8, 2, 1, 2, 16), {"dropout": 0.0, "batch_first": True}, [normal(3, 5, 8), normal(3, 6, 8)]),
     ("Upsample", (), {"scale_factor": 2}, [image]),
     ("Upsample", (), {"size": (9, 5), "mode": "bilinear"}, [image]),
     ("Upsample", (), {"scale_factor": 2, "mode": "bilinear", "align_corners": True}, [image]),
@@ -221,7 +225,7 @@ def test_layer(name, arguments, settings, inputs):
     ("name", "arguments", "settings"), [row[:3] for row in LAYERS], ids=[f"{r[0]}{r[1]}{r[2]}" for r in LAYERS]
 )
 def test_repr(name, arguments, settings):
-    if name in ("MultiheadAttention", "TransformerEncoderLayer"):
+    if name == "MultiheadAttention" or "Transformer" in name:
         pytest.skip("PyTorch shows the class of an inner layer of its own")
     text = repr(getattr(torch.nn, name)(*arguments, **settings))
     ours = repr(getattr(nn, name)(*arguments, **settings))
@@ -279,7 +283,7 @@ def test_transformer_encoder_with_masks():
     ours.load_state_dict(theirs.state_dict())
     x = normal(3, 5, 8)
     mask = torch.nn.Transformer.generate_square_subsequent_mask(5).double()
-    mine = nn.generate_square_subsequent_mask(5)
+    mine = nn.Transformer.generate_square_subsequent_mask(5)
     np.testing.assert_array_equal(mine.data, mask.numpy())
     padding = np.zeros((3, 5), bool)
     padding[2, 4:] = True

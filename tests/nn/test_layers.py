@@ -292,7 +292,7 @@ def test_truncated_backpropagation():
 def test_attention_ignores_padding_and_the_future():
     layer = nn.MultiheadAttention(8, 2, batch_first=True).eval()
     x = randn(2, 4, 8)
-    causal = nn.generate_square_subsequent_mask(4)
+    causal = nn.Transformer.generate_square_subsequent_mask(4)
     out, weights = layer(x, x, x, attn_mask=causal)
     assert np.triu(weights.data[0], 1).max() == 0
     np.testing.assert_allclose(weights.data.sum(-1), 1, rtol=1e-5)
