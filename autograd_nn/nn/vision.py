@@ -9,6 +9,8 @@ from . import functional as F
 from .module import Module
 
 __all__ = [
+    "CircularPad1d",
+    "CircularPad2d",
     "ConstantPad1d",
     "ConstantPad2d",
     "Fold",
@@ -236,3 +238,15 @@ class ReplicationPad2d(_Pad):
     """Repeat the edges of the last two dims."""
 
     _dims, _mode = 2, "replicate"
+
+
+class CircularPad1d(_Pad):
+    """Continue the last dim at each end from the other."""
+
+    _dims, _mode = 1, "circular"
+
+
+class CircularPad2d(_Pad):
+    """Continue the last two dims at each edge from the opposite one."""
+
+    _dims, _mode = 2, "circular"
