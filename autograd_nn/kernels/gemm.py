@@ -488,6 +488,8 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
         raise ValueError(
             f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"
         )
+    if K == 1 and not batch and a.dtype == b.dtype:
+        return np.multiply(a, b, out=out)
     if a.dtype != b.dtype or a.dtype not in FLOATS or (out is None and not batch and is_numpys(M, K, N)):
         return np.matmul(a, b, out=out)
     result = fitting_output("matmul", out, (*batch, M, N), a.dtype)

@@ -16,7 +16,7 @@ from numpy import uintp
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
-__all__ = ["batch_norm", "batch_norm_input", "layer_norm", "layer_norm_input", "normalize"]
+__all__ = ["batch_norm", "batch_norm_input", "channel_sum", "layer_norm", "layer_norm_input", "normalize"]
 
 BLOCK = 64  # rows in a partial sum
 
@@ -55,6 +55,24 @@ def batch_norm(x, weight, bias, *, eps):
     else:
         _batch_norm(threads_for(x.size), _runs(x), _runs(out), *arrays[2:], float(eps))
     return out, mean, rstd
+
+
+def channel_sum(x):
+    """Return the sum of each channel over the batch and the places: the gradient of a convolution's bias.
+
+    Planes are summed in the dtype of `x` by vectors, and added up in double precision.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, *), float32 or float64
+
+    Returns
+    -------
+    ndarray (C,)
+    """
+    out = np.empty(x.shape[1], x.dtype)
+    _channel_sum(threads_for(x.size), _runs(contiguous(x)), out)
+    return out
 
 
 def normalize(x, weight, bias, mean, rstd):
@@ -208,6 +226,16 @@ def _batch_norm(t, threads, x, out, weight, bias, mean, rstd, eps):
         for n in range(uintp(N)):
             for i in range(S):
                 out[n, c, i] = (x[n, c, i] - middle) * scale + shift
+
+
+@chunked
+def _channel_sum(t, threads, x, out):
+    N, C = x.shape[:2]
+    for c in range(uintp(t * C // threads), uintp((t + 1) * C // threads)):
+        total = 0.0
+        for n in range(uintp(N)):
+            total += _sum(x, n, c)
+        out[c] = total
 
 
 @chunked

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..engine import primitive
 from ..kernels import conv as kernels
+from ..kernels.norm import channel_sum
 from .elementwise import add
 from .shape import reshape
 
@@ -35,7 +36,7 @@ def _conv2d_weight(g, x, *, size, stride, padding, dilation, groups):
 
 @primitive
 def _channel_sum(g):
-    return g.sum(axis=(0, 2, 3))
+    return channel_sum(g)
 
 
 @primitive
@@ -65,6 +66,8 @@ _channel_spread.defvjp(lambda h, out, b, shape: _channel_sum(h))
 
 def pair(value, name, operation, least=0):
     """Return a setting given as one int or as two as (vertical, horizontal)."""
+    if type(value) is int and value >= least:
+        return value, value
     values = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(values) == 1:
         values *= 2

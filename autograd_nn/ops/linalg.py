@@ -73,13 +73,25 @@ def _flat_rows(x):
 
 
 @primitive
+def _matmul_transposed(x, y):
+    """Return ``x.T @ y`` of two matrices."""
+    return kernels.matmul(x.T, y)
+
+
+_matmul_transposed.defvjp(
+    lambda g, out, x, y: _matmul(y, transpose(g, 0, 1)),
+    lambda g, out, x, y: _matmul(x, g),
+)
+
+
+@primitive
 def _linear(x, w, b):
     return kernels.linear(x, w, b)
 
 
 _linear.defvjp(
     lambda g, out, x, w, b: _matmul(g, w),
-    lambda g, out, x, w, b: _matmul(transpose(g, 0, 1), x),
+    lambda g, out, x, w, b: _matmul_transposed(g, x),
     lambda g, out, x, w, b: sum(g, 0),
 )
 

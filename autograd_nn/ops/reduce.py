@@ -51,6 +51,14 @@ def sum(x, dim=None, keepdim=False, dtype=None):
     return _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
 
 
+@primitive
+def _mean(x, *, dims, keepdim, share):
+    return x.sum(axis=dims, keepdims=keepdim) * x.dtype.type(share)
+
+
+_mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(mul(g, share), x, dims))
+
+
 def mean(x, dim=None, keepdim=False, dtype=None):
     """Return the arithmetic mean over `dim` (all dims for None); NaN over no elements."""
     x = x if dtype is None else to_dtype(x, dtype)
@@ -58,8 +66,7 @@ def mean(x, dim=None, keepdim=False, dtype=None):
         raise RuntimeError(f"mean(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
     dims = normalized_dims(dim, x.ndim, "mean")
     count = math.prod(x.shape[i] for i in dims)
-    total = _sum(x, dims=dims, keepdim=keepdim)
-    return mul(total, 1 / count) if count else div(total, 0.0)
+    return _mean(x, dims=dims, keepdim=keepdim, share=1 / count if count else math.nan)
 
 
 # ------------------------------------------------------------------------------------ variance

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from autograd_nn.kernels import norm
+from autograd_nn.kernels.compile import get_num_threads, set_num_threads
 from tests import reference
 
 SHAPES = [(2, 3, 4, 5), (1, 2, 3), (5, 1, 7, 1), (33, 4), (3, 5, 17, 19), (2, 6, 40), (7, 130)]
@@ -117,3 +118,26 @@ def test_nan_and_infinity_reach_their_channel_only(rng, bad):
     out, _, rstd = norm.batch_norm(x, None, None, eps=1e-5)
     assert np.isnan(out[:, 2]).all() and not np.isnan(out[:, :2]).any()
     assert np.isnan(rstd).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 3, 5, 7), (4, 17, 26, 26), (0, 2, 3, 3), (64, 5, 40, 9)])
+def test_channel_sum(shape, dtype):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype) + 10
+    exact = x.astype(np.float64).sum(axis=(0, 2, 3))
+    found = norm.channel_sum(x)
+    assert found.dtype == dtype and np.allclose(found, exact, rtol=1e-6 if dtype == np.float32 else 1e-13)
+    assert np.allclose(norm.channel_sum(x.transpose(0, 1, 3, 2)), exact, rtol=1e-6)
+
+
+def test_channel_sum_has_the_same_bits_for_any_number_of_threads():
+    x = np.random.default_rng(1).standard_normal((32, 6, 30, 30)).astype(np.float32)
+    before = get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 5):
+            set_num_threads(threads)
+            results.append(norm.channel_sum(x).tobytes())
+    finally:
+        set_num_threads(before)
+    assert len(set(results)) == 1

@@ -362,6 +362,7 @@ for left, right in [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4
 case("linear", linalg.linear, ("normal", 3, 2), ("normal", 4, 2), ("normal", 4))
 case("linear without bias", linalg.linear, ("normal", 2, 3, 2), ("normal", 4, 2))
 case("linear of nothing", linalg.linear, ("normal", 0, 2), ("normal", 4, 2), ("normal", 4))
+case("transposed product", linalg._matmul_transposed, ("normal", 3, 2), ("normal", 3, 4))
 
 case("mm", linalg.mm, ("normal", 2, 3), ("normal", 3, 2))
 case("bmm", linalg.bmm, ("normal", 2, 2, 3), ("normal", 2, 3, 1))
