@@ -1,7 +1,9 @@
 """Module: attributes, the tree, state, hooks, copies, errors."""
 
 import copy
+import gc
 import pickle
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -517,3 +519,23 @@ def test_parameter():
     with pytest.raises(RuntimeError, match="floating-point"):
         nn.Parameter(ag.tensor([1]))
     assert type(p * 2) is ag.Tensor
+
+
+def test_hooks_make_no_cycles():
+    net = Net()
+    net.first.register_full_backward_hook(lambda module, gi, go: None)
+    net.layers[0].register_full_backward_pre_hook(lambda module, go: None)
+    gc.collect()
+    gc.disable()
+    try:
+        x = ag.randn(4, 2, requires_grad=True)
+        hidden = net.first(x)
+        loss = net.layers[0](hidden).sum()
+        loss.backward(create_graph=True)
+        x.grad = None
+        net.zero_grad()
+        seen = weakref.ref(hidden.data)
+        del hidden, loss
+        assert seen() is None
+    finally:
+        gc.enable()
