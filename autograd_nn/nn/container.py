@@ -7,7 +7,10 @@ from operator import index
 from typing import Any, Generic, TypeVar, overload
 
 from ..engine import Variable
-from .module import Module
+from .activation import ReLU
+from .convolution import Conv2d
+from .linear import Linear
+from .module import Module, call_noted, unwatched
 from .parameter import Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
@@ -140,8 +143,15 @@ class Sequential(_Listing[Module]):
 
     def forward(self, input: Any) -> Any:
         """Return what the last module makes of it."""
-        for module in self._items():
-            input = module(input)
+        modules = self._items()
+        fused = False
+        for module, following in zip(modules, [*modules[1:], None]):
+            if fused:
+                fused = False
+            elif type(following) is ReLU and type(module) in (Conv2d, Linear) and unwatched(module, following):
+                input, fused = call_noted(module, module.forward_relu, input), True
+            else:
+                input = module(input)
         return input
 
 

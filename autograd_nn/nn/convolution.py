@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ops.conv import conv2d_relu
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -203,6 +204,13 @@ class Conv2d(_Conv):
         if self.padding_mode != "zeros":
             input, padding = self._padded(input), 0
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def forward_relu(self, input: Tensor) -> Tensor:
+        """Return ``relu(forward(input))`` in one pass, for `Sequential`."""
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return conv2d_relu(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class _ConvTranspose(_Conv):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ops.linalg import linear_relu
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -64,6 +65,10 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map (..., in_features) to (..., out_features)."""
         return F.linear(input, self.weight, self.bias)
+
+    def forward_relu(self, input: Tensor) -> Tensor:
+        """Return ``relu(forward(input))`` in one pass, for `Sequential`."""
+        return linear_relu(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the settings."""

@@ -594,6 +594,20 @@ def _map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
     return value
 
 
+def unwatched(*modules: Module) -> bool:
+    """Return whether no hook would see a call of these modules, so that two may run as one."""
+    return not _everywhere and not any(module._hooks for module in modules)
+
+
+def call_noted(module: Module, method: Callable[..., Any], *args: Any) -> Any:
+    """Call a method of a module; an error gets the note which layer it came from."""
+    try:
+        return method(*args)
+    except Exception as error:
+        _note_layer(error, module)
+        raise
+
+
 def register_module_forward_pre_hook(hook: Hook) -> HookHandle:
     """Call ``hook(module, args)`` before `forward` of every module; see `Module.register_forward_pre_hook`."""
     return HookHandle(_everywhere, (_FORWARD_PRE, hook, False, False))  # type: ignore[arg-type]

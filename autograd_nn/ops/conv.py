@@ -1,7 +1,7 @@
 """Convolution: three mutually adjoint primitives, closed under differentiation.
 
-With the settings fixed, ``conv(x, w)`` is linear in each argument. Its adjoints in `x` and in `w` are again bilinear, and
-the adjoints of those are among the three:
+With the settings fixed, ``conv(x, w)`` is linear in each argument. Its adjoints in `x` and in `w` are again
+bilinear, and the adjoints of those are among the three:
 
     <conv(x, w), g> = <x, conv_input(g, w)> = <w, conv_weight(g, x)>
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..engine import primitive
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
-from .elementwise import add
+from .elementwise import add, relu_input
 from .shape import reshape
 
 # ------------------------------------------------------------------------------------ primitives
@@ -22,6 +22,11 @@ from .shape import reshape
 @primitive
 def _conv2d(x, w, b, *, stride, padding, dilation, groups):
     return kernels.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+@primitive
+def _conv2d_relu(x, w, b, *, stride, padding, dilation, groups):
+    return kernels.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, relu=True)
 
 
 @primitive
@@ -49,6 +54,18 @@ _conv2d.defvjp(
     lambda g, out, x, w, b, **p: _conv2d_weight(g, x, size=w.shape[2:], **p),
     lambda g, out, x, w, b, **p: _channel_sum(g),
 )
+
+
+def _conv2d_relu_rule(g, out, x, w, b, *, needs, **p):
+    g = relu_input(g, out)
+    return (
+        _conv2d_input(g, w, size=x.shape[2:], **p) if needs[0] else None,
+        _conv2d_weight(g, x, size=w.shape[2:], **p) if needs[1] else None,
+        _channel_sum(g) if needs[2] else None,
+    )
+
+
+_conv2d_relu.defvjps(_conv2d_relu_rule)
 _conv2d_input.defvjp(
     lambda h, out, g, w, size, **p: _conv2d(h, w, None, **p),
     lambda h, out, g, w, size, **p: _conv2d_weight(g, h, size=w.shape[2:], **p),
@@ -93,7 +110,8 @@ def _margins(padding, kernel, stride, dilation):
 
 def _check_channels(x, weight, groups):
     if groups < 1 or weight.shape[0] % groups:
-        raise RuntimeError(f"conv2d(): groups must divide the output channels (groups={groups}, weight.shape={weight.shape})")
+        raise RuntimeError(f"conv2d(): groups must divide the output channels (groups={groups}, "
+                           f"weight.shape={weight.shape})")
     if x.shape[1] != weight.shape[1] * groups:
         raise RuntimeError(
             f"conv2d(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
@@ -121,7 +139,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     bias : Tensor of shape (C_out,), optional
     stride, dilation : int or (int, int)
     padding : int, (int, int), 'valid' or 'same'
-        Zeros added on each side. 'same' keeps H and W (stride 1 only); of an odd total the larger part goes right and below.
+        Zeros added on each side. 'same' keeps H and W (stride 1 only); of an odd total the larger part goes right
+        and below.
     groups : int
         Output channels in group i see the input channels of group i only.
 
@@ -142,10 +161,20 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
     rounding error is about ten times that of the direct sum.
     """
+    return _convolved(_conv2d, x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d_relu(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Return ``relu(conv2d(...))`` in one pass over the result; parameters as for `conv2d`."""
+    return _convolved(_conv2d_relu, x, weight, bias, stride, padding, dilation, groups)
+
+
+def _convolved(convolution, x, weight, bias, stride, padding, dilation, groups):
     if x.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"conv2d(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"conv2d(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, "
+                           f"weight.shape={weight.shape})")
     if x.ndim == 3:
-        out = conv2d(x.reshape(1, *x.shape), weight, bias, stride, padding, dilation, groups)
+        out = _convolved(convolution, x.reshape(1, *x.shape), weight, bias, stride, padding, dilation, groups)
         return out.reshape(out.shape[1:])
     stride = pair(stride, "stride", "conv2d", 1)
     dilation = pair(dilation, "dilation", "conv2d", 1)
@@ -154,12 +183,14 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     _check_channels(x, weight, groups)
     _check_dtypes("conv2d", x, weight, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
-        raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, "
+                           f"weight.shape={weight.shape})")
     for n, (before, after), k, d in zip(x.shape[2:], margins, kernel, dilation):
         if d * (k - 1) + 1 > n + before + after or k < 1:
-            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (x.shape={x.shape}, kernel={kernel}, "
+            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (x.shape={x.shape}, "
+                               f"kernel={kernel}, "
                                f"padding={padding}, dilation={dilation})")
-    return _conv2d(x, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
+    return convolution(x, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
 
 
 def _row(value, name, operation, least=0):
@@ -172,7 +203,8 @@ def _row(value, name, operation, least=0):
 
 def _check_sequences(x, weight, operation):
     if x.ndim not in (2, 3) or weight.ndim != 3:
-        raise RuntimeError(f"{operation}(): expects x of 2 or 3 dims and weight of 3 (x.shape={x.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"{operation}(): expects x of 2 or 3 dims and weight of 3 (x.shape={x.shape}, "
+                           f"weight.shape={weight.shape})")
 
 
 def _as_images(x):
@@ -225,27 +257,33 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
     """
     operation = "conv_transpose2d"
     if x.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"{operation}(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"{operation}(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, "
+                           f"weight.shape={weight.shape})")
     if x.ndim == 3:
-        out = conv_transpose2d(reshape(x, (1, *x.shape)), weight, bias, stride, padding, output_padding, groups, dilation)
+        batch = reshape(x, (1, *x.shape))
+        out = conv_transpose2d(batch, weight, bias, stride, padding, output_padding, groups, dilation)
         return reshape(out, out.shape[1:])
     stride, dilation = pair(stride, "stride", operation, 1), pair(dilation, "dilation", operation, 1)
     padding, extra = pair(padding, "padding", operation), pair(output_padding, "output_padding", operation)
     if groups < 1 or x.shape[1] != weight.shape[0] or weight.shape[0] % groups:
-        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
+        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input "
+                           f"{x.shape} to have "
                            f"{weight.shape[0]} channels, divisible by groups, but got {x.shape[1]} channels instead")
     _check_dtypes(operation, x, weight, bias)
     if bias is not None and bias.shape != (weight.shape[1] * groups,):
-        raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={bias.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={bias.shape}, "
+                           f"weight.shape={weight.shape})")
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
-        raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation (output_padding={extra}, "
+        raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation "
+                           f"(output_padding={extra}, "
                            f"stride={stride}, dilation={dilation})")
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
     )
     if min(size) < 1:
-        raise RuntimeError(f"{operation}(): the result would be empty (x.shape={x.shape}, weight.shape={weight.shape}, size={size})")
+        raise RuntimeError(f"{operation}(): the result would be empty (x.shape={x.shape}, "
+                           f"weight.shape={weight.shape}, size={size})")
     margins = tuple((p, p) for p in padding)
     out = _conv2d_input(x, weight, size=size, stride=stride, padding=margins, dilation=dilation, groups=groups)
     return out if bias is None else add(out, reshape(bias, (-1, 1, 1)))
@@ -264,7 +302,8 @@ def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0
     operation = "conv_transpose1d"
     _check_sequences(x, weight, operation)
     out = conv_transpose2d(
-        _as_images(x), _as_images(weight), bias, _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
+        _as_images(x), _as_images(weight), bias,
+        _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
         _row(output_padding, "output_padding", operation), groups, _row(dilation, "dilation", operation, 1),
     )  # fmt: skip
     return _as_sequences(out)

@@ -10,9 +10,6 @@ import numpy as np
 from ..engine import elementwise, primitive
 from ..kernels import elementwise as kernels
 
-# ruff: noqa: A001
-
-
 # ------------------------------------------------------------------------------------ comparisons
 
 
@@ -161,8 +158,8 @@ neg.defvjp(lambda g, out, x: neg(g))
 def pow(x, y):
     """Return ``x ** y``, elementwise.
 
-    The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where ``x == 0`` and
-    ``y >= 0``.
+    The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where
+    ``x == 0`` and ``y >= 0``.
     """
     return x**y
 
@@ -520,12 +517,13 @@ def relu(x):
 
 
 @primitive
-def _relu_input(g, out):
+def relu_input(g, out):
+    """Return the gradient `g` of a result `out` of ReLU where ``out > 0`` or NaN, 0 elsewhere."""
     return kernels.relu_input(g, out)
 
 
-relu.defvjp(lambda g, out, x: _relu_input(g, out))
-_relu_input.defvjp(lambda h, _, g, out: _relu_input(h, out), None)
+relu.defvjp(lambda g, out, x: relu_input(g, out))
+relu_input.defvjp(lambda h, _, g, out: relu_input(h, out), None)
 
 
 @elementwise
@@ -615,7 +613,8 @@ def clamp(x, min=None, max=None):
         At least one; tensors are broadcast against `x`.
     """
     if min is None and max is None:
-        raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, max=None)")
+        raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, "
+                           "max=None)")
     numbers = int | float | np.generic
     if isinstance(min, numbers | None) and isinstance(max, numbers | None):
         if x.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
@@ -643,8 +642,8 @@ _where.defvjp(
 def where(condition, x, y):
     """Return `x` where `condition` holds and `y` elsewhere, all broadcast together.
 
-    The branch that is not taken gets a gradient of 0; but if its own derivative is infinite or NaN there, 0 times it is NaN. Make the
-    argument safe first: ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
+    The branch that is not taken gets a gradient of 0; but if its own derivative is infinite or NaN there, 0 times it
+    is NaN. Make the argument safe first: ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
 
     Parameters
     ----------
@@ -670,7 +669,10 @@ def masked_fill(x, mask, value):
 
 
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
-    """Return `x` with NaN and infinities replaced by numbers (the largest finite ones by default); the gradient is 0 there."""
+    """Return `x` with NaN and infinities replaced by numbers (the largest finite ones by default).
+
+    The gradient is 0 there.
+    """
     array = x.data
     limits = np.finfo(array.dtype)
     x = masked_fill(x, np.isnan(array), nan)

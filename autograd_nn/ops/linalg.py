@@ -7,11 +7,9 @@ import numpy as np
 
 from ..engine import primitive
 from ..kernels import gemm as kernels
-from .elementwise import add, mul
+from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
-
-# ruff: noqa: A004
 
 
 @primitive
@@ -51,7 +49,8 @@ def matmul(x, y):
         raise RuntimeError(f"matmul(): the last dim of x ({x.shape[-1]}) must be as large as the first matrix dim of y "
                            f"({y.shape[0 if columns else -2]}) (x.shape={x.shape}, y.shape={y.shape})")
     if x.dtype != y.dtype:
-        raise RuntimeError(f"matmul(): both tensors must have one dtype (x: {x.dtype}, y: {y.dtype}); convert with .to()")
+        raise RuntimeError(f"matmul(): both tensors must have one dtype (x: {x.dtype}, y: {y.dtype}); convert with "
+                           ".to()")
     if rows and columns:
         return sum(mul(x, y))
     if x.ndim > 2 and y.ndim <= 2:
@@ -96,6 +95,23 @@ _linear.defvjp(
 )
 
 
+@primitive
+def _linear_relu(x, w, b):
+    return kernels.linear(x, w, b, relu=True)
+
+
+def _linear_relu_rule(g, out, x, w, b, *, needs):
+    g = relu_input(g, out)
+    return (
+        _matmul(g, w) if needs[0] else None,
+        _matmul_transposed(g, x) if needs[1] else None,
+        sum(g, 0) if needs[2] else None,
+    )
+
+
+_linear_relu.defvjps(_linear_relu_rule)
+
+
 def linear(x, weight, bias=None):
     """Return ``x @ weight.T + bias``.
 
@@ -109,17 +125,27 @@ def linear(x, weight, bias=None):
     -------
     Tensor of shape (..., out)
     """
+    return _mapped(_linear, x, weight, bias)
+
+
+def linear_relu(x, weight, bias=None):
+    """Return ``relu(linear(x, weight, bias))`` in one pass over the result; parameters as for `linear`."""
+    return _mapped(_linear_relu, x, weight, bias)
+
+
+def _mapped(product, x, weight, bias):
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise RuntimeError(f"linear(): x needs as many features in its last dim as weight has columns "
                            f"(x.shape={x.shape}, weight.shape={weight.shape})")
     if bias is not None and bias.shape != (weight.shape[0],):
-        raise RuntimeError(f"linear(): bias needs one entry per row of weight (bias.shape={bias.shape}, weight.shape={weight.shape})")
+        raise RuntimeError(f"linear(): bias needs one entry per row of weight (bias.shape={bias.shape}, "
+                           f"weight.shape={weight.shape})")
     if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
         raise RuntimeError(f"linear(): all tensors must have one dtype (x: {x.dtype}, weight: {weight.dtype}, "
                            f"bias: {None if bias is None else bias.dtype})")
     if x.ndim == 2:
-        return _linear(x, weight, bias)
-    return reshape(_linear(_flat_rows(x), weight, bias), (*x.shape[:-1], weight.shape[0]))
+        return product(x, weight, bias)
+    return reshape(product(_flat_rows(x), weight, bias), (*x.shape[:-1], weight.shape[0]))
 
 
 # ------------------------------------------------------------------------------------ products of given dims
@@ -223,13 +249,15 @@ def _einsum_terms(equation, operands):
     inputs, arrow, output = equation.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands):
-        raise RuntimeError(f"einsum(): the equation names {len(terms)} operands but got {len(operands)} (equation={equation!r})")
+        raise RuntimeError(f"einsum(): the equation names {len(terms)} operands but got {len(operands)} "
+                           f"(equation={equation!r})")
     extra = ""
     expanded = []
     for term, x in zip(terms, operands):
         count = x.ndim - len(term.replace("...", ""))
         if count < 0 or (count and "..." not in term):
-            raise RuntimeError(f"einsum(): {term!r} does not fit an operand of {x.ndim} dims (equation={equation!r}, shape={x.shape})")
+            raise RuntimeError(f"einsum(): {term!r} does not fit an operand of {x.ndim} dims (equation={equation!r}, "
+                               f"shape={x.shape})")
         labels = "".join(chr(0x3B1 + i) for i in range(count))[::-1]
         extra = max(extra, labels, key=len)
         expanded.append(term.replace("...", labels))
@@ -239,7 +267,8 @@ def _einsum_terms(equation, operands):
         counts = Counter("".join(expanded))
         output = extra + "".join(sorted(label for label, n in counts.items() if n == 1 and label not in extra))
     if len(set(output)) != len(output) or not set(output) <= set("".join(expanded)):
-        raise RuntimeError(f"einsum(): each label of the result must come once, and from an operand (equation={equation!r})")
+        raise RuntimeError("einsum(): each label of the result must come once, and from an operand "
+                           f"(equation={equation!r})")
     return expanded, output
 
 
@@ -250,7 +279,8 @@ def _without_repeats(x, labels):
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x.shape[i]} and {x.shape[j]} (shape={x.shape})")
+                raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x.shape[i]} and {x.shape[j]} "
+                                   f"(shape={x.shape})")
             x = diagonal(x, 0, i, j)
             labels = labels[:i] + labels[i + 1 : j] + labels[j + 1 :] + label
     return x, labels
@@ -263,7 +293,7 @@ def _summed_except(x, labels, kept):
 
 
 def _contracted(x, x_labels, y, y_labels, kept):
-    """Return the product of two operands, summed over the labels that both have and `kept` has not, as one batched product."""
+    """Return the product of two operands, summed over what both have and `kept` has not: one batched matrix product."""
     x, x_labels = _summed_except(x, x_labels, set(y_labels) | kept)
     y, y_labels = _summed_except(y, y_labels, set(x_labels) | kept)
     x_sizes, y_sizes = dict(zip(x_labels, x.shape)), dict(zip(y_labels, y.shape))
@@ -273,12 +303,13 @@ def _contracted(x, x_labels, y, y_labels, kept):
             raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x_sizes[label]} and {y_sizes[label]}")
     batch = [label for label in shared if label in kept]
     inner = [label for label in shared if label not in kept]
+    left, right = ([label for label in labels if label not in shared] for labels in (x_labels, y_labels))
     if any(x_sizes[label] != y_sizes[label] for label in inner):
-        every = batch + inner + [label for label in x_labels if label not in y_sizes] + [label for label in y_labels if label not in x_sizes]
+        every = batch + inner + left + right
         product = mul(_aligned(x, x_labels, every), _aligned(y, y_labels, every))
         return _summed_except(product, "".join(every), kept)
-    left, right = [label for label in x_labels if label not in shared], [label for label in y_labels if label not in shared]
-    n, m, k = (math.prod(sizes[label] for label in labels) for sizes, labels in ((x_sizes, left), (y_sizes, right), (x_sizes, inner)))
+    n, m = math.prod(x_sizes[label] for label in left), math.prod(y_sizes[label] for label in right)
+    k = math.prod(x_sizes[label] for label in inner)
     x_batch, y_batch = [x_sizes[label] for label in batch], [y_sizes[label] for label in batch]
     x = reshape(permute(x, [x_labels.index(label) for label in batch + left + inner]), (*x_batch, n, k))
     y = reshape(permute(y, [y_labels.index(label) for label in batch + inner + right]), (*y_batch, k, m))
@@ -302,8 +333,8 @@ def einsum(equation, *operands):
     Parameters
     ----------
     equation : str
-        A letter for each dim of each operand, ``...`` for dims that are broadcast; after ``->`` the dims of the result. Without it
-        those are the letters that come once, in alphabetical order.
+        A letter for each dim of each operand, ``...`` for dims that are broadcast; after ``->`` the dims of the
+        result. Without it those are the letters that come once, in alphabetical order.
     *operands : Tensor
 
     Raises

@@ -127,7 +127,7 @@ case("pow(number, x)", lambda x: elementwise.pow(2, x), ("normal", 2, 3))
 case("number - x", lambda x: 3 - x, ("normal", 2))
 case("number / x", lambda x: 3 / x, ("positive", 2))
 case("where", lambda c, x, y: elementwise.where(c, x, y), ("booleans", 2, 3), ("normal", 3), ("normal", 2, 1))
-case("relu's gradient", elementwise._relu_input, ("normal", 3, 4), ("normal", 3, 4))
+case("relu's gradient", elementwise.relu_input, ("normal", 3, 4), ("normal", 3, 4))
 
 for function in ("expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "asinh", "erf"):
     unary(getattr(elementwise, function), "normal", (3, 4), ())
@@ -148,14 +148,36 @@ case("clamp(min)", lambda x: elementwise.clamp(x, 0.2), ("apart", 3, 4))
 case("clamp(max)", lambda x: elementwise.clamp(x, max=-0.2), ("apart", 3, 4))
 case("clamp by tensors", elementwise.clamp, ("normal", 3, 4), ("unit", 4), ("positive", 3, 1))
 case("masked_fill", lambda x, m, v: elementwise.masked_fill(x, m, v), ("normal", 2, 3), ("booleans", 3), ("normal",))
-case("masked_fill(-inf)", lambda x, m: reduce.softmax(elementwise.masked_fill(x, m, -np.inf), 1), ("normal", 2, 3), np.array([0, 1, 0], bool))
+case(
+    "masked_fill(-inf)",
+    lambda x, m: reduce.softmax(elementwise.masked_fill(x, m, -np.inf), 1),
+    ("normal", 2, 3),
+    np.array([0, 1, 0], bool),
+)
 case("nan_to_num", lambda x: elementwise.nan_to_num(elementwise.where(x > 0, x, np.inf), posinf=1.0), ("apart", 3, 4))
 case("keep", elementwise._keep, ("normal", 2, 3), ("booleans", 2, 3))
 
 # ------------------------------------------------------------------------------------ activations
 
-for function in ("leaky_relu", "relu6", "hardtanh", "hardsigmoid", "hardswish", "elu", "celu", "selu", "softplus", "logsigmoid", "softsign",
-                 "tanhshrink", "hardshrink", "softshrink", "silu", "mish", "gelu"):  # fmt: skip
+for function in (
+    "leaky_relu",
+    "relu6",
+    "hardtanh",
+    "hardsigmoid",
+    "hardswish",
+    "elu",
+    "celu",
+    "selu",
+    "softplus",
+    "logsigmoid",
+    "softsign",
+    "tanhshrink",
+    "hardshrink",
+    "softshrink",
+    "silu",
+    "mish",
+    "gelu",
+):
     unary(getattr(activation, function), "apart", (3, 4), (), (0,))
 case("relu6, all parts", lambda x: activation.relu6(x * 7), ("apart", 3, 4))
 case("hardswish, all parts", lambda x: activation.hardswish(x * 4), ("apart", 3, 4))
@@ -202,7 +224,11 @@ case("softmax of nothing", lambda x: reduce.softmax(x, 1), ("normal", 0, 3))
 
 for function in (reduce.var, reduce.std):
     for dim, settings in [(None, {}), (1, {"keepdim": True}), ((0, 2), {"correction": 0}), (-1, {"unbiased": False})]:
-        case(f"{function.__name__}({dim}, {settings})", lambda x, f=function, d=dim, k=settings: f(x, d, **k), ("normal", 2, 3, 2))
+        case(
+            f"{function.__name__}({dim}, {settings})",
+            lambda x, f=function, d=dim, k=settings: f(x, d, **k),
+            ("normal", 2, 3, 2),
+        )
 case("var_mean", lambda x: reduce.var_mean(x, 0), ("normal", 3, 2))
 case("std_mean", lambda x: reduce.std_mean(x, 0), ("normal", 3, 2))
 
@@ -240,19 +266,57 @@ def running(x):
     return [s.to(x.dtype) for s in _running]
 
 
-case("batch_norm", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 4, 3), ("normal", 3), ("normal", 3))
-case("batch_norm of images", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 2, 3, 2, 2), ("normal", 3), ("normal", 3))
+case(
+    "batch_norm",
+    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    ("normal", 4, 3),
+    ("normal", 3),
+    ("normal", 3),
+)
+case(
+    "batch_norm of images",
+    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    ("normal", 2, 3, 2, 2),
+    ("normal", 3),
+    ("normal", 3),
+)
 case("batch_norm without weight", lambda x: norm.batch_norm(x, None, None, training=True), ("normal", 2, 2, 3))
-case("batch_norm, evaluating", lambda x, w, b: norm.batch_norm(x, *running(x), w, b), ("normal", 2, 3, 2), ("normal", 3), ("normal", 3))
+case(
+    "batch_norm, evaluating",
+    lambda x, w, b: norm.batch_norm(x, *running(x), w, b),
+    ("normal", 2, 3, 2),
+    ("normal", 3),
+    ("normal", 3),
+)
 case("batch_norm, evaluating, without weight", lambda x: norm.batch_norm(x, *running(x)), ("normal", 2, 3))
-case("batch_norm of nothing", lambda x, w, b: norm.batch_norm(x, None, None, w, b, True), ("normal", 0, 3), ("normal", 3), ("normal", 3))
+case(
+    "batch_norm of nothing",
+    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    ("normal", 0, 3),
+    ("normal", 3),
+    ("normal", 3),
+)
 case("layer_norm", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 2, 3, 4), ("normal", 4), ("normal", 4))
-case("layer_norm of two dims", lambda x, w, b: norm.layer_norm(x, (3, 2), w, b), ("normal", 2, 3, 2), ("normal", 3, 2), ("normal", 3, 2))
+case(
+    "layer_norm of two dims",
+    lambda x, w, b: norm.layer_norm(x, (3, 2), w, b),
+    ("normal", 2, 3, 2),
+    ("normal", 3, 2),
+    ("normal", 3, 2),
+)
 case("layer_norm without weight", lambda x: norm.layer_norm(x, (4,)), ("normal", 2, 4))
 case("layer_norm of one row", lambda x, w: norm.layer_norm(x, (4,), w), ("normal", 4), ("normal", 4))
-case("layer_norm of nothing", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 0, 4), ("normal", 4), ("normal", 4))
+case(
+    "layer_norm of nothing", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 0, 4), ("normal", 4), ("normal", 4)
+)
 case("group_norm", lambda x, w, b: norm.group_norm(x, 2, w, b), ("normal", 2, 4, 3), ("normal", 4), ("normal", 4))
-case("instance_norm", lambda x, w, b: norm.instance_norm(x, weight=w, bias=b), ("normal", 2, 2, 3), ("normal", 2), ("normal", 2))
+case(
+    "instance_norm",
+    lambda x, w, b: norm.instance_norm(x, weight=w, bias=b),
+    ("normal", 2, 2, 3),
+    ("normal", 2),
+    ("normal", 2),
+)
 case("rms_norm", lambda x, w: norm.rms_norm(x, (4,), w), ("normal", 2, 3, 4), ("normal", 4))
 case("local_response_norm", lambda x: norm.local_response_norm(x, 3, 0.5), ("normal", 2, 4, 3))
 for p in (2, 1, np.inf, -np.inf, 3, 1.5, "fro"):
@@ -314,9 +378,21 @@ case("diag_embed", shape.diag_embed, ("normal", 2, 3))
 # ------------------------------------------------------------------------------------ indexing
 
 for key in (
-    0, -1, ..., None, (slice(None), 1), slice(None, None, -1), (slice(1, 3), slice(None, None, 2)), [2, 0, 2], ([0, 1], [1, 1]),
-    (slice(None), [0, 0, 3]), ([[0, 1], [2, 0]],), (..., None, 0), ([0, 2], slice(1, 3)), np.array([True, False, True]),
-):  # fmt: skip
+    0,
+    -1,
+    ...,
+    None,
+    (slice(None), 1),
+    slice(None, None, -1),
+    (slice(1, 3), slice(None, None, 2)),
+    [2, 0, 2],
+    ([0, 1], [1, 1]),
+    (slice(None), [0, 0, 3]),
+    ([[0, 1], [2, 0]],),
+    (..., None, 0),
+    ([0, 2], slice(1, 3)),
+    np.array([True, False, True]),
+):
     case(f"getitem({key})", lambda x, k=key: x[k], ("normal", 3, 4))
 case("getitem by mask", lambda x, m: x[m], ("normal", 3, 4), ("booleans", 3, 4))
 case("getitem by tensors", lambda x, i, j: x[i, :, j], ("normal", 3, 2, 4), ("integers", 3, 5), ("integers", 4, 5))
@@ -339,12 +415,35 @@ case("take_along_dim, flat", lambda x, i: index.take_along_dim(x, i), ("normal",
 case("gather", lambda x, i: index.gather(x, 0, i), ("normal", 3, 4), ("integers", 3, 5, 2))
 case("scatter", lambda x, s: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), s), ("normal", 3, 4), ("normal", 2, 3))
 case("scatter a number", lambda x: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), 5.0), ("normal", 3, 4))
-case("scatter_add", lambda x, i, s: index.scatter_add(x, 0, i, s), ("normal", 3, 4), ("integers", 3, 5, 2), ("normal", 5, 3))
+case(
+    "scatter_add",
+    lambda x, i, s: index.scatter_add(x, 0, i, s),
+    ("normal", 3, 4),
+    ("integers", 3, 5, 2),
+    ("normal", 5, 3),
+)
 for dim in (0, 1, -1):
-    case(f"index_select({dim})", lambda x, i, d=dim: index.index_select(x, d, i), ("normal", 3, 4, 3), ("integers", 3, 5))
-    case(f"index_put({dim})", lambda x, i, d=dim % 3: index._index_put(x, i, dim=d, size=6), ("normal", 3, 3, 3), ("integers", 3, 3))
-case("index_put, long", lambda x: index._index_put(shape.broadcast_to(x, (2, 300)), np.arange(300) % 7, dim=1, size=9), ("normal", 2, 1))
-case("index_add", lambda x, i, s: index.index_add(x, 1, i, s, alpha=2), ("normal", 3, 4), ("integers", 4, 5), ("normal", 3, 5))
+    case(
+        f"index_select({dim})", lambda x, i, d=dim: index.index_select(x, d, i), ("normal", 3, 4, 3), ("integers", 3, 5)
+    )
+    case(
+        f"index_put({dim})",
+        lambda x, i, d=dim % 3: index._index_put(x, i, dim=d, size=6),
+        ("normal", 3, 3, 3),
+        ("integers", 3, 3),
+    )
+case(
+    "index_put, long",
+    lambda x: index._index_put(shape.broadcast_to(x, (2, 300)), np.arange(300) % 7, dim=1, size=9),
+    ("normal", 2, 1),
+)
+case(
+    "index_add",
+    lambda x, i, s: index.index_add(x, 1, i, s, alpha=2),
+    ("normal", 3, 4),
+    ("integers", 4, 5),
+    ("normal", 3, 5),
+)
 case("index_copy", lambda x, s: index.index_copy(x, 1, Tensor([2, 0]), s), ("normal", 3, 4), ("normal", 3, 2))
 case("index_fill", lambda x: index.index_fill(x, 1, Tensor([2, 0]), 1.0), ("normal", 3, 4))
 case("take", index.take, ("normal", 3, 4), ("integers", 12, 2, 5))
@@ -352,14 +451,31 @@ case("masked_select", index.masked_select, ("normal", 3, 4), np.array([True, Fal
 case("embedding", lambda w, i: index.embedding(i, w), ("normal", 4, 3), ("integers", 4, 2, 5))
 case("embedding with padding", lambda w, i: index.embedding(i + 1, w, 0), ("normal", 4, 3), ("integers", 3, 2, 5))
 case("embedding of nothing", lambda w, i: index.embedding(i, w), ("normal", 4, 3), ("integers", 4, 0))
-case("embedding_weight", lambda g, i: index._embedding_weight(g, i, rows=4, padding_idx=2), ("normal", 5, 3), ("integers", 4, 5))
+case(
+    "embedding_weight",
+    lambda g, i: index._embedding_weight(g, i, rows=4, padding_idx=2),
+    ("normal", 5, 3),
+    ("integers", 4, 5),
+)
 
 # ------------------------------------------------------------------------------------ matrix products
 
-for left, right in [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((2, 2, 3), (3, 2)), ((3,), (2, 3, 4)),
-                    ((2, 2, 3), (2, 3, 1)), ((2, 1, 2, 3), (3, 3, 2)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((4, 0, 3), (3, 2))]:  # fmt: skip
+for left, right in [
+    ((3,), (3,)),
+    ((3,), (3, 2)),
+    ((2, 3), (3,)),
+    ((2, 3), (3, 4)),
+    ((2, 2, 3), (3, 2)),
+    ((3,), (2, 3, 4)),
+    ((2, 2, 3), (2, 3, 1)),
+    ((2, 1, 2, 3), (3, 3, 2)),
+    ((0, 3), (3, 2)),
+    ((2, 0), (0, 3)),
+    ((4, 0, 3), (3, 2)),
+]:
     case(f"matmul{list(left)}{list(right)}", linalg.matmul, ("normal", *left), ("normal", *right))
 case("linear", linalg.linear, ("normal", 3, 2), ("normal", 4, 2), ("normal", 4))
+case("linear_relu", linalg.linear_relu, ("normal", 3, 2), ("normal", 4, 2), ("normal", 4))
 case("linear without bias", linalg.linear, ("normal", 2, 3, 2), ("normal", 4, 2))
 case("linear of nothing", linalg.linear, ("normal", 0, 2), ("normal", 4, 2), ("normal", 4))
 case("transposed product", linalg._matmul_transposed, ("normal", 3, 2), ("normal", 3, 4))
@@ -369,24 +485,55 @@ case("bmm", linalg.bmm, ("normal", 2, 2, 3), ("normal", 2, 3, 1))
 case("mv", linalg.mv, ("normal", 2, 3), ("normal", 3))
 case("dot", linalg.dot, ("normal", 3), ("normal", 3))
 case("outer", linalg.outer, ("normal", 2), ("normal", 3))
-case("addmm", lambda b, x, y: linalg.addmm(b, x, y, beta=2, alpha=0.5), ("normal", 2), ("normal", 3, 2), ("normal", 2, 2))
+case(
+    "addmm", lambda b, x, y: linalg.addmm(b, x, y, beta=2, alpha=0.5), ("normal", 2), ("normal", 3, 2), ("normal", 2, 2)
+)
 case("baddbmm", linalg.baddbmm, ("normal", 2, 1, 2), ("normal", 2, 3, 2), ("normal", 2, 2, 2))
 case("trace", linalg.trace, ("normal", 2, 3))
 case("tensordot", linalg.tensordot, ("normal", 2, 3, 2), ("normal", 3, 2, 4))
-case("tensordot of dims", lambda x, y: linalg.tensordot(x, y, ([0, -1], [1, 0])), ("normal", 2, 3, 2), ("normal", 2, 2, 4))
+case(
+    "tensordot of dims",
+    lambda x, y: linalg.tensordot(x, y, ([0, -1], [1, 0])),
+    ("normal", 2, 3, 2),
+    ("normal", 2, 2, 4),
+)
 for equation, *shapes in (
-    ("ij,jk->ik", (2, 3), (3, 2)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 1)), ("ij,jk", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("ij->", (2, 3)),
-    ("ii->i", (3, 3)), ("ii", (3, 3)), ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("bhqd,bhkd->bhqk", (1, 2, 2, 3), (1, 2, 3, 3)),
-    ("...ij,...jk->...ik", (2, 2, 3), (3, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)), ("ijk,k->ij", (2, 3, 2), (2,)),
-    ("bn,anm,bm->ba", (2, 2), (3, 2, 3), (2, 3)), ("ij,kj->j", (2, 3), (3, 3)), ("ij,jk->ik", (2, 1), (3, 2)), ("...,...", (2, 3), (3,)),
-):  # fmt: skip
-    case(f"einsum({equation}) {shapes}", lambda *xs, e=equation: linalg.einsum(e, *xs), *(("normal", *dims) for dims in shapes))
+    ("ij,jk->ik", (2, 3), (3, 2)),
+    ("bij,bjk->bik", (2, 2, 3), (2, 3, 1)),
+    ("ij,jk", (2, 3), (3, 2)),
+    ("ij->ji", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ii->i", (3, 3)),
+    ("ii", (3, 3)),
+    ("i,j->ij", (2,), (3,)),
+    ("i,i->", (3,), (3,)),
+    ("bhqd,bhkd->bhqk", (1, 2, 2, 3), (1, 2, 3, 3)),
+    ("...ij,...jk->...ik", (2, 2, 3), (3, 2)),
+    ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)),
+    ("ijk,k->ij", (2, 3, 2), (2,)),
+    ("bn,anm,bm->ba", (2, 2), (3, 2, 3), (2, 3)),
+    ("ij,kj->j", (2, 3), (3, 3)),
+    ("ij,jk->ik", (2, 1), (3, 2)),
+    ("...,...", (2, 3), (3,)),
+):
+    case(
+        f"einsum({equation}) {shapes}",
+        lambda *xs, e=equation: linalg.einsum(e, *xs),
+        *(("normal", *dims) for dims in shapes),
+    )
 
 # ------------------------------------------------------------------------------------ convolution, pooling
 
 case("conv2d", conv.conv2d, ("normal", 2, 2, 4, 5), ("normal", 3, 2, 3, 2), ("normal", 3))
-case("conv2d, all settings", lambda x, w, b: conv.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 2),
-     ("normal", 1, 4, 4, 5), ("normal", 2, 2, 3, 2), ("normal", 2))  # fmt: skip
+case(
+    "conv2d, all settings",
+    lambda x, w, b: conv.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 2),
+    ("normal", 1, 4, 4, 5),
+    ("normal", 2, 2, 3, 2),
+    ("normal", 2),
+)
+case("conv2d_relu", lambda x, w, b: conv.conv2d_relu(x, w, b, padding=1),
+     ("normal", 2, 2, 4, 3), ("normal", 3, 2, 3, 3), ("normal", 3))
 case("conv2d, same", lambda x, w: conv.conv2d(x, w, padding="same"), ("normal", 1, 1, 4, 3), ("normal", 1, 1, 4, 2))
 case("conv2d, unbatched", conv.conv2d, ("normal", 1, 3, 3), ("normal", 2, 1, 2, 2))
 case("conv2d of nothing", conv.conv2d, ("normal", 0, 1, 3, 3), ("normal", 2, 1, 2, 2), ("normal", 2))
@@ -427,9 +574,20 @@ case("avg_pool2d_input", lambda g: pool._avg_pool2d_input(g, size=(3, 4), **_ave
 case("conv1d", conv.conv1d, ("normal", 2, 2, 5), ("normal", 3, 2, 3), ("normal", 3))
 case("conv1d, all settings", lambda x, w: conv.conv1d(x, w, None, 2, 1, 2, 2), ("normal", 2, 6), ("normal", 2, 1, 2))
 case("conv_transpose2d", conv.conv_transpose2d, ("normal", 1, 2, 2, 3), ("normal", 2, 2, 3, 2), ("normal", 2))
-case("conv_transpose2d, all settings", lambda x, w, b: conv.conv_transpose2d(x, w, b, (2, 1), 1, (1, 0), 2, (1, 2)),
-     ("normal", 1, 4, 2, 3), ("normal", 4, 1, 3, 3), ("normal", 2))  # fmt: skip
-case("conv_transpose1d", lambda x, w, b: conv.conv_transpose1d(x, w, b, 2, 1, 1), ("normal", 2, 2, 3), ("normal", 2, 3, 3), ("normal", 3))
+case(
+    "conv_transpose2d, all settings",
+    lambda x, w, b: conv.conv_transpose2d(x, w, b, (2, 1), 1, (1, 0), 2, (1, 2)),
+    ("normal", 1, 4, 2, 3),
+    ("normal", 4, 1, 3, 3),
+    ("normal", 2),
+)
+case(
+    "conv_transpose1d",
+    lambda x, w, b: conv.conv_transpose1d(x, w, b, 2, 1, 1),
+    ("normal", 2, 2, 3),
+    ("normal", 2, 3, 3),
+    ("normal", 3),
+)
 case("max_pool2d with indices", lambda x: pool.max_pool2d(x, 3, 2, 1, return_indices=True), ("apart", 1, 2, 4, 5))
 case("max_unpool2d", lambda x: pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2), ("apart", 1, 2, 4, 4))
 case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
@@ -443,7 +601,11 @@ case("adaptive_avg_pool1d", lambda x: pool.adaptive_avg_pool1d(x, 3), ("normal",
 case("adaptive_max_pool1d", lambda x: pool.adaptive_max_pool1d(x, 3), ("apart", 1, 2, 7))
 for mode in ("nearest", "nearest-exact", "bilinear", "area"):
     case(f"interpolate({mode})", lambda x, m=mode: resize.interpolate(x, (5, 2), mode=m), ("normal", 1, 2, 3, 4))
-case("interpolate, corners aligned", lambda x: resize.interpolate(x, scale_factor=1.7, mode="linear", align_corners=True), ("normal", 1, 2, 4))
+case(
+    "interpolate, corners aligned",
+    lambda x: resize.interpolate(x, scale_factor=1.7, mode="linear", align_corners=True),
+    ("normal", 1, 2, 4),
+)
 case("unfold", lambda x: resize.unfold(x, (2, 3), (1, 1), (1, 0), (2, 1)), ("normal", 1, 2, 4, 4))
 case("fold", lambda x: resize.fold(x, (4, 4), 2, 1, 1, 2), ("normal", 1, 8, 9))
 case("pixel_shuffle", lambda x: resize.pixel_shuffle(x, 2), ("normal", 1, 8, 2, 3))
@@ -453,11 +615,25 @@ case("pixel_unshuffle", lambda x: resize.pixel_unshuffle(x, 2), ("normal", 2, 4,
 
 _qkv = ("normal", 1, 2, 3, 2), ("normal", 1, 2, 4, 2), ("normal", 1, 2, 4, 3)
 case("attention", attention.scaled_dot_product_attention, *_qkv)
-case("attention, masked", attention.scaled_dot_product_attention, *_qkv, np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], bool))
+case(
+    "attention, masked",
+    attention.scaled_dot_product_attention,
+    *_qkv,
+    np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], bool),
+)
 case("attention, biased", attention.scaled_dot_product_attention, *_qkv, ("normal", 2, 1, 4))
-case("attention, causal", lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3), *_qkv)
-case("attention, shared heads", lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, enable_gqa=True),
-     ("normal", 4, 2, 2), ("normal", 2, 3, 2), ("normal", 2, 3, 2))  # fmt: skip
+case(
+    "attention, causal",
+    lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3),
+    *_qkv,
+)
+case(
+    "attention, shared heads",
+    lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+    ("normal", 4, 2, 2),
+    ("normal", 2, 3, 2),
+    ("normal", 2, 3, 2),
+)
 
 # ------------------------------------------------------------------------------------ losses
 
@@ -483,32 +659,77 @@ case(
     ("integers", 3, 2, 2, 2),
 )
 case("cross_entropy of one", lambda x, t: loss.cross_entropy(x, t), ("normal", 3), np.array(1))
-case("cross_entropy, smoothed and weighted",
-     lambda x, t: loss.cross_entropy(x, t, Tensor([0.5, 1.0, 2.0], dtype=x.dtype), label_smoothing=0.2),
-     ("normal", 4, 3), ("integers", 3, 4))  # fmt: skip
+case(
+    "cross_entropy, smoothed and weighted",
+    lambda x, t: loss.cross_entropy(x, t, Tensor([0.5, 1.0, 2.0], dtype=x.dtype), label_smoothing=0.2),
+    ("normal", 4, 3),
+    ("integers", 3, 4),
+)
 case(
     "cross_entropy of probabilities",
     lambda x, t: loss.cross_entropy(x, t, label_smoothing=0.1),
     ("normal", 4, 3),
     ("positive", 4, 3),
 )
-case("cross_entropy_input", lambda g, x: loss._cross_entropy_rows_input(
-    g, x, target=np.array([1, -1, 0]), logsumexp=np.log(np.exp(x.data).sum(1))), ("normal", 3), ("normal", 3, 3))  # fmt: skip
+case(
+    "cross_entropy_input",
+    lambda g, x: loss._cross_entropy_rows_input(
+        g, x, target=np.array([1, -1, 0]), logsumexp=np.log(np.exp(x.data).sum(1))
+    ),
+    ("normal", 3),
+    ("normal", 3, 3),
+)
 case("one_hot_rows", lambda g: loss._one_hot_rows(g, target=np.array([1, -1, 0]), classes=2), ("normal", 3))
 case("pick_rows", lambda x: loss._pick_rows(x, target=np.array([1, -1, 0])), ("normal", 3, 2))
 
 for reduction in ("mean", "sum", "none"):
     for function in (loss.huber_loss, loss.smooth_l1_loss):
-        case(f"{function.__name__}({reduction})", lambda x, t, f=function, r=reduction: f(x, t, r, 0.7), ("normal", 4), ("normal", 4))
-    case(f"binary_cross_entropy({reduction})", lambda x, t, r=reduction: loss.binary_cross_entropy(x * x, t, reduction=r), ("unit", 4), ("unit", 4))
-    case(f"binary_cross_entropy_with_logits({reduction})", lambda x, t, r=reduction: loss.binary_cross_entropy_with_logits(x, t, reduction=r),
-         ("normal", 4), ("unit", 4))  # fmt: skip
+        case(
+            f"{function.__name__}({reduction})",
+            lambda x, t, f=function, r=reduction: f(x, t, r, 0.7),
+            ("normal", 4),
+            ("normal", 4),
+        )
+    case(
+        f"binary_cross_entropy({reduction})",
+        lambda x, t, r=reduction: loss.binary_cross_entropy(x * x, t, reduction=r),
+        ("unit", 4),
+        ("unit", 4),
+    )
+    case(
+        f"binary_cross_entropy_with_logits({reduction})",
+        lambda x, t, r=reduction: loss.binary_cross_entropy_with_logits(x, t, reduction=r),
+        ("normal", 4),
+        ("unit", 4),
+    )
     case(f"kl_div({reduction})", lambda x, t, r=reduction: loss.kl_div(x, t, r), ("normal", 4), ("positive", 4))
-case("binary_cross_entropy, weighted", lambda x, t, w: loss.binary_cross_entropy(x * x, t, w), ("unit", 2, 3), ("unit", 2, 3), ("positive", 3))
-case("binary_cross_entropy_with_logits, weighted", loss.binary_cross_entropy_with_logits, ("normal", 2, 3), ("unit", 2, 3), ("positive", 3))
-case("binary_cross_entropy_with_logits, pos_weight", lambda x, t, w: loss.binary_cross_entropy_with_logits(x, t, pos_weight=w),
-     ("normal", 2, 3), ("unit", 2, 3), ("positive", 3))  # fmt: skip
-case("kl_div(batchmean, log_target)", lambda x, t: loss.kl_div(x, t, "batchmean", True), ("normal", 2, 3), ("normal", 2, 3))
+case(
+    "binary_cross_entropy, weighted",
+    lambda x, t, w: loss.binary_cross_entropy(x * x, t, w),
+    ("unit", 2, 3),
+    ("unit", 2, 3),
+    ("positive", 3),
+)
+case(
+    "binary_cross_entropy_with_logits, weighted",
+    loss.binary_cross_entropy_with_logits,
+    ("normal", 2, 3),
+    ("unit", 2, 3),
+    ("positive", 3),
+)
+case(
+    "binary_cross_entropy_with_logits, pos_weight",
+    lambda x, t, w: loss.binary_cross_entropy_with_logits(x, t, pos_weight=w),
+    ("normal", 2, 3),
+    ("unit", 2, 3),
+    ("positive", 3),
+)
+case(
+    "kl_div(batchmean, log_target)",
+    lambda x, t: loss.kl_div(x, t, "batchmean", True),
+    ("normal", 2, 3),
+    ("normal", 2, 3),
+)
 case("gaussian_nll_loss", loss.gaussian_nll_loss, ("normal", 4), ("normal", 4), ("positive", 4))
 case("poisson_nll_loss", loss.poisson_nll_loss, ("normal", 4), ("positive", 4))
 case("poisson_nll_loss, full", lambda x, t: loss.poisson_nll_loss(x, t, False, True), ("positive", 4), ("positive", 4))
@@ -535,16 +756,41 @@ for nonlinearity in ("tanh", "relu"):
     case(
         f"rnn({nonlinearity})",
         lambda x, h, wx, wh, bx, bh, n=nonlinearity: recurrent.rnn(x, h, wx, wh, bx, bh, n),
-        ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 2), ("normal", 2),
-    )  # fmt: skip
+        ("normal", 3, 2, 2),
+        ("normal", 2, 2),
+        ("normal", 2, 2),
+        ("normal", 2, 2),
+        ("normal", 2),
+        ("normal", 2),
+    )
 case(
-    "lstm", recurrent.lstm,
-    ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 2, 2), ("normal", 8, 2), ("normal", 8, 2), ("normal", 8), ("normal", 8),
-)  # fmt: skip
-case("lstm without bias", recurrent.lstm,
-     ("normal", 1, 1, 2), ("normal", 1, 2), ("normal", 1, 2), ("normal", 8, 2), ("normal", 8, 2))  # fmt: skip
+    "lstm",
+    recurrent.lstm,
+    ("normal", 3, 2, 2),
+    ("normal", 2, 2),
+    ("normal", 2, 2),
+    ("normal", 8, 2),
+    ("normal", 8, 2),
+    ("normal", 8),
+    ("normal", 8),
+)
 case(
-    "gru", recurrent.gru,
-    ("normal", 3, 2, 2), ("normal", 2, 2), ("normal", 6, 2), ("normal", 6, 2), ("normal", 6), ("normal", 6),
-)  # fmt: skip
+    "lstm without bias",
+    recurrent.lstm,
+    ("normal", 1, 1, 2),
+    ("normal", 1, 2),
+    ("normal", 1, 2),
+    ("normal", 8, 2),
+    ("normal", 8, 2),
+)
+case(
+    "gru",
+    recurrent.gru,
+    ("normal", 3, 2, 2),
+    ("normal", 2, 2),
+    ("normal", 6, 2),
+    ("normal", 6, 2),
+    ("normal", 6),
+    ("normal", 6),
+)
 case("gru without bias", recurrent.gru, ("normal", 2, 1, 2), ("normal", 1, 2), ("normal", 6, 2), ("normal", 6, 2))
