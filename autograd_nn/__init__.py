@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from . import autograd, devices, nn, optim
+from . import autograd, devices, mistakes, nn, optim
+from .checkpoints import load, save
 from .devices import accelerator, cuda, device, mps
 from .engine import backward, elementwise, enable_grad, grad, is_grad_enabled, no_grad, primitive, set_grad_enabled
 from .kernels.compile import get_num_threads, set_num_threads
@@ -348,6 +349,7 @@ __all__ = [
     "le",
     "lerp",
     "linspace",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -375,6 +377,7 @@ __all__ = [
     "meshgrid",
     "min",
     "minimum",
+    "mistakes",
     "mm",
     "moveaxis",
     "movedim",
@@ -419,6 +422,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "save",
     "scatter",
     "scatter_add",
     "select",

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from . import models, nn, optim
-from .checkpoints import save_tensors
+from .checkpoints import load, save_tensors
 from .data import MNIST, DataLoader, TensorDataset
 from .kernels.compile import get_num_threads
 from .metrics import accuracy
 from .ops.random import manual_seed
-from .training import fit
+from .resume import Checkpoint
+from .training import ProgressBar, StopOnNaN, fit
 
 MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
     "convnet": lambda options: models.convnet(options.filters, options.filter_size, options.stride),
@@ -79,7 +80,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=_positive(int), metavar="N", help="train on N images and test on at most N")
     parser.add_argument("--save", type=_file, metavar="FILE", default=DEFAULT_FILE,
                         help="where the weights go; the picture goes beside them")
+    parser.add_argument("--resume", metavar="FILE",
+                        help="continue a run from its checkpoint (it is beside the weights, WEIGHTS.checkpoint) with "
+                             "the settings that it was started with, where none are given anew")
+    parser.add_argument("--checkpoint-every", type=_positive(int), default=500, metavar="N",
+                        help="steps between checkpoints; there is one after each epoch in any case")
     return parser
+
+
+def _options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; those that are not given are taken from the checkpoint that is resumed."""
+    options = parser.parse_args(arguments)
+    if options.resume:
+        try:
+            content = load(options.resume)
+            saved = content["extra"]["settings"]
+            parser.set_defaults(**{name: str(value) for name, value in saved.items() if value is not None})
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        except (KeyError, TypeError, AttributeError):
+            parser.error(f"argument --resume: {options.resume} is not a checkpoint of a run (weights, perhaps?)")
+        options = parser.parse_args(arguments)
+    return options
 
 
 def _loader(dataset: MNIST, limit: int | None, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
@@ -91,9 +113,12 @@ def _loader(dataset: MNIST, limit: int | None, batch_size: int, shuffle: bool, s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _options(parser, arguments)
     save = options.save
     save.parent.mkdir(exist_ok=True)
+    checkpoint = pathlib.Path(options.resume or f"{save}.checkpoint")
+    settings = {name: value if isinstance(value, int | float | None) else str(value)
+                for name, value in vars(options).items() if name != "resume"}
     try:
         train_set, test_set = (MNIST(options.data, train=train) for train in (True, False))
     except (OSError, ValueError) as error:
@@ -112,13 +137,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.data is None:
         print("(all images are from MNIST's training set: the test accuracy is not MNIST's test accuracy)")
     started = time.perf_counter()
-    history = fit(model, loader, optimizer, nn.functional.cross_entropy, options.epochs, test_loader,
-                  metrics={"accuracy": accuracy})
+    keeper = Checkpoint(checkpoint, options.checkpoint_every, resume=options.resume is not None, settings=settings)
+    try:
+        history = fit(model, loader, optimizer, nn.functional.cross_entropy, options.epochs, test_loader,
+                      [ProgressBar(), StopOnNaN(), keeper], {"accuracy": accuracy})
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if history.epochs:
         print(f"accuracy {history['validation_accuracy'][-1]:.2%} on the {len(test_loader.dataset):,} test images "
               f"after {len(history)} epochs in {time.perf_counter() - started:.1f} s")
     save_tensors(save, model.state_dict(), {"model": options.model})
     print(f"weights: {save}")
+    if history.interrupted and checkpoint.exists():
+        print(f"continue with: python -m autograd_nn --resume {checkpoint}")
     return 130 if history.interrupted else 0
 
 

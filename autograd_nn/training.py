@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from . import mistakes
 from .engine import no_grad
 from .tensor import Tensor
 
@@ -64,7 +65,8 @@ class Run:
 
     Attributes
     ----------
-    model, optimizer : Module, Optimizer
+    model, optimizer, loader : Module, Optimizer, iterable
+    callbacks : list of Callback
     epochs : int
         How many epochs the run aims at.
     epoch, step : int
@@ -74,13 +76,18 @@ class Run:
     loss : float
         Of the last step.
     history : History
+    sums : dict
+        Over the epoch under way: of examples ('count'), of the loss and of the metrics.
     stopping : str or None
         Set it to a reason, and the run ends after this step.
     """
 
-    def __init__(self, model: Any, optimizer: Any, epochs: int, steps: int | None, history: History):
-        self.model, self.optimizer, self.epochs, self.steps, self.history = model, optimizer, epochs, steps, history
+    def __init__(self, model: Any, optimizer: Any, loader: Any, epochs: int, history: History, callbacks: list[Any]):
+        self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
+        self.history, self.callbacks = history, callbacks
+        self.steps = len(loader) if isinstance(loader, Sized) else None
         self.epoch = self.step = 0
+        self.sums: dict[str, float] = {}
         self.loss = math.nan
         self.stopping: str | None = None
 
@@ -180,23 +187,25 @@ class Schedule(Callback):
         if self.every == "epoch":
             self.scheduler.step(*([run.history[self.monitor][-1]] if self.monitor else []))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the scheduler."""
+        return self.scheduler.state_dict()
 
-class _Means:
-    """Means over the examples of an epoch, of the loss and the metrics."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.scheduler.load_state_dict(state)
 
-    def __init__(self, metrics: Metrics):
-        self.metrics, self.count = metrics, 0
-        self.totals = dict.fromkeys(("loss", *metrics), 0.0)
 
-    def add(self, loss: float, output: Tensor, target: Tensor) -> None:
-        n = len(target)
-        self.count += n
-        self.totals["loss"] += n * loss
-        for name, metric in self.metrics.items():
-            self.totals[name] += n * float(metric(output, target))
+def _add(sums: dict[str, float], loss: float, output: Tensor, target: Tensor, metrics: Metrics) -> None:
+    """Add a batch to the sums over the examples of an epoch."""
+    n = len(target)
+    measured = {"count": 1.0, "loss": loss, **{name: float(metric(output, target)) for name, metric in metrics.items()}}
+    for name, value in measured.items():
+        sums[name] = sums.get(name, 0.0) + n * value
 
-    def values(self) -> dict[str, float]:
-        return {name: total / self.count if self.count else math.nan for name, total in self.totals.items()}
+
+def _means(sums: dict[str, float], metrics: Metrics) -> dict[str, float]:
+    return {name: sums[name] / sums["count"] if sums.get("count") else math.nan for name in ("loss", *metrics)}
 
 
 @no_grad()
@@ -206,14 +215,14 @@ def evaluate(
     """Return the mean loss and metrics of a model over a loader's batches, in evaluation mode and without recording."""
     training = model.training
     model.eval()
-    means = _Means(metrics or {})
+    sums: dict[str, float] = {}
     try:
         for x, target in loader:
             output = model(x)
-            means.add(loss(output, target).item(), output, target)
+            _add(sums, loss(output, target).item(), output, target, metrics or {})
     finally:
         model.train(training)
-    return means.values()
+    return _means(sums, metrics or {})
 
 
 def fit(
@@ -253,36 +262,39 @@ def fit(
     """
     history = History() if history is None else history
     callbacks = [ProgressBar(), StopOnNaN()] if callbacks is None else list(callbacks)
-    done = len(history)
-    steps = len(loader) if isinstance(loader, Sized) else None
-    run = Run(model, optimizer, done + epochs, steps, history)
+    metrics = metrics or {}
+    run = Run(model, optimizer, loader, len(history) + epochs, history, callbacks)
     model.train()
+    checked = False
     try:
         _tell(callbacks, "on_train_begin", run)
-        for run.epoch in range(done + 1, done + epochs + 1):
-            started, run.step, means = time.perf_counter(), 0, _Means(metrics or {})
+        while len(history) < run.epochs and not run.stopping:
+            started, run.epoch = time.perf_counter(), len(history) + 1
             _tell(callbacks, "on_epoch_begin", run)
             for x, target in loader:
                 optimizer.zero_grad()
                 output = model(x)
                 value = loss(output, target)
                 value.backward()
+                if not checked:
+                    checked = True
+                    mistakes.check_first_step(model, value)
                 optimizer.step()
                 run.step += 1
                 run.loss = value.item()
-                means.add(run.loss, output.detach(), target)
+                _add(run.sums, run.loss, output.detach(), target, metrics)
                 _tell(callbacks, "on_step_end", run)
                 if run.stopping:
                     break
-            epoch = means.values()
+            epoch = _means(run.sums, metrics)
             if validation is not None:
                 measured = evaluate(model, validation, loss, metrics)
                 epoch |= {f"validation_{name}": number for name, number in measured.items()}
             history.epochs.append(epoch | {"seconds": time.perf_counter() - started})
             _tell(callbacks, "on_epoch_end", run)
-            if run.stopping:
-                print(f"stopped: {run.stopping}", file=sys.stderr)
-                break
+            run.step, run.sums = 0, {}
+        if run.stopping:
+            print(f"stopped: {run.stopping}", file=sys.stderr)
     except KeyboardInterrupt:
         history.interrupted = True
         print(f"interrupted in epoch {run.epoch} after step {run.step}", file=sys.stderr)

@@ -165,6 +165,8 @@ def _checked_hook_result(g: Any, node: Node) -> Any:
 
 def _accumulate(node: Node, g: Any, owned: bool, create_graph: bool) -> None:
     if node.grad is not None:
+        if graph.accumulating is not None:
+            graph.accumulating(node.grad)
         node.grad = node.grad + g
     elif create_graph:
         node.grad = g

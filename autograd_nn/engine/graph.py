@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+accumulating: Callable[[Any], None] | None = None  # is told of each gradient that a backward pass adds to
+
 # ---------------------------------------------------------------------------------------------- nodes
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import mistakes
 from ..engine import is_grad_enabled
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
@@ -429,8 +430,8 @@ def cross_entropy(
     Warns where `input` is the result of a softmax: logits are wanted.
     """
     if input.origin is not None and input.origin.primitive.name == "softmax":
-        warnings.warn("cross_entropy(): the input is the result of softmax(), but logits are expected: the softmax is "
-                      "part of the loss", stacklevel=2)
+        mistakes.warn_once(mistakes.SoftmaxBeforeCrossEntropy, "cross_entropy(): the input is the result of softmax(), "
+                           "but logits are expected: the softmax is part of the loss")
     return losses.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 

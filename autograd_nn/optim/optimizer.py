@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import mistakes
 from ..engine import Variable, enable_grad, mark_changed, wrap
 
 __all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend"]
@@ -163,6 +164,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if not self.stepped:
+            self._check_gradients()
         self.stepped = True
         states = self.state
         for group in self.param_groups:
@@ -176,6 +179,13 @@ class Optimizer:
                 self.update(p._data, node.grad._data, state, group)
                 mark_changed(p._data)
         return loss
+
+    def _check_gradients(self) -> None:
+        """Warn of parameters without gradient, and note a gradient that is used; asked at the first step only."""
+        names = [name for i, group in enumerate(self.param_groups)
+                 for name in group.get("param_names", [f"{i}.{j}" for j in range(len(group["params"]))])]
+        mistakes.check_gradients(f"{self._name}.step()", list(zip(names, self._parameters())))
+        mistakes.note_used([p.grad for p in self._parameters() if p.is_leaf and p.grad is not None])
 
     def _new_state(self, p: Variable, group: Mapping[str, Any]) -> dict[str, Any]:
         state = self.init_state(p._data, group)
