@@ -23,7 +23,9 @@ class device:
     def __init__(self, type: Any = "cpu", index: int | None = None):
         name = str(type)
         if name.split(":")[0] != "cpu":
-            raise RuntimeError(f"device(): {name!r} is not available; autograd_nn computes on the CPU only (device='cpu')")
+            raise RuntimeError(
+                f"device(): {name!r} is not available; autograd_nn computes on the CPU only (device='cpu')"
+            )
 
     def __str__(self) -> str:
         return "cpu"
@@ -53,7 +55,9 @@ class _Absent:
         return 0
 
     def __getattr__(self, attribute: str) -> Any:
-        raise AttributeError(f"{self._name}.{attribute}: {self._name} is not available; autograd_nn computes on the CPU only")
+        raise AttributeError(
+            f"{self._name}.{attribute}: {self._name} is not available; autograd_nn computes on the CPU only"
+        )
 
 
 accelerator = _Absent("accelerator")

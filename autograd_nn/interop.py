@@ -1,11 +1,13 @@
 """NumPy's functions on tensors: those that have an operation are recorded, others compute outside the graph or refuse.
 
-NumPy hands every ufunc and every function of its public interface that gets a Tensor to `apply_ufunc` and `apply_function` (its
-protocols NEP 13 and NEP 18). The adapters below translate NumPy's ``axis`` and ``keepdims`` to ``dim`` and ``keepdim``.
+NumPy hands every ufunc and every function of its public interface that gets a Tensor to `apply_ufunc` and
+`apply_function` (its protocols NEP 13 and NEP 18). The adapters below translate NumPy's ``axis`` and ``keepdims`` to
+``dim`` and ``keepdim``.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -126,7 +128,7 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
             raise ValueError(f"split(): {size} elements cannot be split into {indices_or_sections} equal parts")
         return list(shape.split(ary, size // indices_or_sections, axis))
     ends = [0, *(min(int(i), size) for i in indices_or_sections), size]
-    return list(shape.split(ary, [b - a for a, b in zip(ends, ends[1:])], axis))
+    return list(shape.split(ary, [b - a for a, b in itertools.pairwise(ends)], axis))
 
 
 def _transpose(a: Any, axes: Any = None) -> Any:
@@ -169,8 +171,10 @@ def _outer(a: Any, b: Any) -> Any:
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if ord is not None and (isinstance(axis, tuple) or (axis is None and x.ndim > 1)):
-        raise TypeError(f"np.linalg.norm: matrix norms have no operation (ord={ord!r}, x.shape={x.shape}); "
-                        "use x.detach().numpy() to compute outside the graph")
+        raise TypeError(
+            f"np.linalg.norm: matrix norms have no operation (ord={ord!r}, x.shape={x.shape}); "
+            "use x.detach().numpy() to compute outside the graph"
+        )
     return norm.norm(x, "fro" if ord is None else ord, axis, keepdims)
 
 
@@ -278,8 +282,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 
 WITHOUT_GRADIENT = frozenset({
     np.allclose, np.argwhere, np.array2string, np.array_equal, np.array_repr, np.array_str, np.bincount, np.can_cast,
-    np.count_nonzero, np.digitize, np.flatnonzero, np.histogram, np.isclose, np.isin, np.may_share_memory, np.ndim, np.nonzero,
-    np.result_type, np.save, np.savetxt, np.savez, np.savez_compressed, np.searchsorted, np.shape, np.shares_memory, np.size,
+    np.count_nonzero, np.digitize, np.flatnonzero, np.histogram, np.isclose, np.isin, np.may_share_memory, np.ndim,
+    np.nonzero,
+    np.result_type, np.save, np.savetxt, np.savez, np.savez_compressed, np.searchsorted, np.shape,
+    np.shares_memory, np.size,
     np.unique,
 })  # fmt: skip
 """Functions whose result has no gradient, which therefore may take the arrays of tensors that require one."""
@@ -306,8 +312,11 @@ def _arrays(value: Any) -> Any:
 
 def _refuse(name: str, arguments: Any) -> None:
     if is_grad_enabled() and _needs_recording(arguments):
-        raise TypeError(f"{name}: has no operation, so that it would not be recorded; use x.detach().numpy() to compute outside "
-                        "the graph, or define a primitive")
+        raise TypeError(
+            f"{name}: has no operation, so that it would not be recorded; use x.detach().numpy() to "
+            "compute outside "
+            "the graph, or define a primitive"
+        )
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
@@ -327,7 +336,8 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], settings:
 
 
 def apply_function(function: Callable[..., Any], arguments: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Apply a function of NumPy's to tensors: as an operation where there is one, else to their arrays, outside the graph.
+    """Apply a function of NumPy's to tensors: as an operation where there is one, else to their arrays, outside the
+    graph.
 
     Raises
     ------

@@ -150,7 +150,8 @@ class Tensor(Variable):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """Return the array, sharing memory; with `force` also of a tensor that requires a gradient."""
         if self.node is not None and not force:
-            raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be recorded; "
+            raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be "
+                               "recorded; "
                                "use .detach().numpy()")
         return self._data
 
@@ -175,7 +176,8 @@ class Tensor(Variable):
 
     def __dlpack__(self, **settings: Any) -> Any:
         if self.node is not None:
-            raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; use .detach()")
+            raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; "
+                              "use .detach()")
         return self._data.__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
@@ -197,7 +199,8 @@ class Tensor(Variable):
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
-            raise RuntimeError(f"the truth of a tensor with {self._data.size} elements is ambiguous (shape={self.shape}); "
+            raise RuntimeError(f"the truth of a tensor with {self._data.size} elements is ambiguous "
+                               f"(shape={self.shape}); "
                                "use .any() or .all()")
         return bool(self._data.item())
 
@@ -206,7 +209,8 @@ class Tensor(Variable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if isinstance(self.node, Call):
-            raise RuntimeError(f"deepcopy: only leaves can be copied with their place in a graph; this is the result of "
+            raise RuntimeError("deepcopy: only leaves can be copied with their place in a graph; this is the result "
+                               "of "
                                f"{self.node.primitive.name}() (use .detach().clone())")
         copied = type(self).__new__(type(self))
         copied._data = self._data.copy()
@@ -368,7 +372,8 @@ class Tensor(Variable):
         if rounding_mode == "floor":
             return elementwise.floor_divide(self, other)
         if rounding_mode not in (None, "trunc"):
-            raise RuntimeError(f"div(): rounding_mode must be None, 'trunc' or 'floor' (rounding_mode={rounding_mode!r})")
+            raise RuntimeError("div(): rounding_mode must be None, 'trunc' or 'floor' "
+                               f"(rounding_mode={rounding_mode!r})")
         out = elementwise.div(self, other)
         return out if rounding_mode is None else elementwise.trunc(out)
 
@@ -412,13 +417,15 @@ class Tensor(Variable):
         elementwise.sqrt, elementwise.rsqrt, elementwise.erf, elementwise.tanh, elementwise.sigmoid, elementwise.relu
     )  # fmt: skip
     sin, cos, tan, asin, acos, atan, atan2 = (
-        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan, elementwise.atan2
+        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan,
+        elementwise.atan2,
     )  # fmt: skip
     sinh, cosh, asinh, acosh, atanh = (
         elementwise.sinh, elementwise.cosh, elementwise.asinh, elementwise.acosh, elementwise.atanh
     )  # fmt: skip
     abs, sign, floor, ceil, round, trunc, frac = (
-        elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.round, elementwise.trunc, elementwise.frac
+        elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.round, elementwise.trunc,
+        elementwise.frac,
     )  # fmt: skip
     clamp = clip = elementwise.clamp
     absolute, fix, nan_to_num = abs, trunc, elementwise.nan_to_num
@@ -507,10 +514,12 @@ class Tensor(Variable):
             Where the strides do not allow it; `reshape` copies then.
         """
         if len(sizes) == 1 and isinstance(sizes[0], np.dtype | type):
-            raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with .to()")
+            raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with "
+                               ".to()")
         out = shapes.reshape(self, _listed(sizes))
         if out._data.size and not np.shares_memory(out._data, self._data):
-            raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape {_listed(sizes)}; "
+            raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape "
+                               f"{_listed(sizes)}; "
                                "use .reshape() or .contiguous()")
         return out
 
@@ -653,7 +662,8 @@ class Tensor(Variable):
     def _check_in_place(self, operation: str) -> None:
         """Raise where an in-place change could not be recorded."""
         if self.node is not None and not isinstance(self.node, Call):
-            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while operations are "
+            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
+                               "operations are "
                                "recorded; do it under no_grad()")
         if self._data.base is not None:
             raise RuntimeError(f"{operation}: a view cannot be changed in place while operations are recorded; "
@@ -675,7 +685,7 @@ class Tensor(Variable):
         return self
 
     def _augmented(self, value: Tensor, operation: str) -> Tensor:
-        """Return what ``x += y`` assigns: `x`, changed in place, or a new tensor where `x` is a view and the change is recorded."""
+        """Return what ``x += y`` assigns: `x` changed in place, or a new tensor for a view whose change is recorded."""
         recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
         if recorded and self._data.base is not None and (self.node is None or isinstance(self.node, Call)):
             return value
@@ -841,7 +851,8 @@ class Tensor(Variable):
         """Set the diagonal of a matrix to a number."""
         if self.ndim != 2:
             raise RuntimeError(f"fill_diagonal_(): expects a matrix (shape={self.shape})")
-        return self._become(elementwise.masked_fill(self, np.eye(*self.shape, dtype=np.bool_), value), "fill_diagonal_()")
+        on_diagonal = np.eye(*self.shape, dtype=np.bool_)
+        return self._become(elementwise.masked_fill(self, on_diagonal, value), "fill_diagonal_()")
 
     def copy_(self, other: Any) -> Tensor:
         """Take over the elements of `other`, broadcast to this shape."""
@@ -858,7 +869,8 @@ class Tensor(Variable):
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Draw all elements from a normal distribution."""
         source = generator or random.default_generator
-        return self._become(source.normal(self.shape, self.dtype.type) * self.dtype.type(std) + self.dtype.type(mean), "normal_()")
+        values = source.normal(self.shape, self.dtype.type)
+        return self._become(values * self.dtype.type(std) + self.dtype.type(mean), "normal_()")
 
     def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Draw all elements uniformly from [low, high)."""
@@ -874,7 +886,8 @@ class Tensor(Variable):
     def exponential_(self, lambd: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Draw all elements from the exponential distribution of rate `lambd`."""
         source = generator or random.default_generator
-        return self._become(-np.log1p(-source.random(self.shape, self.dtype.type)) / self.dtype.type(lambd), "exponential_()")
+        values = source.random(self.shape, self.dtype.type)
+        return self._become(-np.log1p(-values) / self.dtype.type(lambd), "exponential_()")
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._augmented(elementwise.add(self, other), "add_()")
@@ -901,7 +914,8 @@ def _comparable(value: Any) -> Any:
 
 
 def _is_device(value: Any) -> Any:
-    return (isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda", "mps", "xpu")) or type(value).__name__ == "device"
+    named = isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda", "mps", "xpu")
+    return named or isinstance(value, device)
 
 
 def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor:
@@ -984,7 +998,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy(): expects an array, got {type(array).__name__}")
     if array.dtype.kind not in "fiub" or not array.dtype.isnative:
-        raise TypeError(f"from_numpy(): elements must be numbers or booleans in native byte order (dtype={array.dtype})")
+        raise TypeError("from_numpy(): elements must be numbers or booleans in native byte order "
+                        f"(dtype={array.dtype})")
     if any(stride < 0 for stride in array.strides):
         raise ValueError(f"from_numpy(): strides must not be negative (strides={array.strides}); use array.copy()")
     return wrap(array)

@@ -149,7 +149,10 @@ def _leaf(x: Tensor) -> Tensor:
 
 
 def _copy_with_strides(array: np.ndarray) -> np.ndarray:
-    """Return a writeable float64 copy laid out like `array`; one that overlaps itself (an expanded one) is copied densely."""
+    """Return a writeable float64 copy laid out like `array`.
+
+    One that overlaps itself (an expanded one) is copied densely.
+    """
     strides = [stride // array.itemsize for stride in array.strides]
     if array.size == 0 or any(stride == 0 and n > 1 for stride, n in zip(strides, array.shape)):
         return np.array(array, np.float64, order="C")
@@ -226,7 +229,7 @@ def _check(
         else:
             numeric = np.empty(leaf.shape)
             for position in np.ndindex(leaf.shape):
-                numeric[position] = _difference(leaf.data[position + (...,)], np.ones(()), projected, eps)
+                numeric[position] = _difference(leaf.data[(*position, ...)], np.ones(()), projected, eps)
             _compare(analytic, numeric, atol, rtol, i, leaf.shape, False)
 
 
@@ -259,7 +262,8 @@ def _compare(
     if along:
         raise RuntimeError(
             f"gradcheck(): gradient of input {position} (shape={shape}) disagrees with the central difference along a "
-            f"random direction: analytic {float(analytic):.9g}, numeric {float(numeric):.9g}, off by {float(error):.3g} "
+            f"random direction: analytic {float(analytic):.9g}, numeric {float(numeric):.9g}, off by "
+            f"{float(error):.3g} "
             f"(allowed {float(allowed):.3g}); fast_mode=False says which element"
         )
     places = np.argwhere(wrong)
@@ -272,6 +276,7 @@ def _compare(
             f"off by {error[place]:.3g} (allowed {allowed[place]:.3g})"
         )
     raise RuntimeError(
-        f"gradcheck(): gradient of input {position} (shape={shape}) disagrees with central differences in {len(places)} of "
+        f"gradcheck(): gradient of input {position} (shape={shape}) disagrees with central differences in "
+        f"{len(places)} of "
         f"{error.size} elements (u @ J for a random vector u); worst first:\n" + "\n".join(lines)
     )

@@ -107,7 +107,10 @@ _hardswish_slope.defvjp(lambda g, out, x: _keep(div(g, 3.0), _within(x, low=-3, 
 
 
 def hardswish(x):
-    """Return ``x * min(max(x + 3, 0), 6) / 6``; the derivative is 0 at -3 and 1 at 3 (Howard et al. 2019, arXiv:1905.02244)."""
+    """Return ``x * min(max(x + 3, 0), 6) / 6``; the derivative is 0 at -3 and 1 at 3 (Howard et al.
+
+    2019, arXiv:1905.02244).
+    """
     return _hardswish(_floating(x, "hardswish"))
 
 
@@ -123,13 +126,16 @@ _prelu.defvjp(
 
 
 def prelu(x, weight):
-    """Return `x` where it is positive and ``weight * x`` elsewhere, with one learnable weight or one per channel (dim 1).
+    """Return `x` where it is positive and ``weight * x`` elsewhere, with one learnable weight or one per channel
+    (dim 1).
 
     The derivative at 0 is `weight` (He et al. 2015, arXiv:1502.01852).
     """
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
-        raise RuntimeError(f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, x.shape={x.shape})")
+        raise RuntimeError(
+            f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, x.shape={x.shape})"
+        )
     return _prelu(x, reshape(weight, (-1, *(1,) * (x.ndim - 2))) if x.ndim > 1 else reshape(weight, (1,) * x.ndim))
 
 
@@ -191,7 +197,10 @@ def elu(x, alpha=1.0):
 
 
 def celu(x, alpha=1.0):
-    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``; the derivative at 0 is 1 (Barron 2017, arXiv:1704.07483)."""
+    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``.
+
+    The derivative at 0 is 1 (Barron 2017, arXiv:1704.07483).
+    """
     if alpha == 0:
         raise RuntimeError("celu(): alpha must not be 0 (alpha=0)")
     return _elu(_floating(x, "celu"), alpha=float(alpha), scale=1.0, rate=1.0 / alpha)
@@ -356,7 +365,10 @@ def gelu(x, approximate="none"):
 
 
 def glu(x, dim=-1):
-    """Gated linear unit: halve `x` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al. 2016, arXiv:1612.08083)."""
+    """Gated linear unit: halve `x` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al.
+
+    2016, arXiv:1612.08083).
+    """
     dim = normalized_dim(dim, x.ndim, "glu")
     if x.ndim == 0 or x.shape[dim] % 2:
         raise RuntimeError(f"glu(): the size of dim {dim} must be even (x.shape={x.shape})")

@@ -43,10 +43,15 @@ def scaled_dot_product_attention(
     """
     operation = "scaled_dot_product_attention"
     if query.ndim < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise RuntimeError(f"{operation}(): query and key need one E, key and value one S "
-                           f"(query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape})")
+        raise RuntimeError(
+            f"{operation}(): query and key need one E, key and value one S "
+            f"(query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape})"
+        )
     if is_causal and attn_mask is not None:
-        raise RuntimeError(f"{operation}(): attn_mask and is_causal exclude each other (attn_mask.shape={attn_mask.shape}, is_causal=True)")
+        raise RuntimeError(
+            f"{operation}(): attn_mask and is_causal exclude each other "
+            f"(attn_mask.shape={attn_mask.shape}, is_causal=True)"
+        )
     if enable_gqa:
         key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale

@@ -46,7 +46,10 @@ def _repeats(index):
 
 
 def _leading_places(index, shape):
-    """Return which rows an index of integer arrays on the leading dims names (flat, from 0); None for any other index."""
+    """Return which rows an index of integer arrays on the leading dims names (flat, from 0).
+
+    None for any other index.
+    """
     index = index if isinstance(index, tuple) else (index,)
     if not all(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
         return None
@@ -130,7 +133,8 @@ def take_along_dim(x, indices, dim=None):
     if x.ndim == 0:
         return x
     if indices.ndim != x.ndim:
-        raise RuntimeError(f"take_along_dim(): indices need as many dims as x (indices.shape={indices.shape}, x.shape={x.shape})")
+        raise RuntimeError(f"take_along_dim(): indices need as many dims as x (indices.shape={indices.shape}, "
+                           f"x.shape={x.shape})")
     shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(x.shape, indices.shape)]
     shape[dim] = indices.shape[dim]
     if shape != list(indices.shape):
@@ -156,12 +160,14 @@ def _check_along(x, index, dim, source, operation):
     dim = normalized_dim(dim, x.ndim, operation)
     index = _integers(index, operation, "index")
     if index.ndim != x.ndim:
-        raise RuntimeError(f"{operation}(): index needs as many dims as x (index.shape={index.shape}, x.shape={x.shape})")
+        raise RuntimeError(f"{operation}(): index needs as many dims as x (index.shape={index.shape}, "
+                           f"x.shape={x.shape})")
     if any(n > m for i, (n, m) in enumerate(zip(index.shape, x.shape)) if i != dim):
         raise RuntimeError(f"{operation}(): index must not be larger than x except along dim {dim} "
                            f"(index.shape={index.shape}, x.shape={x.shape})")
     if source is not None and (source.ndim != x.ndim or any(n > m for n, m in zip(index.shape, source.shape))):
-        raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, index.shape={index.shape})")
+        raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, "
+                           f"index.shape={index.shape})")
     _check_range(index, x.shape[dim] if x.ndim else 1, operation)
     return dim, index
 
@@ -201,8 +207,8 @@ def _cropped(source, shape):
 def scatter(x, dim, index, src):
     """Return a copy of `x` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
-    Of repeated indices the last one wins. The gradient of `x` is 0 at the indices; that of `src` is gathered there, which is
-    right only where no index is repeated.
+    Of repeated indices the last one wins. The gradient of `x` is 0 at the indices; that of `src` is gathered there,
+    which is right only where no index is repeated.
 
     Parameters
     ----------
@@ -276,7 +282,8 @@ def index_select(x, dim, index):
 def _check_source(x, dim, index, source, operation):
     expected = (*x.shape[:dim], len(index), *x.shape[dim + 1 :])
     if x.ndim and source.shape != expected:
-        raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, x.shape={x.shape})")
+        raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, "
+                           f"x.shape={x.shape})")
 
 
 def index_add(x, dim, index, source, *, alpha=1):
@@ -297,7 +304,8 @@ def index_copy(x, dim, index, source):
 def index_fill(x, dim, index, value):
     """Return a copy of `x` with the slices along `dim` that `index` names set to a number, where the gradient is 0."""
     dim, index = _flat_index(x, dim, index, "index_fill")
-    return _setitem(clone(x), wrap(np.asarray(getattr(value, "data", value), x.dtype)), index=(slice(None),) * dim + (index,))
+    value = wrap(np.asarray(getattr(value, "data", value), x.dtype))
+    return _setitem(clone(x), value, index=(slice(None),) * dim + (index,))
 
 
 def take(x, index):
@@ -371,10 +379,11 @@ def _embedding_weight_rule(h, out, g, index, rows, padding_idx):
     return _embedding(h, index, padding_idx=padding_idx)
 
 
-_embedding.defvjp(
-    lambda g, out, weight, index, padding_idx: _embedding_weight(g, index, rows=weight.shape[0], padding_idx=padding_idx),
-    None,
-)
+def _embedding_rule(g, out, weight, index, padding_idx):
+    return _embedding_weight(g, index, rows=weight.shape[0], padding_idx=padding_idx)
+
+
+_embedding.defvjp(_embedding_rule, None)
 _embedding_weight.defvjp(_embedding_weight_rule, None)
 
 
@@ -399,7 +408,8 @@ def embedding(input, weight, padding_idx=None):
     _check_range(index, weight.shape[0], "embedding")
     if padding_idx is not None:
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-            raise RuntimeError(f"embedding(): padding_idx must be within the rows of weight (padding_idx={padding_idx}, "
+            raise RuntimeError("embedding(): padding_idx must be within the rows of weight "
+                               f"(padding_idx={padding_idx}, "
                                f"weight.shape={weight.shape})")
         padding_idx %= weight.shape[0]
     return _embedding(weight, index.astype(np.int64, copy=False), padding_idx=padding_idx)

@@ -12,8 +12,6 @@ from .norm import cosine_similarity, pairwise_distance
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 
-# ruff: noqa: A001, A004
-
 # ------------------------------------------------------------------------------------ classification
 
 
@@ -50,7 +48,9 @@ _one_hot_rows.defvjp(lambda h, out, g, target, classes: _pick_rows(h, target=tar
 _pick_rows.defvjp(lambda g, out, x, target: _one_hot_rows(g, target=target, classes=x.shape[1]))
 
 _cross_entropy_rows.defvjp(
-    lambda g, out, logits, target, residuals: _cross_entropy_rows_input(g, logits, target=target, logsumexp=residuals[0])
+    lambda g, out, logits, target, residuals: _cross_entropy_rows_input(
+        g, logits, target=target, logsumexp=residuals[0]
+    )
 )
 
 
@@ -87,7 +87,8 @@ def _class_indices(x, target, ignore_index, operation):
     """Return the targets of the rows of `x` (M, C) as int64, -1 where they are ignored, and whether any are."""
     target = target.data if isinstance(target, Variable) else np.asarray(target)
     if target.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(f"{operation}(): class indices must be int64 or uint8 (dtype={target.dtype}); convert with .long()")
+        raise RuntimeError(f"{operation}(): class indices must be int64 or uint8 (dtype={target.dtype}); convert with "
+                           ".long()")
     target = target.reshape(-1).astype(np.int64, copy=False)
     classes = x.shape[1]
     ignored = 0 <= ignore_index < classes and bool((target == ignore_index).any())
@@ -97,7 +98,8 @@ def _class_indices(x, target, ignore_index, operation):
     wrong = keep & ((target < 0) | (target >= classes))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
-        raise IndexError(f"{operation}(): target {int(target[first])} is out of range for {classes} classes (at flat index {first})")
+        raise IndexError(f"{operation}(): target {int(target[first])} is out of range for {classes} classes (at flat "
+                         f"index {first})")
     return np.where(keep, target, -1), not keep.all()
 
 
@@ -118,7 +120,8 @@ def _rows(x, target_shape, operation):
 
 def _class_weight(weight, x, operation):
     if weight is not None and weight.shape != (x.shape[1] if x.ndim > 1 else x.shape[0],):
-        raise RuntimeError(f"{operation}(): weight needs one entry per class (weight.shape={weight.shape}, x.shape={x.shape})")
+        raise RuntimeError(f"{operation}(): weight needs one entry per class (weight.shape={weight.shape}, "
+                           f"x.shape={x.shape})")
     return weight
 
 
@@ -156,14 +159,16 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
 def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Cross-entropy between the softmax of logits and a target class or distribution.
 
-    With class indices ``l[n] = -log softmax(x[n])[target[n]]``; with probabilities ``l[n] = -sum_c target[n, c] log softmax(x[n])[c]``.
+    With class indices ``l[n] = -log softmax(x[n])[target[n]]``; with probabilities
+    ``l[n] = -sum_c target[n, c] log softmax(x[n])[c]``.
 
     Parameters
     ----------
     x : Tensor of shape (N, C), (C,) or (N, C, d1, ...)
         Logits: not yet normalised, no softmax applied.
     target : Tensor
-        Class indices (int64 or uint8) of shape (N,), () or (N, d1, ...), or probabilities of the shape and dtype of `x`.
+        Class indices (int64 or uint8) of shape (N,), () or (N, d1, ...), or probabilities of the shape and dtype of
+        `x`.
     weight : Tensor of shape (C,), optional
         A factor for each class.
     ignore_index : int
@@ -171,7 +176,8 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     reduction : {'mean', 'sum', 'none'}
         'mean' divides by the sum of the weights of the rows that count; with probabilities, by N.
     label_smoothing : float
-        From 0 to 1: the target is mixed with the uniform distribution in this proportion (Szegedy et al. 2016, arXiv:1512.00567).
+        From 0 to 1: the target is mixed with the uniform distribution in this proportion (Szegedy et al. 2016,
+        arXiv:1512.00567).
 
     Returns
     -------
@@ -193,7 +199,8 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     hard = _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "cross_entropy")
     if not label_smoothing:
         return hard
-    return hard * (1 - label_smoothing) + _smooth(rows, weight, indices, reduction, target_array.shape) * label_smoothing
+    smooth = _smooth(rows, weight, indices, reduction, target_array.shape)
+    return hard * (1 - label_smoothing) + smooth * label_smoothing
 
 
 def _smooth(rows, weight, indices, reduction, shape):
@@ -210,7 +217,8 @@ def _smooth(rows, weight, indices, reduction, shape):
 
 def _distribution_cross_entropy(x, target, weight, reduction, label_smoothing):
     if target.shape != x.shape:
-        raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits (x.shape={x.shape}, target.shape={target.shape})")
+        raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits (x.shape={x.shape}, "
+                           f"target.shape={target.shape})")
     dim = 0 if x.ndim == 1 else 1
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
@@ -229,7 +237,8 @@ def _distribution_cross_entropy(x, target, weight, reduction, label_smoothing):
 def check_same_shape(x, target, operation):
     """Raise where prediction and target differ in shape: broadcasting in a loss is nearly always a mistake."""
     if x.shape != target.shape:
-        raise RuntimeError(f"{operation}(): prediction and target must have one shape (x.shape={x.shape}, target.shape={target.shape}); "
+        raise RuntimeError(f"{operation}(): prediction and target must have one shape (x.shape={x.shape}, "
+                           f"target.shape={target.shape}); "
                            "use .reshape() or .squeeze()")
 
 
@@ -261,7 +270,8 @@ _huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))
 
 
 def huber_loss(x, target, reduction="mean", delta=1.0):
-    """Squared error near 0, absolute beyond: ``d**2 / 2`` where ``abs(d) < delta``, else ``delta * (abs(d) - delta / 2)``.
+    """Squared error near 0, absolute beyond: ``d**2 / 2`` where ``abs(d) < delta``, else
+    ``delta * (abs(d) - delta / 2)``.
 
     References
     ----------
@@ -274,7 +284,10 @@ def huber_loss(x, target, reduction="mean", delta=1.0):
 
 
 def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
-    """`huber_loss` with ``delta=beta`` divided by `beta`; for ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083)."""
+    """`huber_loss` with ``delta=beta`` divided by `beta`.
+
+    For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
+    """
     check_same_shape(x, target, "smooth_l1_loss")
     if beta < 0:
         raise ValueError(f"smooth_l1_loss(): beta must not be negative (beta={beta})")
@@ -299,7 +312,8 @@ def binary_cross_entropy(x, target, weight=None, reduction="mean"):
     """
     check_same_shape(x, target, "binary_cross_entropy")
     if x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):
-        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {x.data.min()}, largest {x.data.max()}); "
+        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {x.data.min()}, "
+                           f"largest {x.data.max()}); "
                            "logits are for binary_cross_entropy_with_logits()")
     losses = neg(add(mul(target, _log_from(x)), mul(sub(1, target), _log_from(sub(1, x)))))
     return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
@@ -367,7 +381,8 @@ def kl_div(x, target, reduction="mean", log_target=False):
 
 
 def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
-    """Negative log-likelihood of normal distributions, ``(log(var) + (x - target)**2 / var) / 2`` with var at least `eps`.
+    """Negative log-likelihood of normal distributions, ``(log(var) + (x - target)**2 / var) / 2`` with var at least
+    `eps`.
 
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
@@ -427,7 +442,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
 
 
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, reduction="mean"):
-    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with the p-norm distance of `pairwise_distance`."""
+    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with distances by `pairwise_distance`."""
     check_same_shape(anchor, positive, "triplet_margin_loss")
     check_same_shape(anchor, negative, "triplet_margin_loss")
     near, far = (pairwise_distance(anchor, x, p, eps) for x in (positive, negative))
@@ -443,7 +458,8 @@ def soft_margin_loss(x, target, reduction="mean"):
 def multilabel_soft_margin_loss(x, target, weight=None, reduction="mean"):
     """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
     losses = binary_cross_entropy_with_logits(x, target, reduction="none")
-    return _reduced(mean(losses if weight is None else mul(losses, weight), -1), reduction, "multilabel_soft_margin_loss")
+    losses = mean(losses if weight is None else mul(losses, weight), -1)
+    return _reduced(losses, reduction, "multilabel_soft_margin_loss")
 
 
 def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):

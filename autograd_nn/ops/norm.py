@@ -1,7 +1,7 @@
 """Normalization, and distances that build on it.
 
-Batch and layer norm are fused kernels forward and backward. What the kernels leave besides their result (the mean and the
-reciprocal standard deviation, the sums that are the gradients of weight and bias) they write into an array
+Batch and layer norm are fused kernels forward and backward. What the kernels leave besides their result (the mean
+and the reciprocal standard deviation, the sums that are the gradients of weight and bias) they write into an array
 given as a setting. Where the backward pass is itself recorded, the same gradient is composed of operations.
 """
 
@@ -93,9 +93,13 @@ def _check_affine(x, weight, bias, shape, operation):
         if parameter is None:
             continue
         if parameter.shape != shape:
-            raise RuntimeError(f"{operation}(): {name} must have shape {shape} ({name}.shape={parameter.shape}, x.shape={x.shape})")
+            raise RuntimeError(
+                f"{operation}(): {name} must have shape {shape} ({name}.shape={parameter.shape}, x.shape={x.shape})"
+            )
         if parameter.dtype != x.dtype:
-            raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {parameter.dtype})")
+            raise RuntimeError(
+                f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {parameter.dtype})"
+            )
     if x.dtype.kind != "f":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype})")
 
@@ -103,9 +107,9 @@ def _check_affine(x, weight, bias, shape, operation):
 def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """Normalize each channel over the batch, ``(x - mean) / sqrt(var + eps) * weight + bias``.
 
-    In training, mean and (biased) variance are those of the batch, and the running statistics move towards them in place,
-    ``running = (1 - momentum) * running + momentum * new``, where the variance is taken unbiased. Otherwise the running
-    statistics are used.
+    In training, mean and (biased) variance are those of the batch, and the running statistics move towards them in
+    place, ``running = (1 - momentum) * running + momentum * new``, where the variance is taken unbiased. Otherwise
+    the running statistics are used.
 
     Parameters
     ----------
@@ -132,13 +136,19 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     _check_affine(x, weight, bias, (channels,), "batch_norm")
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.shape != (channels,):
-            raise RuntimeError(f"batch_norm(): {name} must have shape ({channels},) ({name}.shape={running.shape}, x.shape={x.shape})")
+            raise RuntimeError(
+                f"batch_norm(): {name} must have shape ({channels},) ({name}.shape={running.shape}, x.shape={x.shape})"
+            )
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm(): running_mean and running_var are needed where training is False "
-                               f"(running_mean={running_mean}, running_var={running_var})")
+            raise RuntimeError(
+                "batch_norm(): running_mean and running_var are needed where training is False "
+                f"(running_mean={running_mean}, running_var={running_var})"
+            )
         rstd = 1 / np.sqrt(running_var.data + running_var.dtype.type(eps))
-        return _normalize(x, weight, bias, mean=running_mean.data.astype(x.dtype), rstd=rstd.astype(x.dtype, copy=False))
+        return _normalize(
+            x, weight, bias, mean=running_mean.data.astype(x.dtype), rstd=rstd.astype(x.dtype, copy=False)
+        )
     count = math.prod(x.shape) // channels if channels else 0
     if count == 1:
         raise ValueError(f"batch_norm(): expects more than 1 value per channel in training (x.shape={x.shape})")
@@ -182,7 +192,9 @@ _layer_norm.defvjps(_layer_norm_rule)
 def _normalized_shape(x, normalized_shape, operation):
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or x.shape[x.ndim - len(shape) :] != shape or len(shape) > x.ndim:
-        raise RuntimeError(f"{operation}(): the last dims of x must be normalized_shape (x.shape={x.shape}, normalized_shape={shape})")
+        raise RuntimeError(
+            f"{operation}(): the last dims of x must be normalized_shape (x.shape={x.shape}, normalized_shape={shape})"
+        )
     return shape
 
 
@@ -233,7 +245,9 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     Y. Wu and K. He, 2018, arXiv:1803.08494.
     """
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
-        raise RuntimeError(f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, x.shape={x.shape})")
+        raise RuntimeError(
+            f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, x.shape={x.shape})"
+        )
     _check_affine(x, weight, bias, (x.shape[1],), "group_norm")
     rows = x.shape[0] * num_groups
     width = math.prod(x.shape[1:]) // num_groups
@@ -250,7 +264,8 @@ def instance_norm(
     ----------
     x : Tensor of shape (N, C, d1, ...)
     running_mean, running_var : Tensor of shape (C,), optional
-        Moved towards the mean over the batch of each example's statistics; used instead of those without `use_input_stats`.
+        Moved towards the mean over the batch of each example's statistics; used instead of those without
+        `use_input_stats`.
     weight, bias, momentum, eps
         As for `batch_norm`.
     """
@@ -323,9 +338,7 @@ def _reciprocal_or_zero(x):
     return where(at_zero, 0.0, div(1.0, where(at_zero, 1.0, x)))
 
 
-_euclidean.defvjp(
-    lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims))
-)
+_euclidean.defvjp(lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims)))
 
 
 @primitive
@@ -380,8 +393,12 @@ def normalize(x, p=2.0, dim=1, eps=1e-12):
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
     dots = sum(mul(x1, x2), dim)
-    norms = [clamp(norm(x, 2, normalized_dim(dim, max(x1.ndim, x2.ndim), "cosine_similarity") - max(x1.ndim, x2.ndim)), min=eps)
-             for x in (x1, x2)]
+    norms = [
+        clamp(
+            norm(x, 2, normalized_dim(dim, max(x1.ndim, x2.ndim), "cosine_similarity") - max(x1.ndim, x2.ndim)), min=eps
+        )
+        for x in (x1, x2)
+    ]
     return div(dots, mul(*norms))
 
 

@@ -12,7 +12,9 @@ def _margins(x, pad, operation):
     """Return (before, after) of each dim from PyTorch's flat form, which begins at the last dim."""
     pad = tuple(int(n) for n in pad)
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise RuntimeError(f"{operation}(): pad needs two entries per dim, from the last dim on (pad={pad}, x.shape={x.shape})")
+        raise RuntimeError(
+            f"{operation}(): pad needs two entries per dim, from the last dim on (pad={pad}, x.shape={x.shape})"
+        )
     pairs = [pad[i : i + 2] for i in range(0, len(pad), 2)]
     return [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
 
@@ -50,7 +52,9 @@ def pad(x, pad, mode="constant", value=None):
     if mode != "constant" and value:
         raise ValueError(f"pad(): value is for mode='constant' only (value={value}, mode={mode!r})")
     if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise NotImplementedError(f"pad(): mode must be 'constant', 'reflect', 'replicate' or 'circular' (mode={mode!r})")
+        raise NotImplementedError(
+            f"pad(): mode must be 'constant', 'reflect', 'replicate' or 'circular' (mode={mode!r})"
+        )
     if any(n + before + after < 0 for n, (before, after) in zip(x.shape, margins)):
         raise RuntimeError(f"pad(): nothing would be left of a dim (x.shape={x.shape}, pad={tuple(pad)})")
     if any(n < 0 for pair in margins for n in pair):
@@ -63,6 +67,9 @@ def pad(x, pad, mode="constant", value=None):
             size = x.shape[dim]
             limit = {"reflect": size - 1, "circular": size, "replicate": before + after if size else 0}[mode]
             if max(before, after) > limit:
-                raise RuntimeError(f"pad(): mode={mode!r} needs widths of at most {limit} in dim {dim} (pad={tuple(pad)}, x.shape={x.shape})")
+                raise RuntimeError(
+                    f"pad(): mode={mode!r} needs widths of at most {limit} in dim {dim} "
+                    f"(pad={tuple(pad)}, x.shape={x.shape})"
+                )
             x = _index_select(x, _source(mode, size, before, after), dim=dim)
     return x

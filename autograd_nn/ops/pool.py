@@ -56,9 +56,9 @@ _avg_pool2d_input.defvjp(lambda h, out, g, size, **p: _avg_pool2d(h, **p))
 
 
 @primitive
-def _max_pool2d_index(x, *, kernel, stride, padding, dilation, ceil_mode):
+def _max_pool2d_index(x, **p):
     """Return the position of the largest element within each window."""
-    return kernels.max_pool2d(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)[1]
+    return kernels.max_pool2d(x, **p)[1]
 
 
 @primitive
@@ -105,14 +105,16 @@ def _window(x, kernel_size, stride, padding, dilation, ceil_mode, operation):
     padding = pair(padding, "padding", operation)
     dilation = pair(dilation, "dilation", operation, 1)
     if any(2 * p > k for p, k in zip(padding, kernel)):
-        raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={padding}, kernel_size={kernel})")
+        raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={padding}, "
+                           f"kernel_size={kernel})")
     if x.ndim != 4:
         raise RuntimeError(f"{operation}(): expects a tensor of 3 or 4 dims (x.shape={x.shape})")
     if x.shape[1] == 0:
         raise RuntimeError(f"{operation}(): expects at least one channel (x.shape={x.shape})")
     for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation):
         if kernels.pooled_length(n, k, s, p, d, ceil_mode) < 1 or n < 1:
-            raise RuntimeError(f"{operation}(): the window is larger than the padded image (x.shape={x.shape}, kernel_size={kernel}, "
+            raise RuntimeError(f"{operation}(): the window is larger than the padded image (x.shape={x.shape}, "
+                               f"kernel_size={kernel}, "
                                f"padding={padding}, dilation={dilation})")
     return kernel, stride, padding, dilation
 
@@ -224,7 +226,8 @@ def _target_size(x, output_size, operation):
     """Return the size of the result; None keeps that of `x`."""
     sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
     if len(sizes) != 2 or x.ndim not in (3, 4):
-        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (x.shape={x.shape}, output_size={output_size})")
+        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (x.shape={x.shape}, "
+                           f"output_size={output_size})")
     sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, x.shape[-2:]))
     if min(sizes) < 1 or 0 in x.shape[-3:]:
         raise RuntimeError(f"{operation}(): sizes must be positive (x.shape={x.shape}, output_size={output_size})")
@@ -249,7 +252,10 @@ def adaptive_avg_pool2d(x, output_size):
 
 
 def adaptive_max_pool2d(x, output_size, return_indices=False):
-    """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`; the first of a tie gets the gradient."""
+    """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`.
+
+    The first of a tie gets the gradient.
+    """
     size = _target_size(x, output_size, "adaptive_max_pool2d")
     if x.ndim == 3:
         out = adaptive_max_pool2d(reshape(x, (1, *x.shape)), size, True)

@@ -9,8 +9,8 @@ from ..kernels import elementwise as kernels
 from .creation import _made
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "dropout", "initial_seed", "manual_seed", "multinomial", "normal", "rand",
-    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "Generator", "bernoulli", "default_generator", "dropout", "initial_seed", "manual_seed", "multinomial", "normal",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
 ]  # fmt: skip
 
 
@@ -158,19 +158,30 @@ def randperm(n, *, generator=None, dtype=None, device=None):
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Return uniform numbers in [0, 1) in the shape and dtype of a tensor."""
-    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return rand(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Return normal numbers in the shape and dtype of a tensor."""
-    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return randn(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Return integers from `low` (0 where one bound is given) to `high` - 1 in the shape and dtype of a tensor."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
-                   requires_grad=requires_grad)
+    return randint(
+        low,
+        high,
+        input.shape,
+        generator=generator,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def normal(mean=0.0, std=1.0, size=None, *, generator=None):
@@ -196,7 +207,9 @@ def bernoulli(input, p=None, *, generator=None):
     """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
     chance = input.data if p is None else p
     if np.size(chance) and not (np.min(chance) >= 0 and np.max(chance) <= 1):
-        raise RuntimeError(f"bernoulli(): probabilities must be from 0 to 1 (smallest {np.min(chance)}, largest {np.max(chance)})")
+        raise RuntimeError(
+            f"bernoulli(): probabilities must be from 0 to 1 (smallest {np.min(chance)}, largest {np.max(chance)})"
+        )
     draws = (generator or default_generator).random(input.shape, np.float64)
     return wrap((draws < chance).astype(input.dtype))
 
@@ -222,15 +235,19 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     weights = np.atleast_2d(input.data).astype(np.float64)
     source = generator or default_generator
     if input.ndim not in (1, 2) or not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(1) <= 0).any():
-        raise RuntimeError(f"multinomial(): each row needs finite weights >= 0 with a positive sum (input.shape={input.shape})")
+        raise RuntimeError(
+            f"multinomial(): each row needs finite weights >= 0 with a positive sum (input.shape={input.shape})"
+        )
     if replacement:
         ends = weights.cumsum(1)
         draws = source.random((len(weights), num_samples), np.float64) * ends[:, -1:]
         indices = np.stack([np.searchsorted(row, u, side="right") for row, u in zip(ends, draws)])
     else:
         if num_samples > (weights > 0).sum(1).min():
-            raise RuntimeError("multinomial(): without replacement there must be as many weights above 0 as draws "
-                               f"(num_samples={num_samples}, input.shape={input.shape})")
+            raise RuntimeError(
+                "multinomial(): without replacement there must be as many weights above 0 as draws "
+                f"(num_samples={num_samples}, input.shape={input.shape})"
+            )
         draws = source.random(weights.shape, np.float64)
         with np.errstate(divide="ignore"):
             keys = np.log(draws) / weights

@@ -11,8 +11,6 @@ from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
-# ruff: noqa: A001
-
 
 def _kept_shape(shape, dims):
     """Return `shape` with size 1 at `dims`."""
@@ -33,7 +31,7 @@ _spread_to.defvjp(lambda h, out, g, shape, dims: reshape(_sum(h, dims=dims, keep
 
 
 def _spread(g, x, dims):
-    """Return a gradient of reduced shape repeated to the shape of `x`: a view where that is large, a copy where small."""
+    """Return a gradient of reduced shape repeated to the shape of `x`: a view if it is large, a copy if small."""
     return _spread_to(g, shape=x.shape, dims=dims)
 
 
@@ -138,12 +136,14 @@ def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
 
 def var_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """Return `var` and `mean` over the same dims."""
-    return var(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+    spread = var(x, dim, unbiased, keepdim, correction=correction)
+    return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
 
 
 def std_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """Return `std` and `mean` over the same dims."""
-    return std(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+    spread = std(x, dim, unbiased, keepdim, correction=correction)
+    return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
 
 
 # ------------------------------------------------------------------------------------ truth, counts

@@ -18,11 +18,16 @@ def _scales(x, size, scale_factor, operation):
     """Return the new sizes of the last dims, and the scales that the user gave (None where sizes were given)."""
     count = x.ndim - 2
     if (size is None) == (scale_factor is None):
-        raise ValueError(f"{operation}(): exactly one of size and scale_factor must be given (size={size}, scale_factor={scale_factor})")
+        raise ValueError(
+            f"{operation}(): exactly one of size and scale_factor must be given (size={size}, "
+            f"scale_factor={scale_factor})"
+        )
     given = size if scale_factor is None else scale_factor
     values = tuple(given) if isinstance(given, tuple | list) else (given,) * count
     if len(values) != count:
-        raise ValueError(f"{operation}(): needs one or {count} values (x.shape={x.shape}, size={size}, scale_factor={scale_factor})")
+        raise ValueError(
+            f"{operation}(): needs one or {count} values (x.shape={x.shape}, size={size}, scale_factor={scale_factor})"
+        )
     if scale_factor is None:
         sizes, scales = tuple(int(n) for n in values), (None,) * count
     else:
@@ -61,8 +66,9 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
     scale_factor : float or sequence of float, optional
         Given instead of `size`: the new size is ``floor(n * scale_factor)``.
     mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'area'}
-        'nearest' takes the element at ``floor(i / scale)``, 'nearest-exact' at ``floor((i + 1/2) / scale)``; 'linear' (3 dims) and
-        'bilinear' (4 dims) mix the neighbours of ``(i + 1/2) / scale - 1/2``; 'area' averages as `adaptive_avg_pool2d`.
+        'nearest' takes the element at ``floor(i / scale)``, 'nearest-exact' at ``floor((i + 1/2) / scale)``;
+        'linear' (3 dims) and 'bilinear' (4 dims) mix the neighbours of ``(i + 1/2) / scale - 1/2``; 'area' averages
+        as `adaptive_avg_pool2d`.
     align_corners : bool, optional
         For the linear modes: let the outermost elements of both lie on each other, ``i * (n - 1) / (new - 1)``.
     recompute_scale_factor : bool, optional
@@ -79,12 +85,17 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
     scales = (None,) * len(scales) if recompute_scale_factor else scales
     linear = {3: "linear", 4: "bilinear"}[x.ndim]
     if align_corners is not None and mode != linear:
-        raise ValueError(f"interpolate(): align_corners is for the linear modes only (mode={mode!r}, align_corners={align_corners})")
+        raise ValueError(
+            f"interpolate(): align_corners is for the linear modes only (mode={mode!r}, align_corners={align_corners})"
+        )
     if mode == "area":
         return adaptive_avg_pool1d(x, sizes) if x.ndim == 3 else adaptive_avg_pool2d(x, sizes)
     if mode not in ("nearest", "nearest-exact", linear):
-        raise NotImplementedError(f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {linear!r} for {x.ndim} dims "
-                                  f"(mode={mode!r})")
+        raise NotImplementedError(
+            f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {linear!r} for "
+            f"{x.ndim} dims "
+            f"(mode={mode!r})"
+        )
     for dim, new_size, scale in zip(range(2, x.ndim), sizes, scales):
         if mode != linear:
             x = _index_select(x, _nearest(x.shape[dim], new_size, scale, mode == "nearest-exact"), dim=dim)
@@ -103,7 +114,9 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
 def _unfold(x, *, kernel, stride, padding, dilation):
     (kH, kW), (sH, sW), (pH, pW), (dH, dW) = kernel, stride, padding, dilation
     N, C, H, W = x.shape
-    OH, OW = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip((H, W), padding, dilation, kernel, stride))
+    OH, OW = (
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip((H, W), padding, dilation, kernel, stride)
+    )
     padded = np.pad(x, ((0, 0), (0, 0), (pH, pH), (pW, pW))) if pH or pW else x
     out = np.empty((N, C, kH, kW, OH, OW), x.dtype)
     for a in range(kH):
@@ -183,7 +196,10 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     size = pair(output_size, "output_size", "fold", 1)
     count = _window_count(size, **settings)
     if x.ndim != 3 or x.shape[1] % math.prod(settings["kernel"]) or x.shape[2] != math.prod(count) or min(count) < 1:
-        raise RuntimeError(f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (x.shape={x.shape}, output_size={size}, {settings})")
+        raise RuntimeError(
+            f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (x.shape={x.shape}, "
+            f"output_size={size}, {settings})"
+        )
     return _fold(x, size=size, **settings)
 
 
@@ -194,7 +210,10 @@ def pixel_shuffle(x, upscale_factor):
     """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158)."""
     r = upscale_factor
     if x.ndim < 3 or x.shape[-3] % r**2:
-        raise RuntimeError(f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (x.shape={x.shape}, upscale_factor={r})")
+        raise RuntimeError(
+            f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (x.shape={x.shape}, "
+            f"upscale_factor={r})"
+        )
     lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
     n = len(lead)
     cells = reshape(x, (*lead, C // r**2, r, r, H, W))
@@ -205,7 +224,10 @@ def pixel_unshuffle(x, downscale_factor):
     """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`."""
     r = downscale_factor
     if x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
-        raise RuntimeError(f"pixel_unshuffle(): H and W must be divisible by downscale_factor (x.shape={x.shape}, downscale_factor={r})")
+        raise RuntimeError(
+            f"pixel_unshuffle(): H and W must be divisible by downscale_factor (x.shape={x.shape}, "
+            f"downscale_factor={r})"
+        )
     lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
     n = len(lead)
     cells = reshape(x, (*lead, C, H // r, r, W // r, r))

@@ -1,8 +1,8 @@
 """Running sums and products, and orders: what goes along a dim element by element.
 
-The derivative of a running product is a first-order linear recurrence, and so is the derivative of such a recurrence: with
-``y[i] = b[i] + a[i] y[i-1]`` and the adjoint recurrence ``l[i] = h[i] + a[i+1] l[i+1]`` that runs backward, the gradients
-are ``l`` in b and ``l[i] y[i-1]`` in a. No division occurs, so zeros are no special case.
+The derivative of a running product is a first-order linear recurrence, and so is the derivative of such a
+recurrence: with ``y[i] = b[i] + a[i] y[i-1]`` and the adjoint recurrence ``l[i] = h[i] + a[i+1] l[i+1]`` that runs
+backward, the gradients are ``l`` in b and ``l[i] y[i-1]`` in a. No division occurs, so zeros are no special case.
 """
 
 import math
@@ -80,9 +80,7 @@ def _product_before(x, dim):
     return _cumprod(before, dim=dim)
 
 
-_cumprod.defvjp(
-    lambda g, out, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g
-)
+_cumprod.defvjp(lambda g, out, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g)
 
 
 def cumprod(x, dim, dtype=None):
@@ -112,7 +110,8 @@ _prod.defvjp(_prod_rule)
 def prod(x, dim=None, keepdim=False, dtype=None):
     """Return the product over `dim` (all dims for None).
 
-    The gradient of an element is the product of the others: ``[6, 0, 0]``-like results come out where there is a 0, not NaN.
+    The gradient of an element is the product of the others: ``[6, 0, 0]``-like results come out where there is a 0,
+    not NaN.
     """
     x = x if dtype is None else to_dtype(x, dtype)
     dims = normalized_dims(dim, x.ndim, "prod")
@@ -158,7 +157,10 @@ def argsort(x, dim=-1, descending=False, stable=True):
 
 
 def sort(x, dim=-1, descending=False, stable=True):
-    """Return ``(values, indices)`` of `x` sorted along `dim`; equal elements keep their order, NaN counts as largest."""
+    """Return ``(values, indices)`` of `x` sorted along `dim`.
+
+    Equal elements keep their order, NaN counts as largest.
+    """
     indices = argsort(x, dim, descending)
     return Ordered(take_along_dim(x, indices, dim), indices)
 

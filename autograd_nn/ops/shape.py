@@ -121,7 +121,8 @@ def flatten(x, start_dim=0, end_dim=-1):
         return reshape(x, (1,))
     start, end = (normalized_dim(d, x.ndim, "flatten") for d in (start_dim, end_dim))
     if start > end:
-        raise RuntimeError(f"flatten(): start_dim must not come after end_dim (start_dim={start_dim}, end_dim={end_dim})")
+        raise RuntimeError(f"flatten(): start_dim must not come after end_dim (start_dim={start_dim}, "
+                           f"end_dim={end_dim})")
     return _reshape(x, shape=(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
@@ -222,7 +223,8 @@ def cat(tensors, dim=0):
     dim = normalized_dim(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):
         if x.ndim != first.ndim or any(n != m for j, (n, m) in enumerate(zip(x.shape, first.shape)) if j != dim):
-            raise RuntimeError(f"cat(): shapes must agree except along dim {dim} (tensor 0: {first.shape}, tensor {i}: {x.shape})")
+            raise RuntimeError(f"cat(): shapes must agree except along dim {dim} (tensor 0: {first.shape}, tensor "
+                               f"{i}: {x.shape})")
     if first.ndim == 0:
         raise RuntimeError("cat(): 0-d tensors cannot be joined; use stack()")
     return _cat(*tensors, dim=dim)
@@ -339,7 +341,8 @@ def repeat(x, sizes):
     """Return `x` repeated ``sizes[i]`` times along dim i (dims are added in front), as a copy."""
     lead = len(sizes) - x.ndim
     if lead < 0 or any(n < 0 for n in sizes):
-        raise RuntimeError(f"repeat(): needs a count >= 0 for each of {x.ndim} dims (sizes={tuple(sizes)}, x.shape={x.shape})")
+        raise RuntimeError(f"repeat(): needs a count >= 0 for each of {x.ndim} dims (sizes={tuple(sizes)}, "
+                           f"x.shape={x.shape})")
     shape = (1,) * lead + x.shape
     spaced = _reshape(x, shape=tuple(n for size in shape for n in (1, size)))
     spread = _broadcast_to(spaced, shape=tuple(n for count, size in zip(sizes, shape) for n in (count, size)))
@@ -400,7 +403,8 @@ def movedim(x, source, destination):
     sources = normalized_dims(source, x.ndim, "movedim")
     targets = normalized_dims(destination, x.ndim, "movedim")
     if len(sources) != len(targets):
-        raise RuntimeError(f"movedim(): source and destination must name as many dims (source={source}, destination={destination})")
+        raise RuntimeError(f"movedim(): source and destination must name as many dims (source={source}, "
+                           f"destination={destination})")
     order = [i for i in range(x.ndim) if i not in sources]
     for target, i in sorted(zip(targets, sources)):
         order.insert(target, i)

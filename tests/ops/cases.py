@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 class Source:
-    """Draws the inputs of one row from a generator seeded by the row's name, so that rows do not depend on each other."""
+    """Draws the inputs of one row, from a generator seeded by its name, so that rows do not depend on each other."""
 
     def __init__(self, name):
         self.generator = np.random.default_rng(zlib.crc32(name.encode()))
@@ -532,8 +532,13 @@ case(
     ("normal", 2, 2, 3, 2),
     ("normal", 2),
 )
-case("conv2d_relu", lambda x, w, b: conv.conv2d_relu(x, w, b, padding=1),
-     ("normal", 2, 2, 4, 3), ("normal", 3, 2, 3, 3), ("normal", 3))
+case(
+    "conv2d_relu",
+    lambda x, w, b: conv.conv2d_relu(x, w, b, padding=1),
+    ("normal", 2, 2, 4, 3),
+    ("normal", 3, 2, 3, 3),
+    ("normal", 3),
+)
 case("conv2d, same", lambda x, w: conv.conv2d(x, w, padding="same"), ("normal", 1, 1, 4, 3), ("normal", 1, 1, 4, 2))
 case("conv2d, unbatched", conv.conv2d, ("normal", 1, 3, 3), ("normal", 2, 1, 2, 2))
 case("conv2d of nothing", conv.conv2d, ("normal", 0, 1, 3, 3), ("normal", 2, 1, 2, 2), ("normal", 2))

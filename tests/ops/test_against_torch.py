@@ -24,22 +24,97 @@ def unit(*shape):
 
 X, Y, V, P, U = normal(3, 4), normal(3, 4), normal(4), positive(3, 4), unit(3, 4)
 B, C3 = normal(2, 3, 4), normal(2, 4, 3)
-I = rng.integers(0, 3, (2, 4))  # noqa: E741
+I = rng.integers(0, 3, (2, 4))
 M = rng.random((3, 4)) < 0.5
 IMAGES, SEQUENCES = normal(2, 4, 6, 5), normal(2, 4, 7)
 LOGITS, CLASSES, TARGET = normal(5, 3), rng.integers(0, 3, 5), rng.uniform(0, 1, (5, 3))
 SIGNS = np.array([1.0, -1, 1, 1, -1])
 
 CALLS = [
-    *[(f"{name}(x)", [X]) for name in (
-        "abs ceil cos cosh erf exp expm1 floor frac neg relu round sigmoid sign sin sinh square tan tanh trunc asinh atan "
-        "nonzero isnan isfinite isinf flatten sum mean var std prod max min amax amin argmax argmin median sort argsort any all "
-        "count_nonzero norm diag tril triu logical_not std_mean var_mean").split()],
-    *[(f"{name}(p)", [P], "p") for name in "log log10 log1p log2 reciprocal rsqrt sqrt".split()],
-    *[(f"{name}(u)", [U], "u") for name in "acos asin atanh".split()],
-    *[(f"{name}(x, y)", [X, Y], "x y") for name in (
-        "add sub mul div maximum minimum fmax fmin atan2 remainder fmod eq ne lt le gt ge logical_and logical_or "
-        "logical_xor cdist").split()],
+    *[
+        (f"{name}(x)", [X])
+        for name in [
+            "abs",
+            "ceil",
+            "cos",
+            "cosh",
+            "erf",
+            "exp",
+            "expm1",
+            "floor",
+            "frac",
+            "neg",
+            "relu",
+            "round",
+            "sigmoid",
+            "sign",
+            "sin",
+            "sinh",
+            "square",
+            "tan",
+            "tanh",
+            "trunc",
+            "asinh",
+            "atan",
+            "nonzero",
+            "isnan",
+            "isfinite",
+            "isinf",
+            "flatten",
+            "sum",
+            "mean",
+            "var",
+            "std",
+            "prod",
+            "max",
+            "min",
+            "amax",
+            "amin",
+            "argmax",
+            "argmin",
+            "median",
+            "sort",
+            "argsort",
+            "any",
+            "all",
+            "count_nonzero",
+            "norm",
+            "diag",
+            "tril",
+            "triu",
+            "logical_not",
+            "std_mean",
+            "var_mean",
+        ]
+    ],
+    *[(f"{name}(p)", [P], "p") for name in ["log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sqrt"]],
+    *[(f"{name}(u)", [U], "u") for name in ["acos", "asin", "atanh"]],
+    *[
+        (f"{name}(x, y)", [X, Y], "x y")
+        for name in [
+            "add",
+            "sub",
+            "mul",
+            "div",
+            "maximum",
+            "minimum",
+            "fmax",
+            "fmin",
+            "atan2",
+            "remainder",
+            "fmod",
+            "eq",
+            "ne",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "logical_and",
+            "logical_or",
+            "logical_xor",
+            "cdist",
+        ]
+    ],
     ("pow(p, y)", [P, Y], "p y"),
     ("acosh(p + 1)", [P], "p"),
     ("lerp(x, y, 0.3)", [X, Y], "x y"),
@@ -49,9 +124,32 @@ CALLS = [
     ("where(x > 0, x, y)", [X, Y], "x y"),
     ("masked_fill(x, m, 3.0)", [X, M], "x m"),
     ("masked_select(x, m)", [X, M], "x m"),
-    *[(f"{name}(x, 1)", [X]) for name in "cumsum cumprod logcumsumexp softmax log_softmax logsumexp max min argmax median sort argsort "
-      "unbind topk kthvalue chunk split".split()],
-    *[(f"{name}(x, 0, keepdim=True)", [X]) for name in "sum mean amax amin argmin any all prod max logsumexp var std".split()],
+    *[
+        (f"{name}(x, 1)", [X])
+        for name in [
+            "cumsum",
+            "cumprod",
+            "logcumsumexp",
+            "softmax",
+            "log_softmax",
+            "logsumexp",
+            "max",
+            "min",
+            "argmax",
+            "median",
+            "sort",
+            "argsort",
+            "unbind",
+            "topk",
+            "kthvalue",
+            "chunk",
+            "split",
+        ]
+    ],
+    *[
+        (f"{name}(x, 0, keepdim=True)", [X])
+        for name in ["sum", "mean", "amax", "amin", "argmin", "any", "all", "prod", "max", "logsumexp", "var", "std"]
+    ],
     ("var(x, 1, correction=0)", [X]),
     ("sum(b, (0, 2))", [B], "b"),
     ("norm(x, 3, 1)", [X]),
@@ -107,11 +205,33 @@ CALLS = [
     ("floor_divide(i, 2)", [I], "i"),
     ("bincount(i.flatten(), minlength=5)", [I], "i"),
     ("histc(x, 5, -1, 1)", [X]),
-]  # fmt: skip
+]
 
 FUNCTIONAL = [
-    *[(f"F.{name}(x)", [X]) for name in "relu6 leaky_relu elu celu selu gelu silu mish softplus softsign hardtanh hardswish hardsigmoid "
-      "logsigmoid glu tanhshrink hardshrink softshrink normalize".split()],
+    *[
+        (f"F.{name}(x)", [X])
+        for name in [
+            "relu6",
+            "leaky_relu",
+            "elu",
+            "celu",
+            "selu",
+            "gelu",
+            "silu",
+            "mish",
+            "softplus",
+            "softsign",
+            "hardtanh",
+            "hardswish",
+            "hardsigmoid",
+            "logsigmoid",
+            "glu",
+            "tanhshrink",
+            "hardshrink",
+            "softshrink",
+            "normalize",
+        ]
+    ],
     ("F.gelu(x, approximate='tanh')", [X]),
     ("F.threshold(x, 0.1, 2.0)", [X]),
     ("F.prelu(b, p[0, :3])", [B, P], "b p"),
@@ -119,9 +239,18 @@ FUNCTIONAL = [
     ("F.pad(a, (1, 2, 0, 1), 'replicate')", [IMAGES], "a"),
     ("F.pad(a, (1, 2, 0, 1), 'circular')", [IMAGES], "a"),
     ("F.pad(a, (1, -2), value=0.5)", [IMAGES], "a"),
-    *[(f"F.interpolate(a, {settings})", [IMAGES], "a") for settings in (
-        "(4, 9)", "scale_factor=1.7", "(4, 9), mode='nearest-exact'", "(4, 9), mode='bilinear'", "scale_factor=(1.7, 0.6), mode='bilinear'",
-        "(4, 9), mode='bilinear', align_corners=True", "(4, 3), mode='area'")],
+    *[
+        (f"F.interpolate(a, {settings})", [IMAGES], "a")
+        for settings in (
+            "(4, 9)",
+            "scale_factor=1.7",
+            "(4, 9), mode='nearest-exact'",
+            "(4, 9), mode='bilinear'",
+            "scale_factor=(1.7, 0.6), mode='bilinear'",
+            "(4, 9), mode='bilinear', align_corners=True",
+            "(4, 3), mode='area'",
+        )
+    ],
     ("F.interpolate(s, scale_factor=2.3, mode='linear')", [SEQUENCES], "s"),
     ("F.unfold(a, (2, 3), 1, (0, 1), 2)", [IMAGES], "a"),
     ("F.fold(F.unfold(a, 2, 1, 1, 2), (6, 5), 2, 1, 1, 2)", [IMAGES], "a"),
@@ -155,14 +284,18 @@ FUNCTIONAL = [
     ("F.scaled_dot_product_attention(b, b, b, is_causal=True)", [B], "b"),
     ("F.scaled_dot_product_attention(b, b, b, m[:, :3])", [B, M | np.eye(3, 4, dtype=bool)], "b m"),
     ("F.scaled_dot_product_attention(b, b, b, x[:, :3])", [B, X], "b x"),
-]  # fmt: skip
+]
 
 LOSSES = [
     (f"F.{call.format(reduction)}", arrays, names)
     for reduction in ("mean", "sum", "none")
     for call, arrays, names in [
         ("cross_entropy(l, k, reduction='{}')", [LOGITS, CLASSES], "l k"),
-        ("cross_entropy(l, k, g, ignore_index=1, reduction='{}', label_smoothing=0.2)", [LOGITS, CLASSES, positive(3)], "l k g"),
+        (
+            "cross_entropy(l, k, g, ignore_index=1, reduction='{}', label_smoothing=0.2)",
+            [LOGITS, CLASSES, positive(3)],
+            "l k g",
+        ),
         ("cross_entropy(l, t, reduction='{}', label_smoothing=0.1)", [LOGITS, TARGET], "l t"),
         ("nll_loss(l, k, reduction='{}')", [LOGITS, CLASSES], "l k"),
         ("mse_loss(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
@@ -170,7 +303,11 @@ LOSSES = [
         ("smooth_l1_loss(l, t, reduction='{}', beta=0.5)", [LOGITS, TARGET], "l t"),
         ("huber_loss(l, t, reduction='{}', delta=0.5)", [LOGITS, TARGET], "l t"),
         ("binary_cross_entropy(q, t, reduction='{}')", [rng.uniform(0.1, 0.9, (5, 3)), TARGET], "q t"),
-        ("binary_cross_entropy_with_logits(l, t, reduction='{}', pos_weight=g)", [LOGITS, TARGET, positive(3)], "l t g"),
+        (
+            "binary_cross_entropy_with_logits(l, t, reduction='{}', pos_weight=g)",
+            [LOGITS, TARGET, positive(3)],
+            "l t g",
+        ),
         ("kl_div(l, t, reduction='{}')", [LOGITS, TARGET], "l t"),
         ("kl_div(l, t, reduction='{}', log_target=True)", [LOGITS, TARGET], "l t"),
         ("gaussian_nll_loss(l, t, q, full=True, reduction='{}')", [LOGITS, TARGET, positive(5, 3)], "l t q"),
@@ -197,14 +334,18 @@ def values_and_gradients(library, call, arrays, names):
     outputs = list(out) if isinstance(out, tuple | list) else [out]
     recorded = [x for x in outputs if x.requires_grad]
     if recorded:
-        sum((x * library.from_numpy(np.cos(np.arange(x.numel())).reshape(tuple(x.shape)))).sum() for x in recorded).backward()
+        sum(
+            (x * library.from_numpy(np.cos(np.arange(x.numel())).reshape(tuple(x.shape)))).sum() for x in recorded
+        ).backward()
     grads = [leaf.grad for leaf in leaves.values() if leaf.requires_grad]
     return [np.asarray(x.detach()) for x in outputs], [None if g is None else np.asarray(g) for g in grads]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("call", "arrays", "names"), [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + LOSSES], ids=lambda v: v if isinstance(v, str) else ""
+    ("call", "arrays", "names"),
+    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + LOSSES],
+    ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_call(call, arrays, names):
     found, gradients = values_and_gradients(ag, call, arrays, names.split())

@@ -284,7 +284,9 @@ def test_pad():
 def test_interpolate():
     x = ag.arange(4).float().reshape(1, 1, 4)
     assert resize.interpolate(x, 6).tolist() == [[[0, 0, 1, 2, 2, 3]]]
-    assert resize.interpolate(x, scale_factor=2, mode="linear").tolist() == [[[0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]]]
+    assert resize.interpolate(x, scale_factor=2, mode="linear").tolist() == [
+        [[0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]]
+    ]
     aligned = resize.interpolate(x, 7, mode="linear", align_corners=True).tolist()
     assert same(aligned, [[[0, 0.5, 1, 1.5, 2, 2.5, 3]]])
 
@@ -305,7 +307,10 @@ def test_transposed_convolution_doubles_the_size():
 
 
 def test_convolution_of_nothing():
-    x, w = tensor(np.zeros((0, 1, 3, 3), np.float32), requires_grad=True), tensor(np.ones((2, 1, 2, 2), np.float32), requires_grad=True)
+    x, w = (
+        tensor(np.zeros((0, 1, 3, 3), np.float32), requires_grad=True),
+        tensor(np.ones((2, 1, 2, 2), np.float32), requires_grad=True),
+    )
     conv.conv2d(x, w).sum().backward()
     assert x.grad.shape == (0, 1, 3, 3) and w.grad.tolist() == np.zeros((2, 1, 2, 2)).tolist()
 
@@ -379,9 +384,18 @@ def test_cross_entropy_targets_that_do_not_fit(target, error):
 
 
 @pytest.mark.parametrize(
-    "function", [loss.mse_loss, loss.l1_loss, loss.huber_loss, loss.smooth_l1_loss, loss.kl_div, loss.binary_cross_entropy,
-                 loss.binary_cross_entropy_with_logits, loss.soft_margin_loss]
-)  # fmt: skip
+    "function",
+    [
+        loss.mse_loss,
+        loss.l1_loss,
+        loss.huber_loss,
+        loss.smooth_l1_loss,
+        loss.kl_div,
+        loss.binary_cross_entropy,
+        loss.binary_cross_entropy_with_logits,
+        loss.soft_margin_loss,
+    ],
+)
 def test_losses_do_not_broadcast(function):
     with pytest.raises(RuntimeError, match=r"one shape.*\(3,\).*\(3, 1\).*reshape"):
         function(ag.zeros(3), ag.zeros(3, 1))
@@ -463,8 +477,19 @@ def test_one_seed_decides_everything():
     def draws():
         ag.manual_seed(3)
         x = ag.randn(3)
-        return [x, ag.rand(2), ag.randint(9, (4,)), ag.randperm(5), ag.bernoulli(ag.full((5,), 0.5)), ag.multinomial(ag.ones(5), 3),
-                ag.normal(0.0, 1.0, (2,)), ag.randn_like(x), ag.ops.random.dropout(ag.ones(9)), ag.empty(3).normal_(), ag.empty(3).uniform_()]  # fmt: skip
+        return [
+            x,
+            ag.rand(2),
+            ag.randint(9, (4,)),
+            ag.randperm(5),
+            ag.bernoulli(ag.full((5,), 0.5)),
+            ag.multinomial(ag.ones(5), 3),
+            ag.normal(0.0, 1.0, (2,)),
+            ag.randn_like(x),
+            ag.ops.random.dropout(ag.ones(9)),
+            ag.empty(3).normal_(),
+            ag.empty(3).uniform_(),
+        ]
 
     assert all(np.array_equal(a.data, b.data) for a, b in zip(draws(), draws()))
 
