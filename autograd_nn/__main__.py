@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from . import models, nn, optim
+from . import models, nn, optim, plots
 from .checkpoints import load, save_tensors
 from .data import MNIST, DataLoader, TensorDataset
+from .engine import no_grad
 from .kernels.compile import get_num_threads
-from .metrics import accuracy
+from .metrics import accuracy, confusion_matrix
 from .ops.random import manual_seed
 from .resume import Checkpoint
-from .training import ProgressBar, StopOnNaN, fit
+from .training import History, ProgressBar, StopOnNaN, fit
 
 MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
     "convnet": lambda options: models.convnet(options.filters, options.filter_size, options.stride),
@@ -110,6 +111,20 @@ def _loader(dataset: MNIST, limit: int | None, batch_size: int, shuffle: bool, s
     return DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
+@no_grad()
+def _picture(file: pathlib.Path, history: History, model: nn.Module, loader: DataLoader) -> str:
+    """Draw the run beside its weights; return the line that says where, or why not."""
+    if not plots.available():
+        return "picture: not drawn, matplotlib is not installed (pip install 'autograd_nn[plots]')"
+    if not history.epochs:
+        return "picture: not drawn, no epoch was finished"
+    model.eval()
+    matrix = sum(confusion_matrix(model(images), labels, 10) for images, labels in loader)
+    filters = next((layer.weight for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
+    plots.report(file.with_suffix(".png"), history, filters, matrix)
+    return f"picture: {file.with_suffix('.png')}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
@@ -148,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
               f"after {len(history)} epochs in {time.perf_counter() - started:.1f} s")
     save_tensors(save, model.state_dict(), {"model": options.model})
     print(f"weights: {save}")
+    print(_picture(save, history, model, test_loader))
     if history.interrupted and checkpoint.exists():
         print(f"continue with: python -m autograd_nn --resume {checkpoint}")
     return 130 if history.interrupted else 0
