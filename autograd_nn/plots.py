@@ -62,7 +62,7 @@ def plot_history(history: Any, name: str = "loss", ax: Any = None) -> Any:
     return ax
 
 
-def plot_filters(weight: Any, ax: Any = None, columns: int = 8) -> Any:
+def plot_filters(weight: Any, ax: Any = None, columns: int | None = None) -> Any:
     """Draw the filters of a convolution as images, on one scale that is symmetric about 0.
 
     Parameters
@@ -70,8 +70,8 @@ def plot_filters(weight: Any, ax: Any = None, columns: int = 8) -> Any:
     weight : Tensor or ndarray of shape (C_out, C_in, kH, kW)
         Filters are averaged over their input channels.
     ax : matplotlib axes, optional
-    columns : int
-        Filters in a row of the picture.
+    columns : int, optional
+        Filters in a row of the picture; about as many as there are rows by default.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def plot_filters(weight: Any, ax: Any = None, columns: int = 8) -> Any:
     if filters.ndim != 4:
         raise ValueError(f"plot_filters(): weight must have 4 dims (weight.shape={filters.shape})")
     count, _, height, width = filters.shape
-    columns = min(columns, count)
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
     for i, image in enumerate(filters.mean(axis=1)):
@@ -122,8 +122,8 @@ def plot_confusion(matrix: Any, classes: Sequence[str] | None = None, ax: Any = 
             ax.text(j, i, int(matrix[i, j]), ha="center", va="center", fontsize=7, color=color)
     ax.figure.colorbar(image, ax=ax, shrink=0.7, label="share of the true class")
     ticks = range(len(names))
-    ax.set(xticks=ticks, yticks=ticks, xticklabels=names, yticklabels=names, xlabel="predicted class", ylabel="true class",
-           title=f"{int(matrix.trace())} of {int(matrix.sum())} right")
+    ax.set(xticks=ticks, yticks=ticks, xticklabels=names, yticklabels=names)
+    ax.set(xlabel="predicted class", ylabel="true class", title=f"{int(matrix.trace())} of {int(matrix.sum())} right")
     return ax
 
 

@@ -26,7 +26,7 @@ def _recompute(g, out, *inputs, needs, run, function, arguments, places, state):
     try:
         with enable_grad():
             values = list(arguments)
-            leaves = []
+            leaves: list[Any] = []
             for place, x in zip(places, inputs):
                 leaf = x if recorded else x.detach().requires_grad_(needs[len(leaves)])
                 leaves.append(leaf)
