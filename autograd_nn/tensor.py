@@ -473,6 +473,7 @@ class Tensor(Variable):
         indexing.index_select, indexing.index_add, indexing.index_copy, indexing.index_fill
     )  # fmt: skip
     take, take_along_dim, masked_select = indexing.take, indexing.take_along_dim, indexing.masked_select
+    index_put = indexing.index_put
     nonzero = argwhere = indexing.nonzero
 
     # -------------------------------------------------------------------------------- shape
@@ -629,23 +630,23 @@ class Tensor(Variable):
 
     # -------------------------------------------------------------------------------- new tensors like this one
 
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
         """Return a copy of `data` in this tensor's dtype."""
         return Tensor(data, requires_grad, dtype or self.dtype)
 
-    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
         """Return zeros of this tensor's dtype."""
         return creation.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
         """Return ones of this tensor's dtype."""
         return creation.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
         """Return a tensor of this dtype, not initialized."""
         return creation.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
         """Return a tensor of this dtype filled with a number."""
         return creation.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -653,7 +654,7 @@ class Tensor(Variable):
         """Return 1 with the probability that each element says, else 0."""
         return random.bernoulli(self, p, generator=generator)
 
-    def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+    def multinomial(self, num_samples: Any, replacement: Any = False, *, generator: Any = None) -> Tensor:
         """Return the indices of draws from each row of weights (see `ops.random.multinomial`)."""
         return random.multinomial(self, num_samples, replacement, generator=generator)
 
@@ -826,6 +827,10 @@ class Tensor(Variable):
     def index_add_(self, dim: Any, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
         """Add to slices in place."""
         return self._become(indexing.index_add(self, dim, index, source, alpha=alpha), "index_add_()")
+
+    def index_put_(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor:
+        """Write `values` to ``self[indices]`` in place, or add them there (see `ops.index.index_put`)."""
+        return self._become(indexing.index_put(self, indices, values, accumulate), "index_put_()")
 
     def index_copy_(self, dim: Any, index: Any, source: Any) -> Tensor:
         """Replace slices in place."""

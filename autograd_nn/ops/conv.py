@@ -14,7 +14,7 @@ from ..engine import primitive
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
 from .elementwise import add, relu_input
-from .shape import reshape
+from .shape import reshape, to_dtype
 
 # ------------------------------------------------------------------------------------ primitives
 
@@ -158,6 +158,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
     Notes
     -----
+    Integers are computed in float64, exactly as long as sums stay below 2**53.
+
     3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
     rounding error is about ten times that of the direct sum.
     """
@@ -181,6 +183,9 @@ def _convolved(convolution, x, weight, bias, stride, padding, dilation, groups):
     kernel = weight.shape[2:]
     margins = _margins(padding, kernel, stride, dilation)
     _check_channels(x, weight, groups)
+    if x.dtype.kind in "iu" and x.dtype == weight.dtype and (bias is None or bias.dtype == x.dtype):
+        wide = [None if a is None else to_dtype(a, np.float64) for a in (x, weight, bias)]
+        return to_dtype(_convolved(convolution, *wide, stride, padding, dilation, groups), x.dtype)
     _check_dtypes("conv2d", x, weight, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, "

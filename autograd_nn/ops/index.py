@@ -110,6 +110,22 @@ def setitem(x, value, index):
     return _setitem(x, value, index=_array_index(index, "setitem"))
 
 
+def index_put(x, indices, values, accumulate=False):
+    """Return a copy of `x` with `values` written to ``x[indices]``; to `accumulate`, added there, repeated indices too.
+
+    Parameters
+    ----------
+    x : Tensor
+    indices : tuple of integer or boolean tensors
+    values : Tensor that can be broadcast to the shape of ``x[indices]``
+    accumulate : bool
+    """
+    index = _array_index(tuple(indices), "index_put")
+    if not accumulate:
+        return _setitem(clone(x), values, index=index)
+    return add(x, _put(broadcast_to(values, x.data[index].shape), shape=x.shape, index=index))
+
+
 # ------------------------------------------------------------------------------------ along a dim
 
 
