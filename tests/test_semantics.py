@@ -1,10 +1,10 @@
 """Where this framework behaves as PyTorch 2.13 does, beyond single operations; its values are written in as literals.
 
 The rest of the comparison, by subject: graph, accumulation, freed and changed values, views, hooks, modes and threads
-in `test_engine`; dtypes, kinks, ties, values that are not finite, pooling, losses, running statistics and random numbers
-in `ops/test_semantics`; interplay with NumPy in `test_interop`; update rules, schedules and clipping in `optim`; initial
-values in `nn/test_init`; saved states and hooks of modules in `nn/test_module`; embedding, recurrent layers and empty
-batches in `nn/test_layers`.
+in `test_engine`; dtypes, kinks, ties, values that are not finite, pooling, losses, running statistics and random
+numbers in `ops/test_semantics`; interplay with NumPy in `test_interop`; update rules, schedules and clipping in
+`optim`; initial values in `nn/test_init`; saved states and hooks of modules in `nn/test_module`; embedding, recurrent
+layers and empty batches in `nn/test_layers`.
 """
 
 import math
