@@ -514,11 +514,11 @@ class Tensor(Variable):
         RuntimeError
             Where the strides do not allow it; `reshape` copies then.
         """
-        if len(sizes) == 1 and isinstance(sizes[0], np.dtype | type):
+        if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
             raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with "
                                ".to()")
         out = shapes.reshape(self, _listed(sizes))
-        if out._data.size and not np.shares_memory(out._data, self._data):
+        if not self._data.flags.c_contiguous and out._data.size and not np.shares_memory(out._data, self._data):
             raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape "
                                f"{_listed(sizes)}; "
                                "use .reshape() or .contiguous()")

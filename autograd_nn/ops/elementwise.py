@@ -594,10 +594,13 @@ def _within(x, *, low, high, inclusive):
 
 @primitive
 def _clamp(x, *, low, high):
-    return np.clip(x, low, high)
+    return x.clip(low, high)
 
 
 _clamp.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=True)))
+
+
+_NUMBER_OR_NONE = (int, float, np.generic, type(None))
 
 
 def clamp(x, min=None, max=None):
@@ -615,8 +618,7 @@ def clamp(x, min=None, max=None):
     if min is None and max is None:
         raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, "
                            "max=None)")
-    numbers = int | float | np.generic
-    if isinstance(min, numbers | None) and isinstance(max, numbers | None):
+    if isinstance(min, _NUMBER_OR_NONE) and isinstance(max, _NUMBER_OR_NONE):
         if x.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
             x = add(x, 0.0)
         return _clamp(x, low=min, high=max)

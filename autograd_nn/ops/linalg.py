@@ -228,7 +228,7 @@ def tensordot(x, y, dims=2):
         How many of the last dims of `x` and first dims of `y`, or which of both.
     """
     if isinstance(dims, int):
-        left, right = range(x.ndim - dims, x.ndim), range(dims)
+        left, right = list(range(x.ndim - dims, x.ndim)), list(range(dims))
     else:
         left, right = ([d % t.ndim for d in ([ds] if isinstance(ds, int) else ds)] for ds, t in zip(dims, (x, y)))
     sizes, others = [x.shape[i] for i in left], [y.shape[i] for i in right]
@@ -342,7 +342,8 @@ def einsum(equation, *operands):
     RuntimeError
         An equation that does not fit the operands.
     """
-    operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], tuple | list) else list(operands)
+    if len(operands) == 1 and isinstance(operands[0], tuple | list):
+        operands = tuple(operands[0])
     terms, output = _einsum_terms(equation, operands)
     pairs = [_without_repeats(x, labels) for x, labels in zip(operands, terms)]
     out, labels = pairs[0]

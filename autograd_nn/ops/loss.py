@@ -189,10 +189,9 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     if x.dtype.kind != "f":
         raise RuntimeError(f"cross_entropy(): logits must be floating-point (dtype={x.dtype})")
     weight = _class_weight(weight, x, "cross_entropy")
-    target_dtype = target.dtype if isinstance(target, Variable) else np.asarray(target).dtype
-    if target_dtype.kind == "f":
-        return _distribution_cross_entropy(x, target, weight, reduction, label_smoothing)
     target_array = target.data if isinstance(target, Variable) else np.asarray(target)
+    if target_array.dtype.kind == "f":
+        return _distribution_cross_entropy(x, target, weight, reduction, label_smoothing)
     rows = _rows(x, target_array.shape, "cross_entropy")
     indices, some_ignored = _class_indices(rows, target_array, ignore_index, "cross_entropy")
     losses = _cross_entropy_rows(rows, target=indices)

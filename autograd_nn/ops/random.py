@@ -1,5 +1,6 @@
 """Random numbers from one seedable generator, random tensors, dropout."""
 
+import secrets
 import threading
 
 import numpy as np
@@ -25,7 +26,7 @@ class Generator:
 
     def __init__(self, seed=None):
         self._lock = threading.Lock()
-        self.manual_seed(np.random.SeedSequence().entropy % 2**64 if seed is None else seed)
+        self.manual_seed(secrets.randbits(64) if seed is None else seed)
 
     def manual_seed(self, seed):
         """Start again from `seed`; return the generator."""

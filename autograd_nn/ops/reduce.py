@@ -37,7 +37,7 @@ def _spread(g, x, dims):
 
 @primitive
 def _sum(x, *, dims, keepdim):
-    return x.sum(axis=dims, keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "iub" else None)
+    return np.add.reduce(x, dims, None if x.dtype.kind == "f" else np.int64, keepdims=keepdim)
 
 
 _sum.defvjp(lambda g, out, x, dims, keepdim: _spread(g, x, dims))
@@ -72,12 +72,17 @@ def mean(x, dim=None, keepdim=False, dtype=None):
 
 @primitive
 def _var(x, *, dims, keepdim, correction):
-    return x.var(axis=dims, keepdims=keepdim, ddof=correction)
+    count = math.prod([x.shape[i] for i in dims])
+    if count <= correction:
+        return np.full(np.add.reduce(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)
+    deviations = x - np.add.reduce(x, dims, keepdims=True) * x.dtype.type(1 / count)
+    np.square(deviations, out=deviations)
+    return np.add.reduce(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
 
 
 @primitive
 def _std(x, *, dims, keepdim, correction):
-    return x.std(axis=dims, keepdims=keepdim, ddof=correction)
+    return np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
 
 
 def _deviations(x, dims, correction):
@@ -311,6 +316,8 @@ def logsumexp(x, dim, keepdim=False):
 @primitive
 def _softmax(x, *, dim):
     if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
+        if dim == 1:
+            return kernels.softmax(x)
         return kernels.softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
     e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
     e /= e.sum(axis=dim, keepdims=True)
@@ -323,6 +330,8 @@ _softmax.defvjp(lambda g, out, x, dim: mul(out, sub(g, _sum(mul(g, out), dims=(d
 @primitive
 def _log_softmax(x, *, dim):
     if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
+        if dim == 1:
+            return kernels.log_softmax(x)
         return kernels.log_softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
     shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))

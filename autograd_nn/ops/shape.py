@@ -106,13 +106,14 @@ def reshape(x, shape):
 
     The result shares memory where the layout allows it.
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(index(n) for n in shape)
+    shape = (shape,) if isinstance(shape, int) else tuple(map(index, shape))
+    if not shape or min(shape) >= -1:
+        try:
+            return _reshape(x, shape=shape)
+        except ValueError:
+            pass
     size = math.prod(x.shape)
-    known = math.prod(n for n in shape if n != -1)
-    free = shape.count(-1)
-    if free > 1 or any(n < -1 for n in shape) or (known != size if not free else known == 0 or size % known):
-        raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (x.shape={x.shape})")
-    return _reshape(x, shape=shape)
+    raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (x.shape={x.shape})")
 
 
 def flatten(x, start_dim=0, end_dim=-1):
@@ -222,6 +223,8 @@ def cat(tensors, dim=0):
     first = tensors[0]
     dim = normalized_dim(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):
+        if x.shape == first.shape:
+            continue
         if x.ndim != first.ndim or any(n != m for j, (n, m) in enumerate(zip(x.shape, first.shape)) if j != dim):
             raise RuntimeError(f"cat(): shapes must agree except along dim {dim} (tensor 0: {first.shape}, tensor "
                                f"{i}: {x.shape})")

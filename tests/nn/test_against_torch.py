@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from autograd_nn import Tensor, nn
+from autograd_nn import Tensor, manual_seed, nn
 
 torch = pytest.importorskip("torch")
 
@@ -314,6 +314,7 @@ def test_batch_norm_over_several_steps():
 
 
 def test_initial_distributions():
+    manual_seed(0)
     torch.manual_seed(0)
     for name, arguments in (("Linear", (300, 200)), ("Conv1d", (40, 50, 5)), ("Conv2d", (20, 40, 3)),
                             ("ConvTranspose2d", (20, 40, 3)), ("Bilinear", (30, 20, 10)), ("LSTM", (50, 64)),
