@@ -68,7 +68,7 @@ def write(file: BinaryIO, arrays: Mapping[str, np.ndarray], metadata: Mapping[st
 def _parts(array: np.ndarray) -> Iterator[memoryview]:
     if array.size:
         contiguous = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        yield memoryview(contiguous.reshape(-1).view(np.uint8))
+        yield memoryview(contiguous.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def _checksum_of_header(header: Mapping[str, Any]) -> int:
@@ -104,7 +104,7 @@ def read(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         entry = header[name]
         array = np.empty(entry["shape"], DTYPES[entry["dtype"]])
         if array.size:
-            view = memoryview(array.reshape(-1).view(np.uint8))
+            view = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
             if file.readinto(view) != len(view):  # type: ignore[attr-defined]
                 raise ValueError(f"it ends within {name!r}")
             checksum = zlib.crc32(view, checksum)
