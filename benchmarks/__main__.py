@@ -1,55 +1,73 @@
-"""``python -m benchmarks [subject ...]``: run benchmarks, print their tables, keep their figures."""
+"""``python -m benchmarks [subject ...]``: run benchmarks, print their tables, keep their figures.
+
+``python -m benchmarks compare A.json B.json`` compares two runs; ``python -m benchmarks readme RUN.json`` writes
+the main table of a run into the README; ``python -m benchmarks plot RUN.json FOLDER`` draws a run again.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import pathlib
 import sys
 import time
 from collections.abc import Callable
 
-from autograd_nn.kernels.compile import get_num_threads, set_num_threads
+from autograd_nn.kernels.compile import get_num_threads
 
-from . import overhead
-from .report import Table, machine, save
+from . import control, history, kernels, notebook, overhead, pictures, readme, scaling, start, steps
+from .measure import FULL, QUICK, Effort
+from .report import Table, as_run, describe, load, machine, save
+from .rivals import use_threads
 
-SUBJECTS: dict[str, Callable[[float], Table]] = {"overhead": overhead.run}
+SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
+    "kernels": kernels.run,
+    "steps": steps.run,
+    "control": control.run,
+    "notebook": notebook.run,
+    "overhead": overhead.run,
+    "start": start.run,
+    "scaling": scaling.run,
+}
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Compare autograd_nn with other frameworks.")
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["compare"]:
+        return history.main(words[1:])
+    if words[:1] == ["readme"]:
+        return readme.main(words[1:])
+    if words[:1] == ["plot"] and len(words) == 3:
+        pictures.draw(load(pathlib.Path(words[1])), pathlib.Path(words[2]))
+        return 0
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("subjects", nargs="*", metavar="subject", help=f"of {', '.join(SUBJECTS)}; all by default")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keep the figures")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the time; noisier")
+    parser.add_argument("--plot", type=pathlib.Path, metavar="FOLDER", help="draw pictures of the figures")
+    parser.add_argument("--quick", action="store_true", help="under 3 minutes instead of 20; fewer cases, noisier")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of every framework (default: all cores)")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     unknown = sorted(set(options.subjects) - set(SUBJECTS))
     if unknown:
         parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
-    _use_threads(options.threads or get_num_threads())
+    use_threads(options.threads or get_num_threads())
     described = machine()
-    print(f"{described['processor']}, {described['cores']} cores, {described['threads']} threads; "
-          + ", ".join(f"{name} {version}" for name, version in described["versions"].items()))
+    print("\n".join(describe(described)))
     tables = {}
     for name in options.subjects or SUBJECTS:
         started = time.perf_counter()
         print(f"[{name}] ...", file=sys.stderr, flush=True)
-        tables[name] = SUBJECTS[name](0.1 if options.quick else 1.0)
+        tables[name] = SUBJECTS[name](QUICK if options.quick else FULL)
         print(f"[{name}] {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        print("\n".join(["", *tables[name].lines()]), flush=True)
-    if options.json:
-        save(options.json, tables)
+        for table in tables[name]:
+            print("\n".join(["", *table.lines()]), flush=True)
+        run = as_run(tables, described)
+        if options.json:
+            save(options.json, run)
+    if options.plot:
+        pictures.draw(run, options.plot)
     return 0
-
-
-def _use_threads(count: int) -> None:
-    set_num_threads(count)
-    try:
-        importlib.import_module("torch").set_num_threads(count)
-    except ImportError:
-        return
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 The candidates of one comparison take turns, a sample each, until the time is up. A machine that slows down
 slows all of them; what is reported is the median over the rounds, and ratios are medians of the ratios within a
-round.
+round. Before each sample the threads of the candidate before are given time to fall asleep, because waiting OpenMP workers
+spin and would take a core from the next one, and one call that is not timed fetches the data into the caches.
 """
 
 from __future__ import annotations
@@ -12,8 +13,36 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 SAMPLE_SECONDS = 0.002  # repeated inside a sample until it lasts this long
+SETTLE_SECONDS = 0.002  # for the threads of the candidate before
+LONG_SECONDS = 0.05  # calls that last longer need no warming up before each sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much a subject may take on.
+
+    Attributes
+    ----------
+    seconds : float
+        Measured per comparison.
+    level : int
+        2: the full run, 1: ``--quick``, 0: the tiny run of the tests.
+    """
+
+    seconds: float
+    level: int
+
+    def choose(self, full: T, quick: T, tiny: T) -> T:
+        """Return the value of this level."""
+        return (tiny, quick, full)[self.level]
+
+
+FULL, QUICK, TINY = Effort(1.0, 2), Effort(0.1, 1), Effort(0.0, 0)
 
 
 @dataclasses.dataclass
@@ -46,8 +75,12 @@ class Timing:
         """Return the median over the rounds of the other's time divided by this one's (above 1: this is faster)."""
         return statistics.median(b / a for a, b in zip(self.samples, other.samples))
 
+    def scaled(self, factor: float) -> Timing:
+        """Return the timing per part of the work."""
+        return Timing([sample * factor for sample in self.samples], self.first * factor)
 
-def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0, rounds: int = 5) -> dict[str, Timing]:
+
+def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, rounds: int = 5) -> dict[str, Timing]:
     """Time functions in turn.
 
     Parameters
@@ -62,7 +95,7 @@ def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0
     -------
     dict of str to Timing
     """
-    timings, repeats = {}, {}
+    timings, repeats, warm_up = {}, {}, {}
     for name, call in candidates.items():
         started = time.perf_counter()
         call()
@@ -72,12 +105,16 @@ def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0
         call()
         once = max(time.perf_counter() - started, 1e-7)
         repeats[name] = max(1, round(SAMPLE_SECONDS / once))
+        warm_up[name] = once < LONG_SECONDS
     collecting = gc.isenabled()
     gc.disable()
     try:
         until = time.perf_counter() + seconds
         while time.perf_counter() < until or len(next(iter(timings.values())).samples) < rounds:
             for name, call in candidates.items():
+                time.sleep(SETTLE_SECONDS)
+                if warm_up[name]:
+                    call()
                 n = repeats[name]
                 started = time.perf_counter()
                 for _ in range(n):
@@ -90,8 +127,9 @@ def compare(candidates: Mapping[str, Callable[[], object]], seconds: float = 1.0
     return timings
 
 
-def readable(seconds: float) -> str:
-    """Return a time with three digits and a unit."""
-    factor, unit = (1, "s") if seconds >= 1 else (1e3, "ms") if seconds >= 1e-3 else (1e6, "us")
-    value = seconds * factor
+def readable(value: float, unit: str = "s") -> str:
+    """Return a figure with three digits and a unit; seconds as ms and us where they are small."""
+    if unit == "s":
+        factor, unit = (1, "s") if value >= 1 else (1e3, "ms") if value >= 1e-3 else (1e6, "us")
+        value *= factor
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"

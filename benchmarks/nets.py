@@ -73,3 +73,37 @@ def resnet(nn: Any, F: Any) -> Any:
             return self.fc(self.stages(x).mean((2, 3)))
 
     return ResNet()
+
+
+def keras_convnet(keras: Any, data_format: str) -> Any:
+    """Return `convnet` in Keras."""
+    L = keras.layers
+    channels = (1, 28, 28) if data_format == "channels_first" else (28, 28, 1)
+    return keras.Sequential([
+        keras.Input(channels),
+        L.Conv2D(10, 3, activation="relu", data_format=data_format),
+        L.MaxPooling2D(2, data_format=data_format),
+        L.Flatten(),
+        L.Dense(10),
+    ])  # fmt: skip
+
+
+def keras_mlp(keras: Any, data_format: str) -> Any:
+    """Return `mlp` in Keras."""
+    L = keras.layers
+    return keras.Sequential([
+        keras.Input((1, 28, 28) if data_format == "channels_first" else (28, 28, 1)),
+        L.Flatten(), L.Dense(1000, activation="relu"), L.Dense(1000, activation="relu"), L.Dense(10),
+    ])  # fmt: skip
+
+
+def keras_mnist_example(keras: Any, data_format: str) -> Any:
+    """Return `mnist_example` in Keras."""
+    L = keras.layers
+    return keras.Sequential([
+        keras.Input((1, 28, 28) if data_format == "channels_first" else (28, 28, 1)),
+        L.Conv2D(32, 3, activation="relu", data_format=data_format),
+        L.Conv2D(64, 3, activation="relu", data_format=data_format),
+        L.MaxPooling2D(2, data_format=data_format),
+        L.Dropout(0.25), L.Flatten(), L.Dense(128, activation="relu"), L.Dropout(0.5), L.Dense(10),
+    ])  # fmt: skip

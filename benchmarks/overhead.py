@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import autograd_nn as ag
 
-from .measure import compare
+from .measure import Effort, compare
 from .report import OURS, Row, Table
 from .rivals import rival
 
@@ -69,9 +70,31 @@ def _scalars(x, y, tanh):
     return x
 
 
-def run(seconds: float) -> Table:
+def _check(x, y, s, t):
+    """Compare the gradients of both kinds of chain with their values in float64."""
+    _chain(x, y).backward(np.ones(8, np.float32))
+    a, b = 0.5, 0.9
+    slopes, value = (1.0, 0.0), a
+    for _ in range(LENGTH // 2):
+        slopes, value = (slopes[0] * b, slopes[1] * b + value), math.tanh(value * b)
+        slopes = tuple(slope * (1 - value**2) for slope in slopes)
+    _scalars(s, t, ag.tanh).backward()
+    for found, expected in (
+        (x.grad.numpy(), 1),
+        (y.grad.numpy(), LENGTH),
+        (s.grad.item(), slopes[0]),
+        (t.grad.item(), slopes[1]),
+    ):
+        if not np.allclose(found, expected, rtol=1e-5):
+            raise ArithmeticError(f"the gradient {found} differs from its value in float64, {expected}")
+
+
+def run(effort: Effort) -> list[Table]:
     """Time products and chains of products of vectors of 8 elements, and scalar graphs."""
     absent: list[str] = []
+    torch: Any
+    mygrad: Any
+    hips: Any
     torch, mygrad, hips = (rival(name, absent) for name in ("torch", "mygrad", "autograd"))
     product: dict[str, Callable[[], object]] = {}
     chain: dict[str, Callable[[], object]] = {}
@@ -113,14 +136,14 @@ def run(seconds: float) -> Table:
         shared["mygrad"] = lambda: _chain(mx, my).backward(ones)
         scalar["mygrad"] = lambda: _scalars(ms, mt, mygrad.tanh).backward()
     if hips:
-        hips_numpy = rival("autograd.numpy", absent)
-        assert hips_numpy is not None
+        hips_numpy: Any = rival("autograd.numpy", absent)
         gradient = hips.grad(lambda p: hips_numpy.sum(_chain(p[0], p[1])))
         shared["autograd"] = lambda: gradient((ones, ones))
         scalar_gradient = hips.grad(lambda p: _scalars(p[0], p[1], hips_numpy.tanh))
         scalar["autograd"] = lambda: scalar_gradient((0.5, 0.9))
     scalar["micrograd style"] = lambda: _scalars(Value(0.5), Value(0.9), Value.tanh).backward()
 
+    _check(x, y, s, t)
     rows = []
     for case, candidates, operations in (
         ("product of two 8-vectors, recorded", product, 1),
@@ -129,8 +152,6 @@ def run(seconds: float) -> Table:
         ("forward + backward, both factors do", shared, LENGTH),
         ("scalars, x = tanh(x y), forward + backward", scalar, LENGTH),
     ):
-        timings = compare(candidates, seconds)
-        for timing in timings.values():
-            timing.samples = [sample / operations for sample in timing.samples]
-        rows.append(Row(case, timings))
-    return Table("Overhead", f"Time per operation (chains of {LENGTH}), median (quartiles).", rows, absent)
+        timings = compare(candidates, effort.seconds)
+        rows.append(Row(case, {name: timing.scaled(1 / operations) for name, timing in timings.items()}))
+    return [Table("Overhead", f"Time per operation (chains of {LENGTH}), median (quartiles).", rows, absent)]

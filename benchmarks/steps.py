@@ -1,119 +1,139 @@
-"""Whole training steps: forward, loss, backward, optimizer, in autograd_nn and PyTorch from the same weights."""
+"""Whole training steps: forward, loss, backward, optimizer, from the same weights on the same batch.
+
+The loss of every rival, and our gradients, are compared with float64 before anything is timed.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+import sys
 from typing import Any
 
 import numpy as np
 
-import autograd_nn
-import autograd_nn.nn
-import autograd_nn.nn.functional
-import autograd_nn.optim
+from autograd_nn.kernels.compile import get_num_threads
 
-from . import nets
-from .measure import compare
+from . import trainers
+from .measure import Effort, compare
 from .report import OURS, Row, Table
-from .rivals import rival
+from .rivals import compiles, rival, use_threads
+from .trainers import CASES, CONVNET, EXAMPLE, MLP, RESNET, Case
+
+BATCHES = (1, 4, 16, 64, 256, 1024)
+SECONDS = 1.2
+LOSS_BOUND = 1e-4
+GRADIENT_BOUND = 1e-2  # of the norm: a unit of ReLU that rounding moves across zero changes a gradient by 1e-3
 
 
-@dataclasses.dataclass
-class Case:
-    """A net, the shape of its input, and the optimizer that trains it."""
-
-    name: str
-    net: Callable[[Any, Any], Any]
-    shape: tuple[int, ...]
-    optimizer: Callable[[Any, Any], Any]
-
-
-def _sgd(optim: Any, parameters: Any) -> Any:
-    return optim.SGD(parameters, lr=1e-3)
+def reference(case: Case, torch: Any, x: np.ndarray, target: np.ndarray, weights: list[np.ndarray]) -> Any:
+    """Return a trainer in float64: PyTorch's where it is installed, else our own."""
+    if torch:
+        trainer = trainers.theirs(case, torch, x, target, weights)
+        trainer.x = trainer.x.double()
+    else:
+        trainer = trainers.ours(case, x.astype(np.float64), target)
+    trainer.model.double()
+    return trainer
 
 
-def _momentum(optim: Any, parameters: Any) -> Any:
-    return optim.SGD(parameters, lr=1e-3, momentum=0.9)
+def check(candidates: dict[str, Any], exact: Any) -> dict[str, float]:
+    """Compare each rival's loss, and our gradients, with those in float64; raise ArithmeticError where they differ."""
+    expected = exact.evaluate()
+    errors = {}
+    for name, trainer in candidates.items():
+        errors[name] = abs(trainer.evaluate() - expected) / abs(expected)
+        if not errors[name] < LOSS_BOUND:
+            raise ArithmeticError(f"the loss of {name} differs from float64 by {errors[name]:.2g} of {expected}")
+    figures = {"error of loss": errors[OURS]}
+    right = exact.gradients()
+    for name in (OURS, "torch"):
+        if name not in candidates:
+            continue
+        worst = max(
+            float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(candidates[name].gradients(), right)
+        )
+        if not worst < GRADIENT_BOUND:
+            raise ArithmeticError(f"a gradient of {name} differs from float64 by {worst:.2g} of its norm")
+        figures[f"error of gradients {name}"] = worst
+    return figures
 
 
-def _adam(optim: Any, parameters: Any) -> Any:
-    return optim.Adam(parameters, lr=1e-3)
+def measure(case: Case, count: int, seconds: float, absent: list[str], names: tuple[str, ...]) -> Row:
+    """Time the step of a case with a batch of `count` in the rivals that are named, as far as installed."""
+    x, target = trainers.batch(case, count)
+    own = trainers.ours(case, x, target)
+    weights = [p.detach().numpy().copy() for p in own.model.parameters()]
+    candidates: dict[str, Any] = {OURS: own}
+    torch: Any = rival("torch", absent)
+    if torch:
+        candidates["torch"] = trainers.theirs(case, torch, x, target, weights)
+        if "torch compiled" in names:
+            candidates["torch compiled"] = trainers.compiled(trainers.theirs(case, torch, x, target, weights), torch)
+    keras: Any = rival("keras", absent) if "keras" in names and case is not RESNET else None
+    if keras:
+        candidates[f"keras on {keras.backend.backend()}"] = trainers.KerasTrainer(case, keras, x, target, weights)
+    if "numpy" in names and case in (CONVNET, MLP):
+        for name, kind in (("mygrad", trainers.MyGradTrainer), ("autograd", trainers.HipsTrainer)):
+            module = rival(name, absent)
+            if module:
+                candidates[name] = kind(case, module, x, target, weights)
+    figures = check(candidates, reference(case, torch, x, target, weights))
+    steps = {name: trainer.step for name, trainer in candidates.items()}
+    return Row(f"{case.name}, batch {count}", compare(steps, seconds, rounds=5 if seconds else 2), figures)
 
 
-CASES = (
-    Case("MNIST ConvNet, batch 100, SGD", nets.convnet, (100, 1, 28, 28), _sgd),
-    Case("MNIST ConvNet, image by image, SGD", nets.convnet, (1, 1, 28, 28), _sgd),
-    Case("MLP 784-1000-1000-10, batch 128, SGD", nets.mlp, (128, 1, 28, 28), _sgd),
-    Case("PyTorch's MNIST example, batch 64, Adam", nets.mnist_example, (64, 1, 28, 28), _adam),
-    Case("ResNet-18 cut to fit, 32x32, batch 32, SGD with momentum", nets.resnet, (32, 3, 32, 32), _momentum),
-)
+def _said(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
-class Trainer:
-    """One framework training one case."""
-
-    def __init__(self, case: Case, framework: Any, nn: Any, functional: Any, optim: Any, x: Any, target: Any):
-        framework.manual_seed(0)
-        self.model = case.net(nn, functional)
-        self.optimizer = case.optimizer(optim, self.model.parameters())
-        self.functional, self.x, self.target = functional, x, target
-
-    def loss(self) -> Any:
-        return self.functional.cross_entropy(self.model(self.x), self.target)
-
-    def step(self) -> None:
-        self.optimizer.zero_grad()
-        self.loss().backward()
-        self.optimizer.step()
-
-
-def ours(case: Case, x: np.ndarray, target: np.ndarray) -> Trainer:
-    """Return a trainer in autograd_nn."""
-    return Trainer(case, autograd_nn, autograd_nn.nn, autograd_nn.nn.functional, autograd_nn.optim,
-                   autograd_nn.Tensor(x), autograd_nn.Tensor(target))
-
-
-def theirs(case: Case, torch: Any, x: np.ndarray, target: np.ndarray) -> Trainer:
-    """Return a trainer in PyTorch."""
-    return Trainer(case, torch, torch.nn, torch.nn.functional, torch.optim, torch.from_numpy(x), torch.from_numpy(target))
-
-
-def copy_weights(source: Any, target: Any) -> None:
-    """Give a net of autograd_nn the weights and buffers of the same net in PyTorch."""
-    target.load_state_dict({name: autograd_nn.from_numpy(value.numpy().copy()) for name, value in source.state_dict().items()})
-
-
-def check(ours_: Trainer, theirs_: Trainer, torch: Any) -> float:
-    """Compare the loss with PyTorch's in float64, without dropout; return the relative difference."""
-    ours_.model.eval()
-    reference = theirs_.model.double().eval()
-    expected = torch.nn.functional.cross_entropy(reference(theirs_.x.double()), theirs_.target).item()
-    found = ours_.loss().item()
-    ours_.model.train()
-    theirs_.model.float().train()
-    difference = abs(found - expected) / abs(expected)
-    if not difference < 1e-4:
-        raise AssertionError(f"the loss {found} differs from PyTorch's in float64, {expected}")
-    return difference
-
-
-def run(seconds: float) -> Table:
-    """Time the steps of each case."""
+def run(effort: Effort) -> list[Table]:
+    """Time the steps of each case; how they grow with the batch; one thread against all."""
+    threads = get_num_threads()
     absent: list[str] = []
-    torch = rival("torch", absent)
+    seconds = SECONDS * effort.seconds
+    names: tuple[str, ...] = ("keras", "numpy")
+    can_compile = effort.level == 2 and rival("torch", absent) is not None and compiles(absent)
+    sizes = [(case, effort.choose(case.batch, case.batch, 2)) for case in CASES]
+    sizes.insert(1, (CONVNET, 1))
     rows = []
-    for case in CASES:
-        rng = np.random.default_rng(0)
-        x = rng.standard_normal(case.shape).astype(np.float32)
-        target = rng.integers(0, 10, case.shape[0])
-        trainer = ours(case, x, target)
-        candidates = {OURS: trainer.step}
-        figures = {}
-        if torch:
-            other = theirs(case, torch, x, target)
-            copy_weights(other.model, trainer.model)
-            figures["error of the loss"] = check(trainer, other, torch)
-            candidates["torch"] = other.step
-        rows.append(Row(case.name, compare(candidates, 3 * seconds), figures))
-    return Table("Training steps", "Forward, loss, backward and optimizer; median (quartiles).", rows, absent)
+    for case, count in sizes:
+        _said(f"{case.name}, batch {count}")
+        rows.append(measure(case, count, 2 * seconds, absent, (*names, "torch compiled") if can_compile else names))
+    note = (
+        "Forward, loss, backward and optimizer, dropout included. torch compiled: torch.compile of the model, loss and "
+        "optimizer eager. Keras: train_on_batch, channels first. MyGrad and HIPS autograd run on NumPy."
+    )
+    tables = [Table(f"Training steps, {threads} threads", note, rows, absent)]
+    if can_compile:
+        tables[0].remarks = [
+            f"torch.compile took {row.timings['torch compiled'].first:.0f} s for the first step of: {row.case}"
+            for row in rows if "torch compiled" in row.timings
+        ]  # fmt: skip
+    if effort.level == 1:
+        tables[0].remarks = ["torch.compile, which compiles for 10 to 60 s a net, is left to the full run."]
+    growth = []
+    for case, largest in effort.choose(((CONVNET, 1024), (MLP, 1024), (EXAMPLE, 1024), (RESNET, 64)),
+                                       ((CONVNET, 1024),), ((CONVNET, 4),)):  # fmt: skip
+        for count in (size for size in effort.choose(BATCHES, BATCHES[::2] + BATCHES[-1:], BATCHES) if size <= largest):
+            _said(f"{case.name}, batch {count}")
+            growth.append(measure(case, count, seconds, absent, names if count <= 256 else ("keras",)))
+            growth[-1].figures["us / image"] = growth[-1].timings[OURS].median / count * 1e6
+    tables.append(Table(f"Training steps against the batch, {threads} threads",
+                        "How the cost grows with the work.", growth, absent))  # fmt: skip
+    if threads > 1:
+        use_threads(1)
+        single = []
+        try:
+            for case, count in effort.choose(sizes, sizes[:2], sizes[:1]):
+                _said(f"{case.name}, batch {count}, one thread")
+                single.append(measure(case, count, seconds, absent, ("keras",)))
+        finally:
+            use_threads(threads)
+        for row in single:
+            same = next(other for other in rows if other.case == row.case)
+            for name in (OURS, "torch"):
+                if name in row.timings:
+                    row.figures[f"{name}: speedup of {threads} threads"] = (
+                        row.timings[name].median / same.timings[name].median
+                    )
+        tables.append(Table("Training steps, 1 thread", "The same in one thread each.", single, absent))
+    return tables

@@ -1,0 +1,189 @@
+"""Pictures of a run, drawn from its JSON: step time against the batch, the roofline, the ratio of each case."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter
+
+from .measure import readable
+from .report import OURS
+
+COLOURS = {OURS: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91", "autograd": "#c08a2e"}
+MARKERS = {OURS: "o", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v"}
+
+
+def colour(name: str) -> str:
+    return COLOURS.get(name, "#30638e")
+
+
+def caption(run: dict[str, Any]) -> str:
+    """Return the line under each picture: machine, threads, versions, date."""
+    machine = run["machine"]
+    torch = machine["versions"].get("torch")
+    named = ", ".join(filter(None, [machine["processor"], f"{machine['threads'][OURS]} threads",
+                                    f"PyTorch {torch}" if torch else "", machine["date"][:10], machine["commit"]]))  # fmt: skip
+    return f"{named}; medians, bars: quartiles"
+
+
+def finish(figure: Any, run: dict[str, Any], path: pathlib.Path) -> None:
+    figure.text(0.995, 0.005, caption(run), ha="right", va="bottom", fontsize=7, color="0.4")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def tables(run: dict[str, Any], subject: str, title: str) -> list[dict[str, Any]]:
+    """Return the tables of a subject whose title starts so."""
+    return [table for table in run["subjects"].get(subject, ()) if table["title"].startswith(title)]
+
+
+def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
+    """Draw the time of a step against the batch, both logarithmic, and below it the ratio to ours."""
+    for table in tables(run, "steps", "Training steps against the batch"):
+        nets: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for row in table["rows"]:
+            name, _, batch = row["case"].rpartition(", batch ")
+            nets.setdefault(name, []).append((int(batch), row))
+        figure, axes = plt.subplots(2, len(nets), figsize=(1 + 4.2 * len(nets), 6.4), sharex="col", squeeze=False,
+                                    gridspec_kw={"height_ratios": (2, 1)}, layout="constrained")  # fmt: skip
+        figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
+        for column, (name, points) in enumerate(nets.items()):
+            upper, lower = axes[:, column]
+            rivals = dict.fromkeys(rival for _, row in points for rival in row["times"])
+            for rival in rivals:
+                held = [(batch, row) for batch, row in points if rival in row["times"]]
+                batches = [batch for batch, _ in held]
+                medians = [row["times"][rival]["median"] for _, row in held]
+                low = [max(m - row["times"][rival]["quartiles"][0], 0) for m, (_, row) in zip(medians, held)]
+                high = [max(row["times"][rival]["quartiles"][1] - m, 0) for m, (_, row) in zip(medians, held)]
+                style = {"color": colour(rival), "marker": MARKERS.get(rival, "P"), "markersize": 5,
+                         "linewidth": 2.2 if rival == OURS else 1.3}  # fmt: skip
+                upper.errorbar(batches, medians, (low, high), label=rival, capsize=2, **style)
+                if rival != OURS:
+                    lower.plot(batches, [row["ratios"][rival] for _, row in held], **style)
+            lower.axhline(1, color=colour(OURS), linewidth=1.5)
+            lower.text(0.99, 1.04, "autograd_nn = 1", color=colour(OURS), fontsize=8, ha="right", va="bottom",
+                       transform=lower.get_yaxis_transform())  # fmt: skip
+            upper.set(title=name, xscale="log", yscale="log")
+            lower.set(xlabel="images per batch", xscale="log", yscale="log")
+            upper.yaxis.set_major_formatter(
+                FuncFormatter(lambda value, _: readable(value).replace(".00", "").replace(".0", ""))
+            )
+            lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+            lower.yaxis.set_minor_formatter(
+                FuncFormatter(lambda value, _: f"{value:g}x" if f"{value:g}"[-1] in "25" else "")
+            )
+            lower.tick_params(axis="y", which="minor", labelsize=7)
+            upper.set_xticks([batch for batch, _ in points], [str(batch) for batch, _ in points])
+            lower.set_xticks([batch for batch, _ in points], [str(batch) for batch, _ in points])
+            for axis in (upper, lower):
+                axis.minorticks_on()
+                axis.xaxis.set_tick_params(which="minor", bottom=False)
+                axis.grid(True, which="major", color="0.9")
+            upper.legend(fontsize=8, frameon=False)
+        axes[0, 0].set_ylabel("time of a training step")
+        axes[1, 0].set_ylabel("time / ours\n(above 1: we are faster)")
+        figure.suptitle("A training step against the batch", fontweight="bold")
+        finish(figure, run, folder / "batches.png")
+
+
+def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
+    """Draw rates against operations per byte under the measured limits."""
+    rows = [row for table in tables(run, "scaling", "Scaling") for row in table["rows"]
+            if "operations per byte" in row["figures"]]  # fmt: skip
+    if not rows:
+        return
+    limits = run["machine"]["limits"]
+    peak, bandwidth = limits["flops"] / 1e9, limits["bandwidth"] / 1e9
+    figure, axis = plt.subplots(figsize=(8.4, 5.6), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
+    intensities = [row["figures"]["operations per byte"] for row in rows]
+    left, right = min(intensities) / 2, max(intensities) * 2
+    bend = peak / bandwidth
+    axis.plot([left, bend, right], [left * bandwidth, peak, peak], color="0.25", linewidth=1.8)
+    axis.text(
+        right, peak * 1.05, f"peak of fused multiply-adds, {peak:.0f} GFLOP/s", ha="right", va="bottom", fontsize=8
+    )
+    if bend > left:
+        axis.annotate(f"memory, {bandwidth:.0f} GB/s", ((left * bend) ** 0.5, (left * bend) ** 0.5 * bandwidth),
+                      textcoords="offset points", xytext=(-6, 6), ha="right", fontsize=8)  # fmt: skip
+    kinds = (("3x3 convolution", "o", lambda case: case.endswith("3x3")), ("other convolution", "^", lambda case: "->" in case),
+             ("matrix product", "s", lambda case: case.startswith("matrix")))  # fmt: skip
+    for rival in (OURS, "torch"):
+        rest = list(rows)
+        for label, marker, belongs in kinds:
+            mine = [row for row in rest if belongs(row["case"]) and f"GFLOP/s {rival}" in row["figures"]]
+            rest = [row for row in rest if not belongs(row["case"])]
+            if mine:
+                axis.scatter([row["figures"]["operations per byte"] for row in mine],
+                             [row["figures"][f"GFLOP/s {rival}"] for row in mine], marker=marker, s=34, color=colour(rival),
+                             alpha=0.75, edgecolors="white", linewidths=0.5, label=f"{rival}: {label}")  # fmt: skip
+    axis.set(xscale="log", yscale="log", xlabel="operations per byte of input, weight and output (of the direct method)",
+             ylabel="GFLOP/s (operations of the direct method)")  # fmt: skip
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.grid(True, which="major", color="0.9")
+    axis.legend(fontsize=8, frameon=False, loc="lower right")
+    axis.set_title("Roofline: forward convolutions and products against the machine's limits\n"
+                   "above the roof: Winograd's method needs fewer operations than are counted, small arrays stay in the cache",
+                   fontsize=10)  # fmt: skip
+    finish(figure, run, folder / "roofline.png")
+
+
+def draw_ratios(run: dict[str, Any], folder: pathlib.Path) -> None:
+    """Draw for each case of kernels and steps how many times as long as ours PyTorch takes."""
+    for subject, file, title in (("kernels", "kernels.png", "Kernels"), ("steps", "steps.png", "Training steps")):
+        chosen = run["subjects"].get(subject, ())
+        chosen = chosen[:1] if subject == "steps" else chosen
+        rows = [row for table in chosen for row in table["rows"] if "torch" in row["ratios"]]
+        if not rows:
+            continue
+        rivals = [name for name in dict.fromkeys(n for row in rows for n in row["ratios"]) if name != OURS]
+        height = 0.8 / len(rivals)
+        figure, axis = plt.subplots(figsize=(9.4, 1.6 + (0.16 * len(rivals) + 0.12) * len(rows)), layout="constrained")
+        figure.get_layout_engine().set(rect=(0, 0.02, 1, 0.98))
+        for i, rival in enumerate(rivals):
+            held = [(at, row["ratios"][rival]) for at, row in enumerate(rows) if rival in row["ratios"]]
+            places = [at + (i - (len(rivals) - 1) / 2) * height for at, _ in held]
+            tint = (
+                "#edae49" if rival == "torch channels-last" else "#a3475a" if rival == "torch fused" else colour(rival)
+            )
+            axis.barh(places, [ratio - 1 for _, ratio in held], height, left=1, color=tint, label=rival)
+            for place, (_, ratio) in zip(places, held):
+                axis.annotate(f"{ratio:.2f}", (ratio, place), textcoords="offset points", xytext=(3 if ratio >= 1 else -3, 0),
+                              ha="left" if ratio >= 1 else "right", va="center", fontsize=6)  # fmt: skip
+        axis.axvline(1, color=colour(OURS), linewidth=2)
+        for line in (0.5, 2, 4, 8):
+            axis.axvline(line, color="0.85", linewidth=0.8, zorder=0)
+        axis.set_xscale("log", base=2)
+        low, high = axis.get_xlim()
+        axis.set_xlim(min(low / 1.15, 0.7), high * 1.15)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+        axis.set_yticks(range(len(rows)), [re.sub(r", pad 0|pad 0, ", "", row["case"]) for row in rows], fontsize=7)
+        axis.set_ylim(len(rows) - 0.4, -0.6)
+        axis.set_xlabel("time of the rival / time of autograd_nn (right of the line: autograd_nn is faster)")
+        axis.set_title(f"{title}: how many times as long the others take", fontweight="bold")
+        axis.legend(fontsize=8, loc="lower right", framealpha=0.9)
+        finish(figure, run, folder / file)
+
+
+def draw(run: dict[str, Any], folder: pathlib.Path) -> None:
+    """Draw every picture that the subjects of a run allow.
+
+    Parameters
+    ----------
+    run : dict
+        As `benchmarks.report.as_run` returns it.
+    folder : Path
+        Made where it does not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_batches(run, folder)
+    draw_roofline(run, folder)
+    draw_ratios(run, folder)

@@ -1,0 +1,136 @@
+"""Start: import, first training step with an empty and with a warm kernel cache, peak memory, installed size.
+
+Each figure comes from a fresh process. The step is that of the MNIST ConvNet, batch 100.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from autograd_nn.kernels.compile import get_num_threads
+
+from .measure import Effort, Timing
+from .report import OURS, Row, Table
+from .rivals import rival
+
+PROBE = """
+import json, resource, sys, time
+start = time.perf_counter()
+{imports}
+imported = time.perf_counter()
+import numpy as np
+x = np.random.default_rng(0).random((100, 1, 28, 28), dtype=np.float32)
+y = np.arange(100) % 10
+ready = time.perf_counter()
+{step}
+first = time.perf_counter()
+for _ in range(20):
+    {again}
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+print(json.dumps([imported - start, first - ready, peak]))
+"""
+ALIKE = """
+model = nn.Sequential(nn.Conv2d(1, 10, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1690, 10))
+optimizer = optim.Adam(model.parameters(), lr=1e-3)
+x, y = wrap(x), wrap(y)
+def step():
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+step()
+"""
+KERAS = """
+model = keras.Sequential([keras.Input((1, 28, 28)),
+    keras.layers.Conv2D(10, 3, activation="relu", data_format="channels_first"),
+    keras.layers.MaxPooling2D(2, data_format="channels_first"), keras.layers.Flatten(), keras.layers.Dense(10)])
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.train_on_batch(x, y)
+"""
+PROBES = {
+    OURS: PROBE.format(
+        imports="import autograd_nn\nfrom autograd_nn import nn, optim\nwrap = autograd_nn.Tensor\n"
+        "autograd_nn.set_num_threads({threads})",
+        step=ALIKE, again="step()",
+    ),
+    "torch": PROBE.format(
+        imports="import torch\nfrom torch import nn, optim\nwrap = torch.from_numpy\ntorch.set_num_threads({threads})",
+        step=ALIKE, again="step()",
+    ),
+    "keras": PROBE.format(imports="import keras", step=KERAS, again="model.train_on_batch(x, y)"),
+}  # fmt: skip
+
+
+def probe(name: str, cache: str | None = None) -> tuple[float, float, float]:
+    """Return the seconds of import and first step, and the peak memory in MB, of a fresh process."""
+    environment = dict(os.environ)
+    if cache:
+        environment["NUMBA_CACHE_DIR"] = cache
+    root = str(pathlib.Path(__file__).parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    done = subprocess.run([sys.executable, "-c", PROBES[name].replace("{threads}", str(get_num_threads()))],
+                          capture_output=True, text=True, env=environment, check=False)  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"the probe of {name} failed:\n{done.stderr}")
+    imported, first, peak = json.loads(done.stdout.splitlines()[-1])
+    return imported, first, peak
+
+
+def installed_size(package: str, seen: set[str] | None = None) -> float:
+    """Return the megabytes of a package and everything that it requires, extras left out."""
+    seen = set() if seen is None else seen
+    name = package.replace("_", "-").lower()
+    if name in seen:
+        return 0.0
+    seen.add(name)
+    try:
+        distribution = importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return 0.0
+    paths = {pathlib.Path(str(file.locate())) for file in distribution.files or ()}
+    total = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+    if name == "autograd-nn":
+        own = pathlib.Path(__file__).parent.parent / "autograd_nn"
+        total = sum(p.stat().st_size for p in own.rglob("*") if p.is_file() and "__pycache__" not in p.parts) / 1e6
+    for requirement in distribution.requires or ():
+        spec, _, marker = requirement.partition(";")
+        if "extra ==" in marker:
+            continue
+        end = next((i for i, char in enumerate(spec) if not (char.isalnum() or char in "-_.")), len(spec))
+        total += installed_size(spec[:end].strip(), seen)
+    return total
+
+
+def run(effort: Effort) -> list[Table]:
+    """Measure every rival that is installed."""
+    absent: list[str] = []
+    names = [OURS, *(name for name in ("torch", "keras") if effort.level and rival(name, absent))]
+    imports, cold, warm, memory = {}, {}, {}, {}
+    for name in names:
+        print(f"  {name}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            first = probe(name, folder if effort.level else None)
+            cold[name] = Timing([first[1]], first[1])
+            again = [probe(name, folder if effort.level else None) for _ in range(effort.choose(5, 2, 1))]
+        imports[name], warm[name], memory[name] = (Timing([run[i] for run in again], first[i]) for i in range(3))
+    sizes = {name: Timing([installed_size(name)], 0.0) for name in names}
+    if "keras" in sizes and "torch" in sizes:
+        both = installed_size("keras") + installed_size("torch")
+        sizes["keras"] = Timing([both], 0.0)
+    rows = [
+        Row("import", imports),
+        Row("first step, kernel cache empty", cold),
+        Row("first step, kernel cache warm", warm),
+        Row("peak memory of 21 steps", memory, unit="MB"),
+        Row("installed size, all that it requires included", sizes, unit="MB"),
+    ]
+    note = (
+        "Each in a fresh process; ConvNet, batch 100, Adam. The cache is that of our compiled kernels; the others compile "
+        "nothing. Keras is counted with PyTorch, its backend here."
+    )
+    return [Table("Start", note, rows, absent)]
