@@ -6,6 +6,7 @@ import dis
 import functools
 import inspect
 import itertools
+import re
 import threading
 import types
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from .graph import Call, Node, Variable
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
+_NAMED = re.compile(r"[\w.]+\(\)").match
 _new = object.__new__
 
 
@@ -248,28 +250,33 @@ class Primitive:
                 parents.append(None)
             bit += bit
         if self.promotes:
-            dtype = None
-            for a in arrays:
-                if type(a) is not _ndarray:
-                    if dtype is None or type(a) not in NUMBERS:
+            dtype, mixed = None, True
+            for a in arrays:  # the common case, told without a call: arrays of one float dtype, then numbers
+                if type(a) is _ndarray:
+                    if dtype is None:
+                        dtype = a.dtype
+                        if dtype is not _FLOAT32 and dtype is not _FLOAT64:
+                            break
+                    elif a.dtype is not dtype:
                         break
-                elif dtype is None:
-                    dtype = a.dtype
-                    if dtype is not _FLOAT32 and dtype is not _FLOAT64:
-                        break
-                elif a.dtype is not dtype:
+                elif dtype is None or type(a) not in NUMBERS:
                     break
             else:
-                dtype = True
-            if dtype is not True:
+                mixed = False
+            if mixed:
                 arrays = promoted(arrays, self.floating)
         residuals = ()
-        if params:
-            result = self.forward(*arrays, **params)
-        elif bit == 4:
-            result = self.forward(arrays[0], arrays[1])
-        else:
-            result = self.forward(*arrays)
+        try:
+            if params:
+                result = self.forward(*arrays, **params)
+            elif bit == 4:
+                result = self.forward(arrays[0], arrays[1])
+            else:
+                result = self.forward(*arrays)
+        except (IndexError, TypeError, ValueError) as error:
+            if _NAMED(str(error)):
+                raise
+            raise _named(error, self, arrays) from error
         if self.residuals:
             result, residuals = result
         if type(result) is not _ndarray:
@@ -321,6 +328,20 @@ class Primitive:
         return plan
 
 
+
+
+def _named(error: Exception, primitive: Primitive, arrays: list[Any]) -> Exception:
+    """Return an error of NumPy's with the operation and its inputs told; shapes that do not fit are a RuntimeError."""
+    text = str(error)
+    kind: type[Exception] = type(error) if type(error) in (TypeError, ValueError) else IndexError
+    if "broadcast" in text:
+        kind, text = RuntimeError, "shapes cannot be broadcast together" if "operands" in text else text.strip()
+    elif "ufunc" in text:
+        text = "is not defined for these dtypes"
+    names = inspect.signature(primitive.forward).parameters
+    inputs = ", ".join(f"{name}: {a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"{name}: {a!r}"
+                       for name, a in zip(names, arrays) if a is not None)
+    return kind(f"{primitive.name}(): {text} ({inputs})")
 
 
 def _as_array(x: Any, name: str) -> Any:
