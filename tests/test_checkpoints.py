@@ -229,7 +229,8 @@ except OSError as error:
     print(error)
 print(load("file").sum())
 """
-    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     assert "cannot write the file (File too large); what was there is unchanged: 'file'" in found.stdout, found.stderr
     assert found.stdout.endswith("100.0\n") and [path.name for path in tmp_path.iterdir()] == ["file"]
 

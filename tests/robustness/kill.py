@@ -25,8 +25,13 @@ PATIENCE = 120  # seconds that a process may take
 def started(folder, *arguments):
     """Start the command line in a folder; return the process."""
     command = [sys.executable, "-m", "autograd_nn", "--save", "weights", "--checkpoint-every", "1", *arguments]
-    return subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def finished(process):
@@ -88,8 +93,11 @@ def main():
             if weights != whole:
                 print(f"run {runs}: the weights differ after {done} kills")
                 return 1
-            print(f"{kills} kills in {runs} runs of {STEPS} steps, {halves} of them while a checkpoint was written: "
-                  "all checkpoints whole, all weights equal", flush=True)
+            print(
+                f"{kills} kills in {runs} runs of {STEPS} steps, {halves} of them while a checkpoint was written: "
+                "all checkpoints whole, all weights equal",
+                flush=True,
+            )
     return 0
 
 
