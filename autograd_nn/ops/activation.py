@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..engine import elementwise, primitive
-from ..kernels import elementwise as kernels
+from ..kernels import gated as kernels
 from .elementwise import (
     _clamp,
     _keep,
@@ -263,15 +263,24 @@ def tanhshrink(x):
 
 @primitive
 def _silu(x):
-    return x * kernels.sigmoid(x)
+    return kernels.silu(x)
 
 
-def _silu_rule(g, out, x):
+@primitive
+def _silu_input(g, x):
+    return kernels.silu_input(g, x)
+
+
+def _silu_curvature(x):
     s = sigmoid(x)
-    return mul(g, mul(s, add(mul(x, sub(1, s)), 1)))
+    return mul(mul(s, sub(1, s)), add(mul(x, sub(1, mul(s, 2))), 2))
 
 
-_silu.defvjp(_silu_rule)
+_silu.defvjp(lambda g, out, x: _silu_input(g, x))
+_silu_input.defvjp(
+    lambda h, out, g, x: _silu_input(h, x),
+    lambda h, out, g, x: mul(h, mul(g, _silu_curvature(x))),
+)
 
 
 def silu(x):
@@ -290,23 +299,26 @@ def mish(x):
 
 
 @primitive
-def _normal_cdf(x):
-    return (kernels.erf(x * x.dtype.type(math.sqrt(0.5))) + 1) * x.dtype.type(0.5)
-
-
-def _normal_density(x):
-    return mul(exp(mul(square(x), -0.5)), 1 / math.sqrt(2 * math.pi))
-
-
-_normal_cdf.defvjp(lambda g, out, x: mul(g, _normal_density(x)))
+def _gelu(x):
+    return kernels.gelu(x)
 
 
 @primitive
-def _gelu(x):
-    return x * _normal_cdf.forward(x)
+def _gelu_input(g, x):
+    return kernels.gelu_input(g, x)
 
 
-_gelu.defvjp(lambda g, out, x: mul(g, add(_normal_cdf(x), mul(x, _normal_density(x)))))
+def _gelu_curvature(x):
+    """Return ``phi(x) (2 - x**2)`` with the density phi of the normal distribution."""
+    squares = square(x)
+    return mul(mul(exp(mul(squares, -0.5)), 1 / math.sqrt(2 * math.pi)), sub(2, squares))
+
+
+_gelu.defvjp(lambda g, out, x: _gelu_input(g, x))
+_gelu_input.defvjp(
+    lambda h, out, g, x: _gelu_input(h, x),
+    lambda h, out, g, x: mul(h, mul(g, _gelu_curvature(x))),
+)
 
 
 @primitive

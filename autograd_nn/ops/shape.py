@@ -66,7 +66,7 @@ def broadcast_to(x, shape):
     """Return `x` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed."""
     try:
         return _broadcast_to(x, shape=tuple(shape))
-    except ValueError:
+    except (RuntimeError, ValueError):
         raise RuntimeError(f"broadcast_to(): shape {x.shape} cannot be broadcast to {tuple(shape)}") from None
 
 
