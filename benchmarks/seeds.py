@@ -19,7 +19,8 @@ def trained(seed: int, batch_size: int, kind: type) -> tuple[float, float]:
     train, test = MNIST(), MNIST(train=False)
     autograd_nn.manual_seed(seed)
     model = models.convnet()
-    loader = DataLoader(TensorDataset(train.inputs[:IMAGES], train.labels[:IMAGES]), batch_size, shuffle=True, seed=seed)
+    images = TensorDataset(train.inputs[:IMAGES], train.labels[:IMAGES])
+    loader = DataLoader(images, batch_size, shuffle=True, seed=seed)
     started = time.perf_counter()
     fit(model, loader, kind(model.parameters(), lr=RATE), nn.functional.cross_entropy, EPOCHS, callbacks=[])
     seconds = time.perf_counter() - started
@@ -33,7 +34,8 @@ def main() -> None:
     for name, batch_size, kind in (("SGD, image by image", 1, optim.SGD), ("Adam, batches of 100", 100, optim.Adam)):
         trained(0, batch_size, kind)  # compiles
         accuracies, seconds = zip(*(trained(seed, batch_size, kind) for seed in SEEDS))
-        print(f"| {name}, rate {RATE} | {statistics.mean(accuracies):.2%} | {min(accuracies):.2%} .. {max(accuracies):.2%} "
+        spread = f"{min(accuracies):.2%} .. {max(accuracies):.2%}"
+        print(f"| {name}, rate {RATE} | {statistics.mean(accuracies):.2%} | {spread} "
               f"| {statistics.median(seconds):.1f} |", flush=True)
 
 
