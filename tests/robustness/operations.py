@@ -2,9 +2,9 @@
 
 ``python -m tests.robustness.operations --calls 100000`` ends with an error where a call does not return in seconds,
 takes more memory than its arguments explain, raises something else than an error of the usual kinds, or gives a result
-that depends on how its arrays lie in memory (strides, byte order, alignment, read-only): the same call with plain copies
-must give the same numbers. A crash of the interpreter ends the command itself. With ``AUTOGRAD_NN_BOUNDSCHECK=1`` the
-kernels check each index.
+that depends on how its arrays lie in memory: the same call with plain copies must give the same numbers, whatever the
+strides, byte order and alignment, and read-only or not. A crash of the interpreter ends the command itself. With
+``AUTOGRAD_NN_BOUNDSCHECK=1`` the kernels check each index.
 """
 
 import argparse
