@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+Figure: Any
 try:
     from matplotlib.figure import Figure
 except ImportError:

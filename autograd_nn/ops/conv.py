@@ -184,8 +184,9 @@ def _convolved(convolution, x, weight, bias, stride, padding, dilation, groups):
     margins = _margins(padding, kernel, stride, dilation)
     _check_channels(x, weight, groups)
     if x.dtype.kind in "iu" and x.dtype == weight.dtype and (bias is None or bias.dtype == x.dtype):
-        wide = [None if a is None else to_dtype(a, np.float64) for a in (x, weight, bias)]
-        return to_dtype(_convolved(convolution, *wide, stride, padding, dilation, groups), x.dtype)
+        x64, weight64, bias64 = (None if a is None else to_dtype(a, np.float64) for a in (x, weight, bias))
+        out = _convolved(convolution, x64, weight64, bias64, stride, padding, dilation, groups)
+        return to_dtype(out, x.dtype)
     _check_dtypes("conv2d", x, weight, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, "
