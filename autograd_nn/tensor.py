@@ -679,7 +679,12 @@ class Tensor(Variable):
             if value.shape != self.shape:
                 value = shapes.broadcast_to(value, self.shape)
             value = shapes.to_dtype(value, self.dtype)
-        np.copyto(self._data, value._data, casting="same_kind")
+        try:
+            np.copyto(self._data, value._data, casting="same_kind")
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else RuntimeError
+            raise kind(f"{operation}: the result does not fit into the tensor (tensor: {self.dtype} {self.shape}, "
+                       f"result: {value.dtype} {value.shape})") from None
         mark_changed(self._data)
         if recorded:
             self.node = value.node
@@ -939,7 +944,10 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
         data = [x._data if isinstance(x, Variable) else x for x in data]
         keeps_dtype = True
-    array = np.array(data, dtype)
+    try:
+        array = np.array(data, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"tensor(): {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
     if not array.dtype.isnative:

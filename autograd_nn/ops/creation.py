@@ -105,6 +105,8 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default)."""
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"eye(): sizes must not be negative (n={n}, m={m})")
     return _made(np.eye(n, m, dtype=dtype or DEFAULT_DTYPE), device, requires_grad, "eye")
 
 

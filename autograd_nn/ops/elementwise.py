@@ -723,9 +723,14 @@ def logical_xor(x, y):
     return np.logical_xor(x, y)
 
 
+@elementwise
+def _isclose(x, y, *, rtol, atol, equal_nan):
+    return np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
 def isclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Return where ``abs(x - y) <= atol + rtol * abs(y)``."""
-    return eq(np.isclose(x.data, getattr(y, "data", y), rtol=rtol, atol=atol, equal_nan=equal_nan), True)
+    return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def _boolean(condition, operation, name):

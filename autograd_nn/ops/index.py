@@ -335,7 +335,11 @@ def masked_select(x, mask):
     mask = mask.data if isinstance(mask, Variable) else np.asarray(mask)
     if mask.dtype != bool:
         raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
-    shape = np.broadcast_shapes(x.shape, mask.shape)
+    try:
+        shape = np.broadcast_shapes(x.shape, mask.shape)
+    except ValueError:
+        raise RuntimeError(f"masked_select(): shapes cannot be broadcast together (x.shape={x.shape}, "
+                           f"mask.shape={mask.shape})") from None
     x = x if x.shape == shape else broadcast_to(x, shape)
     return _getitem(x, index=np.broadcast_to(mask, shape))
 

@@ -386,6 +386,8 @@ def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
     check_same_shape(x, target, "gaussian_nll_loss")
+    if (var.data < 0).any():
+        raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.data.min()})")
     var = add(var, np.maximum(var.data, eps) - var.data)
     losses = mul(add(log(var), div(square(sub(x, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
@@ -463,6 +465,9 @@ def multilabel_soft_margin_loss(x, target, weight=None, reduction="mean"):
 
 def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
     """``sum over c != target of max(margin - x[target] + x[c], 0)**p / C`` for scores `x` of shape (N, C)."""
+    if x.ndim != 2 or target.shape != x.shape[:1]:
+        raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (x.shape={x.shape}, "
+                           f"target.shape={target.shape})")
     indices, _ = _class_indices(x, target, -1, "multi_margin_loss")
     losses = _hinge(add(sub(x, unsqueeze(_pick_rows(x, target=indices), 1)), margin))
     losses = losses if p == 1 else square(losses)

@@ -182,6 +182,9 @@ def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=No
         size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(x.shape[-2:], stride, padding, kernel)]
     else:
         size = list(output_size)[-2:]
+    if x.ndim not in (3, 4) or x.shape != indices.shape:
+        raise RuntimeError(f"max_unpool2d(): x and indices must have one shape of 3 or 4 dims (x.shape={x.shape}, "
+                           f"indices.shape={indices.shape})")
     planes = (math.prod(x.shape[:-2]), math.prod(x.shape[-2:]))
     zeros = wrap(np.zeros((planes[0], math.prod(size)), x.dtype))
     return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(x, planes)), (*x.shape[:-2], *size))
@@ -206,7 +209,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
     if x.dtype.kind != "f":
         raise RuntimeError(f"avg_pool2d(): expects a floating-point tensor (dtype={x.dtype})")
     if divisor_override is not None and divisor_override == 0:
-        raise RuntimeError("avg_pool2d(): divisor_override must not be 0")
+        raise RuntimeError(f"avg_pool2d(): divisor_override must not be 0 (divisor_override={divisor_override})")
     kernel, stride, padding, _ = _window(x, kernel_size, stride, padding, 1, ceil_mode, "avg_pool2d")
     return _avg_pool2d(x, kernel=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
                        count_include_pad=bool(count_include_pad), divisor_override=divisor_override)

@@ -153,6 +153,8 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
 
 def randperm(n, *, generator=None, dtype=None, device=None):
     """Return the integers from 0 to `n` - 1 in random order, int64 by default."""
+    if n < 0:
+        raise RuntimeError(f"randperm(): n must not be negative (n={n})")
     values = (generator or default_generator).permutation(n)
     return _drawn(values.astype(dtype or np.int64, copy=False), device, False)
 

@@ -129,6 +129,7 @@ def prod(x, dim=None, keepdim=False, dtype=None):
 
 def logcumsumexp(x, dim):
     """Return the logarithm of the running sum of exponentials along `dim`."""
+    dim = normalized_dim(dim, x.ndim, "logcumsumexp")
     peak = wrap(np.maximum(x.data.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
     return (cumsum((x - peak).exp(), dim)).log() + peak
 
@@ -255,6 +256,8 @@ def bincount(x, weights=None, minlength=0):
 
 def histc(x, bins=100, min=0, max=0):
     """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
+    if bins < 1 or min > max:
+        raise RuntimeError(f"histc(): bins must be positive and min at most max (bins={bins}, min={min}, max={max})")
     array = x.data
     low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
     low, high = (low - 1, high + 1) if low == high else (low, high)
