@@ -85,7 +85,7 @@ def check(name: str, found: Any, exact: np.ndarray, bound: float) -> float:
 
 
 def measure(
-    name: str,
+    case: str,
     calls: dict[str, Call | None],
     exact: Any,
     effort: Effort,
@@ -100,20 +100,18 @@ def measure(
     operations, traffic : float
         Floating-point operations and bytes of one call, where they are what bounds it.
     """
-    candidates = {rival: call for rival, call in calls.items() if call is not None}
-    errors = {rival: check(f"{name} by {rival}", call(), exact, bound) for rival, call in candidates.items()}
+    candidates = {name: call for name, call in calls.items() if call is not None}
+    errors = {name: check(f"{case} by {name}", call(), exact, bound) for name, call in candidates.items()}
     figures = {"error": errors[OURS]}
     timings = compare(candidates, 0.4 * effort.seconds)
     limit = limits(get_num_threads())
-    for rival, timing in timings.items():
-        if rival not in (OURS, "torch"):
-            continue
-        if operations:
-            figures[f"GFLOP/s {rival}"] = operations / timing.median / 1e9
-            figures[f"of peak {rival}"] = operations / timing.median / limit.flops
-        if traffic:
-            figures[f"of bandwidth {rival}"] = traffic / timing.median / limit.bandwidth
-    return Row(name, timings, figures)
+    for name in (OURS, "torch"):
+        if name in timings and operations:
+            figures[f"GFLOP/s {name}"] = operations / timings[name].median / 1e9
+            figures[f"of peak {name}"] = operations / timings[name].median / limit.flops
+        if name in timings and traffic:
+            figures[f"of bandwidth {name}"] = traffic / timings[name].median / limit.bandwidth
+    return Row(case, timings, figures)
 
 
 def _convolutions(torch: Any, effort: Effort) -> list[Row]:
@@ -274,7 +272,7 @@ def _adam(torch: Any, effort: Effort) -> list[Row]:
 def _torch_pointwise(torch: Any, x, g, w, b, logits, target) -> dict[str, Call]:
     F, aten = torch.nn.functional, torch.ops.aten
     x, g, w, b, logits, target = (torch.from_numpy(a) for a in (x, g, w, b, logits, target))
-    out, mean, rstd = torch.native_batch_norm(x, w, b, None, None, True, 0.1, 1e-5)
+    _, mean, rstd = torch.native_batch_norm(x, w, b, None, None, True, 0.1, 1e-5)
     relu_out = torch.relu(x)
     logp = torch.log_softmax(logits, 1)
     share, total = torch.tensor(1.0), torch.tensor(4096.0)
@@ -302,7 +300,8 @@ def _products(torch: Any, effort: Effort) -> list[Row]:
         a, b = rng.standard_normal((M, K)).astype(np.float32), rng.standard_normal((N, K)).astype(np.float32)
         calls: dict[str, Call | None] = {OURS: lambda a=a, b=b: gemm.matmul(a, b.T)}
         if torch:
-            calls["torch"] = lambda a=torch.from_numpy(a), b=torch.from_numpy(b): a @ b.T
+            ta, tb = torch.from_numpy(a), torch.from_numpy(b)
+            calls["torch"] = lambda a=ta, b=tb: a @ b.T
         value = a.astype(np.float64) @ b.T.astype(np.float64)
         rows.append(measure(f"GEMM {M}x{K}x{N}", calls, value, effort, 2 * M * K * N))
     return rows

@@ -35,8 +35,11 @@ def main() -> None:
         trained(0, batch_size, kind)  # compiles
         accuracies, seconds = zip(*(trained(seed, batch_size, kind) for seed in SEEDS))
         spread = f"{min(accuracies):.2%} .. {max(accuracies):.2%}"
-        print(f"| {name}, rate {RATE} | {statistics.mean(accuracies):.2%} | {spread} "
-              f"| {statistics.median(seconds):.1f} |", flush=True)
+        print(
+            f"| {name}, rate {RATE} | {statistics.mean(accuracies):.2%} | {spread} "
+            f"| {statistics.median(seconds):.1f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 from autograd_nn.kernels.compile import get_num_threads
 
@@ -19,6 +21,7 @@ from .measure import Effort, Timing
 from .report import OURS, Row, Table
 from .rivals import rival
 
+ROOT = pathlib.Path(__file__).parent.parent
 PROBE = """
 import json, resource, sys, time
 start = time.perf_counter()
@@ -71,14 +74,20 @@ def probe(name: str, cache: str | None = None) -> tuple[float, float, float]:
     environment = dict(os.environ)
     if cache:
         environment["NUMBA_CACHE_DIR"] = cache
-    root = str(pathlib.Path(__file__).parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     done = subprocess.run([sys.executable, "-c", PROBES[name].replace("{threads}", str(get_num_threads()))],
                           capture_output=True, text=True, env=environment, check=False)  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"the probe of {name} failed:\n{done.stderr}")
     imported, first, peak = json.loads(done.stdout.splitlines()[-1])
     return imported, first, peak
+
+
+def required(requirement: str, seen: set[str]) -> float:
+    """Return the size of what a requirement asks for, unless it belongs to an extra."""
+    specification, _, marker = requirement.partition(";")
+    name = re.match(r"[\w.-]+", specification.strip())
+    return installed_size(name.group(), seen) if name and "extra" not in marker else 0.0
 
 
 def installed_size(package: str, seen: set[str] | None = None) -> float:
@@ -88,22 +97,18 @@ def installed_size(package: str, seen: set[str] | None = None) -> float:
     if name in seen:
         return 0.0
     seen.add(name)
-    try:
-        distribution = importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError:
-        return 0.0
-    paths = {pathlib.Path(str(file.locate())) for file in distribution.files or ()}
-    total = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
-    if name == "autograd-nn":
-        own = pathlib.Path(__file__).parent.parent / "autograd_nn"
-        total = sum(p.stat().st_size for p in own.rglob("*") if p.is_file() and "__pycache__" not in p.parts) / 1e6
-    for requirement in distribution.requires or ():
-        spec, _, marker = requirement.partition(";")
-        if "extra ==" in marker:
-            continue
-        end = next((i for i, char in enumerate(spec) if not (char.isalnum() or char in "-_.")), len(spec))
-        total += installed_size(spec[:end].strip(), seen)
-    return total
+    if package == OURS:
+        files = [path for path in (ROOT / OURS).rglob("*") if "__pycache__" not in path.parts]
+        requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    else:
+        try:
+            distribution = importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
+            return 0.0
+        files = [pathlib.Path(str(file.locate())) for file in distribution.files or ()]
+        requirements = distribution.requires or []
+    own = sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+    return own + sum(required(requirement, seen) for requirement in requirements)
 
 
 def run(effort: Effort) -> list[Table]:
@@ -120,8 +125,8 @@ def run(effort: Effort) -> list[Table]:
         imports[name], warm[name], memory[name] = (Timing([run[i] for run in again], first[i]) for i in range(3))
     sizes = {name: Timing([installed_size(name)], 0.0) for name in names}
     if "keras" in sizes and "torch" in sizes:
-        both = installed_size("keras") + installed_size("torch")
-        sizes["keras"] = Timing([both], 0.0)
+        counted: set[str] = set()
+        sizes["keras"] = Timing([installed_size("keras", counted) + installed_size("torch", counted)], 0.0)
     rows = [
         Row("import", imports),
         Row("first step, kernel cache empty", cold),

@@ -92,7 +92,7 @@ def run(effort: Effort) -> list[Table]:
     seconds = SECONDS * effort.seconds
     names: tuple[str, ...] = ("keras", "numpy")
     can_compile = effort.level == 2 and rival("torch", absent) is not None and compiles(absent)
-    sizes = [(case, effort.choose(case.batch, case.batch, 2)) for case in CASES]
+    sizes = [(case, effort.choose(case.batch, case.batch, 2)) for case in effort.choose(CASES, CASES, (CONVNET,))]
     sizes.insert(1, (CONVNET, 1))
     rows = []
     for case, count in sizes:

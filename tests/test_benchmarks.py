@@ -1,0 +1,230 @@
+"""The benchmarks run, find wrong results and compare runs; nothing here depends on how fast anything is."""
+
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("threadpoolctl")
+pytest.importorskip("matplotlib")
+
+from benchmarks import control, exact, history, kernels, notebook, overhead, pictures, readme, rivals, scaling, start
+from benchmarks import steps as steps_subject
+from benchmarks.__main__ import SUBJECTS, main
+from benchmarks.limits import limits
+from benchmarks.measure import FULL, TINY, Timing, compare, readable
+from benchmarks.report import OURS, Row, Table, as_run, describe, load, machine, save
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Hide every rival."""
+    monkeypatch.setattr(rivals, "hidden", set(rivals.MODULES))
+
+
+def test_timing_gives_median_quartiles_and_ratio():
+    a, b = Timing([1.0, 2.0, 3.0, 4.0, 5.0], 9.0), Timing([2.0, 4.0, 6.0, 8.0, 50.0], 9.0)
+    assert a.median == 3.0
+    assert a.quartiles == (2.0, 4.0)
+    assert a.ratio(b) == 2.0
+    assert a.scaled(0.5).samples == [0.5, 1.0, 1.5, 2.0, 2.5]
+    assert Timing([7.0], 0.0).quartiles == (7.0, 7.0)
+
+
+def test_compare_lets_candidates_take_turns():
+    calls = []
+    timings = compare(
+        {"a": lambda: calls.append("a"), "b": lambda: (calls.append("b"), time.sleep(0.003))}, 0.0, rounds=4
+    )
+    assert [len(timing.samples) for timing in timings.values()] == [4, 4]
+    assert calls[-1] == "b"
+    changes = sum(left != right for left, right in zip(calls, calls[1:]))
+    assert changes == 1 + 2 * 4  # the calls before the rounds, then a and b in turn
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(2.5, "s", "2.50 s"), (0.0123, "s", "12.3 ms"), (4.567e-6, "s", "4.57 us"), (1234.0, "MB", "1234 MB")],
+)
+def test_readable(value, unit, text):
+    assert readable(value, unit) == text
+
+
+def test_effort_chooses_by_level():
+    assert FULL.choose("full", "quick", "tiny") == "full"
+    assert TINY.choose("full", "quick", "tiny") == "tiny"
+
+
+def test_limits_are_positive():
+    found = limits(1, rounds=1)
+    assert found.flops > 1e8
+    assert found.bandwidth > 1e8
+
+
+def test_check_finds_wrong_values_shapes_and_nan():
+    right = np.arange(6.0).reshape(2, 3)
+    assert kernels.check("x", right.astype(np.float32), right, 1e-6) == 0
+    for wrong in (right + 0.01, right.T, np.full_like(right, np.nan)):
+        with pytest.raises(ArithmeticError, match="x"):
+            kernels.check("x", wrong, right, 1e-4)
+
+
+def test_a_wrong_rival_is_found_before_it_is_timed():
+    calls = {OURS: lambda: np.ones(3), "rival": lambda: np.zeros(3)}
+    with pytest.raises(ArithmeticError, match="by rival"):
+        kernels.measure("case", calls, np.ones(3), TINY)
+
+
+def test_a_wrong_step_is_found():
+    class Trainer:
+        def __init__(self, loss, gradient):
+            self.loss, self.gradient = loss, gradient
+
+        def evaluate(self):
+            return self.loss
+
+        def gradients(self):
+            return [np.full(3, self.gradient)]
+
+    assert steps_subject.check({OURS: Trainer(2.0, 1.0)}, Trainer(2.0, 1.0))["error of loss"] == 0
+    for loss, gradient in ((2.01, 1.0), (math.nan, 1.0), (2.0, 1.1)):
+        with pytest.raises(ArithmeticError):
+            steps_subject.check({OURS: Trainer(loss, gradient)}, Trainer(2.0, 1.0))
+
+
+def test_reference_convolutions_are_adjoint():
+    rng = np.random.default_rng(0)
+    for stride, pad, groups in ((1, 0, 1), (2, 1, 1), (1, 1, 2)):
+        x, w = rng.standard_normal((2, 4, 7, 7)), rng.standard_normal((6, 4 // groups, 3, 3))
+        out = exact.convolution(x, w, np.zeros(6), stride, pad, groups)
+        g = rng.standard_normal(out.shape)
+        expected = (out * g).sum()
+        assert np.isclose((x * exact.convolution_input(g, w, 7, stride, pad, groups)).sum(), expected)
+        assert np.isclose((w * exact.convolution_weight(g, x, 3, stride, pad, groups)).sum(), expected)
+
+
+def test_reference_convolution_equals_loops():
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((1, 2, 6, 6)), rng.standard_normal((3, 2, 3, 3)), rng.standard_normal(3)
+    found = exact.convolution(x, w, b, 1, 0, 1)[0]
+    assert np.allclose(found, notebook.convolve_loops(x[0], w, b), rtol=1e-5, atol=1e-5)
+
+
+def _run(median, spread=0.01, rival=1.0):
+    def timing(value):
+        return Timing([value * (1 - spread), value, value * (1 + spread)], value)
+
+    rows = [Row("case, batch 4", {OURS: timing(median), "torch": timing(rival)}, {"error": 1e-7})]
+    return as_run(
+        {"steps": [Table("Training steps", "note", rows, ["keras (pip install ...)"], ["a remark"])]}, machine()
+    )
+
+
+def test_json_round_trip(tmp_path):
+    run = _run(1.0)
+    save(tmp_path / "run.json", run)
+    assert load(tmp_path / "run.json") == json.loads(json.dumps(run))
+    row = run["subjects"]["steps"][0]["rows"][0]
+    assert row["ratios"]["torch"] == pytest.approx(1.0)
+    assert set(run["machine"]) >= {"processor", "threads", "versions", "commit", "limits", "date"}
+
+
+def test_table_prints_times_ratios_absent_rivals_and_remarks():
+    timings = {OURS: Timing([2e-3] * 3, 1.0), "torch": Timing([1e-3] * 3, 1.0)}
+    text = "\n".join(Table("T", "N", [Row("c", timings)], ["keras (pip ...)"], ["remark"]).lines())
+    assert "2.00 ms (2.00 ms .. 2.00 ms)" in text
+    assert "| 0.50" in text
+    assert "absent: keras (pip ...)" in text
+    assert "remark" in text
+
+
+def test_machine_is_described():
+    text = "\n".join(describe(machine()))
+    assert "GFLOP/s" in text
+    assert "threads: autograd_nn" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rival", "verdict"),
+    [
+        (1.0, 1.5, 1.0, "slower"),
+        (1.5, 1.0, 1.0, "faster"),
+        (1.0, 1.005, 1.0, "same"),
+        (1.0, 1.5, 1.5, "slower machine"),
+    ],
+)
+def test_compare_runs(before, after, rival, verdict):
+    (change,) = history.changes(_run(before), _run(after, rival=rival))
+    assert change.verdict == verdict
+    assert change.ratio == pytest.approx(after / before)
+
+
+def test_compare_runs_takes_wide_spread_for_noise():
+    (change,) = history.changes(_run(1.0, spread=0.5), _run(1.2, spread=0.5))
+    assert change.verdict == "same"
+
+
+def test_compare_command_flags_a_slowdown(tmp_path, capsys):
+    for name, median in (("a", 1.0), ("b", 1.5)):
+        save(tmp_path / f"{name}.json", _run(median))
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 1
+    assert "slower" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 0
+
+
+def test_readme_table_is_written_between_the_markers(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"above\n{readme.BEGIN}\nold\n{readme.END}\nbelow\n")
+    save(tmp_path / "run.json", _run(1.0, rival=0.5))
+    assert main(["readme", str(tmp_path / "run.json"), "--readme", str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("above\n")
+    assert text.endswith("\nbelow\n")
+    assert "old" not in text
+    assert "500 ms (0.50)" in text
+    with pytest.raises(ValueError, match="markers"):
+        readme.insert("no markers", "x")
+
+
+def test_unknown_subject_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["speed"])
+    assert "no subject speed" in capsys.readouterr().err
+
+
+def test_every_subject_is_registered():
+    modules = (kernels, steps_subject, control, notebook, overhead, start, scaling)
+    assert list(SUBJECTS.values()) == [module.run for module in modules]
+
+
+@pytest.mark.parametrize("name", list(SUBJECTS))
+def test_subject_runs_without_rivals(name, alone, tmp_path):
+    tables = SUBJECTS[name](TINY)
+    assert tables
+    for table in tables:
+        assert table.lines()
+        assert all(OURS in row.timings or "per image" in row.timings for row in table.rows)
+    if name in ("kernels", "steps", "overhead", "scaling"):
+        assert any("torch" in note for table in tables for note in table.absent)
+    pictures.draw(as_run({name: tables}, machine()), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["kernels", "steps", "overhead"])
+def test_subject_runs_with_rivals(name, tmp_path):
+    pytest.importorskip("torch")
+    tables = SUBJECTS[name](TINY)
+    assert any("torch" in row.timings for table in tables for row in table.rows)
+    pictures.draw(as_run({name: tables}, machine()), tmp_path)
+    assert name == "overhead" or list(tmp_path.glob("*.png"))
+
+
+def test_control_agrees_with_keras():
+    pytest.importorskip("torch")
+    pytest.importorskip("keras")
+    (table,) = control.run(TINY)
+    assert len(table.rows) == 2
+    for row in table.rows:
+        assert row.figures["losses apart, 3 steps"] < 1e-4
+        assert row.figures["weights apart"] < 1e-4 * row.figures["weights moved"] + 1e-7
