@@ -231,8 +231,8 @@ TABLE = [
     (lambda: tensor({}), TypeError, "tensor", "cannot hold elements of type object; expects numbers or booleans"),
     (lambda: a.item(), RuntimeError, "item", "shape=(2, 3)"),
     (lambda: ag.prelu(a, z(4)), RuntimeError, "prelu", "weight.shape=(4,), x.shape=(2, 3)"),
-    (lambda: F.conv1d(z(1, 2, 5), z(1, 3, 2)), RuntimeError, "conv2d",
-     "Given groups=1, weight of size (1, 3, 1, 2), expected input (1, 2, 1, 5) to have 3 channels, but got"),
+    (lambda: F.conv1d(z(1, 2, 5), z(1, 3, 2)), RuntimeError, "conv1d",
+     "weight of size (1, 3, 2), expected input (1, 2, 5) to have 3 channels"),
     (lambda: F.conv2d(z(1, 2, 5, 5), z(1, 3, 2, 2)), RuntimeError, "conv2d",
      "Given groups=1, weight of size (1, 3, 2, 2), expected input (1, 2, 5, 5) to have 3 channels, but got"),
     (lambda: F.conv2d(a, z(1, 1, 2, 2)), RuntimeError, "conv2d", "x.shape=(2, 3), weight.shape=(1, 1, 2, 2)"),
@@ -389,11 +389,16 @@ TABLE = [
     (lambda: F.softsign("x"), TypeError, "abs", "expects tensors, arrays or numbers, got str"),
     (lambda: F.hardshrink("x"), TypeError, "beyond", "expects tensors, arrays or numbers, got str"),
     (lambda: F.tanhshrink("x"), TypeError, "tanh", "expects tensors, arrays or numbers, got str"),
+    (lambda: ag.rand(-1), RuntimeError, "rand", "size=(-1,)"),
+    (lambda: ag.randn(2, -1), RuntimeError, "randn", "size=(2, -1)"),
+    (lambda: ag.logspace(0, 1, -1), RuntimeError, "logspace", "steps=-1"),
+    (lambda: ag.unique(a, dim=3), IndexError, "unique", "dim=3"),
+    (lambda: nn.Linear(-1, 2), ValueError, "Parameter", "shape=(2, -1)"),
     (lambda: nn.Linear(3, 2)(z(2, 4)), RuntimeError, "linear", "x.shape=(2, 4), weight.shape=(2, 3)"),
     (lambda: nn.Bilinear(2, 3, 4)(z(5, 2), z(5, 4)), RuntimeError, "bilinear",
      "input1.shape=(5, 2), input2.shape=(5, 4), weight.shape=(4, 2, 3)"),
-    (lambda: nn.Conv1d(3, 2, 2)(z(1, 4, 5)), RuntimeError, "conv2d",
-     "Given groups=1, weight of size (2, 3, 1, 2), expected input (1, 4, 1, 5) to have 3 channels, but got"),
+    (lambda: nn.Conv1d(3, 2, 2)(z(1, 4, 5)), RuntimeError, "conv1d",
+     "Given groups=1, weight of size (2, 3, 2), expected input (1, 4, 5) to have 3 channels, but got"),
     (lambda: nn.Conv2d(3, 2, 2)(z(1, 4, 5, 5)), RuntimeError, "conv2d",
      "Given groups=1, weight of size (2, 3, 2, 2), expected input (1, 4, 5, 5) to have 3 channels, but got"),
     (lambda: nn.Conv2d(3, 2, 2)(z(5, 5)), RuntimeError, "conv2d", "x.shape=(5, 5), weight.shape=(2, 3, 2, 2)"),
@@ -621,8 +626,8 @@ WITHOUT_A_WRONG_SHAPE = {
     "layers": "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "ops": "absolute celu clip clone concatenate diag_embed elementwise empty_like full_like get_num_threads grad "
-    "initial_seed is_grad_enabled is_tensor load logspace manual_seed meshgrid nan_to_num negative nonzero ones_like "
-    "primitive rand rand_like randint_like randn randn_like selu threshold tril_indices triu_indices unique zeros_like",
+    "initial_seed is_grad_enabled is_tensor load manual_seed meshgrid nan_to_num negative nonzero ones_like "
+    "primitive rand_like randint_like randn_like selu threshold tril_indices triu_indices zeros_like",
 }
 
 

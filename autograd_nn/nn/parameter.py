@@ -37,5 +37,7 @@ class Parameter(Tensor):
 
 def empty_parameter(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Parameter:
     """Return a parameter of `shape` (float32 unless `dtype` says otherwise) whose elements are still to be set."""
+    if min(shape) < 0:
+        raise ValueError(f"Parameter: sizes must not be negative (shape={shape})")
     data = np.zeros(shape, DEFAULT_DTYPE if dtype is None else dtype)
     return Parameter(Tensor(data).to(device=device))

@@ -108,13 +108,13 @@ def _margins(padding, kernel, stride, dilation):
     return (top, top), (left, left)
 
 
-def _check_channels(x, weight, groups):
+def _check_channels(x, weight, groups, operation="conv2d"):
     if groups < 1 or weight.shape[0] % groups:
-        raise RuntimeError(f"conv2d(): groups must divide the output channels (groups={groups}, "
+        raise RuntimeError(f"{operation}(): groups must divide the output channels (groups={groups}, "
                            f"weight.shape={weight.shape})")
     if x.shape[1] != weight.shape[1] * groups:
         raise RuntimeError(
-            f"conv2d(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
+            f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
             f"{weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
         )
 
@@ -238,6 +238,8 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         ``OL = floor((L + 2 p - d (k - 1) - 1) / s) + 1``
     """
     _check_sequences(x, weight, "conv1d")
+    if x.ndim == 3:
+        _check_channels(x, weight, groups, "conv1d")
     padding = padding if isinstance(padding, str) else _row(padding, "padding", "conv1d")
     stride, dilation = _row(stride, "stride", "conv1d", 1), _row(dilation, "dilation", "conv1d", 1)
     return _as_sequences(conv2d(_as_images(x), _as_images(weight), bias, stride, padding, dilation, groups))

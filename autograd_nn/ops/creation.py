@@ -99,6 +99,8 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
     """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included."""
+    if steps < 0:
+        raise RuntimeError(f"logspace(): steps must not be negative (steps={steps})")
     values = np.logspace(float(start), float(end), steps, base=base)
     return _made(values.astype(dtype or DEFAULT_DTYPE), device, requires_grad, "logspace")
 

@@ -125,20 +125,23 @@ def _drawn(array, device, requires_grad):
     return _made(array, device, requires_grad, "random")
 
 
-def _shape(size):
-    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
+def _shape(size, operation):
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{operation}(): sizes must not be negative (size={shape})")
+    return shape
 
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Return a tensor of uniform numbers in [0, 1), float32 by default."""
     dtype = np.dtype(dtype or DEFAULT_DTYPE).type
-    return _drawn((generator or default_generator).random(_shape(size), dtype), device, requires_grad)
+    return _drawn((generator or default_generator).random(_shape(size, "rand"), dtype), device, requires_grad)
 
 
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default."""
     dtype = np.dtype(dtype or DEFAULT_DTYPE).type
-    return _drawn((generator or default_generator).normal(_shape(size), dtype), device, requires_grad)
+    return _drawn((generator or default_generator).normal(_shape(size, "randn"), dtype), device, requires_grad)
 
 
 def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):

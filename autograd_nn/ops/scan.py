@@ -238,6 +238,7 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     Tensor, or a tuple
         With `return_inverse` the index of each element among them, with `return_counts` how often each occurs.
     """
+    dim = None if dim is None else normalized_dim(dim, x.ndim, "unique")
     values, inverse, counts = np.unique(x.data, return_inverse=True, return_counts=True, axis=dim)
     shape = x.shape if dim is None else (x.shape[dim],)
     results = [wrap(values)]
