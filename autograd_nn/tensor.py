@@ -973,9 +973,9 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """Return `data` as a tensor: itself if it is one, sharing memory if it is an array, else copied."""
+    """Return `data` as a tensor: itself if it is one, sharing memory if it is a native array, else copied."""
     if not isinstance(data, Tensor):
-        data = from_numpy(data) if isinstance(data, np.ndarray) else Tensor(data)
+        data = from_numpy(data) if isinstance(data, np.ndarray) and data.dtype.isnative else Tensor(data)
     return data if dtype is None else shapes.to_dtype(data, dtype)
 
 

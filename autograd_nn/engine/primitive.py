@@ -347,7 +347,10 @@ def _named(error: Exception, primitive: Primitive, arrays: list[Any]) -> Excepti
 def _as_array(x: Any, name: str) -> Any:
     """Return an input that is not a variable as an array; None stands for an absent optional input."""
     if isinstance(x, np.ndarray | np.generic):
-        return np.asarray(x)
+        array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}(): expects elements that are numbers or booleans (dtype={array.dtype})")
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if x is None:
         return None
     if isinstance(x, list | tuple):

@@ -48,7 +48,9 @@ def _cast_discrete(x, *, dtype):
 
 def to_dtype(x, dtype):
     """Return `x` in another dtype (`x` itself where it has it already)."""
-    dtype = np.dtype(dtype)
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype.kind not in "fiub":
+        raise TypeError(f"to(): tensors hold numbers or booleans (dtype={dtype})")
     if x.dtype == dtype:
         return x
     return cast(x, dtype=dtype) if dtype.kind == "f" and x.dtype.kind == "f" else _cast_discrete(x, dtype=dtype)

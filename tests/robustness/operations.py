@@ -98,6 +98,7 @@ LEFT_OUT = {
     "empty",
     "empty_like",
     "from_dlpack",
+    "from_numpy",
     "grad",
     "elementwise",
     "is_grad_enabled",
@@ -192,13 +193,19 @@ def drawn_value(chance, shape, arrays):
 
 
 def tensors(value, plain):
-    """Return arguments with arrays made tensors, of contiguous native copies where `plain` says so."""
+    """Return arguments with arrays made tensors, of contiguous native copies where `plain` says so.
+
+    Arrays that cannot be written stay arrays, which operations take as well.
+    """
     if isinstance(value, list):
         return [tensors(item, plain) for item in value]
     if not isinstance(value, np.ndarray):
         return value
+    stays = not value.flags.writeable
     if plain:
         value = np.array(value, value.dtype.newbyteorder("="), order="C")
+    if stays:
+        return value
     x = ag.Tensor(value)
     return x.requires_grad_() if x.dtype.kind == "f" else x
 
