@@ -34,20 +34,20 @@ BETAS, EPSILON = (0.9, 0.999), 1e-7
 
 MATCHED = (
     "What had to be matched for the two to walk the same path:",
-    "- initial weights: Keras draws glorot-uniform with zero biases, PyTorch's rule (ours) is uniform in 1/sqrt(fan_in); "
-    "ours are copied into Keras, transposed to (kH, kW, Cin, Cout) and (inputs, outputs);",
-    "- layout: Keras is left in its default, channels last, so it flattens features as (H, W, C) and the rows of its Dense "
-    "weight after the convolution are permuted;",
+    "- initial weights: Keras draws glorot-uniform with zero biases, PyTorch's rule (ours) is uniform in",
+    "  1/sqrt(fan_in); ours are copied into Keras, transposed to (kH, kW, Cin, Cout) and (inputs, outputs);",
+    "- layout: Keras is left in its default, channels last, so it flattens features as (H, W, C) and the rows",
+    "  of its Dense weight after the convolution are permuted;",
     "- Adam's epsilon: Keras adds 1e-7 to sqrt(v) before the bias correction (Kingma and Ba's 'epsilon hat'),",
     "  PyTorch and we add 1e-8 after it; eps = 1e-7 / sqrt(1 - beta2**t) at step t makes ours the same formula;",
     "- Adam's bias correction: Keras computes 1 - beta2**t in float32, up to 5e-5 off; our lr is scaled to that",
     "  (without it the loss curves of the MLP part by 1e-2 within 50 steps, with it by less than 1e-6);",
     "- the loss: SparseCategoricalCrossentropy needs from_logits=True, the nets end in logits;",
-    "- the reported loss: train_on_batch returns the running mean since the last reset_metrics(), not the batch's loss;",
+    "- the reported loss: train_on_batch returns the running mean since the last reset_metrics(), not the batch's;",
     "- the metric: 'accuracy' by name picks its function from the shapes; SparseCategoricalAccuracy is named here;",
     "- order: shuffle=False, both read the same permutation; the last batch is a whole one;",
-    "- not needed here, as these nets have no batch norm: momentum 0.99 of the old value and epsilon 1e-3 there, 0.1 of the "
-    "new value and 1e-5 here.",
+    "- not needed here, as these nets have no batch norm: momentum 0.99 of the old value and epsilon 1e-3 there,",
+    "  0.1 of the new value and 1e-5 here.",
 )
 
 
@@ -244,8 +244,8 @@ def run(effort: Effort) -> list[Table]:
     absent: list[str] = []
     keras: Any = rival("keras", absent)
     note = (
-        f"Batches of {BATCH} of the digits that come with the package; {get_num_threads()} threads. Losses: largest relative "
-        "difference of a step; weights: largest difference after the last step."
+        f"Batches of {BATCH} of the digits that come with the package; {get_num_threads()} threads. Losses: largest "
+        "relative difference of a step; weights: largest difference after the last step."
     )
     if keras is None:
         return [Table("Control: the same training in Keras", note, [], absent)]

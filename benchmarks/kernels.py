@@ -1,10 +1,10 @@
 """Kernels: convolution and its adjoints, pooling, norms, losses, optimizer updates and matrix products against PyTorch.
 
-Everything that a training step pays is counted: packing, weight transforms, fresh outputs. Results, those of PyTorch too,
-are compared with float64 before they are timed; the error is relative to the largest element. What bounds a kernel is
-measured too: its share of the processor's peak, or of the memory's bandwidth counting each array once. Winograd's method
-needs fewer operations than are counted, so its share of the peak can exceed 1, and data that stay in the cache can exceed
-the bandwidth of the memory.
+Everything that a training step pays is counted: packing, weight transforms, fresh outputs. Results, those of PyTorch
+too, are compared with float64 before they are timed; the error is relative to the largest element. What bounds a kernel
+is measured too: its share of the processor's peak, or of the memory's bandwidth counting each array once. Winograd's
+method needs fewer operations than are counted, so its share of the peak can exceed 1, and data that stay in the cache
+can exceed the bandwidth of the memory.
 """
 
 from __future__ import annotations

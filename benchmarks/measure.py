@@ -2,8 +2,8 @@
 
 The candidates of one comparison take turns, a sample each, until the time is up. A machine that slows down
 slows all of them; what is reported is the median over the rounds, and ratios are medians of the ratios within a
-round. Before each sample the threads of the candidate before are given time to fall asleep, because waiting OpenMP workers
-spin and would take a core from the next one, and one call that is not timed fetches the data into the caches.
+round. Before each sample the threads of the candidate before are given time to fall asleep, because waiting OpenMP
+workers spin and would take a core from the next one, and one call that is not timed fetches the data into the caches.
 """
 
 from __future__ import annotations

@@ -248,7 +248,7 @@ def training(effort: Effort) -> Table:
         rows.append(Row(name, {"per image": timing}, {}))
     _factors(rows)
     note = (
-        f"A step of SGD on the MNIST ConvNet, seconds per image; batch {len(x)} but for the loops in Python, which take one "
+        f"A step of SGD on the MNIST ConvNet, seconds per image; batch {len(x)} but for the loops of Python: one "
         "image. Its convolution has one input channel, so that Winograd's method has no part in it."
     )
     return Table("From the notebook's loops to here: the ConvNet", note, rows)
@@ -339,7 +339,7 @@ def convolution(effort: Effort) -> Table:
         rows.append(Row(name, {"per image": timing.scaled(1 / count)}, {}))
     _factors(rows)
     note = (
-        f"Forward, input gradient and weight gradient of {C} -> {O} channels, 3x3, on {S}x{S} images; seconds per image."
+        f"Forward, input gradient and weight gradient of {C} -> {O} channels, 3x3, on {S}x{S} images; seconds an image."
         + ("" if effort.level == 2 else " The loops in Python, tens of seconds an image, are left to the full run.")
     )
     return Table("From the notebook's loops to here: a larger convolution", note, rows)

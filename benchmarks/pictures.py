@@ -27,8 +27,18 @@ def caption(run: dict[str, Any]) -> str:
     """Return the line under each picture: machine, threads, versions, date."""
     machine = run["machine"]
     torch = machine["versions"].get("torch")
-    named = ", ".join(filter(None, [machine["processor"], f"{machine['threads'][OURS]} threads",
-                                    f"PyTorch {torch}" if torch else "", machine["date"][:10], machine["commit"]]))  # fmt: skip
+    named = ", ".join(
+        filter(
+            None,
+            [
+                machine["processor"],
+                f"{machine['threads'][OURS]} threads",
+                f"PyTorch {torch}" if torch else "",
+                machine["date"][:10],
+                machine["commit"],
+            ],
+        )
+    )
     return f"{named}; medians, bars: quartiles"
 
 
@@ -50,8 +60,15 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
         for row in table["rows"]:
             name, _, batch = row["case"].rpartition(", batch ")
             nets.setdefault(name, []).append((int(batch), row))
-        figure, axes = plt.subplots(2, len(nets), figsize=(1 + 4.2 * len(nets), 6.4), sharex="col", squeeze=False,
-                                    gridspec_kw={"height_ratios": (2, 1)}, layout="constrained")  # fmt: skip
+        figure, axes = plt.subplots(
+            2,
+            len(nets),
+            figsize=(1 + 4.2 * len(nets), 6.4),
+            sharex="col",
+            squeeze=False,
+            gridspec_kw={"height_ratios": (2, 1)},
+            layout="constrained",
+        )
         figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
         for column, (name, points) in enumerate(nets.items()):
             upper, lower = axes[:, column]
@@ -62,14 +79,26 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
                 medians = [row["times"][rival]["median"] for _, row in held]
                 low = [max(m - row["times"][rival]["quartiles"][0], 0) for m, (_, row) in zip(medians, held)]
                 high = [max(row["times"][rival]["quartiles"][1] - m, 0) for m, (_, row) in zip(medians, held)]
-                style = {"color": colour(rival), "marker": MARKERS.get(rival, "P"), "markersize": 5,
-                         "linewidth": 2.2 if rival == OURS else 1.3}  # fmt: skip
+                style = {
+                    "color": colour(rival),
+                    "marker": MARKERS.get(rival, "P"),
+                    "markersize": 5,
+                    "linewidth": 2.2 if rival == OURS else 1.3,
+                }
                 upper.errorbar(batches, medians, (low, high), label=rival, capsize=2, **style)
                 if rival != OURS:
                     lower.plot(batches, [row["ratios"][rival] for _, row in held], **style)
             lower.axhline(1, color=colour(OURS), linewidth=1.5)
-            lower.text(0.99, 1.04, "autograd_nn = 1", color=colour(OURS), fontsize=8, ha="right", va="bottom",
-                       transform=lower.get_yaxis_transform())  # fmt: skip
+            lower.text(
+                0.99,
+                1.04,
+                "autograd_nn = 1",
+                color=colour(OURS),
+                fontsize=8,
+                ha="right",
+                va="bottom",
+                transform=lower.get_yaxis_transform(),
+            )
             upper.set(title=name, xscale="log", yscale="log")
             lower.set(xlabel="images per batch", xscale="log", yscale="log")
             upper.yaxis.set_major_formatter(
@@ -95,8 +124,12 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
 
 def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
     """Draw rates against operations per byte under the measured limits."""
-    rows = [row for table in tables(run, "scaling", "Scaling") for row in table["rows"]
-            if "operations per byte" in row["figures"]]  # fmt: skip
+    rows = [
+        row
+        for table in tables(run, "scaling", "Scaling")
+        for row in table["rows"]
+        if "operations per byte" in row["figures"]
+    ]
     if not rows:
         return
     limits = run["machine"]["limits"]
@@ -111,28 +144,51 @@ def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
         right, peak * 1.05, f"peak of fused multiply-adds, {peak:.0f} GFLOP/s", ha="right", va="bottom", fontsize=8
     )
     if bend > left:
-        axis.annotate(f"memory, {bandwidth:.0f} GB/s", ((left * bend) ** 0.5, (left * bend) ** 0.5 * bandwidth),
-                      textcoords="offset points", xytext=(-6, 6), ha="right", fontsize=8)  # fmt: skip
-    kinds = (("3x3 convolution", "o", lambda case: case.endswith("3x3")), ("other convolution", "^", lambda case: "->" in case),
-             ("matrix product", "s", lambda case: case.startswith("matrix")))  # fmt: skip
+        axis.annotate(
+            f"memory, {bandwidth:.0f} GB/s",
+            ((left * bend) ** 0.5, (left * bend) ** 0.5 * bandwidth),
+            textcoords="offset points",
+            xytext=(-6, 6),
+            ha="right",
+            fontsize=8,
+        )
+    kinds = (
+        ("3x3 convolution", "o", lambda case: case.endswith("3x3")),
+        ("other convolution", "^", lambda case: "->" in case),
+        ("matrix product", "s", lambda case: case.startswith("matrix")),
+    )
     for rival in (OURS, "torch"):
         rest = list(rows)
         for label, marker, belongs in kinds:
             mine = [row for row in rest if belongs(row["case"]) and f"GFLOP/s {rival}" in row["figures"]]
             rest = [row for row in rest if not belongs(row["case"])]
             if mine:
-                axis.scatter([row["figures"]["operations per byte"] for row in mine],
-                             [row["figures"][f"GFLOP/s {rival}"] for row in mine], marker=marker, s=34, color=colour(rival),
-                             alpha=0.75, edgecolors="white", linewidths=0.5, label=f"{rival}: {label}")  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel="operations per byte of input, weight and output (of the direct method)",
-             ylabel="GFLOP/s (operations of the direct method)")  # fmt: skip
+                axis.scatter(
+                    [row["figures"]["operations per byte"] for row in mine],
+                    [row["figures"][f"GFLOP/s {rival}"] for row in mine],
+                    marker=marker,
+                    s=34,
+                    color=colour(rival),
+                    alpha=0.75,
+                    edgecolors="white",
+                    linewidths=0.5,
+                    label=f"{rival}: {label}",
+                )
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel="operations of the direct method per byte of input, weight and output",
+        ylabel="GFLOP/s (operations of the direct method)",
+    )
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.grid(True, which="major", color="0.9")
     axis.legend(fontsize=8, frameon=False, loc="lower right")
-    axis.set_title("Roofline: forward convolutions and products against the machine's limits\n"
-                   "above the roof: Winograd's method needs fewer operations than are counted, small arrays stay in the cache",
-                   fontsize=10)  # fmt: skip
+    axis.set_title(
+        "Roofline: forward convolutions and products against the machine's limits\n"
+        "above the roof: Winograd's method needs fewer operations than counted, small arrays stay in the cache",
+        fontsize=10,
+    )
     finish(figure, run, folder / "roofline.png")
 
 
@@ -156,8 +212,15 @@ def draw_ratios(run: dict[str, Any], folder: pathlib.Path) -> None:
             )
             axis.barh(places, [ratio - 1 for _, ratio in held], height, left=1, color=tint, label=rival)
             for place, (_, ratio) in zip(places, held):
-                axis.annotate(f"{ratio:.2f}", (ratio, place), textcoords="offset points", xytext=(3 if ratio >= 1 else -3, 0),
-                              ha="left" if ratio >= 1 else "right", va="center", fontsize=6)  # fmt: skip
+                axis.annotate(
+                    f"{ratio:.2f}",
+                    (ratio, place),
+                    textcoords="offset points",
+                    xytext=(3 if ratio >= 1 else -3, 0),
+                    ha="left" if ratio >= 1 else "right",
+                    va="center",
+                    fontsize=6,
+                )
         axis.axvline(1, color=colour(OURS), linewidth=2)
         for line in (0.5, 2, 4, 8):
             axis.axvline(line, color="0.85", linewidth=0.8, zorder=0)

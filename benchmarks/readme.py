@@ -35,9 +35,9 @@ def section(run: dict[str, Any], command: str) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     lines += [
         "",
-        f"{machine['processor']}, {machine['cores']} cores, {machine['date'][:10]}, commit {machine['commit']}; {named}. "
-        f"Measured by `{command}`, which prints much more: kernels against the processor's limits, the same nets step by "
-        "step in Keras, the cost of a call, the start, the scaling.",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date'][:10]}, commit {machine['commit']}; "
+        f"{named}. Measured by `{command}`, which prints much more: kernels against the processor's limits, the same "
+        "nets step by step in Keras, the cost of a call, the start, the scaling.",
     ]
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """Scaling: threads, image size, channels and batch of a convolution, and which limit of the machine each point meets.
 
-The roofline: a kernel that does I operations per byte of memory traffic can run at no more than min(peak, I * bandwidth).
-Bytes count input, weight and output once.
+The roofline: a kernel that does I operations per byte of memory traffic can run at no more than
+min(peak, I * bandwidth). Bytes count input, weight and output once.
 """
 
 from __future__ import annotations

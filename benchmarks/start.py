@@ -135,7 +135,7 @@ def run(effort: Effort) -> list[Table]:
         Row("installed size, all that it requires included", sizes, unit="MB"),
     ]
     note = (
-        "Each in a fresh process; ConvNet, batch 100, Adam. The cache is that of our compiled kernels; the others compile "
-        "nothing. Keras is counted with PyTorch, its backend here."
+        "Each in a fresh process; ConvNet, batch 100, Adam. The cache is that of our compiled kernels; the others "
+        "compile nothing. Keras is counted with PyTorch, its backend here."
     )
     return [Table("Start", note, rows, absent)]

@@ -1,5 +1,6 @@
 """The benchmarks run, find wrong results and compare runs; nothing here depends on how fast anything is."""
 
+import itertools
 import json
 import math
 import time
@@ -40,7 +41,7 @@ def test_compare_lets_candidates_take_turns():
     )
     assert [len(timing.samples) for timing in timings.values()] == [4, 4]
     assert calls[-1] == "b"
-    changes = sum(left != right for left, right in zip(calls, calls[1:]))
+    changes = sum(left != right for left, right in itertools.pairwise(calls))
     assert changes == 1 + 2 * 4  # the calls before the rounds, then a and b in turn
 
 
