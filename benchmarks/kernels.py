@@ -42,7 +42,7 @@ class Shape:
         settings = [f"{self.k}x{self.k}"]
         settings += [f"stride {self.stride}"] * (self.stride > 1) + [f"pad {self.pad}"] * (self.pad > 0)
         settings += ["depthwise"] * (self.groups > 1)
-        return f"{self.N}, {self.C}, {self.S}, {self.O}, {' '.join(settings)}"
+        return f"conv {self.N}x{self.C}x{self.S}x{self.S} -> {self.O}, {' '.join(settings)}"
 
     @property
     def out(self) -> int:
@@ -315,7 +315,7 @@ def run(effort: Effort) -> list[Table]:
     bound_by_memory = [row for family in (_pooling, _pointwise, _adam) for row in family(torch, effort)]
     return [
         Table("Kernels: convolutions and products",
-              "N, C_in, H = W, C_out, kernel. GFLOP/s count the direct method's operations; Winograd's method does "
+              "Convolutions: N x C x H x W -> filters, kernel. GFLOP/s count the direct method's operations; Winograd's method does "
               "fewer, so that its share of the measured peak can exceed 1.", products, absent),
         Table("Kernels: bound by memory", "Share of the measured bandwidth, each array counted once.",
               bound_by_memory, absent),

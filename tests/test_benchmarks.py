@@ -228,4 +228,4 @@ def test_control_agrees_with_keras():
     assert len(table.rows) == 2
     for row in table.rows:
         assert row.figures["losses apart, 3 steps"] < 1e-4
-        assert row.figures["weights apart"] < 1e-4 * row.figures["weights moved"] + 1e-7
+        assert row.figures["weights apart"] < 1e-3 * row.figures["weights moved"]
