@@ -1,6 +1,7 @@
 """Language model of characters: a small Transformer with causal mask, AdamW with warm-up, and sampling."""
 
 import math
+import tempfile
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ def generate(model, idx, count):
 
 
 def train(model, steps):
-    """Return the loss of every step."""
+    """Return the loss of every step, then of the last batch by the model that was saved and loaded."""
     data = torch.tensor([stoi[c] for c in text], dtype=torch.long)
     rng = np.random.default_rng(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -97,7 +98,15 @@ def train(model, steps):
         optimizer.step()
         scheduler.step()
         losses.append(loss.item())
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save({"model": model.state_dict(), "losses": losses}, f"{folder}/checkpoint.pt")
+        checkpoint = torch.load(f"{folder}/checkpoint.pt", map_location="cpu")
+    for p in model.parameters():
+        nn.init.zeros_(p)
+    model.load_state_dict(checkpoint["model"])
+    assert checkpoint["losses"] == losses
     model.eval()
+    losses.append(model(xb, yb)[1].item())
     written = generate(model, torch.zeros((1, 1), dtype=torch.long), 20)[0].tolist()
     assert len("".join([itos[i] for i in written])) == 21
     return losses
