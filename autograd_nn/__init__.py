@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from . import autograd, devices, mistakes, nn, optim
+from . import autograd, devices, mistakes, nn, optim, utils
 from .checkpoints import load, save
 from .devices import accelerator, cuda, device, mps
 from .engine import backward, elementwise, enable_grad, grad, is_grad_enabled, no_grad, primitive, set_grad_enabled
@@ -214,6 +214,8 @@ from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, is_tensor, tenso
 
 absolute, concat, concatenate, moveaxis, swapaxes = abs, cat, cat, movedim, transpose
 divide, multiply, subtract, negative = div, mul, sub, neg
+addcdiv, addcmul, allclose = Tensor.addcdiv, Tensor.addcmul, Tensor.allclose
+equal, numel = Tensor.equal, Tensor.numel
 inference_mode = no_grad
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
@@ -232,9 +234,12 @@ __all__ = [
     "acos",
     "acosh",
     "add",
+    "addcdiv",
+    "addcmul",
     "addmm",
     "addmv",
     "all",
+    "allclose",
     "amax",
     "amin",
     "any",
@@ -300,6 +305,7 @@ __all__ = [
     "empty_like",
     "enable_grad",
     "eq",
+    "equal",
     "erf",
     "exp",
     "expm1",
@@ -397,6 +403,7 @@ __all__ = [
     "nonzero",
     "norm",
     "normal",
+    "numel",
     "ones",
     "ones_like",
     "optim",
@@ -468,6 +475,7 @@ __all__ = [
     "unflatten",
     "unique",
     "unsqueeze",
+    "utils",
     "var",
     "var_mean",
     "where",

@@ -391,7 +391,11 @@ class Tensor(Variable):
 
     def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
         """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
-        return bool(np.allclose(self._data, other._data, rtol, atol, equal_nan))
+        try:
+            return bool(np.allclose(self._data, other._data, rtol, atol, equal_nan))
+        except ValueError:
+            raise RuntimeError(f"allclose(): shapes cannot be broadcast together (x.shape={self.shape}, "
+                               f"other.shape={other.shape})") from None
 
     mul, neg, pow, square, reciprocal = (
         elementwise.mul, elementwise.neg, elementwise.pow, elementwise.square, elementwise.reciprocal
@@ -566,7 +570,8 @@ class Tensor(Variable):
 
     # -------------------------------------------------------------------------------- dtype, device
 
-    def to(self, *targets: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False
+           ) -> Tensor:
         """Return the tensor in another dtype; devices are accepted as far as they are the CPU."""
         for target in targets:
             if isinstance(target, Tensor):

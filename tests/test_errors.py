@@ -389,6 +389,9 @@ TABLE = [
     (lambda: F.softsign("x"), TypeError, "abs", "expects tensors, arrays or numbers, got str"),
     (lambda: F.hardshrink("x"), TypeError, "beyond", "expects tensors, arrays or numbers, got str"),
     (lambda: F.tanhshrink("x"), TypeError, "tanh", "expects tensors, arrays or numbers, got str"),
+    (lambda: ag.addcmul(a, b, b), RuntimeError, "add", "x: float32 (2, 3), y: float32 (4, 5)"),
+    (lambda: ag.addcdiv(a, b, b), RuntimeError, "add", "x: float32 (2, 3), y: float32 (4, 5)"),
+    (lambda: ag.allclose(a, b), RuntimeError, "allclose", "x.shape=(2, 3), other.shape=(4, 5)"),
     (lambda: ag.rand(-1), RuntimeError, "rand", "size=(-1,)"),
     (lambda: ag.randn(2, -1), RuntimeError, "randn", "size=(2, -1)"),
     (lambda: ag.logspace(0, 1, -1), RuntimeError, "logspace", "steps=-1"),
@@ -625,8 +628,8 @@ WITHOUT_A_WRONG_SHAPE = {
     "softplus softshrink tanh threshold",
     "layers": "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
-    "ops": "absolute celu clip clone concatenate diag_embed elementwise empty_like full_like get_num_threads grad "
-    "initial_seed is_grad_enabled is_tensor load manual_seed meshgrid nan_to_num negative nonzero ones_like "
+    "ops": "absolute celu clip clone concatenate diag_embed elementwise empty_like equal full_like get_num_threads "
+    "grad initial_seed is_grad_enabled is_tensor load manual_seed meshgrid nan_to_num negative nonzero numel ones_like "
     "primitive rand_like randint_like randn_like selu threshold tril_indices triu_indices zeros_like",
 }
 
