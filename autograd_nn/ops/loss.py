@@ -92,7 +92,7 @@ def _class_indices(x, target, ignore_index, operation):
     target = target.reshape(-1).astype(np.int64, copy=False)
     classes = x.shape[1]
     ignored = 0 <= ignore_index < classes and bool((target == ignore_index).any())
-    if target.size and not ignored and target.min() >= 0 and target.max() < classes:
+    if target.size and not ignored and target.view(np.uint64).max() < classes:  # negatives are huge there
         return target, False
     keep = target != ignore_index
     wrong = keep & ((target < 0) | (target >= classes))
