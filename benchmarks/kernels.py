@@ -315,8 +315,8 @@ def run(effort: Effort) -> list[Table]:
     bound_by_memory = [row for family in (_pooling, _pointwise, _adam) for row in family(torch, effort)]
     return [
         Table("Kernels: convolutions and products",
-              "Convolutions: N x C x H x W -> filters, kernel. GFLOP/s count the direct method's operations; Winograd's method does "
-              "fewer, so that its share of the measured peak can exceed 1.", products, absent),
+              "Convolutions: N x C x H x W -> filters, kernel. GFLOP/s count the direct method's operations; "
+              "Winograd's method does fewer, so that its share of the measured peak can exceed 1.", products, absent),
         Table("Kernels: bound by memory", "Share of the measured bandwidth, each array counted once.",
               bound_by_memory, absent),
     ]  # fmt: skip

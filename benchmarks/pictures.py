@@ -39,7 +39,7 @@ def caption(run: dict[str, Any]) -> str:
             ],
         )
     )
-    return f"{named}; medians, bars: quartiles"
+    return f"{named}; medians"
 
 
 def finish(figure: Any, run: dict[str, Any], path: pathlib.Path) -> None:
@@ -106,7 +106,7 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
                 axis.xaxis.set_tick_params(which="minor", bottom=False)
                 axis.grid(True, which="major", color="0.9")
             upper.legend(fontsize=8, frameon=False)
-        axes[0, 0].set_ylabel("time of a training step")
+        axes[0, 0].set_ylabel("time of a training step (bars: quartiles)")
         axes[1, 0].set_ylabel("time / time of autograd_nn\n(above the line at 1: it is faster)")
         figure.suptitle("A training step against the batch", fontweight="bold")
         finish(figure, run, folder / "batches.png")

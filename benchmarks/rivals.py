@@ -11,8 +11,6 @@ import tempfile
 from types import ModuleType
 from typing import Any
 
-import threadpoolctl
-
 from autograd_nn.kernels.compile import get_num_threads, set_num_threads
 
 EXTRA = "bench"
@@ -56,7 +54,9 @@ def use_threads(count: int) -> None:
     torch: Any = rival("torch", [])
     if torch:
         torch.set_num_threads(count)
-    threadpoolctl.threadpool_limits(count)
+    pools: Any = rival("threadpoolctl", [])
+    if pools:
+        pools.threadpool_limits(count)
 
 
 def threads_in_use() -> dict[str, int]:
@@ -65,6 +65,7 @@ def threads_in_use() -> dict[str, int]:
     torch: Any = rival("torch", [])
     if torch:
         found["torch"] = torch.get_num_threads()
-    for pool in threadpoolctl.threadpool_info():
+    pools: Any = rival("threadpoolctl", [])
+    for pool in pools.threadpool_info() if pools else ():
         found[f"{pool['internal_api']} {pathlib.Path(pool['filepath']).name.split('.')[0]}"] = pool["num_threads"]
     return found

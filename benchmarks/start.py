@@ -121,7 +121,7 @@ def run(effort: Effort) -> list[Table]:
         with tempfile.TemporaryDirectory() as folder:
             first = probe(name, folder if effort.level else None)
             cold[name] = Timing([first[1]], first[1])
-            again = [probe(name, folder if effort.level else None) for _ in range(effort.choose(5, 2, 1))]
+            again = [probe(name, folder if effort.level else None) for _ in range(effort.choose(5, 1, 1))]
         imports[name], warm[name], memory[name] = (Timing([run[i] for run in again], first[i]) for i in range(3))
     sizes = {name: Timing([installed_size(name)], 0.0) for name in names}
     if "keras" in sizes and "torch" in sizes:

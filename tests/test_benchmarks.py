@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip("threadpoolctl")
 pytest.importorskip("matplotlib")
 
 from benchmarks import control, exact, history, kernels, notebook, overhead, pictures, readme, rivals, scaling, start
