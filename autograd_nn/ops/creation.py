@@ -16,7 +16,9 @@ def _made(array, device, requires_grad, operation):
     """Return a new array as a tensor, having checked that it is to be on the CPU."""
     if device is not None and not str(device).startswith("cpu"):
         raise RuntimeError(f"{operation}(): autograd_nn computes on the CPU only (device={str(device)!r})")
-    out = wrap(array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{operation}(): tensors hold numbers or booleans (dtype={array.dtype})")
+    out = wrap(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
     if requires_grad:
         out.requires_grad = True
     return out

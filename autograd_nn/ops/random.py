@@ -217,7 +217,7 @@ def bernoulli(input, p=None, *, generator=None):
             f"bernoulli(): probabilities must be from 0 to 1 (smallest {np.min(chance)}, largest {np.max(chance)})"
         )
     draws = (generator or default_generator).random(input.shape, np.float64)
-    return wrap((draws < chance).astype(input.dtype))
+    return _made((draws < chance).astype(input.dtype), None, False, "bernoulli")
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None):

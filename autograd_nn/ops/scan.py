@@ -239,7 +239,10 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
         With `return_inverse` the index of each element among them, with `return_counts` how often each occurs.
     """
     dim = None if dim is None else normalized_dim(dim, x.ndim, "unique")
-    values, inverse, counts = np.unique(x.data, return_inverse=True, return_counts=True, axis=dim)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"unique(): expects numbers or booleans (dtype={x.dtype})")
+    array = np.asarray(x.data, x.dtype.newbyteorder("="))
+    values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=dim)
     shape = x.shape if dim is None else (x.shape[dim],)
     results = [wrap(values)]
     results += [wrap(inverse.reshape(shape).astype(np.int64))] if return_inverse else []
@@ -262,4 +265,4 @@ def histc(x, bins=100, min=0, max=0):
     array = x.data
     low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
     low, high = (low - 1, high + 1) if low == high else (low, high)
-    return wrap(np.histogram(array, bins, (low, high))[0].astype(x.dtype))
+    return wrap(np.histogram(array, bins, (low, high))[0].astype(x.dtype.newbyteorder("=")))
