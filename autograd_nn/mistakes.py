@@ -41,7 +41,7 @@ class MissingGradient(MistakeWarning):
 
 
 class ForgottenZeroGrad(MistakeWarning):
-    """A backward pass added to gradients that an optimizer had used already."""
+    """An optimizer used gradients again, after a backward pass had added to them."""
 
 
 class EvaluationMode(MistakeWarning):
@@ -54,6 +54,7 @@ class UnexpectedFloat64(MistakeWarning):
 
 _told: set[type[MistakeWarning]] = set()
 _used: Callable[[], Any] = object  # a weak reference to a gradient that an optimizer used
+grown: Callable[[], Any] | None = None  # a weak reference to what became of it when a backward pass added to it
 
 
 def forget() -> None:
@@ -86,14 +87,23 @@ def note_used(gradients: Sequence[Any]) -> None:
     global _used
     if gradients:
         _used = weakref.ref(gradients[0])
-        graph.accumulating = check_accumulation
+        graph.accumulating = note_sum
 
 
-def check_accumulation(gradient: Any) -> None:
-    """Warn where a backward pass is about to add to a gradient that was used already and is not 0."""
-    if gradient is _used() and gradient.data.any():
-        warn_once(ForgottenZeroGrad, "backward(): adds to gradients that optimizer.step() has used already; call "
-                                     "optimizer.zero_grad() before each backward()", 5)
+def note_sum(gradient: Any, total: Any) -> None:
+    """Remember the sum where a backward pass added to a gradient that was used already and is not 0."""
+    global grown
+    if (gradient is _used() and gradient.data.any()) or (grown is not None and gradient is grown()):
+        grown = weakref.ref(total)
+
+
+def check_grown(gradients: Iterable[Any]) -> None:
+    """Warn where an optimizer is about to use such a sum."""
+    global grown
+    total, grown = grown() if grown is not None else None, None
+    if total is not None and any(gradient is total for gradient in gradients):
+        warn_once(ForgottenZeroGrad, "optimizer.step(): a backward pass added to gradients that had been used already; "
+                                     "call optimizer.zero_grad() before each backward()", 4)
 
 
 def check_first_step(model: Any, loss: Any) -> None:

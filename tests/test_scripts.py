@@ -49,7 +49,6 @@ def ours(name, folder):
 
 
 @scripts
-@pytest.mark.filterwarnings("ignore::autograd_nn.mistakes.ForgottenZeroGrad")  # dcgan: gradients that go unused
 def test_script_learns(name, tmp_path):
     script = ours(name, tmp_path)
     curve = script.train(script.build(), STEPS)
@@ -68,7 +67,6 @@ def largest_difference(script, original):
 
 
 @scripts
-@pytest.mark.filterwarnings("ignore::autograd_nn.mistakes.ForgottenZeroGrad")
 def test_loss_curve_is_that_of_pytorch(name, tmp_path):
     pytest.importorskip("torch")
     assert largest_difference(ours(name, tmp_path), loaded(FOLDER / f"{name}.py", f"{name}_there")) < 1e-4

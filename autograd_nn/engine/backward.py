@@ -165,9 +165,9 @@ def _checked_hook_result(g: Any, node: Node) -> Any:
 
 def _accumulate(node: Node, g: Any, owned: bool, create_graph: bool) -> None:
     if node.grad is not None:
+        before, node.grad = node.grad, node.grad + g
         if graph.accumulating is not None:
-            graph.accumulating(node.grad)
-        node.grad = node.grad + g
+            graph.accumulating(before, node.grad)
     elif create_graph:
         node.grad = g
     else:

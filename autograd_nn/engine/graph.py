@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-accumulating: Callable[[Any], None] | None = None  # is told of each gradient that a backward pass adds to
+accumulating: Callable[[Any, Any], None] | None = None  # is told of each gradient that is added to, and of the sum
 
 # ---------------------------------------------------------------------------------------------- nodes
 

@@ -166,6 +166,8 @@ class Optimizer:
                 loss = closure()
         if not self.stepped:
             self._check_gradients()
+        if mistakes.grown is not None:
+            mistakes.check_grown(p.node.grad for p in self._parameters() if p.node is not None)
         self.stepped = True
         states = self.state
         for group in self.param_groups:
