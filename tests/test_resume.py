@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autograd_nn import Generator, Tensor, manual_seed, nn, optim
+from autograd_nn.__main__ import main
 from autograd_nn.checkpoints import load_checkpoint, save_checkpoint
 from autograd_nn.data import DataLoader, TensorDataset
 from autograd_nn.resume import Checkpoint
@@ -172,3 +173,16 @@ def test_the_command_line_names_what_it_cannot_resume(tmp_path):
     for path, message in ((file, "is not a whole safetensors file"), (tmp_path / "absent", "No such file")):
         result = subprocess.run([sys.executable, "-m", "autograd_nn", "--resume", path], capture_output=True, text=True)
         assert result.returncode == 2 and message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_more_epochs_on_the_command_line(tmp_path, capsys):
+    settings = ["--limit", "300", "--seed", "4", "--model", "lenet"]
+    main([*settings, "--epochs", "2", "--save", str(tmp_path / "whole")])
+    main([*settings, "--epochs", "1", "--save", str(tmp_path / "part")])
+    main(["--resume", str(tmp_path / "part.checkpoint"), "--epochs", "2"])
+    assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert "lenet: " in capsys.readouterr().out
+    for file, message in (("part", "is not a checkpoint of a run"), ("part.checkpoint", "does not fit; nothing was")):
+        with pytest.raises(SystemExit):
+            main(["--resume", str(tmp_path / file), "--model", "mlp"])
+        assert message in capsys.readouterr().err
