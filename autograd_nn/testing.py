@@ -224,8 +224,8 @@ def _check(
         analytic = np.zeros(leaf.shape) if g is None else g.data
         if fast_mode:
             direction = np.asarray(source.standard_normal(leaf.shape))
-            numeric = _difference(leaf.data, direction, projected, eps)
-            _compare(np.asarray(np.vdot(analytic, direction)), np.asarray(numeric), atol, rtol, i, leaf.shape, True)
+            numeric = np.asarray(_difference(leaf.data, direction, projected, eps))
+            _compare(np.asarray(np.vdot(analytic, direction)), numeric, atol, rtol, i, leaf.shape, True)
         else:
             numeric = np.empty(leaf.shape)
             for position in np.ndindex(leaf.shape):
