@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import engine, interop
+from . import engine, interop, printing
 from .devices import device
 from .engine import DEFAULT_DTYPE, Call, Variable, is_grad_enabled, mark_changed, wrap
 from .ops import activation, creation, elementwise, linalg, norm, random, reduce, scan
@@ -130,17 +130,10 @@ class Tensor(Variable):
         return (self[i] for i in range(len(self._data)))
 
     def __repr__(self) -> str:
-        text = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=1000, precision=4)
-        parts = [text]
-        if self._data.dtype not in (DEFAULT_DTYPE, np.dtype(np.int64), np.dtype(bool)):
-            parts.append(f"dtype={self._data.dtype}")
-        if self._data.size == 0:
-            parts.append(f"shape={self.shape}")
-        if isinstance(self.node, Call):
-            parts.append(f"origin={self.node.primitive.name}")
-        elif self.node is not None:
-            parts.append("requires_grad=True")
-        return f"tensor({', '.join(parts)})"
+        return printing.tensor_text(self._data, self.node)
+
+    def _repr_html_(self) -> str:
+        return printing.tensor_html(type(self).__name__, self._data, self.node)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self._data.size == 1 else format(str(self), spec)

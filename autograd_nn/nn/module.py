@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .. import printing
 from ..engine import HookHandle, Variable, mark_changed
 from ..tensor import Tensor
 from .hooks import watch_gradients
@@ -519,6 +520,9 @@ class Module:
             return f"{self._get_name()}({extra})"
         lines += [f"({name}): {text}" for name, text in children]
         return f"{self._get_name()}(\n" + "".join(f"  {_indented(line)}\n" for line in lines) + ")"
+
+    def _repr_html_(self) -> str:
+        return printing.module_html(self)
 
     def _get_name(self) -> str:
         return type(self).__name__
