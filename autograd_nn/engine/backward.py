@@ -11,6 +11,9 @@ from . import graph
 from .graph import Call, Leaf, Node, Variable, check_unchanged, wrap
 from .primitive import _state
 
+_ndarray = np.ndarray
+_new = object.__new__
+
 
 def _order(roots: Iterable[Node]) -> list[Node]:
     """Return all nodes behind `roots` such that each comes before its parents (Kahn's algorithm)."""
@@ -52,7 +55,12 @@ def _parts(call: Call, g: Any, create_graph: bool, useful: set[Node] | None) -> 
     arguments: list[Any] = parents.copy()
     for i in plan.kept:
         array = inputs[i]
-        arguments[i] = wrap(array, parents[i] if create_graph else None) if type(array) is np.ndarray else array
+        if type(array) is _ndarray:
+            arguments[i] = x = _new(graph.result_type)  # `wrap`, without the call
+            x._data = array
+            x.node = parents[i] if create_graph else None
+        else:
+            arguments[i] = array
     out = None if call.output is None else wrap(call.output, call if create_graph else None)
     params = {**call.params, "residuals": call.residuals} if primitive.residuals else call.params
     if primitive.joint is not None:
@@ -62,9 +70,10 @@ def _parts(call: Call, g: Any, create_graph: bool, useful: set[Node] | None) -> 
     rules = plan.rules
     if useful is not None:
         rules = [(i, rule) for i, rule in rules if parents[i] in useful]
-    if params:
-        return [(i, rule(g, out, *arguments, **params)) for i, rule in rules]
-    return [(i, rule(g, out, *arguments)) for i, rule in rules]
+    found = []
+    for i, rule in rules:
+        found.append((i, rule(g, out, *arguments, **params) if params else rule(g, out, *arguments)))
+    return found
 
 
 def _fitted(g: Any, parent: Node, call: Call) -> Any:
@@ -97,6 +106,7 @@ def _propagate(
     for node, g in seeds:
         gradients[node] = g if node not in gradients else gradients[node] + g
     found: dict[Node, Any] = {}
+    heard = _state.listener is not None
 
     for node in order:
         g = gradients.pop(node, None)
@@ -111,7 +121,7 @@ def _propagate(
             found[node] = g if create_graph or node in owned else wrap(g._data.copy())
         if not isinstance(node, Call) or (useful is not None and not any(p in useful for p in node.parents)):
             continue
-        if _state.listener is not None:
+        if heard:
             _state.differentiating = node
         for i, part in _parts(node, g, create_graph, useful):
             if part is None:
