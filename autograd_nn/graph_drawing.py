@@ -33,6 +33,7 @@ _ADVANCE = 0.605  # width of a character, relative to the size
 _LONGEST = 44  # characters of a line
 _PADDING = 9.0
 _MARGIN = 16.0
+_STRAIGHT = 12.0  # how much more the flow from operation to operation is to be straight than that from leaves
 
 # fill, border, width of the border, radius of the corners: told apart by shape too, for print and for the colour-blind
 _LOOKS: dict[str, tuple[str, str, float, float]] = {
@@ -218,6 +219,7 @@ class _Labels:
     """What is known of nodes by name: parameters of the model, and the tensors that the user named."""
 
     def __init__(self, model: Module | watch_modules | None, names: Mapping[str, Tensor]):
+        self.exact = isinstance(model, watch_modules)
         self.model = model.model if isinstance(model, watch_modules) else model
         self.tensors: dict[Node, Tensor] = {}
         self.names: dict[Node, str] = {}
@@ -236,15 +238,14 @@ class _Labels:
         """Return the class of a module by its name."""
         return self.model.get_submodule(module)._get_name() if self.model is not None else ""
 
-    def values(self, node: Node) -> list[str]:
-        """Return lines for the value and gradient of a named tensor of one element."""
+    def facts(self, node: Node) -> list[str]:
+        """Return lines for the shape and, of a named tensor of one element, its value and gradient."""
+        kind = _type(node.shape, node.dtype)
         named = self.tensors.get(node)
         if named is None or node in self.parameters or named.data.size != 1:
-            return []
-        lines = [f"value {named.item():.5g}"]
-        if node.grad is not None:
-            lines.append(f"gradient {node.grad.item():.5g}")
-        return lines
+            return [kind]
+        lines = [f"value {named.item():.5g}"] if kind == "()" else [kind, f"value {named.item():.5g}"]
+        return lines if node.grad is None else [*lines, f"gradient {node.grad.item():.5g}"]
 
 
 Trail = tuple[tuple[str, int], ...]
@@ -404,7 +405,7 @@ def _boxes(
                     if id(array) not in arrays:
                         arrays[id(array)] = add(Box("data", ["data", _type(array.shape, array.dtype)]))
                     source = arrays[id(array)]
-                box.parents[source] = box.parents.get(source, 0) + 1
+                box.parents[source] = 1 if is_module else box.parents.get(source, 0) + 1
         index = add(box)
         box_of.update(dict.fromkeys(calls, index))
     for root in roots:
@@ -454,16 +455,16 @@ def _call_box(call: Call, trail: Trail, labels: _Labels) -> Box:
     title = " ".join([call.primitive.name, *(f"{float(x):.5g}" for x in constants if np.ndim(x) == 0)])
     name = labels.names.get(call)
     lines = [f"{name} = {title}" if name else title]
-    if trail:
+    if trail and (labels.exact or any(parent in labels.parameters for parent in call.parents)):
         lines.append(f"in {trail[-1][0]}")
-    lines += [_type(call.shape, call.dtype), *labels.values(call)]
+    lines += labels.facts(call)
     settings = {key: value for key, value in call.params.items() if isinstance(value, int | float | str | tuple)}
     details = [title, *(f"{key} = {value!r}" for key, value in settings.items())]
     return Box("operation", lines, calls=1, details="\n".join(details))
 
 
 def _leaf_box(node: Node, labels: _Labels) -> Box:
-    lines = [labels.names.get(node, "leaf"), _type(node.shape, node.dtype), *labels.values(node)]
+    lines = [labels.names.get(node, "leaf"), *labels.facts(node)]
     return Box("parameter", lines, details=lines[0])
 
 
@@ -537,7 +538,8 @@ def _svg(boxes: list[Box], results: list[int]) -> str:
     sizes = [_box_size(box) for box in boxes]
     edges = [(parent, i) for i, box in enumerate(boxes) for parent in box.parents]
     counts = [count for box in boxes for count in box.parents.values()]
-    layout = layered_layout(sizes, edges)
+    straight = [_STRAIGHT if boxes[parent].calls else 1.0 for parent, _ in edges]
+    layout = layered_layout(sizes, edges, straight)
     kinds = [kind for kind in _KINDS if any(box.kind == kind for box in boxes)]
     legend_widths = [24 + _text_width(_KINDS[kind], _SIZES[1]) + 18 for kind in kinds]
     width = max(layout.width, sum(legend_widths)) + 2 * _MARGIN

@@ -32,6 +32,7 @@ class Layout(NamedTuple):
 def layered_layout(
     sizes: Sequence[tuple[float, float]],
     edges: Sequence[tuple[int, int]],
+    weights: Sequence[float] | None = None,
     gap_x: float = 24.0,
     gap_y: float = 34.0,
 ) -> Layout:
@@ -43,6 +44,8 @@ def layered_layout(
         Of each box.
     edges : sequence of (int, int)
         From box to box, without cycles and repetitions.
+    weights : sequence of float, optional
+        Of each edge: how much it matters that it is straight, 1 by default.
     gap_x, gap_y : float
         The least space between boxes in a layer, and between layers.
     """
@@ -58,12 +61,14 @@ def layered_layout(
     count = max(layer_of, default=-1) + 1
     above: list[list[int]] = [[] for _ in widths]
     below: list[list[int]] = [[] for _ in widths]
-    for chain in chains:
+    pull: dict[tuple[int, int], float] = {}
+    for chain, weight in zip(chains, weights or [1.0] * len(chains)):
         for a, b in itertools.pairwise(chain):
             below[a].append(b)
             above[b].append(a)
+            pull[a, b] = pull[b, a] = weight * (_STRAIGHT if min(a, b) >= len(sizes) else 1.0)
     layers = _ordered(_depth_first(layer_of, count, above, below), above, below)
-    x = _abscissas(layers, widths, above, below, len(sizes), gap_x)
+    x = _abscissas(layers, widths, above, below, pull, gap_x)
 
     heights = [max((sizes[i][1] for i in layer if i < len(sizes)), default=0.0) for layer in layers]
     tops, bottom = [], 0.0
@@ -192,10 +197,10 @@ def _abscissas(
     widths: list[float],
     above: list[list[int]],
     below: list[list[int]],
-    boxes: int,
+    pull: dict[tuple[int, int], float],
     gap: float,
 ) -> list[float]:
-    """Return the horizontal centre of each box and stand-in (those from `boxes` on)."""
+    """Return the horizontal centre of each box and stand-in: near to those that pull at it, above and below in turn."""
     x = [0.0] * len(widths)
     for layer in layers:
         position = 0.0
@@ -209,12 +214,10 @@ def _abscissas(
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wanted, weights = [], []
             for i in layer:
-                near = neighbours[i]
-                if sweep >= 2 * _SWEEPS - 2:
-                    near = above[i] + below[i]
-                pull = [_STRAIGHT if i >= boxes and j >= boxes else 1.0 for j in near]
-                wanted.append(sum(p * x[j] for p, j in zip(pull, near)) / sum(pull) if near else x[i])
-                weights.append(sum(pull) if near else 0.1)
+                near = neighbours[i] if sweep < 2 * _SWEEPS - 2 else above[i] + below[i]
+                total = sum(pull[i, j] for j in near)
+                wanted.append(sum(pull[i, j] * x[j] for j in near) / total if near else x[i])
+                weights.append(total if near else 0.1)
             _place(layer, wanted, weights, widths, gap, x)
     return x
 
