@@ -36,7 +36,7 @@ def section(run: dict[str, Any], command: str) -> str:
     lines += [
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['date'][:10]}, commit {machine['commit']}; "
-        f"{named}. Measured by `{command}`, which prints much more: kernels against the processor's limits, the same "
+        f"{named}. Measured by `{command}`, which prints more; other subjects hold kernels against the processor's limits, the same "
         "nets step by step in Keras, the cost of a call, the start, the scaling.",
     ]
     return "\n".join(lines)
@@ -56,6 +56,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=pathlib.Path, help="written by --json")
     parser.add_argument("--readme", type=pathlib.Path, default=README)
     options = parser.parse_args(arguments)
-    content = section(load(options.run), "python -m benchmarks --json RUN.json")
+    content = section(load(options.run), "python -m benchmarks steps --json RUN.json")
     options.readme.write_text(insert(options.readme.read_text(), content))
     return 0

@@ -126,9 +126,10 @@ def test_history_shows_itself():
 # ------------------------------------------------------------------------------------ the notebook's systems
 
 
-def digits(count, train=True, start=0):
+def digits(count, train=True, mean=0.1307, deviation=0.3081):
+    """Return images with the mean and deviation of MNIST's pixels taken out."""
     dataset = MNIST(train=train)
-    return TensorDataset(dataset.inputs[start : start + count], dataset.labels[start : start + count])
+    return TensorDataset((dataset.inputs[:count] - np.float32(mean)) / np.float32(deviation), dataset.labels[:count])
 
 
 def test_the_mlp_has_the_notebooks_shape_and_initial_weights():
@@ -144,14 +145,15 @@ def test_the_mlp_learns_with_either_loss_and_weight_decay(loss):
     manual_seed(1)
     model = mlp(hidden=(300, 300))
     optimizer = optim.Adam(weight_decay_groups(model, 1e-3), lr=1e-3)
-    train = digits(2000)
+    train = digits(2000, mean=0, deviation=1)
 
     def l2(output, target):
         return nn.functional.mse_loss(output, Tensor(np.eye(10, dtype=np.float32)[target.data]))
 
     chosen = l2 if loss == "l2" else nn.functional.cross_entropy
     fit(model, DataLoader(train, batch_size=100, shuffle=True, seed=1), optimizer, chosen, epochs=5, callbacks=[])
-    test = evaluate(model, DataLoader(digits(2000, train=False), batch_size=500), chosen, {"accuracy": accuracy})
+    others = digits(2000, train=False, mean=0, deviation=1)
+    test = evaluate(model, DataLoader(others, batch_size=500), chosen, {"accuracy": accuracy})
     assert test["accuracy"] > 0.88
 
 

@@ -210,7 +210,9 @@ def _fingerprint() -> str:
 def _candidate_folders() -> Iterator[str]:
     if config.CACHE_DIR:
         yield os.path.join(config.CACHE_DIR, "autograd_nn")
-    yield AppDirs(appname="autograd_nn", appauthor=False).user_cache_dir
+    users = AppDirs(appname="autograd_nn", appauthor=False).user_cache_dir
+    if os.path.isabs(users):  # an empty or relative $XDG_CACHE_HOME is to be ignored
+        yield users
     owner = os.getuid() if hasattr(os, "getuid") else "user"
     yield os.path.join(tempfile.gettempdir(), f"autograd_nn-{owner}")
 

@@ -271,3 +271,9 @@ def test_serial_kernels_take_no_lock():
     with compiling._launch:
         threading.Thread(target=step).start()
         assert done.wait(30)
+
+
+@pytest.mark.parametrize("folder", ["", "relative"])
+def test_a_cache_folder_that_is_not_absolute_is_ignored(folder, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
+    assert all(os.path.isabs(path) for path in compiling._candidate_folders())
