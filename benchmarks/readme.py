@@ -36,8 +36,8 @@ def section(run: dict[str, Any], command: str) -> str:
     lines += [
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['date'][:10]}, commit {machine['commit']}; "
-        f"{named}. Measured by `{command}`, which prints more; other subjects hold kernels against the processor's limits, the same "
-        "nets step by step in Keras, the cost of a call, the start, the scaling.",
+        f"{named}. Measured by `{command}`, which prints more; other subjects measure kernels by the processor's "
+        "limits, the same nets step by step in Keras, the cost of a call, the start, the scaling.",
     ]
     return "\n".join(lines)
 
