@@ -120,8 +120,7 @@ def _picture(file: pathlib.Path, history: History, model: nn.Module, loader: Dat
         return "picture: not drawn, no epoch was finished"
     model.eval()
     matrix = sum(confusion_matrix(model(images), labels, 10) for images, labels in loader)
-    filters = next((layer.weight for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
-    plots.report(file.with_suffix(".png"), history, filters, matrix)
+    plots.save_report(file.with_suffix(".png"), model, history, matrix)
     return f"picture: {file.with_suffix('.png')}"
 
 
