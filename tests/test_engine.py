@@ -563,8 +563,10 @@ def test_imports_point_down(path):
         return
     own = _layer(parts[0])
     package = parts[:-1]
+    for_checkers = {id(node) for branch in ast.walk(tree) if isinstance(branch, ast.If)
+                    and getattr(branch.test, "id", "") == "TYPE_CHECKING" for node in branch.body}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in for_checkers:
             base = package[: len(package) - node.level + 1]
             modules = [node.module] if node.module else [alias.name for alias in node.names]
             for target in [".".join((*base, module)) for module in modules]:

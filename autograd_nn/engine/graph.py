@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .annotations import Array, Tensor
+
 accumulating: Callable[[Any, Any], None] | None = None  # is told of each gradient that is added to, and of the sum
 
 # ---------------------------------------------------------------------------------------------- nodes
@@ -219,12 +221,12 @@ def set_result_type(kind: type[Variable]) -> None:
     result_type = kind
 
 
-def wrap(array: np.ndarray, node: Node | None = None) -> Any:
+def wrap(array: Array, node: Node | None = None) -> Tensor:
     """Return a new variable that shares `array`."""
     out = object.__new__(result_type)
     out._data = array
     out.node = node
-    return out
+    return out  # type: ignore[return-value]  # the result type is Tensor, once that is defined
 
 # --------------------------------------------------------------------------------- in-place changes
 #

@@ -10,11 +10,12 @@ import re
 import threading
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from . import graph
+from .annotations import Rule, Tensor
 from .dtypes import DEFAULT_DTYPE, NUMBERS, promoted
 from .graph import Call, Node, Variable
 
@@ -186,7 +187,7 @@ class Primitive:
     arguments and settings as keywords, it returns one variable.
     """
 
-    def __init__(self, forward: Callable[..., Any], *, elementwise: bool = False, floating: bool = False,
+    def __init__(self, forward: Rule, *, elementwise: bool = False, floating: bool = False,
                  residuals: bool = False):
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = forward.__name__
@@ -198,8 +199,8 @@ class Primitive:
         self.promotes = elementwise
         self.floating = floating
         self.residuals = residuals
-        self.rules: tuple[Callable[..., Any] | None, ...] = ()
-        self.joint: Callable[..., Any] | None = None
+        self.rules: tuple[Rule | None, ...] = ()
+        self.joint: Rule | None = None
         self.shapes_only = False
         self.differentiable = 0  # bit i: input i has a rule
         self.plans: dict[int, Plan] = {}  # by the number of inputs and which of them need a gradient
@@ -207,11 +208,17 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Primitive: ...
+
+    @overload
+    def __get__(self, instance: Any, owner: Any = None) -> Callable[..., Tensor]: ...
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind as functions do, so that a class can take a primitive as a method."""
         return self if instance is None else types.MethodType(self, instance)
 
-    def defvjp(self, *rules: Callable[..., Any] | None) -> None:
+    def defvjp(self, *rules: Rule | None) -> None:
         """Give the vjp of each input, in order.
 
         A rule is ``rule(g, out, *inputs, **params) -> gradient``, written with operations on tensors, so that it can be
@@ -221,7 +228,7 @@ class Primitive:
         self.rules = rules
         self.differentiable = sum(1 << i for i, rule in enumerate(rules) if rule is not None)
 
-    def defvjps(self, rule: Callable[..., Any], *, shapes_only: bool = False) -> None:
+    def defvjps(self, rule: Rule, *, shapes_only: bool = False) -> None:
         """Give one joint rule for all inputs, where they share work.
 
         It is called as ``rule(g, out, *inputs, needs, **params)`` and returns one gradient per input, None where
@@ -231,7 +238,7 @@ class Primitive:
         self.shapes_only = shapes_only
         self.differentiable = -1
 
-    def __call__(self, *inputs: Any, **params: Any) -> Any:
+    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         state = _state
         if state.listener is not None:
             return state.listener(self, inputs, params)
@@ -305,7 +312,7 @@ class Primitive:
             out.node = call
         else:
             out.node = None
-        return out
+        return out  # type: ignore[return-value]  # as in `wrap`
 
     def _plan(self, needs: int, count: int) -> Plan:
         """Work out what to keep from what the rules read (an input without a node is kept even for its shape)."""
@@ -360,7 +367,15 @@ def _as_array(x: Any, name: str) -> Any:
     raise TypeError(f"{name}(): expects tensors, arrays or numbers, got {type(x).__name__}")
 
 
-def primitive(forward: Callable[..., Any] | None = None, *, residuals: bool = False) -> Any:
+@overload
+def primitive(forward: Rule, *, residuals: bool = ...) -> Primitive: ...
+
+
+@overload
+def primitive(*, residuals: bool = ...) -> Callable[[Rule], Primitive]: ...
+
+
+def primitive(forward: Rule | None = None, *, residuals: bool = False) -> Any:
     """Make a primitive of an array function.
 
     Parameters
@@ -375,7 +390,15 @@ def primitive(forward: Callable[..., Any] | None = None, *, residuals: bool = Fa
     return Primitive(forward, residuals=residuals)
 
 
-def elementwise(forward: Callable[..., Any] | None = None, *, floating: bool = False) -> Any:
+@overload
+def elementwise(forward: Rule, *, floating: bool = ...) -> Primitive: ...
+
+
+@overload
+def elementwise(*, floating: bool = ...) -> Callable[[Rule], Primitive]: ...
+
+
+def elementwise(forward: Rule | None = None, *, floating: bool = False) -> Any:
     """Make a primitive of a NumPy-broadcasting function.
 
     Types are promoted as in `promoted`, and the gradient of an input that was broadcast is summed over
