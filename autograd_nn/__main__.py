@@ -22,7 +22,7 @@ from .kernels.compile import get_num_threads
 from .metrics import accuracy, confusion_matrix
 from .ops.random import manual_seed
 from .resume import Checkpoint
-from .training import History, ProgressBar, StopOnNaN, fit
+from .training import History, ProgressBar, TerminateOnNaN, fit
 
 MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
     "convnet": lambda options: models.convnet(options.filters, options.filter_size, options.stride),
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeper = Checkpoint(checkpoint, options.checkpoint_every, resume=options.resume is not None, settings=settings)
     try:
         history = fit(model, loader, optimizer, nn.functional.cross_entropy, options.epochs, test_loader,
-                      [ProgressBar(), StopOnNaN(), keeper], {"accuracy": accuracy})
+                      [ProgressBar(), TerminateOnNaN(), keeper], {"accuracy": accuracy})
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if history.epochs:

@@ -1,0 +1,39 @@
+"""Pictures of networks and of their training, drawn with matplotlib.
+
+``pip install 'autograd_nn[plots]'`` brings matplotlib. Without more arguments a function makes a `Picture`, which a
+notebook shows as it is and ``savefig`` writes to a file. ``ax=`` draws into Axes instead, which are divided where a
+function has several panels; ``figure=`` draws into an empty Figure or SubFigure. A function returns the `Picture`, or
+what it was given.
+
+Colours are those of Okabe and Ito (2008) and the maps cividis and Blues, which the colour-blind and grey prints can
+tell apart; lines differ in style and bars in place too. A Picture is light, on dark pages as well; what is drawn into
+given axes has the colours of the style in use.
+"""
+
+from .activations import plot_activations
+from .confusion import plot_confusion
+from .curves import plot_history
+from .gradients import plot_gradients
+from .live import LivePlot
+from .predictions import plot_predictions, plot_saliency, saliency
+from .report import save_report
+from .style import Picture, available
+from .weights import plot_filters, plot_weight_histograms, plot_weight_rows, plot_weights
+
+__all__ = [
+    "LivePlot",
+    "Picture",
+    "available",
+    "plot_activations",
+    "plot_confusion",
+    "plot_filters",
+    "plot_gradients",
+    "plot_history",
+    "plot_predictions",
+    "plot_saliency",
+    "plot_weight_histograms",
+    "plot_weight_rows",
+    "plot_weights",
+    "saliency",
+    "save_report",
+]

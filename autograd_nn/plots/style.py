@@ -1,0 +1,123 @@
+"""The look of a picture and the places in it: colours, the `Picture`, grids of axes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+try:
+    import matplotlib.style
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
+    from matplotlib.ticker import MaxNLocator
+except ImportError:
+    matplotlib = None  # type: ignore[assignment]
+    Figure = object  # type: ignore[assignment, misc]
+
+BLUE, VERMILLION, ORANGE, PURPLE = "#0072b2", "#d55e00", "#e69f00", "#cc79a7"
+_INK = "#1a1a1a"
+_STYLE = {
+    "figure.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 150, "savefig.facecolor": "white",
+    "axes.facecolor": "white", "axes.edgecolor": "#666666", "axes.linewidth": 0.8, "axes.labelcolor": _INK,
+    "axes.titlesize": 9, "axes.labelsize": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "text.color": _INK, "xtick.color": _INK, "ytick.color": _INK, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "grid.color": "#dddddd", "grid.linewidth": 0.7, "legend.fontsize": 8, "font.size": 9,
+    "figure.titlesize": 10,
+}  # fmt: skip
+
+
+def available() -> bool:
+    """Return whether matplotlib is installed."""
+    return matplotlib is not None
+
+
+def require(operation: str) -> None:
+    """Raise ImportError on behalf of an operation where matplotlib is not installed."""
+    if not available():
+        raise ImportError(f"{operation}(): matplotlib is not installed (pip install 'autograd_nn[plots]')")
+
+
+class Picture(Figure):
+    """A figure that notebooks show by itself and that pyplot does not hold on to."""
+
+    def savefig(self, fname: Any, **settings: Any) -> None:  # type: ignore[override]
+        """Write the picture to a file; the background is the picture's own, whatever the style in use says."""
+        super().savefig(fname, **{"facecolor": self.get_facecolor(), "dpi": 150, **settings})
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png", dpi=100)
+        return content.getvalue()
+
+
+@contextlib.contextmanager
+def styled(function: str, *given: Any) -> Iterator[None]:
+    """Run a block in the style of a Picture, or in the style in use where axes or a figure are given."""
+    require(function)
+    with contextlib.nullcontext() if any(given) else matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def ink() -> str:
+    """Return the colour of text in the style in use."""
+    return matplotlib.rcParams["text.color"]
+
+
+def place_for(given: Any, width: float, height: float) -> Any:
+    """Return what is given, or a new Picture of that size in inches."""
+    return given or Picture(figsize=(width, height), layout="constrained")
+
+
+def grid(place: Any, count: int, columns: int = 1) -> list[Any]:
+    """Return `count` axes in rows of `columns` at a place: a figure, a cell of a grid, or axes, which give way."""
+    if isinstance(place, Axes) and count == 1:
+        return [place]
+    rows = -(-count // columns)
+    cells = split(place, rows, columns)
+    return [_own(cell.get_gridspec().figure.add_subplot(cell)) for cell in cells[:count]]
+
+
+def split(place: Any, rows: int, columns: int, *, widths: Sequence[float] | None = None,
+          heights: Sequence[float] | None = None) -> list[Any]:
+    """Return the cells of a grid at a place, row by row."""
+    settings: dict[str, Any] = {"width_ratios": widths, "height_ratios": heights}
+    if isinstance(place, Axes):
+        place.set_axis_off()
+        if place.figure.get_layout_engine() is None:
+            settings |= {"wspace": 0.4, "hspace": 0.7}
+        if place.get_subplotspec() is None:
+            box = place.get_position()
+            settings |= {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+            place = place.figure
+        else:
+            place = place.get_subplotspec()
+    divide = place.subgridspec if isinstance(place, SubplotSpec) else place.add_gridspec
+    cells = divide(rows, columns, **settings)
+    return [cells[row, column] for row in range(rows) for column in range(columns)]
+
+
+def _own(ax: Any) -> Any:
+    """Fix the colours of ticks, which are otherwise looked up when the picture is drawn."""
+    ax.tick_params(which="both", color=matplotlib.rcParams["axes.edgecolor"], labelcolor=ink())
+    return ax
+
+
+def headline(place: Any, text: str) -> None:
+    """Put a line of text above all panels."""
+    if isinstance(place, Axes):
+        place.set_title(text, pad=30)
+    else:
+        place.suptitle(text, color=ink())
+
+
+def few_ticks(axis: Any, most: int, **settings: Any) -> None:
+    """Place at most so many ticks and one, at round numbers."""
+    axis.set_major_locator(MaxNLocator(most, **settings))
+
+
+def even_columns(count: int, most: int) -> int:
+    """Return how many columns fill the rows of at most `most` evenly."""
+    return -(-count // -(-count // most))
