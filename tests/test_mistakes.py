@@ -9,6 +9,7 @@ from autograd_nn import mistakes, nn, optim, tensor
 from autograd_nn.mistakes import (
     EvaluationMode,
     ForgottenZeroGrad,
+    GrowingGraph,
     MissingGradient,
     MistakeWarning,
     SoftmaxBeforeCrossEntropy,
@@ -63,6 +64,31 @@ def train(model, dtype=np.float32):
     fit(model, data, optim.SGD(model.parameters(), lr=0.1), nn.MSELoss(), callbacks=[])
 
 
+def hand_written(model, target=np.float32, steps=1, total=0.0):
+    """Train by a loop written out; a `total` that is a list is given the losses, else they are added to it."""
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(tensor(np.ones((4, 2), np.float32))), tensor(np.zeros((4, 2), target)))
+        loss.backward()
+        optimizer.step()
+        if isinstance(total, list):
+            total.append(loss)
+        else:
+            total += loss
+    return total
+
+
+def evaluated_and_trained_on():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(tensor(np.ones((4, 2), np.float32))).sum().backward()
+        optimizer.step()
+        model.eval()
+
+
 class Frozen(nn.Module):
     """Puts a part of itself into evaluation mode whenever it is set to training."""
 
@@ -87,7 +113,11 @@ class Frozen(nn.Module):
         (no_backward, MissingGradient, "2 of 2 parameters .* was backward() called?"),
         (no_zero_grad, ForgottenZeroGrad, "call optimizer.zero_grad() before each backward()"),
         (lambda: train(Frozen()), EvaluationMode, "norm is in evaluation mode"),
+        (evaluated_and_trained_on, EvaluationMode, "all layers .* (Linear, BatchNorm1d) .* call model.train()"),
         (lambda: train(nn.Linear(2, 2), np.float64), UnexpectedFloat64, "an input or a constant is of float64"),
+        (lambda: hand_written(nn.Linear(2, 2), np.float64), UnexpectedFloat64, "SGD.step(): the loss is of float64"),
+        (lambda: hand_written(nn.Linear(2, 2), steps=40), GrowingGraph, "add up or keep loss.item() instead"),
+        (lambda: hand_written(nn.Linear(2, 2), steps=40, total=[]), GrowingGraph, "losses of the last 32 steps"),
     ],
 )
 def test_each_mistake_is_told_once_and_can_be_silenced(mistake, category, message):
@@ -131,7 +161,56 @@ def frozen_parameters():
     optimizer.step()
 
 
-@pytest.mark.parametrize("right", [right_training, accumulated_over_batches, frozen_parameters])
+def in_float64():
+    model = nn.Linear(2, 2).double()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    model(tensor([[1.0, 2.0]], dtype=np.float64)).sum().backward()
+    optimizer.step()
+
+
+def losses_of_one_step():
+    """Fifty losses are there at once, but they are of one step."""
+    model = nn.Linear(2, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    losses = [model(tensor([[1.0, 2.0]])).sum() for _ in range(50)]
+    for loss in losses:
+        loss.backward()
+    optimizer.step()
+
+
+def frozen_normalisation():
+    """Fine-tuning with the statistics as they are."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    model[1].eval()
+    model(tensor(np.ones((4, 2), np.float32))).sum().backward()
+    optimizer.step()
+
+
+def evaluated_between_epochs():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+    teacher = nn.Linear(2, 2).eval()
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(40):
+        model.train()
+        optimizer.zero_grad()
+        F.mse_loss(model(tensor(np.ones((4, 2), np.float32))), teacher(tensor(np.ones((4, 2), np.float32)))).backward()
+        optimizer.step()
+        model.eval()
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        right_training,
+        accumulated_over_batches,
+        frozen_parameters,
+        losses_of_one_step,
+        frozen_normalisation,
+        evaluated_between_epochs,
+        in_float64,
+    ],
+)
 def test_what_is_right_is_not_warned_of(right):
     assert told(right) == []
 
@@ -140,3 +219,15 @@ def test_the_warning_points_at_the_callers_line():
     found = told(no_backward)
     assert found[0][2] == __file__
     assert told(softmax_twice)[0][2] == __file__
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.binary_cross_entropy, F.binary_cross_entropy_with_logits,
+     F.kl_div, F.poisson_nll_loss],
+)
+def test_shapes_that_would_broadcast_in_a_loss_are_an_error(loss):
+    prediction, target = tensor([[0.1], [0.2], [0.3]]), tensor([0.1, 0.2, 0.3])
+    for x, y in ((prediction, target), (target, prediction), (prediction, prediction[:1])):
+        with pytest.raises((RuntimeError, ValueError), match=r"\(3"):
+            loss(x, y)

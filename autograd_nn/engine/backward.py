@@ -252,6 +252,9 @@ def backward(
     gradients = [None] * len(outputs) if gradients is None else _listed(gradients)
     with _Pass(create_graph):
         seeds = _seeds(outputs, gradients, "backward")
+        if graph.differentiated is not None:
+            for node, _ in seeds:
+                graph.differentiated(node)
         _propagate(seeds, None, create_graph if retain_graph is None else retain_graph, create_graph)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .. import printing
+from .. import mistakes, printing
 from ..engine import HookHandle, Variable, mark_changed
 from ..tensor import Tensor
 from .hooks import watch_gradients
@@ -376,6 +376,7 @@ class Module:
         if not isinstance(mode, bool | np.bool_):
             raise ValueError(f"train(): mode must be a bool, got {mode!r}")
         self.training = bool(mode)
+        mistakes.note_mode(self, self.training)
         for child in self.children():
             child.train(mode)
         return self

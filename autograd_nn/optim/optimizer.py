@@ -107,6 +107,7 @@ class Optimizer:
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self.stepped = False
+        self.modes_seen = -1
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}(): got an empty list of parameters "
@@ -166,6 +167,9 @@ class Optimizer:
                 loss = closure()
         if not self.stepped:
             self._check_gradients()
+        if self.modes_seen != mistakes.modes:
+            self.modes_seen = mistakes.modes
+            mistakes.check_modes(f"{self._name}.step()", self._parameters())
         if mistakes.grown is not None:
             mistakes.check_grown(p.node.grad for p in self._parameters() if p.node is not None)
         self.stepped = True

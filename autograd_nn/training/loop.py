@@ -20,6 +20,7 @@ __all__ = ["evaluate", "fit"]
 Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
 
 
+@no_grad()
 def _add(sums: dict[str, float], loss: float, output: Tensor, target: Tensor, metrics: Metrics) -> None:
     """Add a batch to the sums over the examples of an epoch."""
     n = len(target)
@@ -105,11 +106,11 @@ def fit(
                 value.backward()
                 if not checked:
                     checked = True
-                    mistakes.check_first_step(model, value)
+                    mistakes.check_first_step(model)
                 optimizer.step()
                 run.step += 1
                 run.loss = value.item()
-                _add(run.sums, run.loss, output.detach(), target, metrics)
+                _add(run.sums, run.loss, output, target, metrics)
                 _tell(callbacks, "on_step_end", run)
                 if run.stopping:
                     break
