@@ -1,6 +1,23 @@
+import signal
+
 import pytest
 
 from autograd_nn.kernels import compile as compiling
+
+PATIENCE = 8  # seconds for a test of kernels that run as plain Python (NUMBA_DISABLE_JIT=1, to measure coverage)
+
+
+@pytest.fixture(autouse=compiling.JIT_DISABLED)
+def short():
+    """Skip the rest of a test that is too large for plain Python."""
+
+    def give_up(*_):
+        pytest.skip(f"takes more than {PATIENCE} s in plain Python")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
-"""Mutation testing: change the source of ops/ and optim/ in one place at a time, and count the changes that the tests notice.
+"""Mutation testing: change ops/ and optim/ in one place at a time, and count the changes that the tests notice.
 
 ``python -m tests.robustness.mutation FOLDER --sample 180`` clones the repository into FOLDER (the work tree is never
 touched), draws a seeded sample of all changes that the operators of cosmic-ray (``pip install cosmic-ray``) can make
-there, and runs the tests of `TESTS` against each, for at most ``--seconds``; called again it goes on where it stopped.
-At the end it prints the rate and the changes that no test noticed. ``--survivors`` tries those again with the tests of the
-work tree.
-
-Changes inside annotations, which nothing evaluates, and of ``zip``-like keyword defaults are no changes of behaviour; the
-former are left out of the sample.
+there, except in annotations, and runs the tests of `TESTS` against each, for at most ``--seconds``; called again it
+goes on where it stopped. At the end it prints the rate and the changes that no test noticed. ``--survivors`` tries
+those again with the tests of the work tree. ``FOLDER/sample.sqlite`` is a session that cosmic-ray's own reports read.
 """
 
 import argparse
@@ -96,8 +93,8 @@ def report(work):
         if result.test_outcome is TestOutcome.SURVIVED:
             print(f"--- {item.mutations[0].operator_name} {item.mutations[0].definition_name}\n{result.diff}\n")
     killed, done = sum(n for (_, outcome), n in outcomes.items() if outcome == "killed"), work.num_results
-    print(f"{killed} of {done} changes noticed ({killed / max(done, 1):.1%}); {work.num_work_items - done} to be tried; "
-          f"{dict(outcomes)}")
+    print(f"{killed} of {done} changes noticed ({killed / max(done, 1):.1%}); "
+          f"{work.num_work_items - done} to be tried; {dict(outcomes)}")
 
 
 def main():

@@ -1,4 +1,4 @@
-"""A slice of the soak: memory, file handles and threads stay what they were over 1,600 steps; it does not judge time."""
+"""A slice of the soak: memory, file handles and threads stay what they were over 1,600 steps; time is not judged."""
 
 import os
 import pathlib
