@@ -447,14 +447,14 @@ def nll_loss(
     return losses.nll_loss(input, target, weight, ignore_index, reduction)
 
 
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error, ``(input - target)**2``; the shapes must be equal."""
-    return losses.mse_loss(input, target, reduction)
+    return losses.mse_loss(input, target, reduction, weight)
 
 
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error, ``abs(input - target)``; the shapes must be equal."""
-    return losses.l1_loss(input, target, reduction)
+    return losses.l1_loss(input, target, reduction, weight)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -462,9 +462,11 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     return losses.smooth_l1_loss(input, target, reduction, beta)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """`delta` times `smooth_l1_loss` with ``beta=delta``."""
-    return losses.huber_loss(input, target, reduction, delta)
+    return losses.huber_loss(input, target, reduction, delta, weight)
 
 
 def binary_cross_entropy(
@@ -537,11 +539,12 @@ def triplet_margin_loss(
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
+    swap: bool = False,
     *,
     reduction: str = "mean",
 ) -> Tensor:
-    """``max(0, |anchor - positive| - |anchor - negative| + margin)``."""
-    return losses.triplet_margin_loss(anchor, positive, negative, margin, p, eps, reduction)
+    """``max(0, |anchor - positive| - |anchor - negative| + margin)``; see `ops.loss.triplet_margin_loss`."""
+    return losses.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

@@ -254,13 +254,15 @@ class CosineEmbeddingLoss(_Loss):
 class TripletMarginLoss(_Loss):
     """``max(0, |anchor - positive| - |anchor - negative| + margin)``."""
 
-    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, *, reduction: str = "mean"):
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean"
+    ):
         super().__init__(reduction=reduction)
-        self.margin, self.p, self.eps = margin, p, eps
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Return the loss of three tensors of vectors (N, D)."""
-        return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps,
+        return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
                                      reduction=self.reduction)
 
 

@@ -125,18 +125,20 @@ _prelu.defvjp(
 )
 
 
-def prelu(x, weight):
-    """Return `x` where it is positive and ``weight * x`` elsewhere, with one learnable weight or one per channel
-    (dim 1).
+def prelu(input, weight):
+    """Return `input` where it is positive and ``weight * input`` elsewhere, with one learnable weight or one per
+    channel (dim 1).
 
     The derivative at 0 is `weight` (He et al. 2015, arXiv:1502.01852).
     """
-    channels = x.shape[1] if x.ndim > 1 else 1
+    channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
         raise RuntimeError(
-            f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, x.shape={x.shape})"
+            f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, "
+            f"input.shape={input.shape})"
         )
-    return _prelu(x, reshape(weight, (-1, *(1,) * (x.ndim - 2))) if x.ndim > 1 else reshape(weight, (1,) * x.ndim))
+    shape = (-1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else (1,) * input.ndim
+    return _prelu(input, reshape(weight, shape))
 
 
 @primitive
@@ -157,16 +159,16 @@ def _beyond(x, *, lambd):
     return (x > lambd) | (x < -lambd)
 
 
-def hardshrink(x, lambd=0.5):
-    """Return `x` where ``abs(x) > lambd`` and 0 elsewhere, with a derivative of 0."""
-    return _keep(x, _beyond(x, lambd=lambd))
+def hardshrink(input, lambd=0.5):
+    """Return `input` where ``abs(input) > lambd`` and 0 elsewhere, with a derivative of 0."""
+    return _keep(input, _beyond(input, lambd=lambd))
 
 
-def softshrink(x, lambd=0.5):
-    """Return `x` moved by `lambd` towards 0, and 0 where ``abs(x) <= lambd``, with a derivative of 0."""
+def softshrink(input, lambd=0.5):
+    """Return `input` moved by `lambd` towards 0, and 0 where ``abs(input) <= lambd``, with a derivative of 0."""
     if lambd < 0:
         raise RuntimeError(f"softshrink(): lambd must not be negative (lambd={lambd})")
-    return _keep(sub(x, clamp(x, -lambd, lambd)), _beyond(x, lambd=lambd))
+    return _keep(sub(input, clamp(input, -lambd, lambd)), _beyond(input, lambd=lambd))
 
 
 # ------------------------------------------------------------------------------------ exponential
@@ -230,9 +232,9 @@ _softplus.defvjp(
 )
 
 
-def softplus(x, beta=1.0, threshold=20.0):
-    """Return ``log(1 + exp(beta * x)) / beta``; `x` itself where ``beta * x > threshold``."""
-    return _softplus(_floating(x, "softplus"), beta=beta, threshold=threshold)
+def softplus(input, beta=1.0, threshold=20.0):
+    """Return ``log(1 + exp(beta * input)) / beta``; `input` itself where ``beta * input > threshold``."""
+    return _softplus(_floating(input, "softplus"), beta=beta, threshold=threshold)
 
 
 @primitive
@@ -243,19 +245,19 @@ def _logsigmoid(x):
 _logsigmoid.defvjp(lambda g, out, x: mul(g, sigmoid(neg(x))))
 
 
-def logsigmoid(x):
-    """Return ``log(sigmoid(x))``, which never overflows."""
-    return _logsigmoid(_floating(x, "logsigmoid"))
+def logsigmoid(input):
+    """Return ``log(sigmoid(input))``, which never overflows."""
+    return _logsigmoid(_floating(input, "logsigmoid"))
 
 
-def softsign(x):
-    """Return ``x / (1 + abs(x))``; the derivative at 0 is 1."""
-    return div(x, add(abs(x), 1))
+def softsign(input):
+    """Return ``input / (1 + abs(input))``; the derivative at 0 is 1."""
+    return div(input, add(abs(input), 1))
 
 
-def tanhshrink(x):
-    """Return ``x - tanh(x)``."""
-    return sub(x, tanh(x))
+def tanhshrink(input):
+    """Return ``input - tanh(input)``."""
+    return sub(input, tanh(input))
 
 
 # ------------------------------------------------------------------------------------ self-gated
@@ -356,36 +358,36 @@ _gelu_gate.defvjp(_gelu_gate_rule)
 _gelu_tanh.defvjp(_gelu_tanh_rule)
 
 
-def gelu(x, approximate="none"):
-    """Gaussian error linear unit, ``x * Phi(x)`` with the distribution function Phi of the normal distribution.
+def gelu(input, approximate="none"):
+    """Gaussian error linear unit, ``input * Phi(input)`` with the distribution function Phi of the normal distribution.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     approximate : {'none', 'tanh'}
-        'tanh' takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for Phi.
+        'tanh' takes ``(1 + tanh(sqrt(2 / pi) * (input + 0.044715 * input**3))) / 2`` for Phi.
 
     References
     ----------
     D. Hendrycks and K. Gimpel, 2016, arXiv:1606.08415.
     """
     if approximate == "none":
-        return _gelu(_floating(x, "gelu"))
+        return _gelu(_floating(input, "gelu"))
     if approximate == "tanh":
-        return _gelu_tanh(_floating(x, "gelu"))
+        return _gelu_tanh(_floating(input, "gelu"))
     raise RuntimeError(f"gelu(): approximate must be 'none' or 'tanh' (approximate={approximate!r})")
 
 
-def glu(x, dim=-1):
-    """Gated linear unit: halve `x` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al.
+def glu(input, dim=-1):
+    """Gated linear unit: halve `input` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al.
 
     2016, arXiv:1612.08083).
     """
-    dim = normalized_dim(dim, x.ndim, "glu")
-    if x.ndim == 0 or x.shape[dim] % 2:
-        raise RuntimeError(f"glu(): the size of dim {dim} must be even (x.shape={x.shape})")
-    half = x.shape[dim] // 2
-    return mul(narrow(x, dim, 0, half), sigmoid(narrow(x, dim, half, half)))
+    dim = normalized_dim(dim, input.ndim, "glu")
+    if input.ndim == 0 or input.shape[dim] % 2:
+        raise RuntimeError(f"glu(): the size of dim {dim} must be even (input.shape={input.shape})")
+    half = input.shape[dim] // 2
+    return mul(narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half)))
 
 
 def softmin(x, dim):

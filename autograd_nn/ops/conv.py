@@ -108,33 +108,35 @@ def _margins(padding, kernel, stride, dilation):
     return (top, top), (left, left)
 
 
-def _check_channels(x, weight, groups, operation="conv2d"):
+def _check_channels(input, weight, groups, operation="conv2d"):
     if groups < 1 or weight.shape[0] % groups:
         raise RuntimeError(f"{operation}(): groups must divide the output channels (groups={groups}, "
                            f"weight.shape={weight.shape})")
-    if x.shape[1] != weight.shape[1] * groups:
+    if input.shape[1] != weight.shape[1] * groups:
         raise RuntimeError(
-            f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {x.shape} to have "
-            f"{weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
+            f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {input.shape} to "
+            f"have "
+            f"{weight.shape[1] * groups} channels, but got {input.shape[1]} channels instead"
         )
 
 
-def _check_dtypes(operation, x, weight, bias):
-    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
-        raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, weight: {weight.dtype}, "
+def _check_dtypes(operation, input, weight, bias):
+    if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
+        raise RuntimeError(f"{operation}(): all tensors must have one dtype "
+                           f"(input: {input.dtype}, weight: {weight.dtype}, "
                            f"bias: {None if bias is None else bias.dtype}); convert with .to()")
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"{operation}(): expects floating-point tensors (dtype={x.dtype})")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects floating-point tensors (dtype={input.dtype})")
 
 
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Convolve images with a bank of filters (cross-correlation: the filters are not flipped).
 
-    ``out[n, o, i, j] = bias[o] + sum_{c, a, b} weight[o, c, a, b] x[n, c, i s + a d - p, j s + b d - p]``
+    ``out[n, o, i, j] = bias[o] + sum_{c, a, b} weight[o, c, a, b] input[n, c, i s + a d - p, j s + b d - p]``
 
     Parameters
     ----------
-    x : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
+    input : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
     weight : Tensor of shape (C_out, C_in / groups, kH, kW)
     bias : Tensor of shape (C_out,), optional
     stride, dilation : int or (int, int)
@@ -163,40 +165,40 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
     rounding error is about ten times that of the direct sum.
     """
-    return _convolved(_conv2d, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved(_conv2d, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d_relu(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_relu(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Return ``relu(conv2d(...))`` in one pass over the result; parameters as for `conv2d`."""
-    return _convolved(_conv2d_relu, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved(_conv2d_relu, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _convolved(convolution, x, weight, bias, stride, padding, dilation, groups):
-    if x.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"conv2d(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, "
+def _convolved(convolution, input, weight, bias, stride, padding, dilation, groups):
+    if input.ndim not in (3, 4) or weight.ndim != 4:
+        raise RuntimeError(f"conv2d(): expects input of 3 or 4 dims and weight of 4 (input.shape={input.shape}, "
                            f"weight.shape={weight.shape})")
-    if x.ndim == 3:
-        out = _convolved(convolution, x.reshape(1, *x.shape), weight, bias, stride, padding, dilation, groups)
+    if input.ndim == 3:
+        out = _convolved(convolution, input.reshape(1, *input.shape), weight, bias, stride, padding, dilation, groups)
         return out.reshape(out.shape[1:])
     stride = pair(stride, "stride", "conv2d", 1)
     dilation = pair(dilation, "dilation", "conv2d", 1)
     kernel = weight.shape[2:]
     margins = _margins(padding, kernel, stride, dilation)
-    _check_channels(x, weight, groups)
-    if x.dtype.kind in "iu" and x.dtype == weight.dtype and (bias is None or bias.dtype == x.dtype):
-        x64, weight64, bias64 = (None if a is None else to_dtype(a, np.float64) for a in (x, weight, bias))
+    _check_channels(input, weight, groups)
+    if input.dtype.kind in "iu" and input.dtype == weight.dtype and (bias is None or bias.dtype == input.dtype):
+        x64, weight64, bias64 = (None if a is None else to_dtype(a, np.float64) for a in (input, weight, bias))
         out = _convolved(convolution, x64, weight64, bias64, stride, padding, dilation, groups)
-        return to_dtype(out, x.dtype)
-    _check_dtypes("conv2d", x, weight, bias)
+        return to_dtype(out, input.dtype)
+    _check_dtypes("conv2d", input, weight, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, "
                            f"weight.shape={weight.shape})")
-    for n, (before, after), k, d in zip(x.shape[2:], margins, kernel, dilation):
+    for n, (before, after), k, d in zip(input.shape[2:], margins, kernel, dilation):
         if d * (k - 1) + 1 > n + before + after or k < 1:
-            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (x.shape={x.shape}, "
+            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (input.shape={input.shape}, "
                                f"kernel={kernel}, "
                                f"padding={padding}, dilation={dilation})")
-    return convolution(x, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
+    return convolution(input, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
 
 
 def _row(value, name, operation, least=0):
@@ -207,9 +209,9 @@ def _row(value, name, operation, least=0):
     return (0 if least == 0 else 1), int(values[0])
 
 
-def _check_sequences(x, weight, operation):
-    if x.ndim not in (2, 3) or weight.ndim != 3:
-        raise RuntimeError(f"{operation}(): expects x of 2 or 3 dims and weight of 3 (x.shape={x.shape}, "
+def _check_sequences(input, weight, operation):
+    if input.ndim not in (2, 3) or weight.ndim != 3:
+        raise RuntimeError(f"{operation}(): expects input of 2 or 3 dims and weight of 3 (input.shape={input.shape}, "
                            f"weight.shape={weight.shape})")
 
 
@@ -221,12 +223,12 @@ def _as_sequences(x):
     return reshape(x, (*x.shape[:-2], x.shape[-1]))
 
 
-def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Convolve sequences with a bank of filters: `conv2d` of images of height 1.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C_in, L) or (C_in, L)
+    input : Tensor of shape (N, C_in, L) or (C_in, L)
     weight : Tensor of shape (C_out, C_in / groups, k)
     bias : Tensor of shape (C_out,), optional
     stride, dilation, groups : int
@@ -237,20 +239,20 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     Tensor of shape (N, C_out, OL)
         ``OL = floor((L + 2 p - d (k - 1) - 1) / s) + 1``
     """
-    _check_sequences(x, weight, "conv1d")
-    if x.ndim == 3:
-        _check_channels(x, weight, groups, "conv1d")
+    _check_sequences(input, weight, "conv1d")
+    if input.ndim == 3:
+        _check_channels(input, weight, groups, "conv1d")
     padding = padding if isinstance(padding, str) else _row(padding, "padding", "conv1d")
     stride, dilation = _row(stride, "stride", "conv1d", 1), _row(dilation, "dilation", "conv1d", 1)
-    return _as_sequences(conv2d(_as_images(x), _as_images(weight), bias, stride, padding, dilation, groups))
+    return _as_sequences(conv2d(_as_images(input), _as_images(weight), bias, stride, padding, dilation, groups))
 
 
-def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """Transposed convolution: the adjoint of `conv2d` with the same weight and settings, which enlarges images.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
+    input : Tensor of shape (N, C_in, H, W) or (C_in, H, W)
     weight : Tensor of shape (C_in, C_out / groups, kH, kW)
     bias : Tensor of shape (C_out,), optional
     stride, padding, dilation : int or (int, int)
@@ -264,20 +266,21 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
         ``OH = (H - 1) s - 2 p + d (kH - 1) + output_padding + 1``, and OW likewise.
     """
     operation = "conv_transpose2d"
-    if x.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"{operation}(): expects x of 3 or 4 dims and weight of 4 (x.shape={x.shape}, "
+    if input.ndim not in (3, 4) or weight.ndim != 4:
+        raise RuntimeError(f"{operation}(): expects input of 3 or 4 dims and weight of 4 (input.shape={input.shape}, "
                            f"weight.shape={weight.shape})")
-    if x.ndim == 3:
-        batch = reshape(x, (1, *x.shape))
+    if input.ndim == 3:
+        batch = reshape(input, (1, *input.shape))
         out = conv_transpose2d(batch, weight, bias, stride, padding, output_padding, groups, dilation)
         return reshape(out, out.shape[1:])
     stride, dilation = pair(stride, "stride", operation, 1), pair(dilation, "dilation", operation, 1)
     padding, extra = pair(padding, "padding", operation), pair(output_padding, "output_padding", operation)
-    if groups < 1 or x.shape[1] != weight.shape[0] or weight.shape[0] % groups:
+    if groups < 1 or input.shape[1] != weight.shape[0] or weight.shape[0] % groups:
         raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input "
-                           f"{x.shape} to have "
-                           f"{weight.shape[0]} channels, divisible by groups, but got {x.shape[1]} channels instead")
-    _check_dtypes(operation, x, weight, bias)
+                           f"{input.shape} to have "
+                           f"{weight.shape[0]} channels, divisible by groups, but got {input.shape[1]} channels "
+                           f"instead")
+    _check_dtypes(operation, input, weight, bias)
     if bias is not None and bias.shape != (weight.shape[1] * groups,):
         raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={bias.shape}, "
                            f"weight.shape={weight.shape})")
@@ -287,30 +290,30 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
                            f"stride={stride}, dilation={dilation})")
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
+        for n, s, p, d, k, e in zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
     )
     if min(size) < 1:
-        raise RuntimeError(f"{operation}(): the result would be empty (x.shape={x.shape}, "
+        raise RuntimeError(f"{operation}(): the result would be empty (input.shape={input.shape}, "
                            f"weight.shape={weight.shape}, size={size})")
     margins = tuple((p, p) for p in padding)
-    out = _conv2d_input(x, weight, size=size, stride=stride, padding=margins, dilation=dilation, groups=groups)
+    out = _conv2d_input(input, weight, size=size, stride=stride, padding=margins, dilation=dilation, groups=groups)
     return out if bias is None else add(out, reshape(bias, (-1, 1, 1)))
 
 
-def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """Transposed convolution of sequences: `conv_transpose2d` of images of height 1.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C_in, L) or (C_in, L)
+    input : Tensor of shape (N, C_in, L) or (C_in, L)
     weight : Tensor of shape (C_in, C_out / groups, k)
     bias : Tensor of shape (C_out,), optional
     stride, padding, output_padding, groups, dilation : int
     """
     operation = "conv_transpose1d"
-    _check_sequences(x, weight, operation)
+    _check_sequences(input, weight, operation)
     out = conv_transpose2d(
-        _as_images(x), _as_images(weight), bias,
+        _as_images(input), _as_images(weight), bias,
         _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
         _row(output_padding, "output_padding", operation), groups, _row(dilation, "dilation", operation, 1),
     )  # fmt: skip

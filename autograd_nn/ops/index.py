@@ -73,9 +73,9 @@ def _array_index(index, operation):
     return index
 
 
-def getitem(x, index):
-    """Return ``x[index]`` with all of NumPy's indexing; slices are views, and repeated indices add their gradients."""
-    return _getitem(x, index=_array_index(index, "getitem"))
+def getitem(input, index):
+    """Return ``input[index]`` with all of NumPy's indexing; slices are views, repeated indices add their gradients."""
+    return _getitem(input, index=_array_index(index, "getitem"))
 
 
 @primitive
@@ -105,25 +105,25 @@ def _erase(g, *, index):
 _erase.defvjp(lambda h, out, g, index: _erase(h, index=index))
 
 
-def setitem(x, value, index):
-    """Write `value` into ``x[index]`` in place and return the recorded result, which shares the memory of `x`."""
-    return _setitem(x, value, index=_array_index(index, "setitem"))
+def setitem(input, value, index):
+    """Write `value` into ``input[index]`` in place and return the recorded result, which shares its memory."""
+    return _setitem(input, value, index=_array_index(index, "setitem"))
 
 
-def index_put(x, indices, values, accumulate=False):
-    """Return a copy of `x` with `values` written to ``x[indices]``; to `accumulate`, added there, repeated indices too.
+def index_put(input, indices, values, accumulate=False):
+    """Return a copy of `input` with `values` written to ``input[indices]``, or added there to `accumulate`.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     indices : tuple of integer or boolean tensors
-    values : Tensor that can be broadcast to the shape of ``x[indices]``
+    values : Tensor that can be broadcast to the shape of ``input[indices]``
     accumulate : bool
     """
     index = _array_index(tuple(indices), "index_put")
     if not accumulate:
-        return _setitem(clone(x), values, index=index)
-    return add(x, _put(broadcast_to(values, x.data[index].shape), shape=x.shape, index=index))
+        return _setitem(clone(input), values, index=index)
+    return add(input, _put(broadcast_to(values, input.data[index].shape), shape=input.shape, index=index))
 
 
 # ------------------------------------------------------------------------------------ along a dim
@@ -137,28 +137,28 @@ def _along(indices, dim):
     )
 
 
-def take_along_dim(x, indices, dim=None):
-    """Return, along `dim`, the elements of `x` at `indices`; the other dims are broadcast.
+def take_along_dim(input, indices, dim=None):
+    """Return, along `dim`, the elements of `input` at `indices`; the other dims are broadcast.
 
     Without `dim` the indices are into the flattened tensor. Repeated indices add their gradients.
     """
     indices = _integers(indices, "take_along_dim", "indices")
     if dim is None:
-        return _getitem(reshape(x, (-1,)), index=indices.reshape(-1))
-    dim = normalized_dim(dim, x.ndim, "take_along_dim")
-    if x.ndim == 0:
-        return x
-    if indices.ndim != x.ndim:
-        raise RuntimeError(f"take_along_dim(): indices need as many dims as x (indices.shape={indices.shape}, "
-                           f"x.shape={x.shape})")
-    shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(x.shape, indices.shape)]
+        return _getitem(reshape(input, (-1,)), index=indices.reshape(-1))
+    dim = normalized_dim(dim, input.ndim, "take_along_dim")
+    if input.ndim == 0:
+        return input
+    if indices.ndim != input.ndim:
+        raise RuntimeError(f"take_along_dim(): indices need as many dims as input (indices.shape={indices.shape}, "
+                           f"input.shape={input.shape})")
+    shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(input.shape, indices.shape)]
     shape[dim] = indices.shape[dim]
     if shape != list(indices.shape):
         indices = np.broadcast_to(indices, shape)
-    shape[dim] = x.shape[dim]
-    if shape != list(x.shape):
-        x = broadcast_to(x, shape)
-    return _getitem(x, index=_along(indices, dim))
+    shape[dim] = input.shape[dim]
+    if shape != list(input.shape):
+        input = broadcast_to(input, shape)
+    return _getitem(input, index=_along(indices, dim))
 
 
 def _integers(index, operation, name):
@@ -171,20 +171,20 @@ def _integers(index, operation, name):
     return array
 
 
-def _check_along(x, index, dim, source, operation):
+def _check_along(input, index, dim, source, operation):
     """Return `dim` from the front and the index array, having checked both for `gather` and the scatter family."""
-    dim = normalized_dim(dim, x.ndim, operation)
+    dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
-    if index.ndim != x.ndim:
-        raise RuntimeError(f"{operation}(): index needs as many dims as x (index.shape={index.shape}, "
-                           f"x.shape={x.shape})")
-    if any(n > m for i, (n, m) in enumerate(zip(index.shape, x.shape)) if i != dim):
-        raise RuntimeError(f"{operation}(): index must not be larger than x except along dim {dim} "
-                           f"(index.shape={index.shape}, x.shape={x.shape})")
-    if source is not None and (source.ndim != x.ndim or any(n > m for n, m in zip(index.shape, source.shape))):
+    if index.ndim != input.ndim:
+        raise RuntimeError(f"{operation}(): index needs as many dims as input (index.shape={index.shape}, "
+                           f"input.shape={input.shape})")
+    if any(n > m for i, (n, m) in enumerate(zip(index.shape, input.shape)) if i != dim):
+        raise RuntimeError(f"{operation}(): index must not be larger than input except along dim {dim} "
+                           f"(index.shape={index.shape}, input.shape={input.shape})")
+    if source is not None and (source.ndim != input.ndim or any(n > m for n, m in zip(index.shape, source.shape))):
         raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, "
                            f"index.shape={index.shape})")
-    _check_range(index, x.shape[dim] if x.ndim else 1, operation)
+    _check_range(index, input.shape[dim] if input.ndim else 1, operation)
     return dim, index
 
 
@@ -194,23 +194,23 @@ def _check_range(index, size, operation):
         raise IndexError(f"{operation}(): index {int(wrong)} is out of range for a dim of size {size}")
 
 
-def gather(x, dim, index):
-    """Return the elements of `x` at `index` along `dim`: ``out[i, j] = x[i, index[i, j]]`` for dim 1 of 2.
+def gather(input, dim, index):
+    """Return the elements of `input` at `index` along `dim`: ``out[i, j] = input[i, index[i, j]]`` for dim 1 of 2.
 
     Repeated indices add their gradients.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     dim : int
-    index : Tensor of integers, with as many dims as `x` and not larger except along `dim`
+    index : Tensor of integers, with as many dims as `input` and not larger except along `dim`
 
     Returns
     -------
     Tensor of the shape of `index`
     """
-    dim, index = _check_along(x, index, dim, None, "gather")
-    return _getitem(x, index=_along(index, dim)) if x.ndim else reshape(x, ())
+    dim, index = _check_along(input, index, dim, None, "gather")
+    return _getitem(input, index=_along(index, dim)) if input.ndim else reshape(input, ())
 
 
 def _cropped(source, shape):
@@ -220,31 +220,31 @@ def _cropped(source, shape):
     return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
 
 
-def scatter(x, dim, index, src):
-    """Return a copy of `x` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
+def scatter(input, dim, index, src):
+    """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
-    Of repeated indices the last one wins. The gradient of `x` is 0 at the indices; that of `src` is gathered there,
+    Of repeated indices the last one wins. The gradient of `input` is 0 at the indices; that of `src` is gathered there,
     which is right only where no index is repeated.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     dim : int
     index : Tensor of integers
     src : Tensor of at least the size of `index`, or a number
     """
     number = not isinstance(src, Variable | np.ndarray)
-    dim, index = _check_along(x, index, dim, None if number else src, "scatter")
-    places = _along(index, dim) if x.ndim else ()
-    value = wrap(np.asarray(src, x.dtype)) if number else _cropped(src, index.shape)
-    return _setitem(clone(x), value, index=places)
+    dim, index = _check_along(input, index, dim, None if number else src, "scatter")
+    places = _along(index, dim) if input.ndim else ()
+    value = wrap(np.asarray(src, input.dtype)) if number else _cropped(src, index.shape)
+    return _setitem(clone(input), value, index=places)
 
 
-def scatter_add(x, dim, index, src):
-    """Return a copy of `x` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
-    dim, index = _check_along(x, index, dim, src, "scatter_add")
-    places = _along(index, dim) if x.ndim else ()
-    return add(x, _put(_cropped(src, index.shape), shape=x.shape, index=places))
+def scatter_add(input, dim, index, src):
+    """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
+    dim, index = _check_along(input, index, dim, src, "scatter_add")
+    places = _along(index, dim) if input.ndim else ()
+    return add(input, _put(_cropped(src, index.shape), shape=input.shape, index=places))
 
 
 # ------------------------------------------------------------------------------------ whole slices
@@ -280,68 +280,68 @@ _index_select.defvjp(lambda g, out, x, index, dim: _index_put(g, index, dim=dim,
 _index_put.defvjp(lambda h, out, g, index, dim, size: _index_select(h, index, dim=dim), None)
 
 
-def _flat_index(x, dim, index, operation):
-    dim = normalized_dim(dim, x.ndim, operation)
+def _flat_index(input, dim, index, operation):
+    dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
     if index.ndim > 1:
         raise IndexError(f"{operation}(): index must have at most one dim (index.shape={index.shape})")
-    _check_range(index, x.shape[dim] if x.ndim else 1, operation)
+    _check_range(index, input.shape[dim] if input.ndim else 1, operation)
     return dim, index.reshape(-1)
 
 
-def index_select(x, dim, index):
-    """Return the slices of `x` along `dim` that a 1-D integer tensor names; repeated ones add their gradients."""
-    dim, index = _flat_index(x, dim, index, "index_select")
-    return _index_select(x, index, dim=dim) if x.ndim else x
+def index_select(input, dim, index):
+    """Return the slices of `input` along `dim` that a 1-D integer tensor names; repeated ones add their gradients."""
+    dim, index = _flat_index(input, dim, index, "index_select")
+    return _index_select(input, index, dim=dim) if input.ndim else input
 
 
-def _check_source(x, dim, index, source, operation):
-    expected = (*x.shape[:dim], len(index), *x.shape[dim + 1 :])
-    if x.ndim and source.shape != expected:
+def _check_source(input, dim, index, source, operation):
+    expected = (*input.shape[:dim], len(index), *input.shape[dim + 1 :])
+    if input.ndim and source.shape != expected:
         raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, "
-                           f"x.shape={x.shape})")
+                           f"input.shape={input.shape})")
 
 
-def index_add(x, dim, index, source, *, alpha=1):
-    """Return a copy of `x` with ``alpha * source`` added to the slices along `dim` that `index` names."""
-    dim, index = _flat_index(x, dim, index, "index_add")
-    _check_source(x, dim, index, source, "index_add")
+def index_add(input, dim, index, source, *, alpha=1):
+    """Return a copy of `input` with ``alpha * source`` added to the slices along `dim` that `index` names."""
+    dim, index = _flat_index(input, dim, index, "index_add")
+    _check_source(input, dim, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
-    return add(x, _index_put(source, index, dim=dim, size=x.shape[dim]))
+    return add(input, _index_put(source, index, dim=dim, size=input.shape[dim]))
 
 
-def index_copy(x, dim, index, source):
-    """Return a copy of `x` with the slices along `dim` that `index` names taken from `source`."""
-    dim, index = _flat_index(x, dim, index, "index_copy")
-    _check_source(x, dim, index, source, "index_copy")
-    return _setitem(clone(x), source, index=(slice(None),) * dim + (index,))
+def index_copy(input, dim, index, source):
+    """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`."""
+    dim, index = _flat_index(input, dim, index, "index_copy")
+    _check_source(input, dim, index, source, "index_copy")
+    return _setitem(clone(input), source, index=(slice(None),) * dim + (index,))
 
 
-def index_fill(x, dim, index, value):
-    """Return a copy of `x` with the slices along `dim` that `index` names set to a number, where the gradient is 0."""
-    dim, index = _flat_index(x, dim, index, "index_fill")
-    value = wrap(np.asarray(getattr(value, "data", value), x.dtype))
-    return _setitem(clone(x), value, index=(slice(None),) * dim + (index,))
+def index_fill(input, dim, index, value):
+    """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
+    dim, index = _flat_index(input, dim, index, "index_fill")
+    value = wrap(np.asarray(getattr(value, "data", value), input.dtype))
+    return _setitem(clone(input), value, index=(slice(None),) * dim + (index,))
 
 
-def take(x, index):
-    """Return the elements of the flattened `x` at `index`, in the shape of `index`."""
+def take(input, index):
+    """Return the elements of the flattened `input` at `index`, in the shape of `index`."""
     index = _integers(index, "take", "index")
-    return _getitem(reshape(x, (math.prod(x.shape),)), index=index)
+    return _getitem(reshape(input, (math.prod(input.shape),)), index=index)
 
 
-def masked_select(x, mask):
-    """Return the elements of `x` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
+def masked_select(input, mask):
+    """Return the elements of `input` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
     mask = mask.data if isinstance(mask, Variable) else np.asarray(mask)
     if mask.dtype != bool:
         raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
     try:
-        shape = np.broadcast_shapes(x.shape, mask.shape)
+        shape = np.broadcast_shapes(input.shape, mask.shape)
     except ValueError:
-        raise RuntimeError(f"masked_select(): shapes cannot be broadcast together (x.shape={x.shape}, "
+        raise RuntimeError(f"masked_select(): shapes cannot be broadcast together (input.shape={input.shape}, "
                            f"mask.shape={mask.shape})") from None
-    x = x if x.shape == shape else broadcast_to(x, shape)
-    return _getitem(x, index=np.broadcast_to(mask, shape))
+    input = input if input.shape == shape else broadcast_to(input, shape)
+    return _getitem(input, index=np.broadcast_to(mask, shape))
 
 
 @primitive
@@ -349,14 +349,14 @@ def _nonzero(x):
     return np.argwhere(x)
 
 
-def nonzero(x, *, as_tuple=False):
+def nonzero(input, *, as_tuple=False):
     """Return the indices of the elements that are not 0.
 
     Returns
     -------
     Tensor of shape (count, ndim), int64; with `as_tuple` one 1-D tensor per dim, as indexing takes them
     """
-    indices = _nonzero(x)
+    indices = _nonzero(input)
     return tuple(wrap(column.copy()) for column in indices.data.T) if as_tuple else indices
 
 
@@ -365,13 +365,13 @@ def _one_hot(index, *, classes):
     return (index[..., None] == np.arange(classes)).astype(np.int64)
 
 
-def one_hot(index, num_classes=-1):
+def one_hot(tensor, num_classes=-1):
     """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1)."""
-    array = _integers(index, "one_hot", "index")
+    array = _integers(tensor, "one_hot", "tensor")
     if num_classes == -1:
         if not array.size:
             raise RuntimeError("one_hot(): num_classes must be given for an empty tensor (num_classes=-1, "
-                               f"index.shape={array.shape})")
+                               f"tensor.shape={array.shape})")
         num_classes = int(array.max()) + 1
     if array.size and not 0 <= array.min() <= array.max() < num_classes:
         raise RuntimeError(f"one_hot(): class values must be from 0 to num_classes - 1 (smallest {array.min()}, "

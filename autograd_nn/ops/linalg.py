@@ -112,12 +112,12 @@ def _linear_relu_rule(g, out, x, w, b, *, needs):
 _linear_relu.defvjps(_linear_relu_rule)
 
 
-def linear(x, weight, bias=None):
-    """Return ``x @ weight.T + bias``.
+def linear(input, weight, bias=None):
+    """Return ``input @ weight.T + bias``.
 
     Parameters
     ----------
-    x : Tensor of shape (..., in)
+    input : Tensor of shape (..., in)
     weight : Tensor of shape (out, in)
     bias : Tensor of shape (out,), optional
 
@@ -125,27 +125,27 @@ def linear(x, weight, bias=None):
     -------
     Tensor of shape (..., out)
     """
-    return _mapped(_linear, x, weight, bias)
+    return _mapped(_linear, input, weight, bias)
 
 
-def linear_relu(x, weight, bias=None):
-    """Return ``relu(linear(x, weight, bias))`` in one pass over the result; parameters as for `linear`."""
-    return _mapped(_linear_relu, x, weight, bias)
+def linear_relu(input, weight, bias=None):
+    """Return ``relu(linear(input, weight, bias))`` in one pass over the result; parameters as for `linear`."""
+    return _mapped(_linear_relu, input, weight, bias)
 
 
-def _mapped(product, x, weight, bias):
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise RuntimeError(f"linear(): x needs as many features in its last dim as weight has columns "
-                           f"(x.shape={x.shape}, weight.shape={weight.shape})")
+def _mapped(product, input, weight, bias):
+    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        raise RuntimeError(f"linear(): input needs as many features in its last dim as weight has columns "
+                           f"(input.shape={input.shape}, weight.shape={weight.shape})")
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear(): bias needs one entry per row of weight (bias.shape={bias.shape}, "
                            f"weight.shape={weight.shape})")
-    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
-        raise RuntimeError(f"linear(): all tensors must have one dtype (x: {x.dtype}, weight: {weight.dtype}, "
+    if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
+        raise RuntimeError(f"linear(): all tensors must have one dtype (input: {input.dtype}, weight: {weight.dtype}, "
                            f"bias: {None if bias is None else bias.dtype})")
-    if x.ndim == 2:
-        return product(x, weight, bias)
-    return reshape(product(_flat_rows(x), weight, bias), (*x.shape[:-1], weight.shape[0]))
+    if input.ndim == 2:
+        return product(input, weight, bias)
+    return reshape(product(_flat_rows(input), weight, bias), (*input.shape[:-1], weight.shape[0]))
 
 
 # ------------------------------------------------------------------------------------ products of given dims

@@ -7,7 +7,7 @@ import numpy as np
 from ..engine import Variable, primitive
 from ..kernels import loss as kernels
 from .activation import logsigmoid, softplus
-from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, mul, neg, square, sub, where
+from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, minimum, mul, neg, square, sub, where
 from .norm import cosine_similarity, pairwise_distance
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
@@ -83,14 +83,14 @@ def _reduced(losses, reduction, operation):
     raise ValueError(f"{operation}(): reduction must be 'mean', 'sum' or 'none' (reduction={reduction!r})")
 
 
-def _class_indices(x, target, ignore_index, operation):
-    """Return the targets of the rows of `x` (M, C) as int64, -1 where they are ignored, and whether any are."""
+def _class_indices(input, target, ignore_index, operation):
+    """Return the targets of the rows of `input` (M, C) as int64, -1 where they are ignored, and whether any are."""
     target = target.data if isinstance(target, Variable) else np.asarray(target)
     if target.dtype not in (np.int64, np.uint8):
         raise RuntimeError(f"{operation}(): class indices must be int64 or uint8 (dtype={target.dtype}); convert with "
                            ".long()")
     target = target.reshape(-1).astype(np.int64, copy=False)
-    classes = x.shape[1]
+    classes = input.shape[1]
     ignored = 0 <= ignore_index < classes and bool((target == ignore_index).any())
     if target.size and not ignored and target.view(np.uint64).max() < classes:  # negatives are huge there
         return target, False
@@ -103,25 +103,25 @@ def _class_indices(x, target, ignore_index, operation):
     return np.where(keep, target, -1), not keep.all()
 
 
-def _rows(x, target_shape, operation):
+def _rows(input, target_shape, operation):
     """Return logits of shape (C,), (N, C) or (N, C, d1, ...) as rows (M, C), having checked the target's shape."""
-    if x.ndim == 0:
-        raise RuntimeError(f"{operation}(): expects at least one dim, the classes (x.shape={x.shape})")
-    expected = () if x.ndim == 1 else (x.shape[0], *x.shape[2:])
+    if input.ndim == 0:
+        raise RuntimeError(f"{operation}(): expects at least one dim, the classes (input.shape={input.shape})")
+    expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
     if target_shape != expected:
-        raise RuntimeError(f"{operation}(): class indices for x of shape {x.shape} must have shape {expected} "
+        raise RuntimeError(f"{operation}(): class indices for input of shape {input.shape} must have shape {expected} "
                            f"(target.shape={target_shape})")
-    if x.ndim == 2:
-        return x
-    if x.ndim == 1:
-        return reshape(x, (1, x.shape[0]))
-    return reshape(permute(x, (0, *range(2, x.ndim), 1)), (int(np.prod(expected)), x.shape[1]))
+    if input.ndim == 2:
+        return input
+    if input.ndim == 1:
+        return reshape(input, (1, input.shape[0]))
+    return reshape(permute(input, (0, *range(2, input.ndim), 1)), (int(np.prod(expected)), input.shape[1]))
 
 
-def _class_weight(weight, x, operation):
-    if weight is not None and weight.shape != (x.shape[1] if x.ndim > 1 else x.shape[0],):
+def _class_weight(weight, input, operation):
+    if weight is not None and weight.shape != (input.shape[1] if input.ndim > 1 else input.shape[0],):
         raise RuntimeError(f"{operation}(): weight needs one entry per class (weight.shape={weight.shape}, "
-                           f"x.shape={x.shape})")
+                           f"input.shape={input.shape})")
     return weight
 
 
@@ -138,37 +138,37 @@ def _weighted(losses, weight, target, some_ignored, reduction, shape, operation)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
 
-def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
-    """Negative log-likelihood, ``-x[n, target[n]]`` of log-probabilities `x`.
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Negative log-likelihood, ``-input[n, target[n]]`` of log-probabilities `input`.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C), (C,) or (N, C, d1, ...)
+    input : Tensor of shape (N, C), (C,) or (N, C, d1, ...)
         Log-probabilities, as `log_softmax` gives them.
     target, weight, ignore_index, reduction
         As for `cross_entropy` with class indices.
     """
     target_array = target.data if isinstance(target, Variable) else np.asarray(target)
-    rows = _rows(x, target_array.shape, "nll_loss")
-    weight = _class_weight(weight, x, "nll_loss")
+    rows = _rows(input, target_array.shape, "nll_loss")
+    weight = _class_weight(weight, input, "nll_loss")
     indices, some_ignored = _class_indices(rows, target_array, ignore_index, "nll_loss")
     losses = neg(_pick_rows(rows, target=indices))
     return _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "nll_loss")
 
 
-def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Cross-entropy between the softmax of logits and a target class or distribution.
 
-    With class indices ``l[n] = -log softmax(x[n])[target[n]]``; with probabilities
-    ``l[n] = -sum_c target[n, c] log softmax(x[n])[c]``.
+    With class indices ``l[n] = -log softmax(input[n])[target[n]]``; with probabilities
+    ``l[n] = -sum_c target[n, c] log softmax(input[n])[c]``.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C), (C,) or (N, C, d1, ...)
+    input : Tensor of shape (N, C), (C,) or (N, C, d1, ...)
         Logits: not yet normalised, no softmax applied.
     target : Tensor
         Class indices (int64 or uint8) of shape (N,), () or (N, d1, ...), or probabilities of the shape and dtype of
-        `x`.
+        `input`.
     weight : Tensor of shape (C,), optional
         A factor for each class.
     ignore_index : int
@@ -186,13 +186,13 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy(): label_smoothing must be from 0 to 1 (label_smoothing={label_smoothing})")
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"cross_entropy(): logits must be floating-point (dtype={x.dtype})")
-    weight = _class_weight(weight, x, "cross_entropy")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"cross_entropy(): logits must be floating-point (dtype={input.dtype})")
+    weight = _class_weight(weight, input, "cross_entropy")
     target_array = target.data if isinstance(target, Variable) else np.asarray(target)
     if target_array.dtype.kind == "f":
-        return _distribution_cross_entropy(x, target, weight, reduction, label_smoothing)
-    rows = _rows(x, target_array.shape, "cross_entropy")
+        return _distribution_cross_entropy(input, target, weight, reduction, label_smoothing)
+    rows = _rows(input, target_array.shape, "cross_entropy")
     indices, some_ignored = _class_indices(rows, target_array, ignore_index, "cross_entropy")
     losses = _cross_entropy_rows(rows, target=indices)
     hard = _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "cross_entropy")
@@ -214,16 +214,17 @@ def _smooth(rows, weight, indices, reduction, shape):
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, "cross_entropy")
 
 
-def _distribution_cross_entropy(x, target, weight, reduction, label_smoothing):
-    if target.shape != x.shape:
-        raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits (x.shape={x.shape}, "
+def _distribution_cross_entropy(input, target, weight, reduction, label_smoothing):
+    if target.shape != input.shape:
+        raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits "
+                           f"(input.shape={input.shape}, "
                            f"target.shape={target.shape})")
-    dim = 0 if x.ndim == 1 else 1
+    dim = 0 if input.ndim == 1 else 1
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
-    logp = log_softmax(x, dim)
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    logp = log_softmax(input, dim)
     if weight is not None:
-        logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+        logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     losses = neg(sum(mul(logp, target), dim))
     if reduction == "mean":
         return div(sum(losses), float(np.prod(losses.shape)))
@@ -233,30 +234,51 @@ def _distribution_cross_entropy(x, target, weight, reduction, label_smoothing):
 # ------------------------------------------------------------------------------------ regression
 
 
-def check_same_shape(x, target, operation):
+def check_same_shape(input, target, operation):
     """Raise where prediction and target differ in shape: broadcasting in a loss is nearly always a mistake."""
-    if x.shape != target.shape:
-        raise RuntimeError(f"{operation}(): prediction and target must have one shape (x.shape={x.shape}, "
+    if input.shape != target.shape:
+        raise RuntimeError(f"{operation}(): prediction and target must have one shape (input.shape={input.shape}, "
                            f"target.shape={target.shape}); "
                            "use .reshape() or .squeeze()")
 
 
-def mse_loss(x, target, reduction="mean"):
-    """Squared error, ``(x - target)**2``.
+def _weighed(losses, weight, operation):
+    """Return losses times the weights of the elements, where there are any."""
+    if weight is None:
+        return losses
+    if weight.shape != losses.shape:
+        raise RuntimeError(f"{operation}(): weight must have the shape of the input (weight.shape={weight.shape}, "
+                           f"input.shape={losses.shape})")
+    return mul(losses, weight)
+
+
+def _weighted_mean(losses, weight, reduction, operation):
+    """Weigh losses element by element, and reduce; the mean divides by the sum of the weights."""
+    losses = _weighed(losses, weight, operation)
+    if weight is not None and reduction == "mean":
+        return div(sum(losses), sum(weight))
+    return _reduced(losses, reduction, operation)
+
+
+def mse_loss(input, target, reduction="mean", weight=None):
+    """Squared error, ``(input - target)**2``.
 
     Parameters
     ----------
-    x, target : Tensor of one shape
+    input, target : Tensor of one shape
     reduction : {'mean', 'sum', 'none'}
+        'mean' divides by the sum of the weights, where they are given.
+    weight : Tensor of the shape of `input`, optional
+        A factor for each element.
     """
-    check_same_shape(x, target, "mse_loss")
-    return _reduced(square(sub(x, target)), reduction, "mse_loss")
+    check_same_shape(input, target, "mse_loss")
+    return _weighted_mean(square(sub(input, target)), weight, reduction, "mse_loss")
 
 
-def l1_loss(x, target, reduction="mean"):
-    """Absolute error, ``abs(x - target)``; its derivative at 0 is 0."""
-    check_same_shape(x, target, "l1_loss")
-    return _reduced(abs(sub(x, target)), reduction, "l1_loss")
+def l1_loss(input, target, reduction="mean", weight=None):
+    """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`."""
+    check_same_shape(input, target, "l1_loss")
+    return _weighted_mean(abs(sub(input, target)), weight, reduction, "l1_loss")
 
 
 @primitive
@@ -268,53 +290,58 @@ def _huber(x, *, delta):
 _huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))
 
 
-def huber_loss(x, target, reduction="mean", delta=1.0):
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Squared error near 0, absolute beyond: ``d**2 / 2`` where ``abs(d) < delta``, else
     ``delta * (abs(d) - delta / 2)``.
+
+    Parameters are those of `mse_loss`, but 'mean' divides by the number of elements, with weights too.
 
     References
     ----------
     P. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964) 73-101.
     """
-    check_same_shape(x, target, "huber_loss")
+    check_same_shape(input, target, "huber_loss")
     if delta <= 0:
         raise ValueError(f"huber_loss(): delta must be positive (delta={delta})")
-    return _reduced(_huber(sub(x, target), delta=delta), reduction, "huber_loss")
+    losses = _weighed(_huber(sub(input, target), delta=delta), weight, "huber_loss")
+    return _reduced(losses, reduction, "huber_loss")
 
 
-def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """`huber_loss` with ``delta=beta`` divided by `beta`.
 
     For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
     """
-    check_same_shape(x, target, "smooth_l1_loss")
+    check_same_shape(input, target, "smooth_l1_loss")
     if beta < 0:
         raise ValueError(f"smooth_l1_loss(): beta must not be negative (beta={beta})")
-    d = sub(x, target)
+    d = sub(input, target)
     return _reduced(div(_huber(d, delta=beta), beta) if beta else abs(d), reduction, "smooth_l1_loss")
 
 
 # ------------------------------------------------------------------------------------ probabilities
 
 
-def binary_cross_entropy(x, target, weight=None, reduction="mean"):
-    """Cross-entropy of probabilities, ``-(target * log(x) + (1 - target) * log(1 - x))``, each logarithm at least -100.
+def binary_cross_entropy(input, target, weight=None, reduction="mean"):
+    """Cross-entropy of probabilities, ``-(target * log(input) + (1 - target) * log(1 - input))``.
+
+    Each logarithm is at least -100.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
         Probabilities, from 0 to 1; for logits use `binary_cross_entropy_with_logits`.
-    target : Tensor of the shape of `x`, from 0 to 1
+    target : Tensor of the shape of `input`, from 0 to 1
     weight : Tensor, optional
-        A factor for each element, broadcast against `x`.
+        A factor for each element, broadcast against `input`.
     reduction : {'mean', 'sum', 'none'}
     """
-    check_same_shape(x, target, "binary_cross_entropy")
-    if x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):
-        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {x.data.min()}, "
-                           f"largest {x.data.max()}); "
+    check_same_shape(input, target, "binary_cross_entropy")
+    if input.data.size and not (input.data.min() >= 0 and input.data.max() <= 1):
+        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.data.min()}, "
+                           f"largest {input.data.max()}); "
                            "logits are for binary_cross_entropy_with_logits()")
-    losses = neg(add(mul(target, _log_from(x)), mul(sub(1, target), _log_from(sub(1, x)))))
+    losses = neg(add(mul(target, _log_from(input)), mul(sub(1, target), _log_from(sub(1, input)))))
     return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
 
 
@@ -328,26 +355,26 @@ def _log_from(x):
 _log_from.defvjp(lambda g, out, x: div(g, clamp(x, min=1e-12)))
 
 
-def binary_cross_entropy_with_logits(x, target, weight=None, reduction="mean", pos_weight=None):
-    """Cross-entropy of ``sigmoid(x)``, ``(1 - target) * x + log(1 + exp(-x))`` in a form that never overflows.
+def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+    """Cross-entropy of ``sigmoid(input)``, ``(1 - target) * input + log(1 + exp(-input))``, which never overflows.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
         Logits.
-    target : Tensor of the shape of `x`, from 0 to 1
+    target : Tensor of the shape of `input`, from 0 to 1
     weight : Tensor, optional
-        A factor for each element, broadcast against `x`.
+        A factor for each element, broadcast against `input`.
     reduction : {'mean', 'sum', 'none'}
     pos_weight : Tensor, optional
-        A factor for the positive part, broadcast against `x` (one entry per class).
+        A factor for the positive part, broadcast against `input` (one entry per class).
     """
-    check_same_shape(x, target, "binary_cross_entropy_with_logits")
+    check_same_shape(input, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
-        losses = sub(softplus(x, 1.0, math.inf), mul(target, x))
+        losses = sub(softplus(input, 1.0, math.inf), mul(target, input))
     else:
         factor = add(mul(sub(pos_weight, 1), target), 1)
-        losses = sub(mul(sub(1, target), x), mul(logsigmoid(x), factor))
+        losses = sub(mul(sub(1, target), input), mul(logsigmoid(input), factor))
     return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy_with_logits")
 
 
@@ -360,46 +387,47 @@ def _plogp(x):
 _plogp.defvjp(lambda g, out, x: mul(g, add(log(x), 1)))
 
 
-def kl_div(x, target, reduction="mean", log_target=False):
-    """Kullback-Leibler divergence from log-probabilities `x` to `target`, ``target * (log(target) - x)``.
+def kl_div(input, target, reduction="mean", log_target=False):
+    """Kullback-Leibler divergence from log-probabilities `input` to `target`, ``target * (log(target) - input)``.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
         Log-probabilities.
-    target : Tensor of the shape of `x`
+    target : Tensor of the shape of `input`
         Probabilities (those that are 0 count nothing), or log-probabilities with `log_target`.
     reduction : {'mean', 'batchmean', 'sum', 'none'}
         'batchmean', the divergence itself, divides the sum by the size of dim 0; 'mean' by the number of elements.
     """
-    check_same_shape(x, target, "kl_div")
-    losses = mul(exp(target), sub(target, x)) if log_target else sub(_plogp(target), mul(target, x))
+    check_same_shape(input, target, "kl_div")
+    losses = mul(exp(target), sub(target, input)) if log_target else sub(_plogp(target), mul(target, input))
     if reduction == "batchmean":
-        return div(sum(losses), float(x.shape[0] if x.ndim else 1))
+        return div(sum(losses), float(input.shape[0] if input.ndim else 1))
     return _reduced(losses, reduction, "kl_div")
 
 
-def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
-    """Negative log-likelihood of normal distributions, ``(log(var) + (x - target)**2 / var) / 2`` with var at least
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood of normal distributions, ``(log(var) + (input - target)**2 / var) / 2`` with var at least
     `eps`.
 
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
-    check_same_shape(x, target, "gaussian_nll_loss")
+    check_same_shape(input, target, "gaussian_nll_loss")
     if (var.data < 0).any():
         raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.data.min()})")
     var = add(var, np.maximum(var.data, eps) - var.data)
-    losses = mul(add(log(var), div(square(sub(x, target)), var)), 0.5)
+    losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
 
 
-def poisson_nll_loss(x, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
-    """Negative log-likelihood of Poisson distributions, ``exp(x) - target * x``, or ``x - target * log(x + eps)``.
+def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
+    """Negative log-likelihood of Poisson distributions, ``exp(input) - target * input``.
 
-    `full` adds Stirling's approximation of ``log(target!)`` for targets above 1.
+    Without `log_input`, ``input - target * log(input + eps)``. `full` adds Stirling's approximation of ``log(target!)``
+    for targets above 1.
     """
-    check_same_shape(x, target, "poisson_nll_loss")
-    losses = sub(exp(x), mul(target, x)) if log_input else sub(x, mul(target, log(add(x, eps))))
+    check_same_shape(input, target, "poisson_nll_loss")
+    losses = sub(exp(input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))
     if full:
         t = where(target.data > 1, target, 1.0)
         stirling = add(sub(mul(t, log(t)), t), mul(log(mul(t, 2 * math.pi)), 0.5))
@@ -418,10 +446,10 @@ def _hinge(x):
 _hinge.defvjp(lambda g, out, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
 
 
-def hinge_embedding_loss(x, target, margin=1.0, reduction="mean"):
-    """``x`` where the target is 1 and ``max(margin - x, 0)`` where it is -1 (with derivative -1 at the kink)."""
-    check_same_shape(x, target, "hinge_embedding_loss")
-    near, far = where(target.data == 1, x, 0.0), where(target.data == -1, _hinge(sub(margin, x)), 0.0)
+def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
+    """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
+    check_same_shape(input, target, "hinge_embedding_loss")
+    near, far = where(target.data == 1, input, 0.0), where(target.data == -1, _hinge(sub(margin, input)), 0.0)
     return _reduced(add(near, far), reduction, "hinge_embedding_loss")
 
 
@@ -442,35 +470,41 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     return _reduced(losses, reduction, "cosine_embedding_loss")
 
 
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, reduction="mean"):
-    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with distances by `pairwise_distance`."""
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, reduction="mean"):
+    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with distances by `pairwise_distance`.
+
+    With `swap`, ``d(positive, negative)`` takes the place of the second distance where it is smaller (Balntas et al.,
+    BMVC 2016).
+    """
     check_same_shape(anchor, positive, "triplet_margin_loss")
     check_same_shape(anchor, negative, "triplet_margin_loss")
     near, far = (pairwise_distance(anchor, x, p, eps) for x in (positive, negative))
+    if swap:
+        far = minimum(far, pairwise_distance(positive, negative, p, eps))
     return _reduced(_hinge(add(sub(near, far), margin)), reduction, "triplet_margin_loss")
 
 
-def soft_margin_loss(x, target, reduction="mean"):
-    """``log(1 + exp(-target * x))`` with a target of 1 or -1."""
-    check_same_shape(x, target, "soft_margin_loss")
-    return _reduced(softplus(neg(mul(target, x)), 1.0, math.inf), reduction, "soft_margin_loss")
+def soft_margin_loss(input, target, reduction="mean"):
+    """``log(1 + exp(-target * input))`` with a target of 1 or -1."""
+    check_same_shape(input, target, "soft_margin_loss")
+    return _reduced(softplus(neg(mul(target, input)), 1.0, math.inf), reduction, "soft_margin_loss")
 
 
-def multilabel_soft_margin_loss(x, target, weight=None, reduction="mean"):
+def multilabel_soft_margin_loss(input, target, weight=None, reduction="mean"):
     """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
-    losses = binary_cross_entropy_with_logits(x, target, reduction="none")
+    losses = binary_cross_entropy_with_logits(input, target, reduction="none")
     losses = mean(losses if weight is None else mul(losses, weight), -1)
     return _reduced(losses, reduction, "multilabel_soft_margin_loss")
 
 
-def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
-    """``sum over c != target of max(margin - x[target] + x[c], 0)**p / C`` for scores `x` of shape (N, C)."""
-    if x.ndim != 2 or target.shape != x.shape[:1]:
-        raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (x.shape={x.shape}, "
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C)."""
+    if input.ndim != 2 or target.shape != input.shape[:1]:
+        raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "
                            f"target.shape={target.shape})")
-    indices, _ = _class_indices(x, target, -1, "multi_margin_loss")
-    losses = _hinge(add(sub(x, unsqueeze(_pick_rows(x, target=indices), 1)), margin))
+    indices, _ = _class_indices(input, target, -1, "multi_margin_loss")
+    losses = _hinge(add(sub(input, unsqueeze(_pick_rows(input, target=indices), 1)), margin))
     losses = losses if p == 1 else square(losses)
     losses = losses if weight is None else mul(losses, weight.data[indices][:, None])
-    others = np.arange(x.shape[1]) != indices[:, None]
-    return _reduced(div(sum(where(others, losses, 0.0), 1), float(x.shape[1])), reduction, "multi_margin_loss")
+    others = np.arange(input.shape[1]) != indices[:, None]
+    return _reduced(div(sum(where(others, losses, 0.0), 1), float(input.shape[1])), reduction, "multi_margin_loss")

@@ -88,24 +88,25 @@ def _normalize_rule(g, out, x, weight, bias, needs, mean, rstd):
 _normalize.defvjps(_normalize_rule)
 
 
-def _check_affine(x, weight, bias, shape, operation):
+def _check_affine(input, weight, bias, shape, operation):
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is None:
             continue
         if parameter.shape != shape:
             raise RuntimeError(
-                f"{operation}(): {name} must have shape {shape} ({name}.shape={parameter.shape}, x.shape={x.shape})"
+                f"{operation}(): {name} must have shape {shape} "
+                f"({name}.shape={parameter.shape}, input.shape={input.shape})"
             )
-        if parameter.dtype != x.dtype:
+        if parameter.dtype != input.dtype:
             raise RuntimeError(
-                f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {parameter.dtype})"
+                f"{operation}(): all tensors must have one dtype (input: {input.dtype}, {name}: {parameter.dtype})"
             )
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype})")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={input.dtype})")
 
 
-def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
-    """Normalize each channel over the batch, ``(x - mean) / sqrt(var + eps) * weight + bias``.
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """Normalize each channel over the batch, ``(input - mean) / sqrt(var + eps) * weight + bias``.
 
     In training, mean and (biased) variance are those of the batch, and the running statistics move towards them in
     place, ``running = (1 - momentum) * running + momentum * new``, where the variance is taken unbiased. Otherwise
@@ -113,7 +114,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
     Parameters
     ----------
-    x : Tensor of shape (N, C) or (N, C, d1, ...)
+    input : Tensor of shape (N, C) or (N, C, d1, ...)
     running_mean, running_var : Tensor of shape (C,), or None
     weight, bias : Tensor of shape (C,), optional
     training : bool
@@ -130,14 +131,15 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     ----------
     S. Ioffe and C. Szegedy, 2015, arXiv:1502.03167.
     """
-    if x.ndim < 2:
-        raise RuntimeError(f"batch_norm(): expects at least two dims (x.shape={x.shape})")
-    channels = x.shape[1]
-    _check_affine(x, weight, bias, (channels,), "batch_norm")
+    if input.ndim < 2:
+        raise RuntimeError(f"batch_norm(): expects at least two dims (input.shape={input.shape})")
+    channels = input.shape[1]
+    _check_affine(input, weight, bias, (channels,), "batch_norm")
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.shape != (channels,):
             raise RuntimeError(
-                f"batch_norm(): {name} must have shape ({channels},) ({name}.shape={running.shape}, x.shape={x.shape})"
+                f"batch_norm(): {name} must have shape ({channels},) "
+                f"({name}.shape={running.shape}, input.shape={input.shape})"
             )
     if not training:
         if running_mean is None or running_var is None:
@@ -147,13 +149,13 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
             )
         rstd = 1 / np.sqrt(running_var.data + running_var.dtype.type(eps))
         return _normalize(
-            x, weight, bias, mean=running_mean.data.astype(x.dtype), rstd=rstd.astype(x.dtype, copy=False)
+            input, weight, bias, mean=running_mean.data.astype(input.dtype), rstd=rstd.astype(input.dtype, copy=False)
         )
-    count = math.prod(x.shape) // channels if channels else 0
+    count = math.prod(input.shape) // channels if channels else 0
     if count == 1:
-        raise ValueError(f"batch_norm(): expects more than 1 value per channel in training (x.shape={x.shape})")
-    statistics = np.empty((2, channels), x.dtype)
-    out = _batch_norm(x, weight, bias, eps=eps, statistics=statistics)
+        raise ValueError(f"batch_norm(): expects more than 1 value per channel in training (input.shape={input.shape})")
+    statistics = np.empty((2, channels), input.dtype)
+    out = _batch_norm(input, weight, bias, eps=eps, statistics=statistics)
     if count:
         variance = np.maximum(1 / np.square(statistics[1], dtype=np.float64) - eps, 0) * (count / (count - 1))
         for running, new in ((running_mean, statistics[0]), (running_var, variance)):
@@ -189,21 +191,22 @@ def _layer_norm_rule(g, out, x, weight, bias, needs, eps, statistics):
 _layer_norm.defvjps(_layer_norm_rule)
 
 
-def _normalized_shape(x, normalized_shape, operation):
+def _normalized_shape(input, normalized_shape, operation):
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or x.shape[x.ndim - len(shape) :] != shape or len(shape) > x.ndim:
+    if not shape or input.shape[input.ndim - len(shape) :] != shape or len(shape) > input.ndim:
         raise RuntimeError(
-            f"{operation}(): the last dims of x must be normalized_shape (x.shape={x.shape}, normalized_shape={shape})"
+            f"{operation}(): the last dims of input must be normalized_shape "
+            f"(input.shape={input.shape}, normalized_shape={shape})"
         )
     return shape
 
 
-def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Normalize over the last dims, ``(x - mean) / sqrt(var + eps) * weight + bias`` with the biased variance.
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Normalize over the last dims, ``(input - mean) / sqrt(var + eps) * weight + bias`` with the biased variance.
 
     Parameters
     ----------
-    x : Tensor of shape (..., *normalized_shape)
+    input : Tensor of shape (..., *normalized_shape)
     normalized_shape : int or sequence of int
     weight, bias : Tensor of shape `normalized_shape`, optional
     eps : float
@@ -212,29 +215,29 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     ----------
     J. Ba, J. Kiros and G. Hinton, 2016, arXiv:1607.06450.
     """
-    shape = _normalized_shape(x, normalized_shape, "layer_norm")
-    _check_affine(x, weight, bias, shape, "layer_norm")
+    shape = _normalized_shape(input, normalized_shape, "layer_norm")
+    _check_affine(input, weight, bias, shape, "layer_norm")
     width = math.prod(shape)
-    rows = math.prod(x.shape[: x.ndim - len(shape)])
+    rows = math.prod(input.shape[: input.ndim - len(shape)])
     if len(shape) > 1:
         weight, bias = (p if p is None else reshape(p, (width,)) for p in (weight, bias))
-    flat = x if x.ndim == 2 and len(shape) == 1 else reshape(x, (rows, width))
-    out = _layer_norm(flat, weight, bias, eps=eps, statistics=np.empty((2, rows), x.dtype))
-    return out if flat is x else reshape(out, x.shape)
+    flat = input if input.ndim == 2 and len(shape) == 1 else reshape(input, (rows, width))
+    out = _layer_norm(flat, weight, bias, eps=eps, statistics=np.empty((2, rows), input.dtype))
+    return out if flat is input else reshape(out, input.shape)
 
 
-def _channel_affine(x, weight, bias):
-    shape = (-1, *(1,) * (x.ndim - 2))
-    x = x if weight is None else mul(x, reshape(weight, shape))
-    return x if bias is None else add(x, reshape(bias, shape))
+def _channel_affine(input, weight, bias):
+    shape = (-1, *(1,) * (input.ndim - 2))
+    input = input if weight is None else mul(input, reshape(weight, shape))
+    return input if bias is None else add(input, reshape(bias, shape))
 
 
-def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalize over groups of channels of each example, then scale and shift each channel.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, d1, ...)
+    input : Tensor of shape (N, C, d1, ...)
     num_groups : int
         Divides C.
     weight, bias : Tensor of shape (C,), optional
@@ -244,25 +247,25 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     ----------
     Y. Wu and K. He, 2018, arXiv:1803.08494.
     """
-    if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise RuntimeError(
-            f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, x.shape={x.shape})"
+            f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, input.shape={input.shape})"
         )
-    _check_affine(x, weight, bias, (x.shape[1],), "group_norm")
-    rows = x.shape[0] * num_groups
-    width = math.prod(x.shape[1:]) // num_groups
-    out = _layer_norm(reshape(x, (rows, width)), None, None, eps=eps, statistics=np.empty((2, rows), x.dtype))
-    return _channel_affine(reshape(out, x.shape), weight, bias)
+    _check_affine(input, weight, bias, (input.shape[1],), "group_norm")
+    rows = input.shape[0] * num_groups
+    width = math.prod(input.shape[1:]) // num_groups
+    out = _layer_norm(reshape(input, (rows, width)), None, None, eps=eps, statistics=np.empty((2, rows), input.dtype))
+    return _channel_affine(reshape(out, input.shape), weight, bias)
 
 
 def instance_norm(
-    x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
+    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
 ):
     """Normalize each channel of each example over its positions (Ulyanov et al. 2016, arXiv:1607.08022).
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, d1, ...)
+    input : Tensor of shape (N, C, d1, ...)
     running_mean, running_var : Tensor of shape (C,), optional
         Moved towards the mean over the batch of each example's statistics; used instead of those without
         `use_input_stats`.
@@ -270,26 +273,27 @@ def instance_norm(
         As for `batch_norm`.
     """
     if not use_input_stats:
-        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-    if x.ndim < 3:
-        raise RuntimeError(f"instance_norm(): expects at least three dims (x.shape={x.shape})")
-    count = math.prod(x.shape[2:])
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3:
+        raise RuntimeError(f"instance_norm(): expects at least three dims (input.shape={input.shape})")
+    count = math.prod(input.shape[2:])
     if count == 1:
-        raise ValueError(f"instance_norm(): expects more than 1 value per channel in training (x.shape={x.shape})")
+        raise ValueError(f"instance_norm(): expects more than 1 value per channel in training "
+                         f"(input.shape={input.shape})")
     if running_mean is not None and running_var is not None:
-        flat = x.data.reshape(*x.shape[:2], count)
+        flat = input.data.reshape(*input.shape[:2], count)
         for running, new in ((running_mean, flat.mean(2)), (running_var, flat.var(2, ddof=1))):
             running.data[...] = running.data * (1 - momentum) + momentum * new.mean(0)
             mark_changed(running.data)
-    return group_norm(x, x.shape[1], weight, bias, eps)
+    return group_norm(input, input.shape[1], weight, bias, eps)
 
 
-def rms_norm(x, normalized_shape, weight=None, eps=None):
-    """Divide by the root mean square over the last dims, ``x / sqrt(mean(x**2) + eps) * weight``.
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Divide by the root mean square over the last dims, ``input / sqrt(mean(input**2) + eps) * weight``.
 
     Parameters
     ----------
-    x : Tensor of shape (..., *normalized_shape)
+    input : Tensor of shape (..., *normalized_shape)
     normalized_shape : int or sequence of int
     weight : Tensor of shape `normalized_shape`, optional
     eps : float, optional
@@ -299,29 +303,29 @@ def rms_norm(x, normalized_shape, weight=None, eps=None):
     ----------
     B. Zhang and R. Sennrich, 2019, arXiv:1910.07467.
     """
-    shape = _normalized_shape(x, normalized_shape, "rms_norm")
-    _check_affine(x, weight, None, shape, "rms_norm")
-    dims = tuple(range(x.ndim - len(shape), x.ndim))
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    out = mul(x, rsqrt(add(mean(square(x), dims, keepdim=True), eps)))
+    shape = _normalized_shape(input, normalized_shape, "rms_norm")
+    _check_affine(input, weight, None, shape, "rms_norm")
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    out = mul(input, rsqrt(add(mean(square(input), dims, keepdim=True), eps)))
     return out if weight is None else mul(out, weight)
 
 
-def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
+def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """Divide each channel by ``(k + alpha * mean of squares over `size` neighbouring channels) ** beta``.
 
     References
     ----------
     A. Krizhevsky, I. Sutskever and G. Hinton, NIPS 2012, section 3.3.
     """
-    if x.ndim < 3:
-        raise RuntimeError(f"local_response_norm(): expects at least three dims (x.shape={x.shape})")
-    channels = x.shape[1]
-    squares = pad(square(x), (0, 0) * (x.ndim - 2) + (size // 2, (size - 1) // 2))
+    if input.ndim < 3:
+        raise RuntimeError(f"local_response_norm(): expects at least three dims (input.shape={input.shape})")
+    channels = input.shape[1]
+    squares = pad(square(input), (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2))
     total = squares[:, :channels]
     for i in range(1, size):
         total = add(total, squares[:, i : i + channels])
-    return div(x, pow(add(mul(total, alpha / size), k), beta))
+    return div(input, pow(add(mul(total, alpha / size), k), beta))
 
 
 # ------------------------------------------------------------------------------------ vector norms
@@ -355,39 +359,39 @@ def _p_norm_rule(g, out, x, p, dims, keepdim):
 _p_norm.defvjp(_p_norm_rule)
 
 
-def norm(x, p="fro", dim=None, keepdim=False, dtype=None):
-    """Return the vector norm ``sum(abs(x)**p) ** (1 / p)`` over `dim` (all dims for None).
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """Return the vector norm ``sum(abs(input)**p) ** (1 / p)`` over `dim` (all dims for None).
 
     The gradient at 0 is 0; ties of the largest element (p=inf) share it evenly.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     p : float, inf, -inf or 'fro'
         'fro' is 2; 0 counts the elements that are not 0.
     dim : int or tuple of int, optional
     keepdim : bool
     """
-    x = x if dtype is None else x.to(dtype)
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"norm(): expects a floating-point tensor (dtype={x.dtype})")
-    dims = normalized_dims(dim, x.ndim, "norm")
+    input = input if dtype is None else input.to(dtype)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"norm(): expects a floating-point tensor (dtype={input.dtype})")
+    dims = normalized_dims(dim, input.ndim, "norm")
     if p in ("fro", 2, None):
-        return _euclidean(x, dims=dims, keepdim=keepdim)
+        return _euclidean(input, dims=dims, keepdim=keepdim)
     if not isinstance(p, int | float):
         raise ValueError(f"norm(): p must be a number or 'fro' (p={p!r})")
     if p == 1:
-        return sum(abs(x), dims, keepdim) if x.ndim else abs(x)
+        return sum(abs(input), dims, keepdim) if input.ndim else abs(input)
     if math.isinf(p):
-        return (amax if p > 0 else amin)(abs(x), dims, keepdim)
+        return (amax if p > 0 else amin)(abs(input), dims, keepdim)
     if p == 0:
-        return count_nonzero(x, dims, keepdim).to(x.dtype)
-    return _p_norm(x, p=float(p), dims=dims, keepdim=keepdim)
+        return count_nonzero(input, dims, keepdim).to(input.dtype)
+    return _p_norm(input, p=float(p), dims=dims, keepdim=keepdim)
 
 
-def normalize(x, p=2.0, dim=1, eps=1e-12):
-    """Return ``x / max(norm(x), eps)`` along `dim`."""
-    return div(x, clamp(norm(x, p, dim, True), min=eps))
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """Return ``input / max(norm(input), eps)`` along `dim`."""
+    return div(input, clamp(norm(input, p, dim, True), min=eps))
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):

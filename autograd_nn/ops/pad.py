@@ -8,15 +8,15 @@ from .shape import _crop, _pad_constant
 __all__ = ["pad"]
 
 
-def _margins(x, pad, operation):
+def _margins(input, pad, operation):
     """Return (before, after) of each dim from PyTorch's flat form, which begins at the last dim."""
     pad = tuple(int(n) for n in pad)
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise RuntimeError(
-            f"{operation}(): pad needs two entries per dim, from the last dim on (pad={pad}, x.shape={x.shape})"
+            f"{operation}(): pad needs two entries per dim, from the last dim on (pad={pad}, input.shape={input.shape})"
         )
     pairs = [pad[i : i + 2] for i in range(0, len(pad), 2)]
-    return [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+    return [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
 
 
 def _source(mode, size, before, after):
@@ -30,12 +30,12 @@ def _source(mode, size, before, after):
     return np.abs((places + size - 1) % period - (size - 1)) if period else np.zeros_like(places)
 
 
-def pad(x, pad, mode="constant", value=None):
-    """Return `x` with elements added at the edges of its last dims; negative widths take elements away.
+def pad(input, pad, mode="constant", value=None):
+    """Return `input` with elements added at the edges of its last dims; negative widths take elements away.
 
     Parameters
     ----------
-    x : Tensor
+    input : Tensor
     pad : sequence of int
         ``(left, right)`` of the last dim, then of the one before it, and so on.
     mode : {'constant', 'reflect', 'replicate', 'circular'}
@@ -48,28 +48,28 @@ def pad(x, pad, mode="constant", value=None):
     Tensor
         The gradient of an element is the sum over the places that repeat it.
     """
-    margins = _margins(x, pad, "pad")
+    margins = _margins(input, pad, "pad")
     if mode != "constant" and value:
         raise ValueError(f"pad(): value is for mode='constant' only (value={value}, mode={mode!r})")
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(
             f"pad(): mode must be 'constant', 'reflect', 'replicate' or 'circular' (mode={mode!r})"
         )
-    if any(n + before + after < 0 for n, (before, after) in zip(x.shape, margins)):
-        raise RuntimeError(f"pad(): nothing would be left of a dim (x.shape={x.shape}, pad={tuple(pad)})")
+    if any(n + before + after < 0 for n, (before, after) in zip(input.shape, margins)):
+        raise RuntimeError(f"pad(): nothing would be left of a dim (input.shape={input.shape}, pad={tuple(pad)})")
     if any(n < 0 for pair in margins for n in pair):
-        x = _crop(x, widths=tuple((max(-before, 0), max(-after, 0)) for before, after in margins))
+        input = _crop(input, widths=tuple((max(-before, 0), max(-after, 0)) for before, after in margins))
         margins = [(max(before, 0), max(after, 0)) for before, after in margins]
     if mode == "constant":
-        return _pad_constant(x, widths=tuple(margins), value=value or 0) if any(map(any, margins)) else x
+        return _pad_constant(input, widths=tuple(margins), value=value or 0) if any(map(any, margins)) else input
     for dim, (before, after) in enumerate(margins):
         if before or after:
-            size = x.shape[dim]
+            size = input.shape[dim]
             limit = {"reflect": size - 1, "circular": size, "replicate": before + after if size else 0}[mode]
             if max(before, after) > limit:
                 raise RuntimeError(
                     f"pad(): mode={mode!r} needs widths of at most {limit} in dim {dim} "
-                    f"(pad={tuple(pad)}, x.shape={x.shape})"
+                    f"(pad={tuple(pad)}, input.shape={input.shape})"
                 )
-            x = _index_select(x, _source(mode, size, before, after), dim=dim)
-    return x
+            input = _index_select(input, _source(mode, size, before, after), dim=dim)
+    return input

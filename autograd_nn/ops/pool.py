@@ -98,7 +98,7 @@ _plane_put.defvjp(lambda h, out, g, index, size: _plane_take(h, index), None)
 # ------------------------------------------------------------------------------------ settings and checks
 
 
-def _window(x, kernel_size, stride, padding, dilation, ceil_mode, operation):
+def _window(input, kernel_size, stride, padding, dilation, ceil_mode, operation):
     """Return the settings as pairs, having checked that there is at least one window."""
     kernel = pair(kernel_size, "kernel_size", operation, 1)
     stride = kernel if stride is None else pair(stride, "stride", operation, 1)
@@ -107,31 +107,31 @@ def _window(x, kernel_size, stride, padding, dilation, ceil_mode, operation):
     if any(2 * p > k for p, k in zip(padding, kernel)):
         raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={padding}, "
                            f"kernel_size={kernel})")
-    if x.ndim != 4:
-        raise RuntimeError(f"{operation}(): expects a tensor of 3 or 4 dims (x.shape={x.shape})")
-    if x.shape[1] == 0:
-        raise RuntimeError(f"{operation}(): expects at least one channel (x.shape={x.shape})")
-    for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation):
+    if input.ndim != 4:
+        raise RuntimeError(f"{operation}(): expects a tensor of 3 or 4 dims (input.shape={input.shape})")
+    if input.shape[1] == 0:
+        raise RuntimeError(f"{operation}(): expects at least one channel (input.shape={input.shape})")
+    for n, k, s, p, d in zip(input.shape[2:], kernel, stride, padding, dilation):
         if kernels.pooled_length(n, k, s, p, d, ceil_mode) < 1 or n < 1:
-            raise RuntimeError(f"{operation}(): the window is larger than the padded image (x.shape={x.shape}, "
+            raise RuntimeError(f"{operation}(): the window is larger than the padded image (input.shape={input.shape}, "
                                f"kernel_size={kernel}, "
                                f"padding={padding}, dilation={dilation})")
     return kernel, stride, padding, dilation
 
 
-def _batched(pool, x, *arguments):
-    out = pool(x.reshape(1, *x.shape), *arguments)
+def _batched(pool, input, *arguments):
+    out = pool(input.reshape(1, *input.shape), *arguments)
     return out.reshape(out.shape[1:])
 
 
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Return the largest element of each window.
 
     Ties give the gradient to the first element in row-major order; NaN counts as largest; padding never wins.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    input : Tensor of shape (N, C, H, W) or (C, H, W)
     kernel_size, stride, padding, dilation : int or (int, int)
         `stride` is `kernel_size` by default; `padding` is at most half of `kernel_size`.
     ceil_mode : bool
@@ -144,15 +144,16 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     Tensor of shape (N, C, OH, OW)
         ``OH = floor((H + 2 p - d (kH - 1) - 1) / s) + 1`` (rounded up with `ceil_mode`).
     """
-    if x.ndim == 3:
-        out = max_pool2d(reshape(x, (1, *x.shape)), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    if input.ndim == 3:
+        batch = reshape(input, (1, *input.shape))
+        out = max_pool2d(batch, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
         return tuple(reshape(part, part.shape[1:]) for part in out) if return_indices else reshape(out, out.shape[1:])
-    kernel, stride, padding, dilation = _window(x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d")
+    kernel, stride, padding, dilation = _window(input, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d")
     settings = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     if not return_indices:
-        return _max_pool2d(x, **settings, ceil_mode=bool(ceil_mode))
-    index = _max_pool2d_index(x, **settings, ceil_mode=bool(ceil_mode))
-    return _window_take(x, index, **settings), wrap(_flat_places(index.data, x.shape[3], **settings))
+        return _max_pool2d(input, **settings, ceil_mode=bool(ceil_mode))
+    index = _max_pool2d_index(input, **settings, ceil_mode=bool(ceil_mode))
+    return _window_take(input, index, **settings), wrap(_flat_places(index.data, input.shape[3], **settings))
 
 
 def _flat_places(index, width, *, kernel, stride, padding, dilation):
@@ -163,12 +164,12 @@ def _flat_places(index, width, *, kernel, stride, padding, dilation):
     return (top + row * dilation[0]) * width + left + column * dilation[1]
 
 
-def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Return zeros with each maximum put back where `max_pool2d` found it.
 
     Parameters
     ----------
-    x, indices : Tensor of shape (N, C, OH, OW)
+    input, indices : Tensor of shape (N, C, OH, OW)
         As `max_pool2d` returns them with ``return_indices=True``.
     kernel_size, stride, padding
         As for `max_pool2d`.
@@ -179,23 +180,26 @@ def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=No
     stride = kernel if stride is None else pair(stride, "stride", "max_unpool2d", 1)
     padding = pair(padding, "padding", "max_unpool2d")
     if output_size is None:
-        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(x.shape[-2:], stride, padding, kernel)]
+        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(input.shape[-2:], stride, padding, kernel)]
     else:
         size = list(output_size)[-2:]
-    if x.ndim not in (3, 4) or x.shape != indices.shape:
-        raise RuntimeError(f"max_unpool2d(): x and indices must have one shape of 3 or 4 dims (x.shape={x.shape}, "
+    if input.ndim not in (3, 4) or input.shape != indices.shape:
+        raise RuntimeError(f"max_unpool2d(): input and indices must have one shape of 3 or 4 dims "
+                           f"(input.shape={input.shape}, "
                            f"indices.shape={indices.shape})")
-    planes = (math.prod(x.shape[:-2]), math.prod(x.shape[-2:]))
-    zeros = wrap(np.zeros((planes[0], math.prod(size)), x.dtype))
-    return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(x, planes)), (*x.shape[:-2], *size))
+    planes = (math.prod(input.shape[:-2]), math.prod(input.shape[-2:]))
+    zeros = wrap(np.zeros((planes[0], math.prod(size)), input.dtype))
+    return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(input, planes)), (*input.shape[:-2], *size))
 
 
-def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
     """Return the mean of each window.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    input : Tensor of shape (N, C, H, W) or (C, H, W)
     kernel_size, stride, padding : int or (int, int)
     ceil_mode : bool
         As for `max_pool2d`.
@@ -204,109 +208,110 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
     divisor_override : int, optional
         Divide by this instead.
     """
-    if x.ndim == 3:
-        return _batched(avg_pool2d, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"avg_pool2d(): expects a floating-point tensor (dtype={x.dtype})")
+    if input.ndim == 3:
+        return _batched(avg_pool2d, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"avg_pool2d(): expects a floating-point tensor (dtype={input.dtype})")
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError(f"avg_pool2d(): divisor_override must not be 0 (divisor_override={divisor_override})")
-    kernel, stride, padding, _ = _window(x, kernel_size, stride, padding, 1, ceil_mode, "avg_pool2d")
-    return _avg_pool2d(x, kernel=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
+    kernel, stride, padding, _ = _window(input, kernel_size, stride, padding, 1, ceil_mode, "avg_pool2d")
+    return _avg_pool2d(input, kernel=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
                        count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
 
 
-def lp_pool2d(x, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """Return ``sum(x**p) ** (1 / p)`` of each window, with ``p=norm_type``; the gradient where the sum is 0 is 0."""
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """Return ``sum(input**p) ** (1 / p)`` of each window, ``p=norm_type``; the gradient where the sum is 0 is 0."""
     kernel = pair(kernel_size, "kernel_size", "lp_pool2d", 1)
-    powers = avg_pool2d(pow(x, norm_type), kernel, stride, 0, ceil_mode)
+    powers = avg_pool2d(pow(input, norm_type), kernel, stride, 0, ceil_mode)
     return pow(mul(mul(sign(powers), relu(abs(powers))), float(kernel[0] * kernel[1])), 1 / norm_type)
 
 
 # ------------------------------------------------------------------------------------ windows that tile the image
 
 
-def _target_size(x, output_size, operation):
-    """Return the size of the result; None keeps that of `x`."""
+def _target_size(input, output_size, operation):
+    """Return the size of the result; None keeps that of `input`."""
     sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if len(sizes) != 2 or x.ndim not in (3, 4):
-        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (x.shape={x.shape}, "
+    if len(sizes) != 2 or input.ndim not in (3, 4):
+        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (input.shape={input.shape}, "
                            f"output_size={output_size})")
-    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, x.shape[-2:]))
-    if min(sizes) < 1 or 0 in x.shape[-3:]:
-        raise RuntimeError(f"{operation}(): sizes must be positive (x.shape={x.shape}, output_size={output_size})")
+    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, input.shape[-2:]))
+    if min(sizes) < 1 or 0 in input.shape[-3:]:
+        raise RuntimeError(f"{operation}(): sizes must be positive "
+                           f"(input.shape={input.shape}, output_size={output_size})")
     return sizes
 
 
-def adaptive_avg_pool2d(x, output_size):
+def adaptive_avg_pool2d(input, output_size):
     """Return the means of windows that tile the image: ``floor(i H / OH)`` to ``ceil((i + 1) H / OH)``.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    input : Tensor of shape (N, C, H, W) or (C, H, W)
     output_size : int or (int or None, int or None)
         OH and OW; None keeps H or W.
     """
-    size = _target_size(x, output_size, "adaptive_avg_pool2d")
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"adaptive_avg_pool2d(): expects a floating-point tensor (dtype={x.dtype})")
-    if x.ndim == 3:
-        return _batched(adaptive_avg_pool2d, x, size)
-    return _adaptive_avg_pool2d(x, size=size)
+    size = _target_size(input, output_size, "adaptive_avg_pool2d")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"adaptive_avg_pool2d(): expects a floating-point tensor (dtype={input.dtype})")
+    if input.ndim == 3:
+        return _batched(adaptive_avg_pool2d, input, size)
+    return _adaptive_avg_pool2d(input, size=size)
 
 
-def adaptive_max_pool2d(x, output_size, return_indices=False):
+def adaptive_max_pool2d(input, output_size, return_indices=False):
     """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`.
 
     The first of a tie gets the gradient.
     """
-    size = _target_size(x, output_size, "adaptive_max_pool2d")
-    if x.ndim == 3:
-        out = adaptive_max_pool2d(reshape(x, (1, *x.shape)), size, True)
+    size = _target_size(input, output_size, "adaptive_max_pool2d")
+    if input.ndim == 3:
+        out = adaptive_max_pool2d(reshape(input, (1, *input.shape)), size, True)
         out = tuple(reshape(part, part.shape[1:]) for part in out)
         return out if return_indices else out[0]
-    index = _adaptive_max_index(x, size=size)
-    out = _plane_take(x, index)
+    index = _adaptive_max_index(input, size=size)
+    out = _plane_take(input, index)
     return (out, index) if return_indices else out
 
 
 # ------------------------------------------------------------------------------------ sequences
 
 
-def _check_sequence(x, operation):
-    if x.ndim not in (2, 3):
-        raise RuntimeError(f"{operation}(): expects a tensor of 2 or 3 dims (x.shape={x.shape})")
+def _check_sequence(input, operation):
+    if input.ndim not in (2, 3):
+        raise RuntimeError(f"{operation}(): expects a tensor of 2 or 3 dims (input.shape={input.shape})")
 
 
-def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`."""
-    _check_sequence(x, "max_pool1d")
+    _check_sequence(input, "max_pool1d")
     kernel, padding, dilation = (
         _row(value, name, "max_pool1d", least)
         for value, name, least in ((kernel_size, "kernel_size", 1), (padding, "padding", 0), (dilation, "dilation", 1))
     )
     stride = kernel if stride is None else _row(stride, "stride", "max_pool1d", 1)
-    out = max_pool2d(_as_images(x), kernel, stride, padding, dilation, ceil_mode, return_indices)
+    out = max_pool2d(_as_images(input), kernel, stride, padding, dilation, ceil_mode, return_indices)
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
 
 
-def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`."""
-    _check_sequence(x, "avg_pool1d")
+    _check_sequence(input, "avg_pool1d")
     kernel, padding = _row(kernel_size, "kernel_size", "avg_pool1d", 1), _row(padding, "padding", "avg_pool1d")
     stride = kernel if stride is None else _row(stride, "stride", "avg_pool1d", 1)
-    return _as_sequences(avg_pool2d(_as_images(x), kernel, stride, padding, ceil_mode, count_include_pad))
+    return _as_sequences(avg_pool2d(_as_images(input), kernel, stride, padding, ceil_mode, count_include_pad))
 
 
-def adaptive_avg_pool1d(x, output_size):
+def adaptive_avg_pool1d(input, output_size):
     """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
-    _check_sequence(x, "adaptive_avg_pool1d")
+    _check_sequence(input, "adaptive_avg_pool1d")
     size = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    return _as_sequences(adaptive_avg_pool2d(_as_images(x), (1, size)))
+    return _as_sequences(adaptive_avg_pool2d(_as_images(input), (1, size)))
 
 
-def adaptive_max_pool1d(x, output_size, return_indices=False):
+def adaptive_max_pool1d(input, output_size, return_indices=False):
     """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
-    _check_sequence(x, "adaptive_max_pool1d")
+    _check_sequence(input, "adaptive_max_pool1d")
     size = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    out = adaptive_max_pool2d(_as_images(x), (1, size), return_indices)
+    out = adaptive_max_pool2d(_as_images(input), (1, size), return_indices)
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)

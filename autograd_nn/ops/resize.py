@@ -14,9 +14,9 @@ from .shape import permute, reshape
 # ------------------------------------------------------------------------------------ interpolation
 
 
-def _scales(x, size, scale_factor, operation):
+def _scales(input, size, scale_factor, operation):
     """Return the new sizes of the last dims, and the scales that the user gave (None where sizes were given)."""
-    count = x.ndim - 2
+    count = input.ndim - 2
     if (size is None) == (scale_factor is None):
         raise ValueError(
             f"{operation}(): exactly one of size and scale_factor must be given (size={size}, "
@@ -26,14 +26,15 @@ def _scales(x, size, scale_factor, operation):
     values = tuple(given) if isinstance(given, tuple | list) else (given,) * count
     if len(values) != count:
         raise ValueError(
-            f"{operation}(): needs one or {count} values (x.shape={x.shape}, size={size}, scale_factor={scale_factor})"
+            f"{operation}(): needs one or {count} values "
+            f"(input.shape={input.shape}, size={size}, scale_factor={scale_factor})"
         )
     if scale_factor is None:
         sizes, scales = tuple(int(n) for n in values), (None,) * count
     else:
-        sizes, scales = tuple(math.floor(n * float(s)) for n, s in zip(x.shape[2:], values)), values
-    if min(sizes) < 1 or 0 in x.shape[2:]:
-        raise RuntimeError(f"{operation}(): sizes must be positive (x.shape={x.shape}, sizes={sizes})")
+        sizes, scales = tuple(math.floor(n * float(s)) for n, s in zip(input.shape[2:], values)), values
+    if min(sizes) < 1 or 0 in input.shape[2:]:
+        raise RuntimeError(f"{operation}(): sizes must be positive (input.shape={input.shape}, sizes={sizes})")
     return sizes, scales
 
 
@@ -55,12 +56,12 @@ def _linear_positions(size, new_size, scale, align_corners):
     return first, np.minimum(first + 1, size - 1), positions - first
 
 
-def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
     """Resize sequences (N, C, L) or images (N, C, H, W).
 
     Parameters
     ----------
-    x : Tensor of 3 or 4 dims
+    input : Tensor of 3 or 4 dims
     size : int or sequence of int, optional
         The new L, or H and W.
     scale_factor : float or sequence of float, optional
@@ -79,32 +80,32 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
     Tensor
         The gradient of an element is the sum over the places that it contributes to.
     """
-    if x.ndim not in (3, 4):
-        raise NotImplementedError(f"interpolate(): expects 3 or 4 dims (x.shape={x.shape})")
-    sizes, scales = _scales(x, size, scale_factor, "interpolate")
+    if input.ndim not in (3, 4):
+        raise NotImplementedError(f"interpolate(): expects 3 or 4 dims (input.shape={input.shape})")
+    sizes, scales = _scales(input, size, scale_factor, "interpolate")
     scales = (None,) * len(scales) if recompute_scale_factor else scales
-    linear = {3: "linear", 4: "bilinear"}[x.ndim]
+    linear = {3: "linear", 4: "bilinear"}[input.ndim]
     if align_corners is not None and mode != linear:
         raise ValueError(
             f"interpolate(): align_corners is for the linear modes only (mode={mode!r}, align_corners={align_corners})"
         )
     if mode == "area":
-        return adaptive_avg_pool1d(x, sizes) if x.ndim == 3 else adaptive_avg_pool2d(x, sizes)
+        return adaptive_avg_pool1d(input, sizes) if input.ndim == 3 else adaptive_avg_pool2d(input, sizes)
     if mode not in ("nearest", "nearest-exact", linear):
         raise NotImplementedError(
             f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {linear!r} for "
-            f"{x.ndim} dims "
+            f"{input.ndim} dims "
             f"(mode={mode!r})"
         )
-    for dim, new_size, scale in zip(range(2, x.ndim), sizes, scales):
+    for dim, new_size, scale in zip(range(2, input.ndim), sizes, scales):
         if mode != linear:
-            x = _index_select(x, _nearest(x.shape[dim], new_size, scale, mode == "nearest-exact"), dim=dim)
+            input = _index_select(input, _nearest(input.shape[dim], new_size, scale, mode == "nearest-exact"), dim=dim)
             continue
-        first, second, share = _linear_positions(x.shape[dim], new_size, scale, bool(align_corners))
-        share = share.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - dim - 1))
-        left, right = _index_select(x, first, dim=dim), _index_select(x, second, dim=dim)
-        x = add(left, mul(sub(right, left), share))
-    return x
+        first, second, share = _linear_positions(input.shape[dim], new_size, scale, bool(align_corners))
+        share = share.astype(input.dtype).reshape((-1,) + (1,) * (input.ndim - dim - 1))
+        left, right = _index_select(input, first, dim=dim), _index_select(input, second, dim=dim)
+        input = add(left, mul(sub(right, left), share))
+    return input
 
 
 # ------------------------------------------------------------------------------------ windows as columns
@@ -157,12 +158,12 @@ def _window_count(size, kernel, stride, padding, dilation):
     return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride)]
 
 
-def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """Return the sliding windows of images as columns.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C, H, W) or (C, H, W)
+    input : Tensor of shape (N, C, H, W) or (C, H, W)
     kernel_size, dilation, padding, stride : int or (int, int)
 
     Returns
@@ -170,65 +171,67 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     Tensor of shape (N, C * kH * kW, OH * OW)
         With OH and OW as in `conv2d`. The gradient is `fold`.
     """
-    if x.ndim == 3:
-        out = unfold(reshape(x, (1, *x.shape)), kernel_size, dilation, padding, stride)
+    if input.ndim == 3:
+        out = unfold(reshape(input, (1, *input.shape)), kernel_size, dilation, padding, stride)
         return reshape(out, out.shape[1:])
     settings = _window_settings(kernel_size, dilation, padding, stride, "unfold")
-    if x.ndim != 4 or min(_window_count(x.shape[2:], **settings)) < 1:
-        raise RuntimeError(f"unfold(): expects 3 or 4 dims and at least one window (x.shape={x.shape}, {settings})")
-    return _unfold(x, **settings)
+    if input.ndim != 4 or min(_window_count(input.shape[2:], **settings)) < 1:
+        raise RuntimeError(f"unfold(): expects 3 or 4 dims and at least one window "
+                           f"(input.shape={input.shape}, {settings})")
+    return _unfold(input, **settings)
 
 
-def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Return the sums of columns put back as sliding windows: the adjoint of `unfold`.
 
     Parameters
     ----------
-    x : Tensor of shape (N, C * kH * kW, L) or without N
+    input : Tensor of shape (N, C * kH * kW, L) or without N
     output_size : int or (int, int)
         H and W of the result.
     kernel_size, dilation, padding, stride : int or (int, int)
     """
-    if x.ndim == 2:
-        out = fold(reshape(x, (1, *x.shape)), output_size, kernel_size, dilation, padding, stride)
+    if input.ndim == 2:
+        out = fold(reshape(input, (1, *input.shape)), output_size, kernel_size, dilation, padding, stride)
         return reshape(out, out.shape[1:])
     settings = _window_settings(kernel_size, dilation, padding, stride, "fold")
     size = pair(output_size, "output_size", "fold", 1)
     count = _window_count(size, **settings)
-    if x.ndim != 3 or x.shape[1] % math.prod(settings["kernel"]) or x.shape[2] != math.prod(count) or min(count) < 1:
+    cells = math.prod(settings["kernel"])
+    if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != math.prod(count) or min(count) < 1:
         raise RuntimeError(
-            f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (x.shape={x.shape}, "
+            f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (input.shape={input.shape}, "
             f"output_size={size}, {settings})"
         )
-    return _fold(x, size=size, **settings)
+    return _fold(input, size=size, **settings)
 
 
 # ------------------------------------------------------------------------------------ channels and pixels
 
 
-def pixel_shuffle(x, upscale_factor):
+def pixel_shuffle(input, upscale_factor):
     """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158)."""
     r = upscale_factor
-    if x.ndim < 3 or x.shape[-3] % r**2:
+    if input.ndim < 3 or input.shape[-3] % r**2:
         raise RuntimeError(
-            f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (x.shape={x.shape}, "
+            f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (input.shape={input.shape}, "
             f"upscale_factor={r})"
         )
-    lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
+    lead, (C, H, W) = input.shape[:-3], input.shape[-3:]
     n = len(lead)
-    cells = reshape(x, (*lead, C // r**2, r, r, H, W))
+    cells = reshape(input, (*lead, C // r**2, r, r, H, W))
     return reshape(permute(cells, (*range(n), n, n + 3, n + 1, n + 4, n + 2)), (*lead, C // r**2, H * r, W * r))
 
 
-def pixel_unshuffle(x, downscale_factor):
+def pixel_unshuffle(input, downscale_factor):
     """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`."""
     r = downscale_factor
-    if x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
+    if input.ndim < 3 or input.shape[-1] % r or input.shape[-2] % r:
         raise RuntimeError(
-            f"pixel_unshuffle(): H and W must be divisible by downscale_factor (x.shape={x.shape}, "
+            f"pixel_unshuffle(): H and W must be divisible by downscale_factor (input.shape={input.shape}, "
             f"downscale_factor={r})"
         )
-    lead, (C, H, W) = x.shape[:-3], x.shape[-3:]
+    lead, (C, H, W) = input.shape[:-3], input.shape[-3:]
     n = len(lead)
-    cells = reshape(x, (*lead, C, H // r, r, W // r, r))
+    cells = reshape(input, (*lead, C, H // r, r, W // r, r))
     return reshape(permute(cells, (*range(n), n, n + 2, n + 4, n + 1, n + 3)), (*lead, C * r**2, H // r, W // r))

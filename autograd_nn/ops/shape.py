@@ -46,14 +46,14 @@ def _cast_discrete(x, *, dtype):
     return x.astype(dtype)
 
 
-def to_dtype(x, dtype):
-    """Return `x` in another dtype (`x` itself where it has it already)."""
+def to_dtype(input, dtype):
+    """Return `input` in another dtype (`input` itself where it has it already)."""
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype.kind not in "fiub":
         raise TypeError(f"to(): tensors hold numbers or booleans (dtype={dtype})")
-    if x.dtype == dtype:
-        return x
-    return cast(x, dtype=dtype) if dtype.kind == "f" and x.dtype.kind == "f" else _cast_discrete(x, dtype=dtype)
+    if input.dtype == dtype:
+        return input
+    return (cast if dtype.kind == "f" and input.dtype.kind == "f" else _cast_discrete)(input, dtype=dtype)
 
 
 @primitive
@@ -64,12 +64,12 @@ def _broadcast_to(x, *, shape):
 _broadcast_to.defvjp(lambda g, out, x, shape: sum_to_size(g, x.shape))
 
 
-def broadcast_to(x, shape):
-    """Return `x` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed."""
+def broadcast_to(input, shape):
+    """Return `input` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed."""
     try:
-        return _broadcast_to(x, shape=tuple(shape))
+        return _broadcast_to(input, shape=tuple(shape))
     except (RuntimeError, ValueError):
-        raise RuntimeError(f"broadcast_to(): shape {x.shape} cannot be broadcast to {tuple(shape)}") from None
+        raise RuntimeError(f"broadcast_to(): shape {input.shape} cannot be broadcast to {tuple(shape)}") from None
 
 
 @primitive
@@ -83,13 +83,13 @@ def _sum_to_size(x, *, shape):
 _sum_to_size.defvjp(lambda g, out, x, shape: broadcast_to(g, x.shape))
 
 
-def sum_to_size(x, shape):
-    """Return the sum of `x` over the axes along which `shape` was broadcast; the inverse of `broadcast_to`."""
+def sum_to_size(input, shape):
+    """Return the sum of `input` over the axes along which `shape` was broadcast; the inverse of `broadcast_to`."""
     shape = tuple(shape)
-    tail = x.shape[x.ndim - len(shape) :]
-    if x.ndim < len(shape) or any(m not in (1, n) for n, m in zip(tail, shape)):
-        raise RuntimeError(f"sum_to_size(): shape {shape} cannot be broadcast to {x.shape}")
-    return _sum_to_size(x, shape=shape)
+    tail = input.shape[input.ndim - len(shape) :]
+    if input.ndim < len(shape) or any(m not in (1, n) for n, m in zip(tail, shape)):
+        raise RuntimeError(f"sum_to_size(): shape {shape} cannot be broadcast to {input.shape}")
+    return _sum_to_size(input, shape=shape)
 
 
 # ------------------------------------------------------------------------------------ rearranging
@@ -103,30 +103,31 @@ def _reshape(x, *, shape):
 _reshape.defvjp(lambda g, out, x, shape: _reshape(g, shape=x.shape))
 
 
-def reshape(x, shape):
-    """Return `x` with another shape and the same elements in row-major order; one entry may be -1.
+def reshape(input, shape):
+    """Return `input` with another shape and the same elements in row-major order; one entry may be -1.
 
     The result shares memory where the layout allows it.
     """
     shape = (shape,) if isinstance(shape, int) else tuple(map(index, shape))
     if not shape or min(shape) >= -1:
         try:
-            return _reshape(x, shape=shape)
+            return _reshape(input, shape=shape)
         except ValueError:
             pass
-    size = math.prod(x.shape)
-    raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (x.shape={x.shape})")
+    size = math.prod(input.shape)
+    raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (input.shape={input.shape})")
 
 
-def flatten(x, start_dim=0, end_dim=-1):
-    """Return `x` with the dims from `start_dim` to `end_dim` made one."""
-    if x.ndim == 0:
-        return reshape(x, (1,))
-    start, end = (normalized_dim(d, x.ndim, "flatten") for d in (start_dim, end_dim))
+def flatten(input, start_dim=0, end_dim=-1):
+    """Return `input` with the dims from `start_dim` to `end_dim` made one."""
+    if input.ndim == 0:
+        return reshape(input, (1,))
+    start, end = (normalized_dim(d, input.ndim, "flatten") for d in (start_dim, end_dim))
     if start > end:
         raise RuntimeError(f"flatten(): start_dim must not come after end_dim (start_dim={start_dim}, "
                            f"end_dim={end_dim})")
-    return _reshape(x, shape=(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+    shape = input.shape
+    return _reshape(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @primitive
@@ -137,33 +138,34 @@ def _permute(x, *, dims):
 _permute.defvjp(lambda g, out, x, dims: _permute(g, dims=tuple(int(i) for i in np.argsort(dims))))
 
 
-def permute(x, dims):
-    """Return `x` with its dims in the order `dims`, as a view."""
-    order = normalized_dims(tuple(dims), x.ndim, "permute")
-    if len(order) != x.ndim:
-        raise RuntimeError(f"permute(): dims must name all {x.ndim} dims (dims={tuple(dims)}, x.shape={x.shape})")
-    return _permute(x, dims=order)
+def permute(input, dims):
+    """Return `input` with its dims in the order `dims`, as a view."""
+    order = normalized_dims(tuple(dims), input.ndim, "permute")
+    if len(order) != input.ndim:
+        raise RuntimeError(f"permute(): dims must name all {input.ndim} dims "
+                           f"(dims={tuple(dims)}, input.shape={input.shape})")
+    return _permute(input, dims=order)
 
 
-def transpose(x, dim0, dim1):
-    """Return `x` with two dims exchanged, as a view."""
-    order = list(range(x.ndim))
-    i, j = normalized_dim(dim0, x.ndim, "transpose"), normalized_dim(dim1, x.ndim, "transpose")
+def transpose(input, dim0, dim1):
+    """Return `input` with two dims exchanged, as a view."""
+    order = list(range(input.ndim))
+    i, j = normalized_dim(dim0, input.ndim, "transpose"), normalized_dim(dim1, input.ndim, "transpose")
     if order:
         order[i], order[j] = order[j], order[i]
-    return _permute(x, dims=tuple(order))
+    return _permute(input, dims=tuple(order))
 
 
-def squeeze(x, dim=None):
-    """Return `x` without its dims of size 1 (or without those named, where their size is 1)."""
-    dims = normalized_dims(dim, x.ndim, "squeeze")
-    return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
+def squeeze(input, dim=None):
+    """Return `input` without its dims of size 1 (or without those named, where their size is 1)."""
+    dims = normalized_dims(dim, input.ndim, "squeeze")
+    return _reshape(input, shape=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
-def unsqueeze(x, dim):
-    """Return `x` with a dim of size 1 inserted at `dim`."""
-    dim = normalized_dim(dim, x.ndim + 1, "unsqueeze")
-    return _reshape(x, shape=(*x.shape[:dim], 1, *x.shape[dim:]))
+def unsqueeze(input, dim):
+    """Return `input` with a dim of size 1 inserted at `dim`."""
+    dim = normalized_dim(dim, input.ndim + 1, "unsqueeze")
+    return _reshape(input, shape=(*input.shape[:dim], 1, *input.shape[dim:]))
 
 
 # ------------------------------------------------------------------------------------ joining, padding
@@ -200,14 +202,14 @@ def _narrow_rule(g, out, x, *, dim, start, stop):
 _narrow.defvjp(_narrow_rule)
 
 
-def narrow(x, dim, start, length):
-    """Return the slice ``start : start + length`` of `x` along `dim`, as a view."""
-    dim = normalized_dim(dim, x.ndim, "narrow")
-    size = x.shape[dim]
+def narrow(input, dim, start, length):
+    """Return the slice ``start : start + length`` of `input` along `dim`, as a view."""
+    dim = normalized_dim(dim, input.ndim, "narrow")
+    size = input.shape[dim]
     start = start + size if start < 0 else start
     if not 0 <= start <= start + length <= size:
         raise RuntimeError(f"narrow(): start ({start}) + length ({length}) exceeds the size {size} of dim {dim}")
-    return _narrow(x, dim=dim, start=start, stop=start + length)
+    return _narrow(input, dim=dim, start=start, stop=start + length)
 
 
 def cat(tensors, dim=0):
@@ -269,12 +271,12 @@ _crop.defvjp(lambda g, out, x, widths: _pad_constant(g, widths=widths, value=0))
 # ------------------------------------------------------------------------------------ taking apart
 
 
-def split(x, split_size_or_sections, dim=0):
-    """Return pieces of `x` along `dim`, as views.
+def split(tensor, split_size_or_sections, dim=0):
+    """Return pieces of `tensor` along `dim`, as views.
 
     Parameters
     ----------
-    x : Tensor
+    tensor : Tensor
     split_size_or_sections : int or sequence of int
         The size of each piece (the last one may be smaller), or the sizes of all pieces.
     dim : int
@@ -283,10 +285,10 @@ def split(x, split_size_or_sections, dim=0):
     -------
     tuple of Tensor
     """
-    dim = normalized_dim(dim, x.ndim, "split")
-    if not x.ndim:
-        raise RuntimeError("split(): expects at least one dim (x.shape=())")
-    size = x.shape[dim]
+    dim = normalized_dim(dim, tensor.ndim, "split")
+    if not tensor.ndim:
+        raise RuntimeError("split(): expects at least one dim (tensor.shape=())")
+    size = tensor.shape[dim]
     if isinstance(split_size_or_sections, tuple | list):
         sizes = [index(n) for n in split_size_or_sections]
         if math.fsum(sizes) != size or min(sizes, default=0) < 0:
@@ -294,80 +296,82 @@ def split(x, split_size_or_sections, dim=0):
     else:
         step = index(split_size_or_sections)
         if step < 0 or (step == 0 and size):
-            raise RuntimeError(f"split(): the size of a piece must be positive (split_size={step}, x.shape={x.shape})")
+            raise RuntimeError(f"split(): the size of a piece must be positive "
+                               f"(split_size={step}, tensor.shape={tensor.shape})")
         sizes = [min(step, size - start) for start in range(0, size, step)] if size else [0]
     pieces, start = [], 0
     for n in sizes:
-        pieces.append(_narrow(x, dim=dim, start=start, stop=start + n))
+        pieces.append(_narrow(tensor, dim=dim, start=start, stop=start + n))
         start += n
     return tuple(pieces)
 
 
-def chunk(x, chunks, dim=0):
+def chunk(input, chunks, dim=0):
     """Return at most `chunks` pieces of equal size along `dim` (the last one may be smaller), as views."""
     if chunks < 1:
         raise RuntimeError(f"chunk(): chunks must be positive (chunks={chunks})")
-    dim = normalized_dim(dim, x.ndim, "chunk")
-    size = x.shape[dim] if x.ndim else 0
-    return split(x, -(-size // chunks), dim) if size else split(x, [0] * chunks, dim)
+    dim = normalized_dim(dim, input.ndim, "chunk")
+    size = input.shape[dim] if input.ndim else 0
+    return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
 
 
-def unbind(x, dim=0):
-    """Return the slices of `x` along `dim`, without that dim."""
-    dim = normalized_dim(dim, x.ndim, "unbind")
-    if not x.ndim:
-        raise RuntimeError("unbind(): expects at least one dim (x.shape=())")
-    shape = (*x.shape[:dim], *x.shape[dim + 1 :])
-    return tuple(_reshape(_narrow(x, dim=dim, start=i, stop=i + 1), shape=shape) for i in range(x.shape[dim]))
+def unbind(input, dim=0):
+    """Return the slices of `input` along `dim`, without that dim."""
+    dim = normalized_dim(dim, input.ndim, "unbind")
+    if not input.ndim:
+        raise RuntimeError("unbind(): expects at least one dim (input.shape=())")
+    shape = (*input.shape[:dim], *input.shape[dim + 1 :])
+    return tuple(_reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=shape) for i in range(input.shape[dim]))
 
 
-def select(x, dim, index):
-    """Return one slice of `x` along `dim`, without that dim, as a view."""
-    dim = normalized_dim(dim, x.ndim, "select")
-    size = x.shape[dim]
+def select(input, dim, index):
+    """Return one slice of `input` along `dim`, without that dim, as a view."""
+    dim = normalized_dim(dim, input.ndim, "select")
+    size = input.shape[dim]
     if not -size <= index < size:
         raise IndexError(f"select(): index {index} is out of range for dim {dim} of size {size}")
     i = index % size
-    return _reshape(_narrow(x, dim=dim, start=i, stop=i + 1), shape=(*x.shape[:dim], *x.shape[dim + 1 :]))
+    return _reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=(*input.shape[:dim], *input.shape[dim + 1 :]))
 
 
 # ------------------------------------------------------------------------------------ repeating, reordering
 
 
-def expand(x, sizes):
-    """Return a view of `x` with dims of size 1 repeated and dims added in front; -1 keeps a size."""
-    lead = len(sizes) - x.ndim
+def expand(input, sizes):
+    """Return a view of `input` with dims of size 1 repeated and dims added in front; -1 keeps a size."""
+    lead = len(sizes) - input.ndim
     if lead < 0:
-        raise RuntimeError(f"expand(): needs at least {x.ndim} sizes (sizes={tuple(sizes)}, x.shape={x.shape})")
-    return broadcast_to(x, [x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
+        raise RuntimeError(f"expand(): needs at least {input.ndim} sizes "
+                           f"(sizes={tuple(sizes)}, input.shape={input.shape})")
+    return broadcast_to(input, [input.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
 
 
-def repeat(x, sizes):
-    """Return `x` repeated ``sizes[i]`` times along dim i (dims are added in front), as a copy."""
-    lead = len(sizes) - x.ndim
+def repeat(input, sizes):
+    """Return `input` repeated ``sizes[i]`` times along dim i (dims are added in front), as a copy."""
+    lead = len(sizes) - input.ndim
     if lead < 0 or any(n < 0 for n in sizes):
-        raise RuntimeError(f"repeat(): needs a count >= 0 for each of {x.ndim} dims (sizes={tuple(sizes)}, "
-                           f"x.shape={x.shape})")
-    shape = (1,) * lead + x.shape
-    spaced = _reshape(x, shape=tuple(n for size in shape for n in (1, size)))
+        raise RuntimeError(f"repeat(): needs a count >= 0 for each of {input.ndim} dims (sizes={tuple(sizes)}, "
+                           f"input.shape={input.shape})")
+    shape = (1,) * lead + input.shape
+    spaced = _reshape(input, shape=tuple(n for size in shape for n in (1, size)))
     spread = _broadcast_to(spaced, shape=tuple(n for count, size in zip(sizes, shape) for n in (count, size)))
     return _reshape(spread, shape=tuple(count * size for count, size in zip(sizes, shape)))
 
 
-def tile(x, dims):
-    """Return `x` repeated ``dims[i]`` times along dim i, where `dims` counts from the last dim."""
-    return repeat(x, (1,) * (x.ndim - len(dims)) + tuple(dims))
+def tile(input, dims):
+    """Return `input` repeated ``dims[i]`` times along dim i, where `dims` counts from the last dim."""
+    return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
-def repeat_interleave(x, repeats, dim=None):
-    """Return `x` with each slice along `dim` repeated `repeats` times in a row (of the flattened tensor for None)."""
+def repeat_interleave(input, repeats, dim=None):
+    """Return `input` with each slice along `dim` repeated in a row, `repeats` times (flattened for None)."""
     if not isinstance(repeats, int) or repeats < 0:
         raise RuntimeError(f"repeat_interleave(): repeats must be an int >= 0 (repeats={repeats!r})")
     if dim is None:
-        x, dim = reshape(x, (math.prod(x.shape),)), 0
-    dim = normalized_dim(dim, x.ndim, "repeat_interleave")
-    before, after = x.shape[: dim + 1], x.shape[dim + 1 :]
-    spread = _broadcast_to(_reshape(x, shape=(*before, 1, *after)), shape=(*before, repeats, *after))
+        input, dim = reshape(input, (math.prod(input.shape),)), 0
+    dim = normalized_dim(dim, input.ndim, "repeat_interleave")
+    before, after = input.shape[: dim + 1], input.shape[dim + 1 :]
+    spread = _broadcast_to(_reshape(input, shape=(*before, 1, *after)), shape=(*before, repeats, *after))
     return _reshape(spread, shape=(*before[:-1], before[-1] * repeats, *after))
 
 
@@ -379,9 +383,9 @@ def _flip(x, *, dims):
 _flip.defvjp(lambda g, out, x, dims: _flip(g, dims=dims))
 
 
-def flip(x, dims):
-    """Return `x` with the order along `dims` reversed, as a view."""
-    return _flip(x, dims=normalized_dims(dims, x.ndim, "flip"))
+def flip(input, dims):
+    """Return `input` with the order along `dims` reversed, as a view."""
+    return _flip(input, dims=normalized_dims(dims, input.ndim, "flip"))
 
 
 @primitive
@@ -392,40 +396,41 @@ def _roll(x, *, shifts, dims):
 _roll.defvjp(lambda g, out, x, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts), dims=dims))
 
 
-def roll(x, shifts, dims=None):
-    """Return `x` with its elements moved by `shifts` along `dims`, cyclically (of the flattened tensor for None)."""
+def roll(input, shifts, dims=None):
+    """Return `input` with its elements moved by `shifts` along `dims`, cyclically (flattened for None)."""
     if dims is None:
-        return _reshape(roll(reshape(x, (math.prod(x.shape),)), shifts, 0), shape=x.shape)
+        return _reshape(roll(reshape(input, (math.prod(input.shape),)), shifts, 0), shape=input.shape)
     shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
-    dims = normalized_dims(dims, x.ndim, "roll")
+    dims = normalized_dims(dims, input.ndim, "roll")
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll(): needs one shift for each dim (shifts={shifts}, dims={dims})")
-    return _roll(x, shifts=shifts, dims=dims)
+    return _roll(input, shifts=shifts, dims=dims)
 
 
-def movedim(x, source, destination):
-    """Return `x` with the dims `source` moved to the places `destination`, as a view."""
-    sources = normalized_dims(source, x.ndim, "movedim")
-    targets = normalized_dims(destination, x.ndim, "movedim")
+def movedim(input, source, destination):
+    """Return `input` with the dims `source` moved to the places `destination`, as a view."""
+    sources = normalized_dims(source, input.ndim, "movedim")
+    targets = normalized_dims(destination, input.ndim, "movedim")
     if len(sources) != len(targets):
         raise RuntimeError(f"movedim(): source and destination must name as many dims (source={source}, "
                            f"destination={destination})")
-    order = [i for i in range(x.ndim) if i not in sources]
+    order = [i for i in range(input.ndim) if i not in sources]
     for target, i in sorted(zip(targets, sources)):
         order.insert(target, i)
-    return _permute(x, dims=tuple(order))
+    return _permute(input, dims=tuple(order))
 
 
-def unflatten(x, dim, sizes):
-    """Return `x` with `dim` made several dims of the given sizes (one may be -1)."""
-    dim = normalized_dim(dim, x.ndim, "unflatten")
+def unflatten(input, dim, sizes):
+    """Return `input` with `dim` made several dims of the given sizes (one may be -1)."""
+    dim = normalized_dim(dim, input.ndim, "unflatten")
     sizes = list(sizes)
     if -1 in sizes:
         known = -math.prod(sizes)
-        sizes[sizes.index(-1)] = x.shape[dim] // known if known > 0 else -1
-    if sizes.count(-1) or math.prod(sizes) != x.shape[dim]:
-        raise RuntimeError(f"unflatten(): sizes {tuple(sizes)} do not multiply to the size {x.shape[dim]} of dim {dim}")
-    return _reshape(x, shape=(*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
+        sizes[sizes.index(-1)] = input.shape[dim] // known if known > 0 else -1
+    if sizes.count(-1) or math.prod(sizes) != input.shape[dim]:
+        raise RuntimeError(f"unflatten(): sizes {tuple(sizes)} do not multiply to the size {input.shape[dim]} of "
+                           f"dim {dim}")
+    return _reshape(input, shape=(*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
 def meshgrid(*tensors, indexing="ij"):
@@ -460,21 +465,21 @@ def _triangle(x, *, diagonal, upper):
 _triangle.defvjp(lambda g, out, x, diagonal, upper: _triangle(g, diagonal=diagonal, upper=upper))
 
 
-def _check_matrices(x, operation):
-    if x.ndim < 2:
-        raise RuntimeError(f"{operation}(): expects at least two dims (x.shape={x.shape})")
+def _check_matrices(input, operation):
+    if input.ndim < 2:
+        raise RuntimeError(f"{operation}(): expects at least two dims (input.shape={input.shape})")
 
 
-def tril(x, diagonal=0):
+def tril(input, diagonal=0):
     """Return the matrices in the last two dims with 0 above a diagonal."""
-    _check_matrices(x, "tril")
-    return _triangle(x, diagonal=diagonal, upper=False)
+    _check_matrices(input, "tril")
+    return _triangle(input, diagonal=diagonal, upper=False)
 
 
-def triu(x, diagonal=0):
+def triu(input, diagonal=0):
     """Return the matrices in the last two dims with 0 below a diagonal."""
-    _check_matrices(x, "triu")
-    return _triangle(x, diagonal=diagonal, upper=True)
+    _check_matrices(input, "triu")
+    return _triangle(input, diagonal=diagonal, upper=True)
 
 
 @primitive
@@ -499,35 +504,36 @@ _put_diagonal.defvjp(
 )
 
 
-def diagonal(x, offset=0, dim1=0, dim2=1):
-    """Return a diagonal of `x` in two of its dims, as the last dim of a view."""
-    dim1, dim2 = (normalized_dim(d, x.ndim, "diagonal") for d in (dim1, dim2))
-    if dim1 == dim2 or x.ndim < 2:
-        raise RuntimeError(f"diagonal(): needs two different dims (dim1={dim1}, dim2={dim2}, x.shape={x.shape})")
-    return _diagonal(x, offset=offset, dim1=dim1, dim2=dim2)
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """Return a diagonal of `input` in two of its dims, as the last dim of a view."""
+    dim1, dim2 = (normalized_dim(d, input.ndim, "diagonal") for d in (dim1, dim2))
+    if dim1 == dim2 or input.ndim < 2:
+        raise RuntimeError(f"diagonal(): needs two different dims "
+                           f"(dim1={dim1}, dim2={dim2}, input.shape={input.shape})")
+    return _diagonal(input, offset=offset, dim1=dim1, dim2=dim2)
 
 
-def diag_embed(x, offset=0):
-    """Return matrices (in the last two dims) with the last dim of `x` on a diagonal."""
-    n = x.shape[-1] + abs(offset)
-    return _put_diagonal(x, shape=(*x.shape[:-1], n, n), offset=offset, dim1=-2, dim2=-1)
+def diag_embed(input, offset=0):
+    """Return matrices (in the last two dims) with the last dim of `input` on a diagonal."""
+    n = input.shape[-1] + abs(offset)
+    return _put_diagonal(input, shape=(*input.shape[:-1], n, n), offset=offset, dim1=-2, dim2=-1)
 
 
-def diag(x, diagonal=0):
+def diag(input, diagonal=0):
     """Return the matrix with a 1-D tensor on a diagonal, or a diagonal of a matrix."""
-    if x.ndim == 1:
-        return diag_embed(x, diagonal)
-    if x.ndim == 2:
-        return _diagonal(x, offset=diagonal, dim1=0, dim2=1)
-    raise RuntimeError(f"diag(): expects one or two dims (x.shape={x.shape})")
+    if input.ndim == 1:
+        return diag_embed(input, diagonal)
+    if input.ndim == 2:
+        return _diagonal(input, offset=diagonal, dim1=0, dim2=1)
+    raise RuntimeError(f"diag(): expects one or two dims (input.shape={input.shape})")
 
 
 # ------------------------------------------------------------------------------------ copies
 
 
-def contiguous(x):
-    """Return `x` laid out in row-major order (`x` itself where it is)."""
-    return x if x.data.flags.c_contiguous else clone(x)
+def contiguous(input):
+    """Return `input` laid out in row-major order (`input` itself where it is)."""
+    return input if input.data.flags.c_contiguous else clone(input)
 
 
 @primitive
@@ -539,6 +545,6 @@ def clone(x):
 clone.defvjp(lambda g, out, x: g)
 
 
-def data_of(x):
+def data_of(input):
     """Return the array behind a tensor, or what is not a tensor as it is."""
-    return x.data if isinstance(x, Variable) else x
+    return input.data if isinstance(input, Variable) else input
