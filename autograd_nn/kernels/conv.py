@@ -38,12 +38,12 @@ def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winogr
     """Return the fastest method for the three shapes of a convolution.
 
     ===========  ================================================================================================
-    depthwise    weight gradient where a group has one input channel: depthwise, first layers with few outputs
+    depthwise    a group has one input channel: depthwise, first layers on grey images
     winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
     direct       everything else: on the register tile, 1x1 as a matrix product
     ===========  ================================================================================================
     """
-    if operation == WEIGHT and w[1] == 1 and (groups > 1 or w[0] < 16):
+    if depthwise.can_use(w, stride):
         return "depthwise"
     fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
@@ -106,10 +106,15 @@ def output_size(size: Shape, kernel: Shape, stride: Pair, padding: Padding, dila
     )
 
 
-def can_use(name, w, stride, dilation, groups, operation) -> bool:
+def corner_of(padding: Padding) -> Pair:
+    """Return what is padded before the first pixel, (top, left)."""
+    return padding[0][0], padding[1][0]
+
+
+def can_use(name, w, stride, dilation, groups) -> bool:
     """Return whether a method can compute a convolution at all."""
     if name == "depthwise":
-        return operation == WEIGHT and w[1] == 1
+        return depthwise.can_use(w, stride)
     if name == "winograd":
         return w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     return True
@@ -137,14 +142,12 @@ def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, f
             f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups})"
         )
     name = choose(operation, x, w, out, stride, padding, dilation, groups, allow_winograd)
-    if forced is not None and can_use(forced, w, stride, dilation, groups, operation):
+    if forced is not None and can_use(forced, w, stride, dilation, groups):
         name = forced
-    corner = (padding[0][0], padding[1][0])
+    corner = corner_of(padding)
     tables = None
     if name == "direct" and operation == WEIGHT:
         tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
-    elif name == "depthwise":
-        tables = depthwise.weight_plan(x, w, out, stride, padding, dilation, itemsize)
     elif name == "direct":
         plan = direct.forward_plan if operation == FORWARD else direct.input_plan
         tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
@@ -202,6 +205,8 @@ def conv2d(
         bias = contiguous(bias)
     if name == "winograd":
         winograd.conv2d(x, w, bias, padding=padding, relu=relu, out=result)
+    elif name == "depthwise":
+        depthwise.convolve(threads, x, w, bias, result, stride, corner_of(padding), dilation, relu)
     else:
         direct.convolve(threads, x, w, bias, result, tables, relu)
     return finished(result, out)
@@ -254,6 +259,8 @@ def conv2d_input(
     g, w, threads = contiguous(g), contiguous(w), threads_for(work)
     if name == "winograd":
         winograd.conv2d_input(g, w, size=size, padding=padding, out=result)
+    elif name == "depthwise":
+        depthwise.convolve_input(threads, g, w, result, stride, corner_of(padding), dilation)
     else:
         direct.convolve(threads, g, w, None, result, tables)
     return finished(result, out)
@@ -301,7 +308,7 @@ def conv2d_weight(
     elif name == "winograd":
         winograd.conv2d_weight(g, x, padding=padding, out=result)
     elif name == "depthwise":
-        depthwise.weight_gradient(threads, g, x, result, tables)
+        depthwise.convolve_weight(threads, g, x, result, stride, corner_of(padding), dilation)
     else:
         direct_weight.weight_gradient(threads, g, x, result, tables)
     return finished(result, out)
