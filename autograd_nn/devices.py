@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["accelerator", "cuda", "device", "mps"]
+__all__ = ["accelerator", "cuda", "device", "get_default_device", "mps", "set_default_device", "xpu"]
 
 
 class device:
@@ -63,3 +63,15 @@ class _Absent:
 accelerator = _Absent("accelerator")
 cuda = _Absent("cuda")
 mps = _Absent("mps")
+xpu = _Absent("xpu")
+
+
+def get_default_device() -> device:
+    """Return the CPU."""
+    return device("cpu")
+
+
+def set_default_device(device_: Any) -> None:
+    """Accept the CPU, and raise for any other device."""
+    if device_ is not None:
+        device(device_)

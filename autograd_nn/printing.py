@@ -7,34 +7,76 @@ HTML sets no colours and is read on dark and light pages alike.
 from __future__ import annotations
 
 import html
+import sys
 from typing import Any
 
 import numpy as np
 
-from .engine import DEFAULT_DTYPE, Call, Node
+from .engine import Call, Node, get_default_dtype
 
-__all__ = ["format_bytes", "html_table", "module_html", "tensor_html", "tensor_text"]
+__all__ = ["format_bytes", "html_table", "module_html", "set_printoptions", "tensor_html", "tensor_text"]
 
 _WHOLE = 200  # arrays of up to so many elements are printed whole
+_chosen: dict[str, Any] = {"precision": 4}  # what `set_printoptions` set, as numpy.array2string names it
 _EDGES = (3, 3, 3, 2, 1, 1, 1)  # by number of dims: how many elements of a large array are printed at each end
 _CELLS = 3  # rows and columns at each end of a preview in HTML
 _MEASURED = 2**18  # smallest, largest and mean are given for arrays of up to so many elements
 
-_DEFAULTS = (DEFAULT_DTYPE, np.dtype(np.int64), np.dtype(bool))
+_DEFAULTS = (np.dtype(np.int64), np.dtype(bool))
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: int | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Choose how tensors print; what is None stays as it is.
+
+    Parameters
+    ----------
+    precision : int
+        Digits after the point, 4 at the start.
+    threshold : int
+        The number of elements beyond which only those at the edges are shown, 200 at the start.
+    edgeitems : int
+        How many are shown at each edge.
+    linewidth : int
+        Characters in a line.
+    profile : {'default', 'short', 'full'}
+        Set all of them first: as at the start, with 2 digits, with all elements.
+    sci_mode : bool
+        True is not supported: the elements decide.
+    """
+    profiles: dict[str | None, dict[str, Any]] = {
+        None: _chosen, "default": {"precision": 4}, "short": {"precision": 2, "edgeitems": 2, "threshold": 1000},
+        "full": {"precision": 4, "threshold": sys.maxsize},
+    }  # fmt: skip
+    if profile not in profiles:
+        raise ValueError(f"set_printoptions(): profile must be 'default', 'short' or 'full' (profile={profile!r})")
+    if sci_mode:
+        raise ValueError("set_printoptions(): sci_mode=True is not supported; the elements decide")
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "max_line_width": linewidth}
+    chosen = {**profiles[profile], **{name: value for name, value in given.items() if value is not None}}
+    _chosen.clear()
+    _chosen.update(chosen)
 
 
 def tensor_text(array: np.ndarray, node: Node | None) -> str:
     """Return what ``repr`` of a tensor shows: its elements, of a large one those at the edges, and what is special."""
-    if array.size <= _WHOLE:
-        parts = [np.array2string(array, separator=", ", prefix="tensor(", threshold=_WHOLE, precision=4)]
-    elif array.ndim < len(_EDGES):
-        parts = [np.array2string(array, separator=", ", prefix="tensor(", threshold=_WHOLE, precision=4,
-                                 edgeitems=_EDGES[array.ndim])]
+    whole = _chosen.get("threshold", _WHOLE)
+    if array.size <= whole or array.ndim < len(_EDGES):
+        settings: dict[str, Any] = {"threshold": whole, **_chosen}
+        if array.size > whole:
+            settings.setdefault("edgeitems", _EDGES[array.ndim])
+        parts = [np.array2string(array, separator=", ", prefix="tensor(", **settings)]
     else:
         parts = ["..."]
-    if array.size > _WHOLE or array.size == 0:
+    if array.size > whole or array.size == 0:
         parts.append(f"shape={array.shape}")
-    if array.dtype not in _DEFAULTS:
+    if array.dtype not in (get_default_dtype(), *_DEFAULTS):
         parts.append(f"dtype={array.dtype}")
     if isinstance(node, Call):
         parts.append(f"origin={node.primitive.name}")

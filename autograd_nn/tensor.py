@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import engine, interop, printing
+from . import absent, engine, interop, printing
 from .devices import device
-from .engine import DEFAULT_DTYPE, Call, Variable, is_grad_enabled, mark_changed, wrap
+from .engine import Call, Variable, get_default_dtype, is_grad_enabled, mark_changed, wrap
+from .engine.annotations import Dim
 from .ops import activation, creation, elementwise, linalg, norm, random, reduce, scan
 from .ops import index as indexing
 from .ops import shape as shapes
+from .size import Size
 
 __all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
 
@@ -47,6 +50,9 @@ class Tensor(Variable):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+        if type(requires_grad) is int:
+            raise TypeError(f"Tensor(): expects data and not sizes (got {data}, {requires_grad}, ...); for a tensor of "
+                            f"these sizes use empty({data}, {requires_grad}, ...) or zeros()")
         self._data = _new_array(data, dtype)
         self.node = None
         if requires_grad:
@@ -74,7 +80,23 @@ class Tensor(Variable):
         """The CPU."""
         return _CPU
 
-    is_cuda = False
+    is_cpu = True
+    is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
+
+    @property
+    def grad_fn(self) -> Call | None:
+        """The call that computed the tensor, as `origin`; None for a leaf."""
+        return self.origin
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this result."""
+        return isinstance(self.node, Call) and self.node.retains
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(absent.absent_method(type(self).__name__, name, dir(type(self))))
 
     @property
     def itemsize(self) -> int:
@@ -88,7 +110,8 @@ class Tensor(Variable):
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dim."""
-        return self._data.shape if dim is None else self._data.shape[shapes.normalized_dim(dim, self.ndim, "size")]
+        shape = self._data.shape
+        return Size(shape) if dim is None else shape[shapes.normalized_dim(dim, len(shape), "size")]
 
     def dim(self) -> int:
         """Return the number of dims."""
@@ -114,6 +137,34 @@ class Tensor(Variable):
     def is_floating_point(self) -> bool:
         """Return whether the elements are floating-point numbers."""
         return self._data.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Return False: elements are real numbers."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Return whether the elements can be negative."""
+        return self._data.dtype.kind in "fi"
+
+    def is_nonzero(self) -> bool:
+        """Return whether the only element is not 0."""
+        return bool(self)
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Return whether the other tensor has the same shape."""
+        return self._data.shape == other._data.shape
+
+    def get_device(self) -> int:
+        """Return -1, the number of the CPU."""
+        return -1
+
+    def is_pinned(self) -> bool:
+        """Return False: memory is pinned for transfers to a GPU, of which there is none."""
+        return False
+
+    def pin_memory(self) -> Tensor:
+        """Raise: there is no GPU to pin memory for."""
+        raise RuntimeError("pin_memory(): autograd_nn computes on the CPU only; leave it out")
 
     def is_contiguous(self) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
@@ -238,6 +289,11 @@ class Tensor(Variable):
     def detach(self) -> Tensor:
         """Return a tensor outside the graph that shares this one's memory."""
         return wrap(self._data)
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph, in place."""
+        self.node = None
+        return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` in place."""
@@ -397,6 +453,13 @@ class Tensor(Variable):
         elementwise.remainder, elementwise.fmod, elementwise.floor_divide, elementwise.lerp
     )  # fmt: skip
     multiply, subtract, divide, negative, true_divide = mul, sub, div, neg, div
+    arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = (
+        elementwise.asin, elementwise.acos, elementwise.atan, elementwise.atan2, elementwise.asinh, elementwise.acosh,
+        elementwise.atanh,
+    )  # fmt: skip
+    not_equal, less, less_equal, greater, greater_equal = (
+        elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    )  # fmt: skip
     eq, ne, lt, le, gt, ge = (
         elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
     )  # fmt: skip
@@ -479,6 +542,7 @@ class Tensor(Variable):
     transpose, contiguous, clone = shapes.transpose, shapes.contiguous, shapes.clone
     swapaxes = swapdims = shapes.transpose
     movedim = moveaxis = shapes.movedim
+    broadcast_to = shapes.broadcast_to
     split, chunk, unbind, select, unflatten = shapes.split, shapes.chunk, shapes.unbind, shapes.select, shapes.unflatten
     roll, repeat_interleave, tril, triu = shapes.roll, shapes.repeat_interleave, shapes.tril, shapes.triu
     diagonal, diag, diag_embed = shapes.diagonal, shapes.diag, shapes.diag_embed
@@ -553,6 +617,26 @@ class Tensor(Variable):
         """Return a view with dims of size 1 repeated; -1 keeps a size."""
         return shapes.expand(self, _listed(sizes))
 
+    def unfold(self, dimension: int, size: int, step: int) -> Tensor:
+        """Return all windows of `size` elements along a dim, `step` apart, in a new last dim (a copy).
+
+        Parameters
+        ----------
+        dimension, size, step : int
+
+        Returns
+        -------
+        Tensor of shape (..., (n - size) // step + 1, ..., size)
+        """
+        dimension = shapes.normalized_dim(dimension, self.ndim, "unfold")
+        length = self.shape[dimension]
+        if not 0 <= size <= length or step <= 0:
+            raise RuntimeError(f"unfold(): size must be from 0 to the dim's {length} and step positive (size={size}, "
+                               f"step={step})")
+        windows = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
+        elements = indexing.index_select(self, dimension, wrap(windows.reshape(-1)))
+        return shapes.movedim(shapes.unflatten(elements, dimension, windows.shape), dimension + 1, -1)
+
     def expand_as(self, other: Tensor) -> Tensor:
         """Return a view in the shape of `other`."""
         return shapes.broadcast_to(self, other.shape)
@@ -614,9 +698,21 @@ class Tensor(Variable):
         """Return the tensor as uint8."""
         return shapes.to_dtype(self, np.uint8)
 
-    def type(self, dtype: Any) -> Tensor:
-        """Return the tensor in another dtype."""
-        return shapes.to_dtype(self, dtype)
+    def type(self, dtype: Any = None) -> Any:
+        """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``."""
+        if dtype is None:
+            return f"torch.{_TYPE_NAMES[self.dtype.name]}Tensor"
+        if isinstance(dtype, str) and dtype.endswith("Tensor"):
+            names = {name: dtype for dtype, name in _TYPE_NAMES.items()}
+            dtype = names.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
+        try:
+            return shapes.to_dtype(self, dtype)
+        except TypeError:
+            raise TypeError(f"type(): is not the dtype of a tensor (dtype={dtype!r})") from None
+
+    def char(self) -> Tensor:
+        """Return the tensor as int8."""
+        return shapes.to_dtype(self, np.int8)
 
     def cpu(self) -> Tensor:
         """Return the tensor itself: it is on the CPU."""
@@ -734,6 +830,111 @@ class Tensor(Variable):
     def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """Become ``beta * self + alpha * (mat1 @ mat2)``."""
         return self._become(linalg.addmm(self, mat1, mat2, beta=beta, alpha=alpha), "addmm_()")
+
+    def apply_(self, function: Callable[[Any], Any]) -> Tensor:
+        """Replace each element x by ``function(x)``; slow, and without gradient."""
+        if self.node is not None:
+            raise TypeError("apply_(): has no gradient; use it under .detach() or on a tensor that requires none")
+        values = [function(x) for x in self._data.reshape(-1).tolist()]
+        return self._become(np.array(values, self.dtype).reshape(self.shape), "apply_()")
+
+    def random_(self, low: Any = 0, high: Any = None, *, generator: Any = None) -> Tensor:
+        """Draw all elements from the integers from `low` (0 where one bound is given) to `high` - 1.
+
+        Without bounds, up to the largest integer that the dtype holds exactly.
+        """
+        if high is None:
+            largest = 2**(np.finfo(self.dtype).nmant + 1) if self.dtype.kind == "f" else np.iinfo(self.dtype).max
+            low, high = (0, low) if low else (0, int(largest))
+        if high <= low:
+            raise RuntimeError(f"random_(): high must be greater than low (low={low}, high={high})")
+        source = generator or random.default_generator
+        return self._become(source.integers(low, high, self.shape).astype(self.dtype), "random_()")
+
+    def _view_in_place(self, view: Tensor, operation: str) -> Tensor:
+        """Become a view of this tensor, and take its place in the graph."""
+        if is_grad_enabled() and self.node is not None and self.is_leaf:
+            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
+                               "operations are recorded; do it under no_grad()")
+        self._data = view._data
+        if self.node is not None and self.is_leaf:
+            self.node.shape = view.shape
+        else:
+            self.node = view.node
+        return self
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        """Take dims of size 1 away, in place."""
+        return self._view_in_place(shapes.squeeze(self, dim), "squeeze_()")
+
+    def unsqueeze_(self, dim: Dim) -> Tensor:
+        """Insert a dim of size 1, in place."""
+        return self._view_in_place(shapes.unsqueeze(self, dim), "unsqueeze_()")
+
+    def transpose_(self, dim0: Dim, dim1: Dim) -> Tensor:
+        """Exchange two dims, in place."""
+        return self._view_in_place(shapes.transpose(self, dim0, dim1), "transpose_()")
+
+    def t_(self) -> Tensor:
+        """Transpose a matrix in place."""
+        return self._view_in_place(self.t(), "t_()")
+
+    def fmod_(self, other: Any) -> Tensor:
+        """Take the remainder of a division, with the sign of the dividend, in place."""
+        return self._become(elementwise.fmod(self, other), "fmod_()")
+
+    def floor_divide_(self, other: Any) -> Tensor:
+        """Divide and round down in place."""
+        return self._become(elementwise.floor_divide(self, other), "floor_divide_()")
+
+    def logical_and_(self, other: Any) -> Tensor:
+        """Become 1 where this and `other` are not 0, else 0."""
+        return self._become(elementwise.logical_and(self, other), "logical_and_()")
+
+    def logical_or_(self, other: Any) -> Tensor:
+        """Become 1 where this or `other` is not 0, else 0."""
+        return self._become(elementwise.logical_or(self, other), "logical_or_()")
+
+    def logical_not_(self) -> Tensor:
+        """Become 1 where this is 0, else 0."""
+        return self._become(elementwise.logical_not(self), "logical_not_()")
+
+    def masked_scatter_(self, mask: Any, source: Any) -> Tensor:
+        """Write the first elements of `source`, one after the other, to where `mask` holds."""
+        where = shapes.broadcast_to(as_tensor(mask), self.shape)._data
+        count = int(where.sum())
+        source = shapes.reshape(as_tensor(source), -1)
+        if source.numel() < count:
+            raise RuntimeError(f"masked_scatter_(): source has {source.numel()} elements but mask selects {count}")
+        return self._become(indexing.index_put(self, np.nonzero(where), source[:count]), "masked_scatter_()")
+
+    def expm1_(self) -> Tensor:
+        """Take the exponential minus 1 in place."""
+        return self._become(elementwise.expm1(self), "expm1_()")
+
+    def log1p_(self) -> Tensor:
+        """Take the logarithm of 1 plus the elements in place."""
+        return self._become(elementwise.log1p(self), "log1p_()")
+
+    def log2_(self) -> Tensor:
+        """Take the logarithm to base 2 in place."""
+        return self._become(elementwise.log2(self), "log2_()")
+
+    def log10_(self) -> Tensor:
+        """Take the logarithm to base 10 in place."""
+        return self._become(elementwise.log10(self), "log10_()")
+
+    def erf_(self) -> Tensor:
+        """Take the error function in place."""
+        return self._become(elementwise.erf(self), "erf_()")
+
+    def cumsum_(self, dim: Dim) -> Tensor:
+        """Become the cumulative sum along a dim."""
+        return self._become(scan.cumsum(self, dim), "cumsum_()")
+
+    def nan_to_num_(self, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+        """Replace what is not finite in place."""
+        return self._become(elementwise.nan_to_num(self, nan, posinf, neginf), "nan_to_num_()")
 
     def neg_(self) -> Tensor:
         """Change the sign in place."""
@@ -897,6 +1098,8 @@ class Tensor(Variable):
         values = source.random(self.shape, self.dtype.type)
         return self._become(-np.log1p(-values) / self.dtype.type(lambd), "exponential_()")
 
+    multiply_, subtract_, divide_, true_divide_, negative_, clip_ = mul_, sub_, div_, div_, neg_, clamp_
+
     def __iadd__(self, other: Any) -> Tensor:
         return self._augmented(elementwise.add(self, other), "add_()")
 
@@ -915,6 +1118,10 @@ class Tensor(Variable):
 
 engine.set_result_type(Tensor)
 _CPU = device("cpu")
+_TYPE_NAMES = {
+    "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char", "int16": "Short",
+    "int32": "Int", "int64": "Long", "bool": "Bool",
+}  # fmt: skip
 
 
 def _comparable(value: Any) -> Any:
@@ -950,7 +1157,7 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
         raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array.astype(DEFAULT_DTYPE) if dtype is None and not keeps_dtype and array.dtype.kind == "f" else array
+    return array.astype(get_default_dtype()) if dtype is None and not keeps_dtype and array.dtype.kind == "f" else array
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -22,6 +22,7 @@ PAGE = pathlib.Path(__file__).parent / "api.md"
 MODULES = {
     "autograd_nn": "Tensors and operations. The same operations are methods of `Tensor`.",
     "autograd_nn.Tensor": "Methods and attributes of `Tensor`; those with a trailing underscore work in place.",
+    "autograd_nn.backends": "Switches of implementations that are not here.",
     "autograd_nn.nn": "Layers, losses and containers.",
     "autograd_nn.nn.functional": "Functions of networks, usually imported as `F`.",
     "autograd_nn.nn.init": "Initial values.",

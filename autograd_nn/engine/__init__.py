@@ -16,7 +16,7 @@ The engine knows no operation. Of a gradient it asks three things: ``a + b``, ``
 """
 
 from .backward import backward, grad
-from .dtypes import DEFAULT_DTYPE, common_dtype
+from .dtypes import DEFAULT_DTYPE, common_dtype, get_default_dtype, set_default_dtype
 from .graph import Call, HookHandle, Leaf, Node, Variable, mark_changed, set_result_type, wrap
 from .primitive import (
     Primitive,
@@ -43,12 +43,14 @@ __all__ = [
     "differentiating",
     "elementwise",
     "enable_grad",
+    "get_default_dtype",
     "grad",
     "is_grad_enabled",
     "listen",
     "mark_changed",
     "no_grad",
     "primitive",
+    "set_default_dtype",
     "set_grad_enabled",
     "set_result_type",
     "wrap",

@@ -7,17 +7,39 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 DEFAULT_DTYPE = np.dtype(np.float32)
+_chosen: np.dtype[Any] = DEFAULT_DTYPE
 NUMBERS = frozenset((float, int, bool))  # Python's own: they have no say in precision
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """Return the dtype of new tensors of floating-point numbers: float32 unless `set_default_dtype` changed it."""
+    return _chosen
+
+
+def set_default_dtype(d: DTypeLike) -> None:
+    """Choose the dtype of new tensors of floating-point numbers, of layers and of ``int / int``.
+
+    Parameters
+    ----------
+    d : NumPy dtype
+        float32 or float64.
+    """
+    global _chosen
+    dtype = np.dtype(d)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"set_default_dtype(): d must be float32 or float64 (d={dtype})")
+    _chosen = dtype
 
 
 def promoted(arrays: list[Any], floating: bool) -> list[Any]:
     """Convert inputs to their common dtype, by PyTorch's rules.
 
     Python numbers and 0-d arrays decide the dtype only when they are of a higher category (bool < integer <
-    floating point) than all arrays with dimensions; a Python float makes integers float32, never float64.
+    floating point) than all arrays with dimensions; a Python float makes integers float32 (the default dtype).
     """
     dtype = common_dtype(arrays, floating)
     return [a if type(a) in NUMBERS and dtype.kind == "f" else np.asarray(a, dtype) for a in arrays]
@@ -30,7 +52,7 @@ def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]
         if isinstance(a, np.ndarray):
             tiers[0 if a.ndim else 1].append(a.dtype)
         else:
-            tiers[2].append(DEFAULT_DTYPE if isinstance(a, float) else np.asarray(a).dtype)
+            tiers[2].append(_chosen if isinstance(a, float) else np.asarray(a).dtype)
     best: np.dtype[Any] | None = None
     for tier in tiers:
         if tier:
@@ -38,7 +60,7 @@ def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]
             if best is None or _RANK[dtype.kind] > _RANK[best.kind]:
                 best = dtype
     assert best is not None
-    return DEFAULT_DTYPE if floating and best.kind != "f" else best
+    return _chosen if floating and best.kind != "f" else best
 
 
 def _strongest(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:

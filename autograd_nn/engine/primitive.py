@@ -16,7 +16,7 @@ import numpy as np
 
 from . import graph
 from .annotations import Rule, Tensor
-from .dtypes import DEFAULT_DTYPE, NUMBERS, promoted
+from .dtypes import NUMBERS, get_default_dtype, promoted
 from .graph import Call, Node, Variable
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -363,7 +363,8 @@ def _as_array(x: Any, name: str) -> Any:
     if isinstance(x, list | tuple):
         array = np.asarray(x)
         if array.dtype.kind in "fiub":
-            return array.astype(DEFAULT_DTYPE) if array.dtype.kind == "f" else array
+            dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
+            return array.astype(dtype, copy=False)
     raise TypeError(f"{name}(): expects tensors, arrays or numbers, got {type(x).__name__}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import DEFAULT_DTYPE, Variable
+from ..engine import Variable, get_default_dtype
 from ..tensor import Tensor
 
 __all__ = ["Parameter", "empty_parameter"]
@@ -26,7 +26,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True):
-        super().__init__((), dtype=DEFAULT_DTYPE) if isinstance(data, Variable) else super().__init__(data)
+        super().__init__((), dtype=get_default_dtype()) if isinstance(data, Variable) else super().__init__(data)
         if isinstance(data, Variable):
             self._data = data._data
         self.requires_grad = requires_grad
@@ -39,5 +39,5 @@ def empty_parameter(shape: tuple[int, ...], dtype: Any = None, device: Any = Non
     """Return a parameter of `shape` (float32 unless `dtype` says otherwise) whose elements are still to be set."""
     if min(shape) < 0:
         raise ValueError(f"Parameter: sizes must not be negative (shape={shape})")
-    data = np.zeros(shape, DEFAULT_DTYPE if dtype is None else dtype)
+    data = np.zeros(shape, get_default_dtype() if dtype is None else dtype)
     return Parameter(Tensor(data).to(device=device))

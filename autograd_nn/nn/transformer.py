@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import get_default_dtype
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -348,5 +349,5 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """Return the (sz, sz) mask to add that hides later positions: -inf above the diagonal, 0 elsewhere."""
-        mask = np.triu(np.full((sz, sz), -np.inf, np.float32 if dtype is None else dtype), 1)
+        mask = np.triu(np.full((sz, sz), -np.inf, get_default_dtype() if dtype is None else dtype), 1)
         return Tensor(mask).to(device=device)

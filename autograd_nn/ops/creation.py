@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import DEFAULT_DTYPE, wrap
+from ..engine import get_default_dtype, wrap
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
@@ -34,17 +34,17 @@ def _sizes(size, operation):
 
 def zeros(*size, dtype=None, device=None, requires_grad=False):
     """Return a tensor of zeros, float32 by default."""
-    return _made(np.zeros(_sizes(size, "zeros"), dtype or DEFAULT_DTYPE), device, requires_grad, "zeros")
+    return _made(np.zeros(_sizes(size, "zeros"), dtype or get_default_dtype()), device, requires_grad, "zeros")
 
 
 def ones(*size, dtype=None, device=None, requires_grad=False):
     """Return a tensor of ones, float32 by default."""
-    return _made(np.ones(_sizes(size, "ones"), dtype or DEFAULT_DTYPE), device, requires_grad, "ones")
+    return _made(np.ones(_sizes(size, "ones"), dtype or get_default_dtype()), device, requires_grad, "ones")
 
 
 def empty(*size, dtype=None, device=None, requires_grad=False):
     """Return a tensor of what the memory happens to hold, float32 by default."""
-    return _made(np.empty(_sizes(size, "empty"), dtype or DEFAULT_DTYPE), device, requires_grad, "empty")
+    return _made(np.empty(_sizes(size, "empty"), dtype or get_default_dtype()), device, requires_grad, "empty")
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -52,7 +52,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     size = (size,) if isinstance(size, int) else size
     value = getattr(fill_value, "data", fill_value)
     if dtype is None:
-        dtype = DEFAULT_DTYPE if isinstance(value, float) else np.asarray(value).dtype
+        dtype = get_default_dtype() if isinstance(value, float) else np.asarray(value).dtype
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
 
 
@@ -86,7 +86,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"arange(): step must lead from start to end (start={start}, end={end}, step={step})")
     integral = all(isinstance(x, int) for x in (start, end, step))
-    dtype = np.dtype(dtype or (np.int64 if integral else DEFAULT_DTYPE))
+    dtype = np.dtype(dtype or (np.int64 if integral else get_default_dtype()))
     values = start + np.arange(math.ceil((end - start) / step)) * step
     return _made(values.astype(dtype), device, requires_grad, "arange")
 
@@ -96,7 +96,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
     values = np.linspace(float(start), float(end), steps)
-    return _made(values.astype(dtype or DEFAULT_DTYPE), device, requires_grad, "linspace")
+    return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
@@ -104,14 +104,14 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     if steps < 0:
         raise RuntimeError(f"logspace(): steps must not be negative (steps={steps})")
     values = np.logspace(float(start), float(end), steps, base=base)
-    return _made(values.astype(dtype or DEFAULT_DTYPE), device, requires_grad, "logspace")
+    return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "logspace")
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default)."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): sizes must not be negative (n={n}, m={m})")
-    return _made(np.eye(n, m, dtype=dtype or DEFAULT_DTYPE), device, requires_grad, "eye")
+    return _made(np.eye(n, m, dtype=dtype or get_default_dtype()), device, requires_grad, "eye")
 
 
 def tril_indices(row, col, offset=0):

@@ -5,13 +5,15 @@ import threading
 
 import numpy as np
 
-from ..engine import DEFAULT_DTYPE, primitive, wrap
+from .. import devices
+from ..engine import get_default_dtype, primitive, wrap
 from ..kernels import elementwise as kernels
 from .creation import _made
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "dropout", "initial_seed", "manual_seed", "multinomial", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "Generator", "bernoulli", "default_generator", "dropout", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed",
+    "set_rng_state",
 ]  # fmt: skip
 
 
@@ -22,11 +24,20 @@ class Generator:
     ----------
     seed : int, optional
         Drawn from the operating system where it is not given.
+    device : optional
+        Only the CPU.
     """
 
-    def __init__(self, seed=None):
+    def __init__(self, seed=None, device="cpu"):
+        if isinstance(seed, str | devices.device):
+            seed, device = None, seed
+        self.device = devices.device(device)
         self._lock = threading.Lock()
         self.manual_seed(secrets.randbits(64) if seed is None else seed)
+
+    def seed(self):
+        """Start again from a seed that the operating system draws; return that seed."""
+        return self.manual_seed(secrets.randbits(64)).initial_seed()
 
     def manual_seed(self, seed):
         """Start again from `seed`; return the generator."""
@@ -79,6 +90,21 @@ def manual_seed(seed):
 def initial_seed():
     """Return the seed of the default generator."""
     return default_generator.initial_seed()
+
+
+def seed():
+    """Seed the default generator from the operating system; return the seed."""
+    return default_generator.seed()
+
+
+def get_rng_state():
+    """Return the state of the default generator (a dict of plain values), for `set_rng_state`."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state):
+    """Continue the default generator from a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)
 
 
 @primitive(residuals=True)
@@ -134,13 +160,13 @@ def _shape(size, operation):
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Return a tensor of uniform numbers in [0, 1), float32 by default."""
-    dtype = np.dtype(dtype or DEFAULT_DTYPE).type
+    dtype = np.dtype(dtype or get_default_dtype()).type
     return _drawn((generator or default_generator).random(_shape(size, "rand"), dtype), device, requires_grad)
 
 
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default."""
-    dtype = np.dtype(dtype or DEFAULT_DTYPE).type
+    dtype = np.dtype(dtype or get_default_dtype()).type
     return _drawn((generator or default_generator).normal(_shape(size, "randn"), dtype), device, requires_grad)
 
 
@@ -205,8 +231,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None):
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
     if np.any(np.less(std, 0)):
         raise RuntimeError(f"normal(): std must not be negative (std={std})")
-    draws = (generator or default_generator).normal(tuple(size), DEFAULT_DTYPE.type)
-    return wrap(np.asarray(draws * std + mean, DEFAULT_DTYPE))
+    draws = (generator or default_generator).normal(tuple(size), get_default_dtype().type)
+    return wrap(np.asarray(draws * std + mean, get_default_dtype()))
 
 
 def bernoulli(input, p=None, *, generator=None):

@@ -1,0 +1,70 @@
+"""What PyTorch has and this framework does not: what to say to whoever asks for it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["absent_function", "absent_method"]
+
+_REAL = "tensors hold real numbers, no complex ones"
+_MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
+_FUNCTIONAL = "use nn.functional.{name}()"
+
+_FUNCTIONS = {
+    "amp": "computing in mixed precision is not supported; leave it out",
+    "autocast": "computing in mixed precision is not supported; leave it out",
+    "GradScaler": "gradients of float32 need no scaling; leave it out",
+    "bfloat16": "there is no such dtype in NumPy; use float32",
+    "compile": "kernels are compiled already; leave the call out, it changes no result",
+    "distributed": "training runs in one process",
+    "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
+    "func": "use autograd.grad, autograd.vjp, autograd.jvp, autograd.jacobian",
+    "fx": "graphs are recorded as they run; see Tensor.origin",
+    "hub": "there are no models to download; see models",
+    "jit": "kernels are compiled already; leave it out",
+    "linalg": "use matmul, norm and einsum; for decompositions numpy.linalg on .data, without gradients",
+    "multiprocessing": "training runs in one process; a DataLoader prefetches in a thread",
+    "onnx": "models are saved with save() only",
+    "profiler": "use python -m cProfile",
+    "quantization": "quantized arithmetic is not supported",
+    "sparse": "tensors are dense",
+    "sparse_coo_tensor": "tensors are dense",
+    "special": "use the functions of the same names without 'special.', as far as they are there",
+    "vmap": "operations take batches as they are; write the batch as the first dim",
+    "as_strided": "use unfold(), narrow() or indexing",
+    **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
+    **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
+    **dict.fromkeys(("conv3d", "conv_transpose3d", "max_pool3d"), "there are convolution and pooling in 1 and 2 dims"),
+    **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
+                     "embedding", "kl_div", "pixel_shuffle", "rms_norm"), _FUNCTIONAL),
+}
+
+_METHODS = {
+    "as_strided": "use .unfold(), .narrow() or indexing",
+    "bfloat16": "there is no such dtype in NumPy; use .float()",
+    "map_": "use .apply_() or an operation on whole tensors",
+    "share_memory_": "training runs in one process",
+    "resize_": "use .reshape(), or .new_empty() for another number of elements",
+    "set_": "use .copy_() for the elements, or assign to .data",
+    "to_sparse": "tensors are dense",
+    **dict.fromkeys(("storage", "untyped_storage", "data_ptr", "storage_offset"), _MEMORY),
+    **dict.fromkeys(("real", "imag", "conj", "angle", "cfloat", "cdouble"), _REAL),
+}
+
+
+def absent_function(name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that the package does not have."""
+    return _message(f"autograd_nn.{name}", name, _FUNCTIONS, known)
+
+
+def absent_method(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a method that tensors do not have."""
+    return _message(f"{kind}.{name}", name, _METHODS, known)
+
+
+def _message(place: str, name: str, advice: dict[str, str], known: Iterable[str]) -> str:
+    if name in advice:
+        return f"{place}: is not in autograd_nn; {advice[name].format(name=name)}"
+    close = [] if name.startswith("__") else difflib.get_close_matches(name, known, 3)
+    return f"{place}: is not in autograd_nn" + (f"; did you mean {', '.join(close)}?" if close else "")
