@@ -37,7 +37,11 @@ def _spread(g, x, dims):
 
 @primitive
 def _sum(x, *, dims, keepdim):
-    return np.add.reduce(x, dims, None if x.dtype.kind == "f" else np.int64, keepdims=keepdim)
+    if x.dtype.kind != "f":
+        return np.add.reduce(x, dims, np.int64, keepdims=keepdim)
+    if x.dtype.char == "e":  # float16: summed in float32, as the parts of a sum may overflow
+        return np.add.reduce(x, dims, np.float32, keepdims=keepdim).astype(np.float16)
+    return np.add.reduce(x, dims, keepdims=keepdim)
 
 
 _sum.defvjp(lambda g, out, x, dims, keepdim: _spread(g, x, dims))
@@ -51,6 +55,8 @@ def sum(x, dim=None, keepdim=False, dtype=None):
 
 @primitive
 def _mean(x, *, dims, keepdim, share):
+    if x.dtype.char == "e":
+        return (np.add.reduce(x, dims, np.float32, keepdims=keepdim) * np.float32(share)).astype(np.float16)
     return x.sum(axis=dims, keepdims=keepdim) * x.dtype.type(share)
 
 
@@ -72,6 +78,9 @@ def mean(x, dim=None, keepdim=False, dtype=None):
 
 @primitive
 def _var(x, *, dims, keepdim, correction):
+    if x.dtype.char == "e":
+        wide = _var.forward(x.astype(np.float32), dims=dims, keepdim=keepdim, correction=correction)
+        return wide.astype(np.float16)
     count = math.prod([x.shape[i] for i in dims])
     if count <= correction:
         return np.full(np.add.reduce(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)

@@ -210,7 +210,7 @@ def median(x, dim=None, keepdim=False):
     """
     if dim is None:
         flat = reshape(x, (math.prod(x.shape),))
-        return median(flat, 0)[0] if flat.shape[0] else wrap(np.asarray(math.nan, x.dtype))
+        return median(flat, 0)[0] if flat.shape[0] else wrap(np.asarray(math.nan, flat.dtype))
     dim = normalized_dim(dim, x.ndim, "median")
     size = x.shape[dim] if x.ndim else 1
     if size == 0:
