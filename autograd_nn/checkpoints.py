@@ -260,7 +260,7 @@ def load_checkpoint(
         The file is damaged, or does not fit: one error lists all that is missing, unexpected or different, with the
         nearest names. Nothing was changed then.
     """
-    content = load(path)
+    content: dict[str, Any] = load(path)
     name = os.fspath(path)
     if not isinstance(content, dict) or set(content) != {"state", "extra"} or not all(
         isinstance(part, dict) for part in content.values()
@@ -287,7 +287,8 @@ def load_checkpoint(
             put(earlier)
         raise ValueError("".join([f"load_checkpoint(): {name} does not fit; nothing was changed",
                                   *(f"\n  {problem}" for problem in problems)]))
-    return content["extra"]
+    extra: dict[str, Any] = content["extra"]
+    return extra
 
 
 def _access(target: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:

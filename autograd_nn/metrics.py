@@ -47,7 +47,7 @@ def _target_indices(name: str, target: np.ndarray) -> np.ndarray:
     if not (np.all(target >= 0) and np.all(np.abs(sums - 1) <= ROW_SUM_TOLERANCE)):
         raise ValueError(f"{name}(): each row of target must be one-hot or probabilities: not negative, "
                          f"with sum 1 (target.shape={target.shape}, sums from {sums.min()} to {sums.max()})")
-    return target.argmax(axis=1)
+    return np.asarray(target.argmax(axis=1))
 
 
 def _inputs(name: str, prediction: Any, target: Any, ignore_index: int | None,

@@ -1,6 +1,7 @@
 """The networks of the command line, the notebooks and the benchmarks, for images of 28 x 28 pixels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from . import nn
 
@@ -84,7 +85,7 @@ def lenet(classes: int = 10) -> nn.Sequential:
     )
 
 
-def weight_decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+def weight_decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Return parameter groups for an optimizer that decays weights but not biases and other vectors.
 
     With SGD and Adam this is the L2 regularisation ``weight_decay / 2 * sum(w**2)`` of the loss.

@@ -61,7 +61,7 @@ class detect_anomaly:
     def __exit__(self, *exception: object) -> None:
         self._listen.__exit__(*exception)
 
-    def _bad(self, array: np.ndarray) -> np.ndarray:
+    def _bad(self, array: np.ndarray) -> Any:
         if array.dtype.kind != "f":
             return np.zeros(array.shape, bool)
         if self.nan and self.inf:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engine import enable_grad, grad, is_grad_enabled, no_grad, primitive
+from ..engine.annotations import Array
 from ..ops.random import default_generator
 from ..tensor import Tensor
 
@@ -13,12 +14,15 @@ __all__ = ["checkpoint"]
 
 
 @primitive
-def _checkpointed(*arrays, run, **_):
+def _checkpointed(*arrays: Array, run: Callable[[], Tensor], **_: Any) -> Array:
     """Return what `run` computes, having recorded nothing of it."""
     return run().data
 
 
-def _recompute(g, out, *inputs, needs, run, function, arguments, places, state):
+def _recompute(
+    g: Tensor, out: Tensor, *inputs: Any, needs: Sequence[bool], run: Callable[[], Tensor],
+    function: Callable[..., Tensor], arguments: Sequence[Any], places: Sequence[int | None], state: dict[str, Any],
+) -> list[Tensor | None]:
     """Run the function again, recorded and from the generator's state of the first time, and differentiate it."""
     later = default_generator.get_state()
     default_generator.set_state(state)

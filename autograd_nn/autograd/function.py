@@ -5,11 +5,13 @@ The package's own form is a decorated array function (`autograd_nn.primitive`); 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..engine import no_grad, primitive, wrap
+from ..engine.annotations import Array
 from ..tensor import Tensor
 
 __all__ = ["Context", "Function"]
@@ -44,7 +46,9 @@ class _Place:
 
 
 @primitive(residuals=True)
-def _apply(*arrays, function, context, arguments, layout):
+def _apply(
+    *arrays: Array, function: type[Function], context: Context, arguments: list[Any], layout: dict[str, Any]
+) -> tuple[Array, tuple[Array, ...]]:
     """Run `forward`; return its outputs as one vector, so that one gradient comes back for all of them."""
     inputs = [wrap(array) for array in arrays]
     values = [inputs[a.position] if isinstance(a, _Place) else a for a in arguments]
@@ -63,7 +67,7 @@ def _apply(*arrays, function, context, arguments, layout):
     return (np.concatenate(floating) if floating else np.zeros(0, np.float32)), ()
 
 
-def _slices(layout):
+def _slices(layout: dict[str, Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
     start = 0
     for shape, dtype, fixed in layout["outputs"]:
         if fixed is None:
@@ -74,14 +78,17 @@ def _slices(layout):
             yield shape, dtype, None, fixed
 
 
-def _unpacked(vector, layout):
+def _unpacked(vector: Tensor, layout: dict[str, Any]) -> list[Tensor]:
     return [wrap(fixed) if part is None else vector[part].reshape(shape).to(dtype)
             for shape, dtype, part, fixed in _slices(layout)]
 
 
-def _rule(g, out, *inputs, needs, residuals, function, context, arguments, layout):
+def _rule(
+    g: Tensor, out: Tensor, *inputs: Tensor, needs: Sequence[bool], residuals: tuple[Array, ...],
+    function: type[Function], context: Context, arguments: list[Any], layout: dict[str, Any],
+) -> list[Tensor | None]:
     outputs = _unpacked(out, layout)
-    sources = {"input": inputs, "output": outputs}
+    sources: dict[str, Sequence[Tensor]] = {"input": inputs, "output": outputs}
     context._restored = tuple(sources[x.kind][x.position] if isinstance(x, _Place) else x for x in context.saved)
     gradients = [wrap(np.zeros(fixed.shape, np.float32)) if part is None else g[part].reshape(shape)
                  for shape, dtype, part, fixed in _slices(layout)]

@@ -33,7 +33,7 @@ def _output(function: Callable[..., Any], leaves: list[Tensor], operation: str) 
     return out
 
 
-def _vector(v: Any, like: Tensor, operation: str) -> Tensor:
+def _vector(v: Tensor | None, like: Tensor, operation: str) -> Tensor:
     if v is None:
         if like.numel() != 1:
             raise RuntimeError(f"{operation}(): v may be left out for one element only (shape={like.shape})")

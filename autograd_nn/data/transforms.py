@@ -153,7 +153,7 @@ class Normalize(Transform):
                 raise ValueError(f"Normalize(): {name} has {len(values)} channels but the image has "
                                  f"{batch.shape[1]} (image shape {batch.shape[1:]})")
         mean, std = (values.astype(batch.dtype).reshape(-1, 1, 1) for values in (self.mean, self.std))
-        return np.divide(batch - mean, std)
+        return np.asarray(np.divide(batch - mean, std))
 
 
 class Flatten(Transform):

@@ -10,7 +10,7 @@ import re
 import threading
 import types
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, Self, TypeVar, cast, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
 _NAMED = re.compile(r"[\w.]+\(\)").match
 _new = object.__new__
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _State(threading.local):
@@ -58,7 +59,13 @@ class _Recording:
 
     mode: bool
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    @overload
+    def __new__(cls, function: None = None) -> Self: ...
+
+    @overload
+    def __new__(cls, function: _Function) -> _Function: ...  # type: ignore[misc]
+
+    def __new__(cls, function: Any = None) -> Any:
         self = super().__new__(cls)
         return self if function is None else self(function)
 
@@ -69,7 +76,7 @@ class _Recording:
     def __exit__(self, *exception: object) -> None:
         _state.recording = self.__dict__["previous"].pop()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: _Function) -> _Function:
         kind = type(self)
 
         @functools.wraps(function)
@@ -77,7 +84,7 @@ class _Recording:
             with kind():
                 return function(*args, **kwargs)
 
-        return decorated
+        return cast(_Function, decorated)
 
 
 class no_grad(_Recording):
@@ -241,7 +248,7 @@ class Primitive:
     def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         state = _state
         if state.listener is not None:
-            return state.listener(self, inputs, params)
+            return state.listener(self, inputs, params)  # type: ignore[no-any-return]
         arrays: list[Any] = []
         parents: list[Node | None] = []
         needs = 0

@@ -33,7 +33,7 @@ def _norm(x: np.ndarray, order: float) -> float:
         return float(np.sum(size))
     if order == 0:
         return float(np.count_nonzero(x))
-    return float(np.sum(np.power(size, order, dtype=np.float64))) ** (1 / order)
+    return math.pow(float(np.sum(np.power(size, order, dtype=np.float64))), 1 / order)
 
 
 def _gradients(parameters: Tensors) -> list[Any]:

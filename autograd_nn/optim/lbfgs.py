@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -255,6 +256,6 @@ def _minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
     square = d1**2 - a.slope * b.slope
     if square < 0:
         return sum(bounds) / 2
-    d2 = square**0.5
+    d2 = math.sqrt(square)
     t = b.t - (b.t - a.t) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
     return min(max(t, bounds[0]), bounds[1])
