@@ -1,6 +1,9 @@
 """Layers, networks, losses, initialisation: PyTorch's `nn` on Tensors."""
 
+from typing import Any
+
 from . import functional, init, utils
+from .absent import absent
 from .activation import (
     CELU,
     ELU,
@@ -238,3 +241,7 @@ __all__ = [
     "register_module_forward_pre_hook",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("nn", name)

@@ -49,6 +49,7 @@ from ..ops.pool import (
 from ..ops.resize import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..ops.shape import unflatten
 from ..tensor import Tensor
+from .absent import absent
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -570,3 +571,7 @@ def multi_margin_loss(
 ) -> Tensor:
     """Hinge loss of several classes; see `ops.loss.multi_margin_loss`."""
     return losses.multi_margin_loss(input, target, p, margin, weight, reduction)
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("nn.functional", name)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine import Variable, mark_changed
 from ..ops.random import Generator, default_generator
+from .absent import absent
 
 __all__ = [
     "calculate_gain",
@@ -320,3 +321,7 @@ def sparse_(
     for column in range(array.shape[1]):
         array[source.permutation(array.shape[0])[:zeros], column] = 0
     return tensor
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("nn.init", name)

@@ -15,6 +15,7 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter, empty_parameter
+from .utils.rnn import PackedSequence, pad_packed_sequence
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
@@ -86,12 +87,13 @@ class _Recurrent(Module):
     def _pack(self, states: tuple[Tensor, ...]) -> Any:
         return states[0]
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run over sequences.
 
         Parameters
         ----------
         input : Tensor of shape (T, N, input_size), (N, T, input_size) with `batch_first`, or (T, input_size)
+            Or a `PackedSequence` of sequences of different lengths; the output is packed then too.
         hx : Tensor of shape (layers * directions, N, hidden_size), or a pair of them for LSTM, optional
             The first states; 0 by default. Without N for an input without.
 
@@ -103,38 +105,73 @@ class _Recurrent(Module):
             The states of all layers after the last step.
         """
         name = self._get_name()
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}: expects a tensor or a PackedSequence, got {type(input).__name__}")
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
             raise RuntimeError(f"{name}: expects 2 or 3 dims, the last of input_size={self.input_size} "
                                f"(input.shape={input.shape})")
         batched = input.ndim == 3
         x = input.transpose(0, 1) if batched and self.batch_first else input
         x = x if batched else x.unsqueeze(1)
-        directions = 1 + self.bidirectional
-        shape = (self.num_layers * directions, x.shape[1], self.hidden_size)
+        first = self._first_states(hx, x, batched, input.shape)
+        x, final = self._layers(x, first, None)
+        if not batched:
+            return x.squeeze(1), self._pack(tuple(state.squeeze(1) for state in final))
+        return x.transpose(0, 1) if self.batch_first else x, self._pack(final)
+
+    def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """Run over a packed batch: over its padded form, each sequence from its first to its last step."""
+        if input.data.ndim != 2 or input.data.shape[1] != self.input_size:
+            raise RuntimeError(f"{self._get_name()}: expects packed steps of input_size={self.input_size} "
+                               f"(data.shape={input.data.shape})")
+        x, _ = pad_packed_sequence(input._replace(sorted_indices=None, unsorted_indices=None))
+        first = self._first_states(hx, x, True, x.shape)
+        if hx is not None and input.sorted_indices is not None:
+            first = tuple(state[:, input.sorted_indices] for state in first)
+        out, final = self._layers(x, first, input.lengths())
+        if input.unsorted_indices is not None:
+            final = tuple(state[:, input.unsorted_indices] for state in final)
+        return input._replace(data=out[input.places()]), self._pack(final)
+
+    def _first_states(self, hx: Any, x: Tensor, batched: bool, given: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """Return the first states, 0 where there are none, having checked their shape for x (T, N, features)."""
+        shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
+        if hx is None:
+            return tuple(Tensor(np.zeros(shape, x.dtype)) for _ in range(self._states))
+        first = self._unpack(hx)
         expected = shape if batched else (shape[0], shape[2])
-        first = () if hx is None else self._unpack(hx)
         for state in first:
             if state.shape != expected:
-                raise RuntimeError(f"{name}: the first states must have shape {expected} (got {state.shape}, "
-                                   f"input.shape={input.shape})")
-        first = tuple(state if batched else state.unsqueeze(1) for state in first)
-        if hx is None:
-            first = tuple(Tensor(np.zeros(shape, x.dtype)) for _ in range(self._states))
+                raise RuntimeError(f"{self._get_name()}: the first states must have shape {expected} "
+                                   f"(got {state.shape}, input.shape={given})")
+        return tuple(state if batched else state.unsqueeze(1) for state in first)
+
+    def _layers(self, x: Tensor, first: tuple[Tensor, ...], lengths: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run all layers over x (T, N, features); return the outputs and the last states.
+
+        `lengths` of the N sequences says where each ends; steps after that count for nothing. None: all at T.
+        """
+        directions = 1 + self.bidirectional
+        backward: Any = slice(None, None, -1)
+        end: Any = -1
+        if lengths is not None:
+            steps, batch = np.arange(len(x))[:, None], np.arange(len(lengths))
+            backward = np.where(steps < lengths, lengths - 1 - steps, steps), batch
+            end = lengths - 1, batch
         last = []
         for layer in range(self.num_layers):
             outputs = []
             for direction, suffix in enumerate(self._suffixes(layer)):
                 states = tuple(state[layer * directions + direction] for state in first)
-                states = self._run(x[::-1] if direction else x, states, self._weights(suffix))
-                outputs.append(states[0][::-1] if direction else states[0])
-                last.append(tuple(state[-1] for state in states))
+                states = self._run(x[backward] if direction else x, states, self._weights(suffix))
+                outputs.append(states[0][backward] if direction else states[0])
+                last.append(tuple(state[end] for state in states))
             x = cat(outputs, 2) if self.bidirectional else outputs[0]
             if self.dropout and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)
-        final = tuple(stack([states[k] for states in last]) for k in range(self._states))
-        if not batched:
-            return x.squeeze(1), self._pack(tuple(state.squeeze(1) for state in final))
-        return x.transpose(0, 1) if self.batch_first else x, self._pack(final)
+        return x, tuple(stack([states[k] for states in last]) for k in range(self._states))
 
     _states = 1
 

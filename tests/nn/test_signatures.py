@@ -73,3 +73,13 @@ def test_what_follows_the_old_arguments_of_losses_is_keyword_only():
         later = set(theirs[theirs.index("size_average") :]) - OLD
         ours = inspect.signature(getattr(F, name)).parameters
         assert all(ours[n].kind is inspect.Parameter.KEYWORD_ONLY for n in later & set(ours)), name
+
+
+@pytest.mark.parametrize(
+    ("module", "theirs"), [(nn, torch.nn), (F, TF), (nn.init, torch.nn.init), (nn.utils, torch.nn.utils)]
+)
+def test_what_is_absent_says_so(module, theirs):
+    for name in dir(theirs):
+        if not name.startswith("_") and not hasattr(module, name):
+            with pytest.raises(AttributeError, match=rf"^nn\.?\w*\.{name}: autograd_nn has no {name}; \w+"):
+                getattr(module, name)

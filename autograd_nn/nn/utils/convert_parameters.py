@@ -1,0 +1,43 @@
+"""Parameters as one vector, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ...engine import mark_changed
+from ...ops.shape import cat, reshape
+from ...tensor import Tensor
+
+__all__ = ["parameters_to_vector", "vector_to_parameters"]
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """Return the elements of all parameters as one vector, recorded."""
+    flat = [reshape(parameter, (-1,)) for parameter in parameters]
+    if not flat:
+        raise ValueError("parameters_to_vector(): expects at least one parameter")
+    return cat(flat)
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Write the elements of a vector into parameters in turn, in place and unrecorded.
+
+    Parameters
+    ----------
+    vec : Tensor of shape (total,)
+        With as many elements as the parameters have together.
+    parameters : iterable of Parameter
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters(): expects a tensor, got {type(vec).__name__}")
+    parameters = list(parameters)
+    sizes = [math.prod(parameter.shape) for parameter in parameters]
+    if vec.shape != (sum(sizes),):
+        raise RuntimeError(f"vector_to_parameters(): the vector must have the {sum(sizes)} elements of the parameters "
+                           f"(vec.shape={vec.shape})")
+    start = 0
+    for parameter, size in zip(parameters, sizes):
+        parameter.data[...] = vec.data[start : start + size].reshape(parameter.shape)
+        mark_changed(parameter.data)
+        start += size
