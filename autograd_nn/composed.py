@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ from .tensor import Tensor, as_tensor
 __all__ = [
     "aminmax", "argwhere", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
     "broadcast_tensors", "bucketize", "can_cast", "cartesian_prod", "clamp_max", "clamp_min", "column_stack",
-    "detach", "diff", "dist", "dstack", "fliplr", "flipud", "hstack", "index_put", "inner", "is_complex",
-    "is_floating_point", "is_nonzero", "isin", "kron", "logaddexp", "nanmean", "nansum",
-    "promote_types", "quantile", "ravel",
-    "result_type", "rot90", "scalar_tensor", "searchsorted", "t", "vstack",
+    "cross", "deg2rad", "detach", "diff", "dist", "dstack", "exp2", "fliplr", "flipud", "hsplit", "hstack",
+    "index_put", "inner", "is_complex", "is_floating_point", "is_nonzero", "isin", "kron", "logaddexp", "logit",
+    "nanmean", "nansum", "positive", "promote_types", "quantile", "rad2deg", "ravel", "result_type", "rot90",
+    "scalar_tensor", "searchsorted", "t", "tensor_split", "vsplit", "vstack",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ types and predicates
@@ -158,6 +159,38 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return input if k % 4 == 0 else shape.flip(shape.transpose(input, first, second), (second,))
 
 
+def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views of parts of a tensor along a dim.
+
+    Parameters
+    ----------
+    input : Tensor
+    indices_or_sections : int or sequence of int
+        The number of parts, the first of them longer by one where they cannot be equal; or where parts begin.
+    dim : int
+    """
+    length = input.shape[shape.normalized_dim(dim, input.ndim, "tensor_split")]
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count <= 0:
+            raise RuntimeError(f"tensor_split(): the number of parts must be positive (indices_or_sections={count})")
+        begins = [i * (length // count) + min(i, length % count) for i in range(1, count)]
+    else:
+        begins = [slice(i, None).indices(length)[0] for i in indices_or_sections]
+    starts, ends = [0, *begins], [*begins, length]
+    return tuple(shape.narrow(input, dim, a, max(b - a, 0)) for a, b in zip(starts, ends))
+
+
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Return parts along the second dim, of a tensor of one dim along it (see `tensor_split`)."""
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Return parts along the first dim (see `tensor_split`)."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """Return all combinations of one element of each tensor (N,), one a row."""
     if len(tensors) == 1:
@@ -255,6 +288,42 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     left = shape.reshape(input, [n for size in outer for n in (size, 1)])
     right = shape.reshape(other, [n for size in block for n in (1, size)])
     return shape.reshape(left * right, [m * n for m, n in zip(outer, block)])
+
+
+def exp2(input: Tensor) -> Tensor:
+    """Return 2 to the power of each element."""
+    return elementwise.pow(2.0, input)
+
+
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """Return ``log(x / (1 - x))``, the inverse of the sigmoid, of elements limited to [eps, 1 - eps]."""
+    x = input if eps is None else elementwise.clamp(input, eps, 1 - eps)
+    return elementwise.log(x / (1 - x))
+
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Return degrees as radians."""
+    return input * (math.pi / 180)
+
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Return radians as degrees."""
+    return input * (180 / math.pi)
+
+
+def positive(input: Tensor) -> Tensor:
+    """Return the tensor itself."""
+    return input
+
+
+def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
+    """Return the vector product of vectors of 3 elements along a dim."""
+    a, b = (shape.movedim(x, dim, 0) for x in broadcast_tensors(input, other))
+    if len(a) != 3:
+        raise RuntimeError(f"cross(): expects 3 elements along dim {dim} (input.shape={input.shape}, "
+                           f"other.shape={other.shape})")
+    parts = [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    return shape.movedim(shape.stack(parts, 0), 0, dim)
 
 
 # ------------------------------------------------------------------------------------ searching

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["accelerator", "cuda", "device", "get_default_device", "mps", "set_default_device", "xpu"]
+__all__ = ["accelerator", "cuda", "device", "get_default_device", "mps", "set_default_device",
+           "set_float32_matmul_precision", "use_deterministic_algorithms", "xpu"]
 
 
 class device:
@@ -75,3 +76,14 @@ def set_default_device(device_: Any) -> None:
     """Accept the CPU, and raise for any other device."""
     if device_ is not None:
         device(device_)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accept either mode: every algorithm gives the same bits for the same seed, with any number of threads."""
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accept 'highest', 'high' and 'medium', which allow less than float32 but do not ask for it."""
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError("set_float32_matmul_precision(): precision must be 'highest', 'high' or 'medium' "
+                         f"(precision={precision!r})")

@@ -47,6 +47,12 @@ ORDER = [[5.0, 2.0], [1.0, 4.0]]
     (lambda: ag.clamp_max(x, 3.0), [[1.0, 3.0], [3.0, 2.0]]),
     (lambda: ag.scalar_tensor(3), 3.0),
     (lambda: ag.arange(7.0).unfold(0, 3, 2), [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0], [4.0, 5.0, 6.0]]),
+    (lambda: ag.exp2(tensor([3.0, -1.0])), [8.0, 0.5]),
+    (lambda: ag.logit(tensor([0.5, 0.0]), 1e-3), [0.0, -6.906755]),
+    (lambda: ag.rad2deg(ag.deg2rad(tensor([90.0]))), [90.0]),
+    (lambda: ag.positive(x), [[1.0, 5.0], [4.0, 2.0]]),
+    (lambda: ag.cross(tensor([1.0, 2.0, 3.0]), tensor([4.0, 5.0, 7.0])), [-1.0, 5.0, -3.0]),
+    (lambda: ag.cross(ag.eye(3), ag.ones(3, 1), dim=0), [[0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -1.0, 0.0]]),
     (lambda: ag.index_put(x, (tensor([0]),), tensor([7.0, 7.0])), [[7.0, 7.0], [4.0, 2.0]]),
 ])  # fmt: skip
 def test_values(call, expected):
@@ -70,6 +76,17 @@ def test_shapes():
 ])  # fmt: skip
 def test_gradients(function):
     gradcheck(function, (tensor(np.array([[1.0, 5.0, 3.0], [4.0, 2.5, 0.5]]), requires_grad=True),))
+
+
+@pytest.mark.parametrize(("where", "parts"), [
+    (3, [[0, 1, 2], [3, 4], [5, 6]]), ([2, 5], [[0, 1], [2, 3, 4], [5, 6]]), ([4, -1], [[0, 1, 2, 3], [4, 5], [6]]),
+    ([5, 2], [[0, 1, 2, 3, 4], [], [2, 3, 4, 5, 6]]),
+])  # fmt: skip
+def test_splitting(where, parts):
+    assert [part.tolist() for part in ag.tensor_split(ag.arange(7), where)] == parts
+    assert [part.tolist() for part in ag.hsplit(ag.arange(7), where)] == parts
+    assert [part.tolist() for part in ag.vsplit(ag.arange(7), where)] == parts
+    assert [part.shape for part in ag.hsplit(ag.ones(2, 4), 2)] == [(2, 2), (2, 2)]
 
 
 def test_dtypes():
@@ -225,3 +242,8 @@ def test_facts_of_a_tensor():
 def test_cpu_is_the_default_device():
     ag.set_default_device("cpu")
     assert ag.get_default_device() == ag.device("cpu")
+
+
+def test_what_can_change_no_result_is_accepted():
+    ag.use_deterministic_algorithms(True, warn_only=True)
+    ag.set_float32_matmul_precision("high")

@@ -630,6 +630,11 @@ TABLE = [
     (lambda: ag.nansum(a, 2), IndexError, "sum", "dim=2"),
     (lambda: ag.nanmean(a, 2), IndexError, "sum", "dim=2"),
     (lambda: ag.quantile(a, 2.0), RuntimeError, "quantile", "q=2.0"),
+    (lambda: ag.cross(a, a, 0), RuntimeError, "cross", "input.shape=(2, 3), other.shape=(2, 3)"),
+    (lambda: ag.tensor_split(a, 0), RuntimeError, "tensor_split", "indices_or_sections=0"),
+    (lambda: ag.hsplit(a, 0), RuntimeError, "tensor_split", "indices_or_sections=0"),
+    (lambda: ag.vsplit(a, 0), RuntimeError, "tensor_split", "indices_or_sections=0"),
+    (lambda: ag.set_float32_matmul_precision("low"), ValueError, "set_float32_matmul_precision", "precision='low'"),
     (lambda: ag.diff(a, 1, 2), IndexError, "diff", "dim=2"),
     (lambda: ag.dist(a, b), RuntimeError, "sub", "float32 (2, 3)"),
     (lambda: ag.inner(a, b), RuntimeError, "tensordot", "x: [3], y: [5]"),
@@ -669,13 +674,13 @@ WITHOUT_A_WRONG_SHAPE = {
     "layers": "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "ops": "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
-    "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate detach diag_embed elementwise "
-    "empty_like equal fix flipud full_like ger get_default_device get_default_dtype get_num_threads "
-    "get_rng_state grad greater greater_equal initial_seed is_complex is_floating_point is_grad_enabled "
-    "is_nonzero is_tensor isin kron less less_equal load manual_seed meshgrid nan_to_num negative nonzero "
-    "not_equal numel ones_like primitive promote_types rand_like randint_like randn_like ravel result_type "
-    "row_stack scalar_tensor seed selu set_rng_state swapdims threshold tril_indices triu_indices true_divide "
-    "zeros_like",
+    "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate deg2rad detach diag_embed "
+    "elementwise empty_like equal exp2 fix flipud full_like ger get_default_device get_default_dtype "
+    "get_num_threads get_rng_state grad greater greater_equal initial_seed is_complex is_floating_point "
+    "is_grad_enabled is_nonzero is_tensor isin kron less less_equal load logit manual_seed meshgrid nan_to_num "
+    "negative nonzero not_equal numel ones_like positive primitive promote_types rad2deg rand_like randint_like "
+    "randn_like ravel result_type row_stack scalar_tensor seed selu set_rng_state swapdims threshold "
+    "tril_indices triu_indices true_divide use_deterministic_algorithms zeros_like",
 }
 
 
