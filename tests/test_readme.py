@@ -6,7 +6,8 @@ import re
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
 
-def test_the_code_blocks_run(capsys):
+def test_the_code_blocks_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     assert len(blocks) >= 4
     names = {}
@@ -14,3 +15,4 @@ def test_the_code_blocks_run(capsys):
         exec(compile(block, str(README), "exec"), names)
     assert names["history"]["validation_accuracy"][-1] > 0.94
     assert "validation_accuracy" in capsys.readouterr().out
+    assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")

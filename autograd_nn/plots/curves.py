@@ -63,5 +63,6 @@ def plot_quantity(ax: Any, name: str, series: Mapping[str, list[float]]) -> None
     ax.set_ylabel(name.replace("_", " "))
     ax.set_title(name.replace("_", " "))
     few_ticks(ax.xaxis, 8, integer=True, min_n_ticks=1)
+    ax.set_xlim(left=0.5)
     ax.grid(True)
     ax.legend()

@@ -45,6 +45,7 @@ class Picture(Figure):
 
     def savefig(self, fname: Any, **settings: Any) -> None:  # type: ignore[override]
         """Write the picture to a file; the background is the picture's own, whatever the style in use says."""
+        self.draw_without_rendering()  # a bar beside an image finds its place in the second layout only
         super().savefig(fname, **{"facecolor": self.get_facecolor(), "dpi": 150, **settings})
 
     def _repr_png_(self) -> bytes:
