@@ -4,13 +4,16 @@ The candidates of one comparison take turns, a sample each, until the time is up
 slows all of them; what is reported is the median over the rounds, and ratios are medians of the ratios within a
 round. Before each sample the threads of the candidate before are given time to fall asleep, because waiting OpenMP
 workers spin and would take a core from the next one, and one call that is not timed fetches the data into the caches.
+A candidate so slow that its rounds would take longer than the time for all sits out the later ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import gc
+import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -19,6 +22,7 @@ T = TypeVar("T")
 
 SAMPLE_SECONDS = 0.002  # repeated inside a sample until it lasts this long
 SETTLE_SECONDS = 0.002  # for the threads of the candidate before
+FEWEST_ROUNDS = 2  # of the slowest candidates
 LONG_SECONDS = 0.05  # calls that last longer need no warming up before each sample
 
 
@@ -89,13 +93,13 @@ def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, r
     seconds : float
         For all rounds together.
     rounds : int
-        The least number of rounds.
+        The least number of rounds; of `FEWEST_ROUNDS` where a candidate's would take longer than `seconds`.
 
     Returns
     -------
     dict of str to Timing
     """
-    timings, repeats, warm_up = {}, {}, {}
+    timings, repeats, warm_up, turns = {}, {}, {}, {}
     for name, call in candidates.items():
         started = time.perf_counter()
         call()
@@ -106,12 +110,17 @@ def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, r
         once = max(time.perf_counter() - started, 1e-7)
         repeats[name] = max(1, round(SAMPLE_SECONDS / once))
         warm_up[name] = once < LONG_SECONDS
+        turns[name] = max(min(rounds, FEWEST_ROUNDS), int(seconds / once)) if once * rounds > seconds else sys.maxsize
     collecting = gc.isenabled()
     gc.disable()
     try:
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until or len(next(iter(timings.values())).samples) < rounds:
-            for name, call in candidates.items():
+        for done in itertools.count():
+            taking_part = [name for name in candidates if done < turns[name]]
+            if not taking_part or (done >= rounds and time.perf_counter() > until):
+                break
+            for name in taking_part:
+                call = candidates[name]
                 time.sleep(SETTLE_SECONDS)
                 if warm_up[name]:
                     call()

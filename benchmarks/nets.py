@@ -107,3 +107,81 @@ def keras_mnist_example(keras: Any, data_format: str) -> Any:
         L.MaxPooling2D(2, data_format=data_format),
         L.Dropout(0.25), L.Flatten(), L.Dense(128, activation="relu"), L.Dropout(0.5), L.Dense(10),
     ])  # fmt: skip
+
+
+def keras_resnet(keras: Any, data_format: str) -> Any:
+    """Return `resnet` in Keras; its batch norms keep 0.9 of the old value and add 1e-5, as PyTorch's do."""
+    L = keras.layers
+    axis = 1 if data_format == "channels_first" else -1
+
+    def convolution(channels, kernel, stride):
+        around = kernel // 2  # "same" would pad a stride of 2 on one side only
+        return keras.Sequential([
+            L.ZeroPadding2D(around, data_format=data_format),
+            L.Conv2D(channels, kernel, stride, use_bias=False, data_format=data_format),
+            L.BatchNormalization(axis, momentum=0.9, epsilon=1e-5),
+        ][kernel == 1 :])  # fmt: skip
+
+    class Block(L.Layer):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.main = keras.Sequential([convolution(outputs, 3, stride), L.ReLU(), convolution(outputs, 3, 1)])
+            self.shortcut = L.Identity()
+            if stride != 1 or inputs != outputs:
+                self.shortcut = convolution(outputs, 1, stride)
+
+        def call(self, x):
+            return keras.ops.relu(self.main(x) + self.shortcut(x))
+
+    return keras.Sequential([
+        keras.Input((3, 32, 32) if data_format == "channels_first" else (32, 32, 3)),
+        convolution(32, 3, 1), L.ReLU(), Block(32, 32, 1), Block(32, 64, 2), Block(64, 128, 2),
+        L.GlobalAveragePooling2D(data_format=data_format), L.Dense(10),
+    ])  # fmt: skip
+
+
+def tinygrad_convnet(tinygrad: Any) -> list[Any]:
+    """Return `convnet` in tinygrad: the functions that its Tensor.sequential runs through."""
+    nn, Tensor = tinygrad.nn, tinygrad.Tensor
+    return [nn.Conv2d(1, 10, 3), Tensor.relu, Tensor.max_pool2d, lambda x: x.flatten(1), nn.Linear(1690, 10)]
+
+
+def tinygrad_mlp(tinygrad: Any) -> list[Any]:
+    """Return `mlp` in tinygrad."""
+    nn, relu = tinygrad.nn, tinygrad.Tensor.relu
+    return [
+        lambda x: x.flatten(1), nn.Linear(784, 1000), relu, nn.Linear(1000, 1000), relu, nn.Linear(1000, 10)
+    ]  # fmt: skip
+
+
+def tinygrad_mnist_example(tinygrad: Any) -> list[Any]:
+    """Return `mnist_example` in tinygrad."""
+    nn, Tensor = tinygrad.nn, tinygrad.Tensor
+    return [
+        nn.Conv2d(1, 32, 3), Tensor.relu, nn.Conv2d(32, 64, 3), Tensor.relu, Tensor.max_pool2d,
+        lambda x: x.dropout(0.25).flatten(1), nn.Linear(9216, 128), Tensor.relu, lambda x: x.dropout(0.5),
+        nn.Linear(128, 10),
+    ]  # fmt: skip
+
+
+def tinygrad_resnet(tinygrad: Any) -> list[Any]:
+    """Return `resnet` in tinygrad."""
+    nn, Tensor = tinygrad.nn, tinygrad.Tensor
+
+    class Block:
+        def __init__(self, inputs, outputs, stride):
+            self.main = [
+                nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), Tensor.relu,
+                nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs),
+            ]  # fmt: skip
+            self.shortcut = []
+            if stride != 1 or inputs != outputs:
+                self.shortcut = [nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)]
+
+        def __call__(self, x):
+            return (x.sequential(self.main) + x.sequential(self.shortcut)).relu()
+
+    return [
+        nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), Tensor.relu,
+        Block(32, 32, 1), Block(32, 64, 2), Block(64, 128, 2), lambda x: x.mean((2, 3)), nn.Linear(128, 10),
+    ]  # fmt: skip

@@ -14,11 +14,12 @@ from typing import Any
 from autograd_nn.kernels.compile import get_num_threads, set_num_threads
 
 EXTRA = "bench"
-MODULES = ("torch", "keras", "mygrad", "autograd")
+MODULES = ("torch", "keras", "mygrad", "autograd", "tinygrad")
 hidden: set[str] = set()
 """Rivals to treat as if they were not installed."""
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("DEV", "CPU")  # of tinygrad
 
 
 def rival(name: str, absent: list[str]) -> ModuleType | None:
@@ -48,12 +49,28 @@ def compiles(absent: list[str]) -> bool:
     return False
 
 
+def tinygrad(absent: list[str]) -> Any:
+    """Return tinygrad, or None with a note added to `absent`: it compiles its kernels with clang at run time."""
+    module: Any = rival("tinygrad", absent)
+    if module is None or rival("tinygrad.nn", absent) is None:
+        return None
+    if os.environ["DEV"] == "CPU" and not shutil.which(os.environ.get("CC", "clang")):
+        note = "tinygrad (is installed, but needs the compiler clang, such as the package clang)"
+        if note not in absent:
+            absent.append(note)
+        return None
+    return module
+
+
 def use_threads(count: int) -> None:
     """Give every framework that is installed the same number of threads."""
     set_num_threads(count)
     torch: Any = rival("torch", [])
     if torch:
         torch.set_num_threads(count)
+    tiny = tinygrad([])
+    if tiny:
+        tiny.helpers.NUM_CPU_THREADS.value = count
     pools: Any = rival("threadpoolctl", [])
     if pools:
         pools.threadpool_limits(count)
@@ -65,6 +82,9 @@ def threads_in_use() -> dict[str, int]:
     torch: Any = rival("torch", [])
     if torch:
         found["torch"] = torch.get_num_threads()
+    tiny = tinygrad([])
+    if tiny:
+        found["tinygrad"] = tiny.helpers.NUM_CPU_THREADS.value
     pools: Any = rival("threadpoolctl", [])
     for pool in pools.threadpool_info() if pools else ():
         found[f"{pool['internal_api']} {pathlib.Path(pool['filepath']).name.split('.')[0]}"] = pool["num_threads"]

@@ -16,7 +16,7 @@ from autograd_nn.kernels.compile import get_num_threads
 from . import trainers
 from .measure import Effort, compare
 from .report import OURS, Row, Table
-from .rivals import compiles, rival, use_threads
+from .rivals import compiles, rival, tinygrad, use_threads
 from .trainers import CASES, CONVNET, EXAMPLE, MLP, RESNET, Case
 
 BATCHES = (1, 4, 16, 64, 256, 1024)
@@ -69,7 +69,7 @@ def measure(case: Case, count: int, seconds: float, absent: list[str], names: tu
         candidates["torch"] = trainers.theirs(case, torch, x, target, weights)
         if "torch compiled" in names:
             candidates["torch compiled"] = trainers.compiled(trainers.theirs(case, torch, x, target, weights), torch)
-    keras: Any = rival("keras", absent) if "keras" in names and case is not RESNET else None
+    keras: Any = rival("keras", absent) if "keras" in names else None
     if keras:
         candidates[f"keras on {keras.backend.backend()}"] = trainers.KerasTrainer(case, keras, x, target, weights)
     if "numpy" in names and case in (CONVNET, MLP):
@@ -77,6 +77,9 @@ def measure(case: Case, count: int, seconds: float, absent: list[str], names: tu
             module = rival(name, absent)
             if module:
                 candidates[name] = kind(case, module, x, target, weights)
+    tiny = tinygrad(absent) if "tinygrad" in names else None
+    if tiny:
+        candidates["tinygrad"] = trainers.TinygradTrainer(case, tiny, x, target, weights)
     compiling = 0.0
     if "torch compiled" in candidates:
         started = time.perf_counter()
@@ -102,13 +105,16 @@ def run(effort: Effort) -> list[Table]:
     can_compile = effort.level == 2 and rival("torch", absent) is not None and compiles(absent)
     sizes = [(case, effort.choose(case.batch, case.batch, 2)) for case in effort.choose(CASES, CASES, (CONVNET,))]
     sizes.insert(1, (CONVNET, 1))
+    with_tinygrad = effort.choose(CASES, CASES[:1], ())
     rows = []
     for case, count in sizes:
         _said(f"{case.name}, batch {count}")
-        rows.append(measure(case, count, 2 * seconds, absent, (*names, "torch compiled") if can_compile else names))
+        rivals = (*names, *("torch compiled",) * can_compile, *("tinygrad",) * (case in with_tinygrad))
+        rows.append(measure(case, count, 2 * seconds, absent, rivals))
     note = (
         "Forward, loss, backward and optimizer, dropout included. torch compiled: torch.compile of the model, loss and "
-        "optimizer eager. Keras: train_on_batch, channels first. MyGrad and HIPS autograd run on NumPy."
+        "optimizer eager. Keras: train_on_batch, channels first on PyTorch. MyGrad and HIPS autograd run on NumPy. "
+        "tinygrad: the whole step in its JIT, on the CPU."
     )
     tables = [Table(f"Training steps, {threads} threads", note, rows, absent)]
     if can_compile:
@@ -118,7 +124,9 @@ def run(effort: Effort) -> list[Table]:
             if "s to compile" in row.figures
         ]  # fmt: skip
     if effort.level == 1:
-        tables[0].remarks = ["torch.compile, which compiles for 10 to 60 s a net, is left to the full run."]
+        tables[0].remarks = [
+            "torch.compile, which compiles for 10 to 60 s a net, is left to the full run, and tinygrad but for one net."
+        ]
     growth = []
     for case, largest in effort.choose(((CONVNET, 1024), (MLP, 1024), (EXAMPLE, 1024), (RESNET, 64)),
                                        ((CONVNET, 1024),), ((CONVNET, 4),)):  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -111,22 +112,35 @@ def compiled(trainer: Trainer, torch: Any) -> Trainer:
 
 
 class KerasTrainer:
-    """Keras: ``train_on_batch`` of a compiled model, channels first as its backend prefers."""
+    """Keras: ``train_on_batch`` of a compiled model, channels first where its backend computes them on a CPU."""
 
     NETS: ClassVar = {
         nets.convnet: nets.keras_convnet,
         nets.mlp: nets.keras_mlp,
         nets.mnist_example: nets.keras_mnist_example,
+        nets.resnet: nets.keras_resnet,
     }
 
     def __init__(self, case: Case, keras: Any, x: np.ndarray, target: np.ndarray, weights: list[np.ndarray]):
         keras.utils.set_random_seed(0)
-        self.x, self.target, self.ops = x, target, keras.ops
-        self.model = self.NETS[case.net](keras, "channels_first")
-        self.model.set_weights([keras_layout(weight) for weight in weights])
-        algorithm = keras.optimizers.Adam if case.optimizer == "Adam" else keras.optimizers.SGD
+        first = keras.backend.backend() == "torch"
+        self.x = x if first else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+        self.target, self.ops = target, keras.ops
+        self.model = self.NETS[case.net](keras, "channels_first" if first else "channels_last")
+        for variable, weight in zip(self.model.trainable_variables, weights, strict=True):
+            variable.assign(keras_layout(weight, () if first else self.flattened(case)))
+        algorithms = keras.optimizers
         self.objective = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.model.compile(algorithm(LEARNING_RATE), self.objective)
+        self.model.compile(
+            algorithms.Adam(LEARNING_RATE) if case.optimizer == "Adam"
+            else algorithms.SGD(LEARNING_RATE, momentum=0.9 if case.optimizer == "momentum" else 0.0),
+            self.objective,
+        )  # fmt: skip
+
+    @staticmethod
+    def flattened(case: Case) -> tuple[int, ...]:
+        """Return the shape of the feature maps that the net flattens, where they are more than one pixel or channel."""
+        return {nets.convnet: (10, 13, 13), nets.mnist_example: (64, 12, 12)}.get(case.net, ())
 
     def step(self) -> None:
         self.model.train_on_batch(self.x, self.target)
@@ -136,9 +150,17 @@ class KerasTrainer:
         return float(self.ops.convert_to_numpy(value))
 
 
-def keras_layout(weight: np.ndarray) -> np.ndarray:
-    """Return a weight in Keras's order: (kH, kW, Cin, Cout) and (inputs, outputs)."""
-    return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+def keras_layout(weight: np.ndarray, flattened: tuple[int, ...] = ()) -> np.ndarray:
+    """Return a weight in Keras's order: (kH, kW, Cin, Cout) and (inputs, outputs).
+
+    `flattened` is the shape (C, H, W) of the feature maps behind which a fully connected layer reads them as
+    (H, W, C); the layer is known by its number of inputs.
+    """
+    if weight.ndim == 4:
+        return weight.transpose(2, 3, 1, 0)
+    if weight.ndim == 2 and flattened and weight.shape[1] == math.prod(flattened):
+        weight = weight.reshape(len(weight), *flattened).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    return weight.T
 
 
 class MyGradTrainer:
@@ -207,3 +229,44 @@ class HipsTrainer:
 
     def evaluate(self) -> float:
         return float(self.loss(self.parameters))
+
+
+class TinygradTrainer:
+    """tinygrad: its JIT captures the whole step, optimizer included, on the second call, then replays it."""
+
+    NETS: ClassVar = {
+        nets.convnet: nets.tinygrad_convnet,
+        nets.mlp: nets.tinygrad_mlp,
+        nets.mnist_example: nets.tinygrad_mnist_example,
+        nets.resnet: nets.tinygrad_resnet,
+    }
+
+    def __init__(self, case: Case, tinygrad: Any, x: np.ndarray, target: np.ndarray, weights: list[np.ndarray]):
+        self.tinygrad = tinygrad
+        self.x, self.target = tinygrad.Tensor(x).realize(), tinygrad.Tensor(target.astype(np.int32)).realize()
+        self.layers = self.NETS[case.net](tinygrad)
+        parameters = [p for p in tinygrad.nn.state.get_parameters(self.layers) if p.is_param]
+        for parameter, weight in zip(parameters, weights, strict=True):
+            parameter.assign(tinygrad.Tensor(weight)).realize()
+        algorithms = tinygrad.nn.optim
+        self.optimizer = (
+            algorithms.Adam(parameters, lr=LEARNING_RATE) if case.optimizer == "Adam"
+            else algorithms.SGD(parameters, lr=LEARNING_RATE, momentum=0.9 if case.optimizer == "momentum" else 0.0)
+        )  # fmt: skip
+        self.jitted = tinygrad.TinyJit(self.eager)
+
+    def loss(self) -> Any:
+        return self.x.sequential(self.layers).sparse_categorical_crossentropy(self.target)
+
+    def eager(self) -> None:
+        self.optimizer.zero_grad()
+        self.loss().backward()
+        self.optimizer.step()
+
+    def step(self) -> None:
+        with self.tinygrad.Context(TRAINING=1):
+            self.jitted()
+        self.tinygrad.Device[self.tinygrad.Device.DEFAULT].synchronize()
+
+    def evaluate(self) -> float:
+        return float(self.loss().item())

@@ -44,6 +44,22 @@ def test_compare_lets_candidates_take_turns():
     assert changes == 1 + 2 * 4  # the calls before the rounds, then a and b in turn
 
 
+def test_a_slow_candidate_sits_out_the_later_rounds():
+    timings = compare({"fast": lambda: None, "slow": lambda: time.sleep(0.02)}, 0.05, rounds=9)
+    assert len(timings["slow"].samples) == 2
+    assert len(timings["fast"].samples) >= 9
+    assert timings["fast"].ratio(timings["slow"]) > 1
+
+
+def test_tinygrad_without_its_compiler_is_named_absent(monkeypatch):
+    pytest.importorskip("tinygrad")
+    monkeypatch.setattr(rivals.shutil, "which", lambda name: None)
+    absent = []
+    assert rivals.tinygrad(absent) is None
+    assert rivals.tinygrad(absent) is None
+    assert absent == ["tinygrad (is installed, but needs the compiler clang, such as the package clang)"]
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(2.5, "s", "2.50 s"), (0.0123, "s", "12.3 ms"), (4.567e-6, "s", "4.57 us"), (1234.0, "MB", "1234 MB")],
