@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["absent_function", "absent_method"]
+__all__ = ["FUNCTIONS", "METHODS", "AbsentMethod", "absent_function"]
 
 _REAL = "tensors hold real numbers, no complex ones"
 _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
-_FUNCTIONS = {
+FUNCTIONS = {
     "amp": "computing in mixed precision is not supported; leave it out",
     "autocast": "computing in mixed precision is not supported; leave it out",
     "GradScaler": "gradients of float32 need no scaling; leave it out",
@@ -40,7 +41,7 @@ _FUNCTIONS = {
                      "embedding", "kl_div", "pixel_shuffle", "rms_norm"), _FUNCTIONAL),
 }
 
-_METHODS = {
+METHODS = {
     "as_strided": "use .unfold(), .narrow() or indexing",
     "bfloat16": "there is no such dtype in NumPy; use .float()",
     "map_": "use .apply_() or an operation on whole tensors",
@@ -53,18 +54,22 @@ _METHODS = {
 }
 
 
+class AbsentMethod:
+    """Stands for a method that tensors do not have: whoever asks for it is told what to use.
+
+    A ``__getattr__`` of the class would do so for every name, and slow each access to any attribute.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__}.{self.name}: is not in autograd_nn; {METHODS[self.name]}")
+
+
 def absent_function(name: str, known: Iterable[str]) -> str:
     """Return the message for a name that the package does not have."""
-    return _message(f"autograd_nn.{name}", name, _FUNCTIONS, known)
-
-
-def absent_method(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for a method that tensors do not have."""
-    return _message(f"{kind}.{name}", name, _METHODS, known)
-
-
-def _message(place: str, name: str, advice: dict[str, str], known: Iterable[str]) -> str:
-    if name in advice:
-        return f"{place}: is not in autograd_nn; {advice[name].format(name=name)}"
+    if name in FUNCTIONS:
+        return f"autograd_nn.{name}: is not in autograd_nn; {FUNCTIONS[name].format(name=name)}"
     close = [] if name.startswith("__") else difflib.get_close_matches(name, known, 3)
-    return f"{place}: is not in autograd_nn" + (f"; did you mean {', '.join(close)}?" if close else "")
+    return f"autograd_nn.{name}: is not in autograd_nn" + (f"; did you mean {', '.join(close)}?" if close else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -92,11 +92,6 @@ class Tensor(Variable):
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this result."""
         return isinstance(self.node, Call) and self.node.retains
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise AttributeError(absent.absent_method(type(self).__name__, name, dir(type(self))))
 
     @property
     def itemsize(self) -> int:
@@ -1115,6 +1110,9 @@ class Tensor(Variable):
     def __ipow__(self, other: Any) -> Tensor:
         return self._augmented(elementwise.pow(self, other), "pow_()")
 
+
+for name in absent.METHODS:
+    setattr(Tensor, name, absent.AbsentMethod(name))
 
 engine.set_result_type(Tensor)
 _CPU = device("cpu")

@@ -75,7 +75,8 @@ def members(name: str) -> list[tuple[str, Any]]:
     """Return the public names of a module, or of the class Tensor, with their values."""
     if name == "autograd_nn.Tensor":
         tensor = importlib.import_module("autograd_nn").Tensor
-        return [(n, inspect.getattr_static(tensor, n)) for n in sorted(dir(tensor)) if not n.startswith("_")]
+        names = [n for n in sorted(dir(tensor)) if not n.startswith("_") and hasattr(tensor, n)]
+        return [(n, inspect.getattr_static(tensor, n)) for n in names]
     module = importlib.import_module(name)
     return [(n, getattr(module, n)) for n in sorted(module.__all__)]
 

@@ -161,6 +161,7 @@ def test_what_is_absent_says_so():
     with pytest.raises(ImportError):
         from autograd_nn import no_such_name  # noqa: F401
     assert not hasattr(x, "no_such_name")
+    assert not hasattr(x, "storage")
 
 
 def test_printing_as_chosen():

@@ -651,7 +651,6 @@ TABLE = [
     (lambda: ag.FloatTensor(2, [3]), TypeError, "FloatTensor", "got 2 arguments"),
     (lambda: ag.compile, AttributeError, "autograd_nn.compile", "leave the call out"),
     (lambda: a.data_ptr, AttributeError, "Tensor.data_ptr", "use .data"),
-    (lambda: a.sqeeze, AttributeError, "Tensor.sqeeze", "did you mean squeeze"),
 ]
 
 
