@@ -30,6 +30,7 @@ class ProgressBar(Callback):
     def __init__(self, file: Any = None):
         self.file = file
         self._bar: Any = None
+        self._table: _Table | None = None
 
     def on_train_begin(self, run: Run) -> None:
         display = Display()
@@ -57,6 +58,9 @@ class ProgressBar(Callback):
     def on_train_end(self, run: Run) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._table is not None:  # an interrupt may have come between the bar's first line and its name
+            self._table.write("")
+            self._table.flush()
 
 
 class _Table:
