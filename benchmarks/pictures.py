@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import textwrap
 from typing import Any
 
 import matplotlib
@@ -15,8 +16,9 @@ from matplotlib.ticker import FuncFormatter
 from .measure import readable
 from .report import OURS
 
-COLOURS = {OURS: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91", "autograd": "#c08a2e"}
-MARKERS = {OURS: "o", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v"}
+COLOURS = {OURS: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91", "autograd": "#c08a2e",
+           "tinygrad": "#8c8c8c"}  # fmt: skip
+MARKERS = {OURS: "o", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v", "tinygrad": "X"}
 
 
 def colour(name: str) -> str:
@@ -89,7 +91,8 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
                 if rival != OURS:
                     lower.plot(batches, [row["ratios"][rival] for _, row in held], **style)
             lower.axhline(1, color=colour(OURS), linewidth=1.5)
-            upper.set(title=name, xscale="log", yscale="log")
+            upper.set_title(textwrap.fill(name, 32), fontsize=10)
+            upper.set(xscale="log", yscale="log")
             lower.set(xlabel="images per batch", xscale="log", yscale="log")
             upper.yaxis.set_major_formatter(
                 FuncFormatter(lambda value, _: readable(value).replace(".00", "").replace(".0", ""))

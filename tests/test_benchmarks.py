@@ -36,12 +36,13 @@ def test_timing_gives_median_quartiles_and_ratio():
 def test_compare_lets_candidates_take_turns():
     calls = []
     timings = compare(
-        {"a": lambda: calls.append("a"), "b": lambda: (calls.append("b"), time.sleep(0.003))}, 0.0, rounds=4
+        {"a": lambda: calls.append("a"), "b": lambda: (calls.append("b"), time.sleep(0.003))}, 0.1, rounds=4
     )
-    assert [len(timing.samples) for timing in timings.values()] == [4, 4]
+    rounds = len(timings["a"].samples)
+    assert rounds == len(timings["b"].samples) >= 4
     assert calls[-1] == "b"
     changes = sum(left != right for left, right in itertools.pairwise(calls))
-    assert changes == 1 + 2 * 4  # the calls before the rounds, then a and b in turn
+    assert changes == 1 + 2 * rounds  # the calls before the rounds, then a and b in turn
 
 
 def test_a_slow_candidate_sits_out_the_later_rounds():
