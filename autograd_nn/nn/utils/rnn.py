@@ -51,7 +51,8 @@ class PackedSequence(NamedTuple):
     def places(self) -> tuple[Any, Any]:
         """Return the step and the (sorted) sequence that each row of `data` belongs to, as arrays."""
         sizes = self.batch_sizes.data
-        return np.nonzero(np.arange(sizes[0]) < sizes[:, None])
+        step, sequence = np.nonzero(np.arange(sizes[0]) < sizes[:, None])
+        return step, sequence
 
 
 def pad_sequence(
