@@ -12,6 +12,7 @@ Which method computes what is said in one place, `choose`; ask `method` for the 
 import contextlib
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ __all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "method", 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
 Shape = tuple[int, ...]
+Array = np.ndarray[Any, Any]
 ONE = (1, 1)
 NONE = ((0, 0), (0, 0))
 
@@ -34,16 +36,18 @@ _forced: str | None = None
 _winograd = True
 
 
-def choose(operation, x, w, out, stride, padding, dilation, groups, allow_winograd) -> str:
+def choose(
+    operation: Any, x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, allow_winograd: Any
+) -> str:
     """Return the fastest method for the three shapes of a convolution.
 
     ===========  ================================================================================================
-    depthwise    a group has one input channel: depthwise, first layers on grey images
+    depthwise    a group has one input channel: depthwise, gradients of first layers on grey images
     winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
     direct       everything else: on the register tile, 1x1 as a matrix product
     ===========  ================================================================================================
     """
-    if depthwise.can_use(w, stride):
+    if depthwise.can_use(w, stride) and (groups > 1 or operation == INPUT or (operation == WEIGHT and w[0] < 16)):
         return "depthwise"
     fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
     if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
@@ -111,7 +115,7 @@ def corner_of(padding: Padding) -> Pair:
     return padding[0][0], padding[1][0]
 
 
-def can_use(name, w, stride, dilation, groups) -> bool:
+def can_use(name: str, w: Shape, stride: Pair, dilation: Pair, groups: int) -> bool:
     """Return whether a method can compute a convolution at all."""
     if name == "depthwise":
         return depthwise.can_use(w, stride)
@@ -121,7 +125,10 @@ def can_use(name, w, stride, dilation, groups) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, forced, allow_winograd):
+def prepare(
+    operation: Any, x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, itemsize: Any,
+    forced: Any, allow_winograd: Any,
+) -> Any:  # fmt: skip
     """Check that the shapes belong to one convolution, choose its method and plan it.
 
     Returns
@@ -155,7 +162,7 @@ def prepare(operation, x, w, out, stride, padding, dilation, groups, itemsize, f
     return name, tables, work
 
 
-def writable(out, shape, dtype):
+def writable(out: Array | None, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return an array of the shape that a kernel can write: `out` itself where it will do."""
     return out if out is not None and out.flags.carray else np.empty(shape, dtype)
 
@@ -212,7 +219,7 @@ def conv2d(
     return finished(result, out)
 
 
-def finished(result, out):
+def finished(result: Array, out: Array | None) -> Array:
     """Return the caller's `out`, filled where the result had to be written elsewhere."""
     if out is None or out is result:
         return result

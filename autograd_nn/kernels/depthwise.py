@@ -140,8 +140,9 @@ def correlate_plane_reference(
 
 @intrinsic
 def convolve_plane_intrinsic(
-    typing_context, window, x, x_start, size, w, w_start, bias, channel, out, out_start, out_size, corner, rows, relu
-):
+    typing_context: Any, window: Any, x: Any, x_start: Any, size: Any, w: Any, w_start: Any, bias: Any, channel: Any,
+    out: Any, out_start: Any, out_size: Any, corner: Any, rows: Any, relu: Any,
+) -> Any:  # fmt: skip
     check_arrays("convolve_plane", x, w, bias, out)
     signature = types.void(
         window, x, x_start, size, w, w_start, bias, channel, out, out_start, out_size, corner, rows, relu
@@ -151,8 +152,9 @@ def convolve_plane_intrinsic(
 
 @intrinsic
 def gather_plane_intrinsic(
-    typing_context, window, g, g_start, out_size, w, w_start, x, x_start, size, corner, rows, add
-):
+    typing_context: Any, window: Any, g: Any, g_start: Any, out_size: Any, w: Any, w_start: Any, x: Any, x_start: Any,
+    size: Any, corner: Any, rows: Any, add: Any,
+) -> Any:  # fmt: skip
     check_arrays("gather_plane", x, w, g)
     signature = types.void(window, g, g_start, out_size, w, w_start, x, x_start, size, corner, rows, add)
     return signature, generate_gather_plane
@@ -160,30 +162,31 @@ def gather_plane_intrinsic(
 
 @intrinsic
 def correlate_plane_intrinsic(
-    typing_context, window, x, x_start, size, g, g_start, out_size, corner, totals, totals_start
-):
+    typing_context: Any, window: Any, x: Any, x_start: Any, size: Any, g: Any, g_start: Any, out_size: Any,
+    corner: Any, totals: Any, totals_start: Any,
+) -> Any:  # fmt: skip
     check_arrays("correlate_plane", x, g, totals)
     signature = types.void(window, x, x_start, size, g, g_start, out_size, corner, totals, totals_start)
     return signature, generate_correlate_plane
 
 
-def start_of(v, signature, arguments, array, start):
+def start_of(v: VectorBuilder, signature: Any, arguments: Any, array: Any, start: Any) -> Any:
     """Return the address of element ``arguments[start]`` of an array."""
     (offset,) = int64s_at(v.context, v.builder, signature, arguments, start)
     return v.address(array_pointer(v.context, v.builder, signature.args[array], arguments[array]), offset)
 
 
-def pairs_at(v, signature, arguments, *positions):
+def pairs_at(v: VectorBuilder, signature: Any, arguments: Any, *positions: Any) -> Any:
     """Return some of an intrinsic's pairs of integers."""
     return [int64s_of(v.context, v.builder, signature.args[at], arguments[at]) for at in positions]
 
 
-def lanes_between(v, first, last):
+def lanes_between(v: VectorBuilder, first: Any, last: Any) -> Any:
     """Return the mask of the lanes numbered from `first` to `last`, excluded; any integers."""
     return v.builder.and_(v.lanes_below(last), v.builder.not_(v.lanes_below(first)))
 
 
-def for_tiles(v, rows, columns, height, emit):
+def for_tiles(v: VectorBuilder, rows: Any, columns: Any, height: Any, emit: Any) -> None:
     """Emit ``emit(height, row, column)`` over tiles of full height, then over those of the rows that are left."""
     builder = v.builder
     count = builder.sdiv(builder.sub(rows[1], rows[0]), whole(height))
@@ -197,32 +200,35 @@ def for_tiles(v, rows, columns, height, emit):
             emit(tile_height, row, builder.add(columns[0], builder.mul(block.index, whole(v.lanes))))
 
 
-def for_row(v, row, height):
+def for_row(v: VectorBuilder, row: Any, height: Any) -> Any:
     """Return a context in which code runs where the row exists."""
     builder = v.builder
     return builder.if_then(builder.icmp_unsigned("<", row, height))
 
 
-def load_weights(v, w, taps):
+def load_weights(v: VectorBuilder, w: Any, taps: Any) -> Any:
     return [v.broadcast_from(v.address(w, whole(tap))) for tap in range(taps)]
 
 
-def split_columns(v, vectors):
+def split_columns(v: VectorBuilder, vectors: Any) -> Any:
     """Return the columns of neighbouring vectors by their remainder: as they are, or even and odd ones."""
     if len(vectors) == 1:
         return vectors
-    return [v.shuffle(*vectors, [2 * lane + phase for lane in range(v.lanes)]) for phase in range(2)]
+    return [v.shuffle(vectors[0], vectors[1], [2 * lane + phase for lane in range(v.lanes)]) for phase in range(2)]
 
 
-def join_columns(v, vectors):
+def join_columns(v: VectorBuilder, vectors: Any) -> Any:
     """Return the inverse of `split_columns`."""
     if len(vectors) == 1:
         return vectors
     order = [lane // 2 + lane % 2 * v.lanes for lane in range(2 * v.lanes)]
-    return [v.shuffle(*vectors, order[: v.lanes]), v.shuffle(*vectors, order[v.lanes :])]
+    return [v.shuffle(vectors[0], vectors[1], part) for part in (order[: v.lanes], order[v.lanes :])]
 
 
-def for_window(v, window, x, size, corner, keep, height, row, column, use):
+def for_window(
+    v: VectorBuilder, window: Any, x: Any, size: Any, corner: Any, keep: Any, height: Any, row: Any, column: Any,
+    use: Any,
+) -> None:  # fmt: skip
     """Pass over the part of x that a tile of out sees: emit ``use(r, i, j, vector)`` for each row r and tap (i, j).
 
     `keep` is the number of columns that out has from this column on: lanes beyond are zero.
@@ -256,7 +262,7 @@ def for_window(v, window, x, size, corner, keep, height, row, column, use):
                         use(r, i, j, vectors[j * dW // sW][j * dW % sW])
 
 
-def generate_convolve_plane(context, builder, signature, arguments):
+def generate_convolve_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit the forward pass: tiles of out, which begin with the bias."""
     v = VectorBuilder(context, builder, signature.args[1])
     window = [len(each) for each in signature.args[0]]
@@ -268,12 +274,12 @@ def generate_convolve_plane(context, builder, signature, arguments):
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(arguments[13], ir.Constant(v.scalar, 0.0), infinity))
 
-    def emit(height, row, column):
+    def emit(height: Any, row: Any, column: Any) -> None:
         sums = [cgutils.alloca_once(builder, v.vector) for _ in range(height)]
         for each in sums:
             builder.store(first, each)
 
-        def use(r, i, j, vector):
+        def use(r: Any, i: Any, j: Any, vector: Any) -> None:
             builder.store(v.multiply_add(weights[i * kW + j], vector, builder.load(sums[r])), sums[r])
 
         keep = builder.sub(out_size[1], column)
@@ -288,8 +294,8 @@ def generate_convolve_plane(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-def generate_gather_plane(context, builder, signature, arguments):
-    """Emit the gradient of the input: tiles of x, in coordinates that count the padding, by remainders of the strides."""
+def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Emit the gradient of the input: tiles of x, its columns counted with the padding and kept by remainder."""
     v = VectorBuilder(context, builder, signature.args[1])
     kH, kW, sH, sW, dH, dW = (len(each) for each in signature.args[0])
     g, w, x = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (6, 7)))
@@ -298,7 +304,7 @@ def generate_gather_plane(context, builder, signature, arguments):
     first_column = builder.udiv(corner[1], whole(sW))
     last_column = builder.udiv(builder.add(corner[1], builder.add(size[1], whole(sW - 1))), whole(sW))
 
-    def emit(height, row, column):
+    def emit(height: Any, row: Any, column: Any) -> None:
         sums = {at: cgutils.alloca_once(builder, v.vector) for at in np.ndindex(height, sH, sW)}
         first_x_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
         starts = [
@@ -306,19 +312,19 @@ def generate_gather_plane(context, builder, signature, arguments):
         ]
         masks = [lanes_between(v, builder.neg(start), builder.sub(size[1], start)) for start in starts]
 
-        def for_rows_of_x(use):
+        def for_rows_of_x(use: Any) -> None:
             for r, a in np.ndindex(height, sH):
                 x_row = builder.add(first_x_row, whole(int(r * sH + a)))
                 with for_row(v, x_row, size[0]):
                     base = v.address(x, builder.mul(x_row, size[1]))
                     use([sums[r, a, b] for b in range(sW)], [v.address(base, start) for start in starts])
 
-        def begin(row_sums, addresses):
+        def begin(row_sums: Any, addresses: Any) -> None:
             before = [v.load_masked(address, mask) for address, mask in zip(addresses, masks, strict=True)]
             for value, each in zip(split_columns(v, before), row_sums, strict=True):
                 builder.store(value, each)
 
-        def end(row_sums, addresses):
+        def end(row_sums: Any, addresses: Any) -> None:
             values = join_columns(v, [builder.load(each) for each in row_sums])
             for value, address, mask in zip(values, addresses, masks, strict=True):
                 v.store_masked(value, address, mask)
@@ -349,7 +355,7 @@ def generate_gather_plane(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-def generate_correlate_plane(context, builder, signature, arguments):
+def generate_correlate_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit the gradient of the weight: tiles of g, and sums that stay in registers throughout the plane."""
     v = VectorBuilder(context, builder, signature.args[1])
     window = [len(each) for each in signature.args[0]]
@@ -361,7 +367,7 @@ def generate_correlate_plane(context, builder, signature, arguments):
     for each, address in zip(sums, addresses, strict=True):
         builder.store(v.load(address), each)
 
-    def emit(height, row, column):
+    def emit(height: Any, row: Any, column: Any) -> None:
         keep = builder.sub(out_size[1], column)
         source = v.address(g, builder.add(builder.mul(row, out_size[1]), column))
         mask = v.lanes_below(keep)
@@ -369,7 +375,7 @@ def generate_correlate_plane(context, builder, signature, arguments):
             v.load_masked(v.address(source, builder.mul(whole(r), out_size[1])), mask) for r in range(height)
         ]
 
-        def use(r, i, j, vector):
+        def use(r: Any, i: Any, j: Any, vector: Any) -> None:
             total = sums[i * kW + j]
             builder.store(v.multiply_add(gradients[r], vector, builder.load(total)), total)
 
@@ -390,7 +396,9 @@ correlate_plane: Any = correlate_plane_reference if JIT_DISABLED else correlate_
 
 
 @chunked
-def convolve_chunk(t, threads, window, x, w, bias, out, corner, relu, bands):
+def convolve_chunk(
+    t: Any, threads: Any, window: Any, x: Any, w: Any, bias: Any, out: Any, corner: Any, relu: Any, bands: Any
+) -> None:
     """Compute the t-th share of the units, each a band of rows of a plane of out."""
     N, O, OH, OW = out.shape
     size, taps, per_group = x.shape[2:], w.shape[2] * w.shape[3], O // x.shape[1]
@@ -404,7 +412,7 @@ def convolve_chunk(t, threads, window, x, w, bias, out, corner, relu, bands):
 
 
 @chunked
-def gather_chunk(t, threads, window, g, w, out, corner, bands):
+def gather_chunk(t: Any, threads: Any, window: Any, g: Any, w: Any, out: Any, corner: Any, bands: Any) -> None:
     """Compute the t-th share of the units, each a band of rows of a plane of the gradient of the input."""
     N, C, H, W = out.shape
     g_size, taps, per_group = g.shape[2:], w.shape[2] * w.shape[3], g.shape[1] // C
@@ -423,7 +431,7 @@ def gather_chunk(t, threads, window, g, w, out, corner, bands):
 
 
 @jit(borrows=True)
-def sum_lanes(totals, first, last, chunks, size, width, out):
+def sum_lanes(totals: Any, first: Any, last: Any, chunks: Any, size: Any, width: Any, out: Any) -> None:
     """Add up the lanes, and the chunks in their order, of the sums `first` to `last`."""
     for k in range(first, last):
         total = totals[0] * 0
@@ -434,7 +442,9 @@ def sum_lanes(totals, first, last, chunks, size, width, out):
 
 
 @chunked
-def correlate_chunk(t, threads, window, g, x, totals, out, corner, chunks):
+def correlate_chunk(
+    t: Any, threads: Any, window: Any, g: Any, x: Any, totals: Any, out: Any, corner: Any, chunks: Any
+) -> None:
     """Compute the t-th share of the units, each one group over one chunk of the images."""
     N, O, OH, OW = g.shape
     C, size = x.shape[1], x.shape[2:]
@@ -459,7 +469,7 @@ def correlate_chunk(t, threads, window, g, x, totals, out, corner, chunks):
 
 
 @chunked
-def sum_chunks(t, threads, totals, out, chunks):
+def sum_chunks(t: Any, threads: Any, totals: Any, out: Any, chunks: Any) -> None:
     """Compute the t-th share of the sums from those of all chunks."""
     first, last = out.size * t // threads, out.size * (t + 1) // threads
     sum_lanes(totals, first, last, chunks, totals.size // chunks, VECTOR_BYTES // out.itemsize, out.reshape(-1))

@@ -23,7 +23,7 @@ wastes less where rows are short.
 An image is worked on in bands of rows, sized so that the planes of one band stay in the second-level cache.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -97,7 +97,7 @@ DEPTH = Plan._fields.index("depth")
 
 
 @jit(borrows=True)
-def plan_of(t):
+def plan_of(t: Any) -> Any:
     """Return a table as a named tuple."""
     return Plan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
@@ -106,7 +106,7 @@ def plan_of(t):
 
 
 @jit(borrows=True)
-def pass_of(t, k):
+def pass_of(t: Any, k: Any) -> Any:
     return Pass(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7])
 
 
@@ -117,7 +117,7 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def forward_axis(size, out_size, taps, stride, before, dilation):
+def forward_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, dilation: Any) -> Any:
     """Plan one axis of the forward convolution.
 
     Returns
@@ -131,7 +131,7 @@ def forward_axis(size, out_size, taps, stride, before, dilation):
     return 1 + max(plane for plane, _, _ in places), before, [(0, out_size, 0, places)]
 
 
-def input_axis(size, out_size, taps, stride, before, dilation):
+def input_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, dilation: Any) -> Any:
     """Plan one axis of the gradient in the input, like `forward_axis`."""
     passes, padding = [], 0
     for first in range(min(stride, size)):
@@ -145,21 +145,24 @@ def input_axis(size, out_size, taps, stride, before, dilation):
     return 1, padding, [(first, count, start + padding, places) for first, count, start, places in passes]
 
 
-def forward_plan(x, w, out, stride, corner, dilation, groups, itemsize):
+def forward_plan(x: Any, w: Any, out: Any, stride: Any, corner: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
     """Plan `conv2d` for shapes x (N, C, H, W), w and out; `corner` is the padding (top, left)."""
     axes = [forward_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
     return plan(axes, x[2:], out[2:], w[0] // groups, w[1], w[3], (1, 1), stride, groups, w[1] * taps, taps, itemsize)
 
 
-def input_plan(x, w, out, stride, corner, dilation, groups, itemsize):
+def input_plan(x: Any, w: Any, out: Any, stride: Any, corner: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
     """Plan `conv2d_input`, from a gradient of shape `out` to one of shape `x`."""
     axes = [input_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
     return plan(axes, out[2:], x[2:], w[1], w[0] // groups, w[3], stride, (1, 1), groups, taps, w[1] * taps, itemsize)
 
 
-def plan(axes, size, target, rows, channels, kernel_width, step, split, groups, w_row, w_channel, itemsize):
+def plan(
+    axes: Any, size: Any, target: Any, rows: Any, channels: Any, kernel_width: Any, step: Any, split: Any,
+    groups: Any, w_row: Any, w_channel: Any, itemsize: Any,
+) -> Any:  # fmt: skip
     """Combine the two axes; see the module for passes and places.
 
     Returns
@@ -255,7 +258,7 @@ def plan(axes, size, target, rows, channels, kernel_width, step, split, groups, 
 
 
 @jit(borrows=True)
-def pack_range(first, last, w, packed, plan, passes, w_taps, blocks):
+def pack_range(first: Any, last: Any, w: Any, packed: Any, plan: Any, passes: Any, w_taps: Any, blocks: Any) -> None:
     """Copy the weights of the blocks `first` to `last`, counted over all groups, in the order tiles read them."""
     p = plan_of(plan)
     for each in range(first, last):
@@ -275,7 +278,7 @@ def pack_range(first, last, w, packed, plan, passes, w_taps, blocks):
 
 
 @jit(borrows=True, inline=True)
-def copy_row(source, start, target, at, count):
+def copy_row(source: Any, start: Any, target: Any, at: Any, count: Any) -> None:
     """Copy `count` neighbours by whole vectors, the last of which overlaps the one before."""
     width = lanes(source)
     if count >= width:
@@ -288,7 +291,7 @@ def copy_row(source, start, target, at, count):
 
 
 @jit(borrows=True)
-def gather_row(source, start, step, target, at, count):
+def gather_row(source: Any, start: Any, step: Any, target: Any, at: Any, count: Any) -> None:
     """Copy `count` elements that lie `step` apart."""
     width = lanes(source)
     if step == 2 and count >= width:
@@ -301,7 +304,7 @@ def gather_row(source, start, step, target, at, count):
 
 
 @jit(borrows=True)
-def clear_run(target, at, count):
+def clear_run(target: Any, at: Any, count: Any) -> None:
     """Write `count` zeros, by whole vectors where there is one."""
     width = lanes(target)
     if count >= width:
@@ -314,7 +317,7 @@ def clear_run(target, at, count):
 
 
 @jit(borrows=True)
-def fill_planes(x, start, planes, plan, first_row, last_row):
+def fill_planes(x: Any, start: Any, planes: Any, plan: Any, first_row: Any, last_row: Any) -> None:
     """Copy rows of one group's channels of one image, with borders of zeros and split by stride."""
     p = plan_of(plan)
     width = lanes(x)
@@ -349,7 +352,7 @@ def fill_planes(x, start, planes, plan, first_row, last_row):
 
 
 @jit(borrows=True)
-def store_rows(source, start, target, at, plan, this, row_count):
+def store_rows(source: Any, start: Any, target: Any, at: Any, plan: Any, this: Any, row_count: Any) -> None:
     """Copy the rows of a flat result to their place."""
     p = plan_of(plan)
     for _ in range(row_count):
@@ -363,8 +366,11 @@ def store_rows(source, start, target, at, plan, this, row_count):
 
 
 @jit(borrows=True, inline=True)
-def multiply_block(count, vectors, channels, a, a_start, places, b, b_start, channel_step, b_vector,
-                   c, c_start, c_row, c_vector, columns, bias, bias_start, relu):  # fmt: skip
+def multiply_block(
+    count: Any, vectors: Any, channels: Any, a: Any, a_start: Any, places: Any, b: Any, b_start: Any,
+    channel_step: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, columns: Any, bias: Any,
+    bias_start: Any, relu: Any,
+) -> None:  # fmt: skip
     """Run the tile for `count` rows and so many vectors."""
     counts = (channels, 1, places.size)
     a_steps = (places.size * ROWS, 0, ROWS)
@@ -385,7 +391,7 @@ def multiply_block(count, vectors, channels, a, a_start, places, b, b_start, cha
 
 
 @jit(borrows=True)
-def clear_pixels(this, row_count, block_rows, out, out_start, plan):
+def clear_pixels(this: Any, row_count: Any, block_rows: Any, out: Any, out_start: Any, plan: Any) -> None:
     """Write zeros where no tap reaches: a stride larger than the kernel."""
     p = plan_of(plan)
     for i in range(block_rows):
@@ -396,8 +402,11 @@ def clear_pixels(this, row_count, block_rows, out, out_start, plan):
 
 
 @jit(borrows=True)
-def compute_pass(this, band, block_rows, packed, packed_start, places, planes, planes_start, plane_row,
-                 buffer, out, out_start, bias, bias_start, relu, plan):  # fmt: skip
+def compute_pass(
+    this: Any, band: Any, block_rows: Any, packed: Any, packed_start: Any, places: Any, planes: Any,
+    planes_start: Any, plane_row: Any, buffer: Any, out: Any, out_start: Any, bias: Any, bias_start: Any, relu: Any,
+    plan: Any,
+) -> None:  # fmt: skip
     """Compute the pixels of one pass in one band for one block of target channels."""
     p = plan_of(plan)
     width = lanes(out)
@@ -449,7 +458,7 @@ def compute_pass(this, band, block_rows, packed, packed_start, places, planes, p
 
 
 @chunked
-def pack_chunk(t, threads, w, packed, plan, passes, w_taps, blocks):
+def pack_chunk(t: Any, threads: Any, w: Any, packed: Any, plan: Any, passes: Any, w_taps: Any, blocks: Any) -> None:
     """Pack the t-th share of the weights."""
     count = plan[0] * blocks.shape[0]
     first, last = count * t // threads, count * (t + 1) // threads
@@ -457,7 +466,10 @@ def pack_chunk(t, threads, w, packed, plan, passes, w_taps, blocks):
 
 
 @chunked
-def convolve_chunk(t, threads, x, w, packed, bias, out, relu, plan, passes, places, w_taps, bands, blocks):
+def convolve_chunk(
+    t: Any, threads: Any, x: Any, w: Any, packed: Any, bias: Any, out: Any, relu: Any, plan: Any, passes: Any,
+    places: Any, w_taps: Any, bands: Any, blocks: Any,
+) -> None:  # fmt: skip
     """Compute the t-th share of the units, each one band of one image."""
     p = plan_of(plan)
     units = x.shape[0] * bands.shape[0]
@@ -490,7 +502,7 @@ def convolve_chunk(t, threads, x, w, packed, bias, out, relu, plan, passes, plac
                     )  # fmt: skip
 
 
-def convolve(threads, x, w, bias, out, tables, relu=False) -> None:
+def convolve(threads: Any, x: Any, w: Any, bias: Any, out: Any, tables: Any, relu: Any = False) -> None:
     """Run a plan: `forward_plan` from x to out, `input_plan` from the gradient of the output to that of x.
 
     Parameters

@@ -12,7 +12,7 @@ there are depends on the shape alone; each unit has its own accumulators, which 
 chunk. So the result has the same bits for any number of threads.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class WeightPlan(NamedTuple):
 
 
 @jit(borrows=True)
-def weight_plan_of(t):
+def weight_plan_of(t: Any) -> Any:
     """Return a table as a named tuple."""
     return WeightPlan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
@@ -62,7 +62,7 @@ def weight_plan_of(t):
     )  # fmt: skip
 
 
-def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
+def weight_plan(x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
     """Plan `conv2d_weight` for shapes x (N, C, H, W), w (of the result) and out (of g).
 
     Returns
@@ -116,7 +116,7 @@ def weight_plan(x, w, out, stride, padding, dilation, groups, itemsize):
 
 
 @jit(borrows=True)
-def transpose_gradient(g, start, pixels, channels, columns, target, at):
+def transpose_gradient(g: Any, start: Any, pixels: Any, channels: Any, columns: Any, target: Any, at: Any) -> None:
     """Write g[channel, pixel] of some channels to target[pixel, channel], with zeros up to `columns` channels."""
     width = lanes(g)
     for p in range(0, pixels, width):
@@ -126,8 +126,10 @@ def transpose_gradient(g, start, pixels, channels, columns, target, at):
 
 
 @jit(borrows=True, inline=True)
-def multiply_taps(tile_rows, vectors, counts, x, x_start, x_steps, places, g, g_start, g_steps, d, d_start,
-                  columns, begin):  # fmt: skip
+def multiply_taps(
+    tile_rows: Any, vectors: Any, counts: Any, x: Any, x_start: Any, x_steps: Any, places: Any, g: Any, g_start: Any,
+    g_steps: Any, d: Any, d_start: Any, columns: Any, begin: Any,
+) -> None:  # fmt: skip
     """Add to the accumulators of one tile."""
     width = lanes(d)
     keep = (LONG, columns)
@@ -147,7 +149,7 @@ def multiply_taps(tile_rows, vectors, counts, x, x_start, x_steps, places, g, g_
 
 
 @chunked
-def accumulate(t, threads, g, x, partial, plan, copy, places):
+def accumulate(t: Any, threads: Any, g: Any, x: Any, partial: Any, plan: Any, copy: Any, places: Any) -> None:
     """Sum the t-th share of the units into their accumulators, partial (chunks, blocks, taps, columns)."""
     p = weight_plan_of(plan)
     images = x.shape[0]
@@ -199,7 +201,7 @@ def accumulate(t, threads, g, x, partial, plan, copy, places):
 
 
 @chunked
-def sum_chunks(t, threads, partial, out, plan):
+def sum_chunks(t: Any, threads: Any, partial: Any, out: Any, plan: Any) -> None:
     """Add the chunks' accumulators up, in order, and transpose the t-th share of them to out."""
     p = weight_plan_of(plan)
     partial, out = partial.reshape(-1), out.reshape(-1)
@@ -228,7 +230,7 @@ PLANE_ROWS = Plan._fields.index("target_height")
 SHAPE = tuple(WeightPlan._fields.index(name) for name in ("chunks", "groups", "blocks", "padded_taps", "vectors"))
 
 
-def weight_gradient(threads, g, x, out, tables) -> None:
+def weight_gradient(threads: Any, g: Any, x: Any, out: Any, tables: Any) -> None:
     """Run a plan of `weight_plan`.
 
     Parameters

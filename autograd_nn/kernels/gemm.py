@@ -28,6 +28,7 @@ processors and slows both many times over; so it is never called there.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,9 @@ SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
 
 
 @jit(borrows=True)
-def pack_rows(a, a_start, a_row, a_column, row_count, k_count, packed, packed_start):
+def pack_rows(
+    a: Any, a_start: Any, a_row: Any, a_column: Any, row_count: Any, k_count: Any, packed: Any, packed_start: Any
+) -> None:
     """Pack a block of ``a``: of each panel of rows, element (i, k) to ``k * ROWS + i``; zeros beyond."""
     width = lanes(a)
     if a_column == 1:
@@ -106,7 +109,9 @@ def pack_rows(a, a_start, a_row, a_column, row_count, k_count, packed, packed_st
 
 
 @jit(borrows=True)
-def pack_columns(b, b_start, b_row, b_column, column_count, k_count, packed, packed_start):
+def pack_columns(
+    b: Any, b_start: Any, b_row: Any, b_column: Any, column_count: Any, k_count: Any, packed: Any, packed_start: Any
+) -> None:
     """Pack a block of ``b``: of each panel of columns, element (k, j) to ``k * panel + j``; zeros beyond."""
     width = lanes(b)
     panel = VECTORS * width
@@ -132,9 +137,9 @@ def pack_columns(b, b_start, b_row, b_column, column_count, k_count, packed, pac
 
 @jit(borrows=True)
 def multiply_block(
-    a, a_start, b, b_start, b_row, b_panel, c, c_start, N, row_count, column_count, k_count,
-    begin, bias, bias_start, relu,
-):  # fmt: skip
+    a: Any, a_start: Any, b: Any, b_start: Any, b_row: Any, b_panel: Any, c: Any, c_start: Any, N: Any,
+    row_count: Any, column_count: Any, k_count: Any, begin: Any, bias: Any, bias_start: Any, relu: Any,
+) -> None:  # fmt: skip
     """Multiply a packed block of ``a`` with one of ``b``: row panels outside, column panels inside.
 
     ``b_row`` is the step from row to row within a panel of ``b``, ``b_panel`` that from panel to panel.
@@ -167,7 +172,9 @@ def multiply_block(
 
 
 @jit(borrows=True)
-def transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M):
+def transpose_part(
+    c: Any, N: Any, row_begin: Any, row_end: Any, column_begin: Any, column_end: Any, out: Any, M: Any
+) -> None:
     """Write a part of ``c`` (M, N) to ``out`` (N, M)."""
     width = lanes(c)
     for i in range(row_begin, row_end, width):
@@ -180,9 +187,10 @@ def transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M):
 
 @chunked
 def product(
-    t, threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, bias, begin, relu,
-    M, N, K, last_K, m_block, k_block, n_block, row_parts, column_parts, space, out, transposed,
-):  # fmt: skip
+    t: Any, threads: Any, a: Any, a_starts: Any, a_row: Any, a_column: Any, b: Any, b_starts: Any, b_row: Any,
+    b_column: Any, c: Any, bias: Any, begin: Any, relu: Any, M: Any, N: Any, K: Any, last_K: Any, m_block: Any,
+    k_block: Any, n_block: Any, row_parts: Any, column_parts: Any, space: Any, out: Any, transposed: Any,
+) -> None:  # fmt: skip
     """Compute products ``c[s] = a[s] @ b[s]``, of which each thread owns some, or a rectangle of each.
 
     ``a[s]`` and ``b[s]`` start where the tables say; the last may have a shorter reduction. ``begin`` and
@@ -239,7 +247,7 @@ def product(
 
 
 @chunked
-def rows_times_vector(t, threads, w, x, R, K, length, partial):
+def rows_times_vector(t: Any, threads: Any, w: Any, x: Any, R: Any, K: Any, length: Any, partial: Any) -> None:
     """Compute ``partial[r, s]``, the product of piece ``s`` of row ``r`` of ``w`` with that of ``x``."""
     pieces = -(-K // length)
     groups = -(-R // DOT_ROWS)
@@ -255,7 +263,7 @@ def rows_times_vector(t, threads, w, x, R, K, length, partial):
 
 
 @chunked
-def vector_times_rows(t, threads, x, w, K, N, y, edge):
+def vector_times_rows(t: Any, threads: Any, x: Any, w: Any, K: Any, N: Any, y: Any, edge: Any) -> None:
     """Compute ``y = x @ w``, of which each thread owns some panels of columns.
 
     Rows of ``w`` are read as they lie, some at a time, so that few pages are in use at once. The last panel
@@ -286,12 +294,12 @@ FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 FIRST = np.zeros(1, np.int64)
 
 
-def is_numpys(M, K, N):
+def is_numpys(M: Any, K: Any, N: Any) -> Any:
     """Return whether a product is so small that NumPy is quicker and stays in the calling thread."""
     return M * N * K <= NUMPY_WORK and (K <= NUMPY_DOT or M * N > 1)
 
 
-def flattened(matrix):
+def flattened(matrix: Any) -> Any:
     """Return the last two dims as (flat array, step from row to row, step from column to column).
 
     Kernels take aligned, writable arrays of unit stride in one of both dims; others are copied.
@@ -305,7 +313,7 @@ def flattened(matrix):
     return np.array(matrix, order="C").reshape(-1), columns, 1
 
 
-def blocks(M, N, K, itemsize):
+def blocks(M: Any, N: Any, K: Any, itemsize: Any) -> Any:
     """Return the sizes of the blocks in M, K and N; that in K depends on nothing else."""
     panel = VECTORS * VECTOR_BYTES // itemsize
     k_block = math.ceil(K / math.ceil(K * ROWS * itemsize / ROW_PANEL_BYTES))
@@ -313,12 +321,12 @@ def blocks(M, N, K, itemsize):
     return min(ROW_BLOCK, -(-M // ROWS) * ROWS), k_block, min(n_block, -(-N // panel) * panel)
 
 
-def padded_work(M, N, panel):
+def padded_work(M: Any, N: Any, panel: Any) -> Any:
     """Return how many elements of ``c`` the tiles compute, those beyond the edges too."""
     return -(-M // REST) * REST * -(-N // panel) * panel
 
 
-def parts(threads, M, N, panel):
+def parts(threads: Any, M: Any, N: Any, panel: Any) -> Any:
     """Return into how many row and column parts ``c`` is cut, so that the largest part is least work.
 
     A part is its multiply-adds, and the packing of its rows and columns, some PACK_WORK for each element.
@@ -333,7 +341,7 @@ def parts(threads, M, N, panel):
     return min(choices)[1:]
 
 
-def multiply(a, b, out, bias=None, relu=False):
+def multiply(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = False) -> Any:
     """Compute ``out = a @ b`` for matrices, by the tile whatever the size."""
     (M, K), N = a.shape, b.shape[1]
     threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
@@ -359,7 +367,10 @@ def multiply(a, b, out, bias=None, relu=False):
     return out
 
 
-def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, M, N, K, last_K):
+def multiply_many(
+    a: Any, a_starts: Any, a_row: Any, a_column: Any, b: Any, b_starts: Any, b_row: Any, b_column: Any, c: Any,
+    M: Any, N: Any, K: Any, last_K: Any,
+) -> None:  # fmt: skip
     """Compute a list of products, each by one thread."""
     threads = max(1, min(get_num_threads(), len(a_starts), M * N * K * len(a_starts) // THREAD_WORK))
     m_block, k_block, n_block = blocks(M, N, K, c.itemsize)
@@ -370,7 +381,7 @@ def multiply_many(a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c,
     )  # fmt: skip
 
 
-def multiply_pieces(a, b, out):
+def multiply_pieces(a: Any, b: Any, out: Any) -> Any:
     """Compute ``out = a @ b`` as the sum of products of pieces of the reduction."""
     (M, K), N = a.shape, b.shape[1]
     a, a_row, a_column = flattened(a)
@@ -385,7 +396,7 @@ def multiply_pieces(a, b, out):
     return np.add.reduce(pieces, axis=0, out=out)
 
 
-def multiply_vector(w, x, y):
+def multiply_vector(w: Any, x: Any, y: Any) -> None:
     """Compute ``y = w @ x`` for a matrix (R, K) and vectors."""
     R, K = w.shape
     threads = max(1, min(get_num_threads(), R * K // THREAD_WORK))
@@ -400,7 +411,7 @@ def multiply_vector(w, x, y):
         vector_times_rows(threads, x, w, K, R, y, edge)
 
 
-def multiply_matrices(a, b, out, bias=None, relu=False):
+def multiply_matrices(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = False) -> Any:
     """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
     (M, K), N = a.shape, b.shape[1]
     if is_numpys(M, K, N) or JIT_DISABLED:
@@ -416,7 +427,7 @@ def multiply_matrices(a, b, out, bias=None, relu=False):
     return finished(out, bias, relu)
 
 
-def finished(out, bias, relu):
+def finished(out: Any, bias: Any, relu: Any) -> Any:
     """Apply bias and ReLU to a product that did not come from the tile."""
     if bias is not None:
         out += bias
@@ -425,7 +436,7 @@ def finished(out, bias, relu):
     return out
 
 
-def multiply_batch(a, b, out):
+def multiply_batch(a: Any, b: Any, out: Any) -> Any:
     """Compute ``out = a @ b`` for stacks of matrices, of which a stack may be repeated along a dim."""
     (M, K), N, batch = a.shape[-2:], b.shape[-1], out.shape[:-2]
     work = M * N * K
@@ -551,7 +562,7 @@ def linear(
     return delivered(result, out)
 
 
-def fitting_output(operation, out, shape, dtype):
+def fitting_output(operation: Any, out: Any, shape: Any, dtype: Any) -> Any:
     """Return an array that kernels can write to: ``out`` itself, or one to be copied to it."""
     if out is None:
         return np.empty(shape, dtype)
@@ -563,7 +574,7 @@ def fitting_output(operation, out, shape, dtype):
     return out if out.flags.carray else np.empty(shape, dtype)
 
 
-def delivered(result, out):
+def delivered(result: Any, out: Any) -> Any:
     """Return the result, in the caller's ``out`` if there is one."""
     if out is None or out is result:
         return result

@@ -68,6 +68,7 @@ holds, a constant of the machine code: half as many of float64 as of float32.
 """
 
 import platform
+from collections.abc import Iterator
 from typing import Any
 
 import llvmlite.binding
@@ -105,18 +106,16 @@ REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64
 # --- The twins: what each intrinsic means, in Python ----------------------------------------------
 
 
-def lanes_reference(array):
+def lanes_reference(array: Any) -> Any:
     """Return how many elements of ``array`` one vector register holds."""
     return VECTOR_BYTES // array.itemsize
 
 
 def multiply_tile_reference(
-    rows, vectors, counts,
-    a, a_start, a_steps, a_row,
-    b, b_start, b_steps, b_vector,
-    c, c_start, c_row, c_vector,
-    keep, begin, bias, bias_start, relu,
-):  # fmt: skip
+    rows: Any, vectors: Any, counts: Any, a: Any, a_start: Any, a_steps: Any, a_row: Any, b: Any, b_start: Any,
+    b_steps: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, keep: Any, begin: Any, bias: Any,
+    bias_start: Any, relu: Any,
+) -> None:  # fmt: skip
     """Compute ``c[i, j] = begin + sum_k a[i, k] * b[k, j]`` for one tile; see the module.
 
     Parameters
@@ -176,7 +175,10 @@ def multiply_tile_reference(
             c[at_c] = 0 if relu and total < 0 else total
 
 
-def transpose_block_reference(source, source_start, source_row, target, target_start, target_row, keep, fill):
+def transpose_block_reference(
+    source: Any, source_start: Any, source_row: Any, target: Any, target_start: Any, target_row: Any, keep: Any,
+    fill: Any,
+) -> None:  # fmt: skip
     """Write ``target[j, i] = source[i, j]`` for one block of ``lanes x lanes`` elements.
 
     Parameters
@@ -201,21 +203,23 @@ def transpose_block_reference(source, source_start, source_row, target, target_s
             target[target_start + j * target_row + i] = value
 
 
-def copy_vector_reference(source, source_start, target, target_start, count):
+def copy_vector_reference(source: Any, source_start: Any, target: Any, target_start: Any, count: Any) -> None:
     """Copy one vector, of which ``count`` elements are read and the rest is written as zero."""
     width = lanes_reference(source)
     for lane in range(width):
         target[target_start + lane] = source[source_start + lane] if lane < count else 0
 
 
-def copy_every_second_reference(source, source_start, target, target_start):
+def copy_every_second_reference(source: Any, source_start: Any, target: Any, target_start: Any) -> None:
     """Fill one vector of the target with elements 0, 2, 4, ... of the source."""
     width = lanes_reference(source)
     for lane in range(width):
         target[target_start + lane] = source[source_start + 2 * lane]
 
 
-def dot_products_reference(rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row):
+def dot_products_reference(
+    rows: Any, a: Any, a_start: Any, a_row: Any, b: Any, b_start: Any, count: Any, c: Any, c_start: Any, c_row: Any
+) -> None:
     """Write the products of ``rows`` rows of ``a`` with one vector ``b``, along ``count`` elements.
 
     ``c[c_start + i * c_row] = sum_k a[a_start + i * a_row + k] * b[b_start + k]``, with vectors along ``k``:
@@ -236,7 +240,7 @@ def dot_products_reference(rows, a, a_start, a_row, b, b_start, count, c, c_star
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
 
-def whole(value):
+def whole(value: Any) -> Any:
     """Return an integer constant."""
     return ir.Constant(INT64, value)
 
@@ -244,7 +248,7 @@ def whole(value):
 class VectorBuilder:
     """The vector instructions of one element type, for the array type that an intrinsic is given."""
 
-    def __init__(self, context, builder, array_type):
+    def __init__(self, context: Any, builder: Any, array_type: Any) -> None:
         self.context = context
         self.builder = builder
         self.itemsize = array_type.dtype.bitwidth // 8
@@ -254,53 +258,53 @@ class VectorBuilder:
         self.mask = ir.VectorType(ir.IntType(1), self.lanes)
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
-    def call(self, name, result, *arguments):
+    def call(self, name: Any, result: Any, *arguments: Any) -> Any:
         """Call an LLVM intrinsic, of which ``{}`` in the name is the vector type."""
         name = name.format(f"v{self.lanes}f{8 * self.itemsize}")
         function_type = ir.FunctionType(result, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, function_type, name)
         return self.builder.call(function, arguments)
 
-    def address(self, base, *offsets):
+    def address(self, base: Any, *offsets: Any) -> Any:
         """Return the address of the element ``sum(offsets)`` after ``base``."""
         for offset in offsets:
             base = self.builder.gep(base, [offset], source_etype=self.scalar)
         return base
 
-    def load(self, address):
+    def load(self, address: Any) -> Any:
         return self.builder.load(address, typ=self.vector, align=self.itemsize)
 
-    def store(self, value, address):
+    def store(self, value: Any, address: Any) -> None:
         # llvmlite still checks the type of typed pointers, which LLVM itself no longer has.
         address = self.builder.bitcast(address, ir.PointerType(self.vector))
         self.builder.store(value, address, align=self.itemsize)
 
-    def load_masked(self, address, mask):
+    def load_masked(self, address: Any, mask: Any) -> Any:
         align = ir.Constant(INT32, self.itemsize)
         return self.call("llvm.masked.load.{}.p0", self.vector, address, align, mask, self.zero)
 
-    def store_masked(self, value, address, mask):
+    def store_masked(self, value: Any, address: Any, mask: Any) -> None:
         align = ir.Constant(INT32, self.itemsize)
         self.call("llvm.masked.store.{}.p0", ir.VoidType(), value, address, align, mask)
 
-    def broadcast(self, value):
+    def broadcast(self, value: Any) -> Any:
         """Return a vector of which each lane is the scalar ``value``."""
         vector = ir.VectorType(value.type, self.lanes)
         single = self.builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(INT32, 0))
         return self.shuffle(single, single, [0] * self.lanes)
 
-    def broadcast_from(self, address):
+    def broadcast_from(self, address: Any) -> Any:
         return self.broadcast(self.builder.load(address, typ=self.scalar, align=self.itemsize))
 
-    def shuffle(self, first, second, order):
+    def shuffle(self, first: Any, second: Any, order: Any) -> Any:
         """Pick lanes: 0 .. lanes-1 are those of ``first``, lanes .. 2*lanes-1 those of ``second``."""
         order = ir.Constant(ir.VectorType(INT32, self.lanes), order)
         return self.builder.shuffle_vector(first, second, order)
 
-    def multiply_add(self, x, y, total):
+    def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
         return self.call("llvm.fmuladd.{}", self.vector, x, y, total)
 
-    def lanes_below(self, count):
+    def lanes_below(self, count: Any) -> Any:
         """Return the mask of the lanes whose number is less than ``count``, an int64 of any size."""
         smallest, largest = whole(0), whole(self.lanes)
         count = self.builder.select(self.builder.icmp_signed("<", count, smallest), smallest, count)
@@ -309,29 +313,29 @@ class VectorBuilder:
         return self.builder.icmp_unsigned("<", numbers, self.broadcast(self.builder.trunc(count, INT32)))
 
 
-def array_pointer(context, builder, array_type, value):
+def array_pointer(context: Any, builder: Any, array_type: Any, value: Any) -> Any:
     """Return the address of an array's first element."""
     return context.make_array(array_type)(context, builder, value).data
 
 
-def int64_of(context, builder, number_type, value):
+def int64_of(context: Any, builder: Any, number_type: Any, value: Any) -> Any:
     """Return an integer argument, literal or not, as an int64."""
     return context.cast(builder, value, number_type, types.int64)
 
 
-def int64s_at(context, builder, signature, arguments, *positions):
+def int64s_at(context: Any, builder: Any, signature: Any, arguments: Any, *positions: Any) -> Any:
     """Return some of an intrinsic's integer arguments as int64s."""
     return [int64_of(context, builder, signature.args[at], arguments[at]) for at in positions]
 
 
-def int64s_of(context, builder, tuple_type, value):
+def int64s_of(context: Any, builder: Any, tuple_type: Any, value: Any) -> Any:
     """Return the members of a tuple of integers as int64s."""
     members = cgutils.unpack_tuple(builder, value)
     return [int64_of(context, builder, member_type, member)
             for member_type, member in zip(tuple_type, members, strict=True)]  # fmt: skip
 
 
-def check_arrays(operation, *array_types):
+def check_arrays(operation: Any, *array_types: Any) -> None:
     """Refuse anything but flat arrays of one type of float."""
     for array_type in array_types:
         if not isinstance(array_type, types.Array) or array_type.ndim != 1:
@@ -342,8 +346,8 @@ def check_arrays(operation, *array_types):
 
 
 @intrinsic
-def lanes_intrinsic(typing_context, array):
-    def generate(context, builder, signature, arguments):
+def lanes_intrinsic(typing_context: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return whole(VECTOR_BYTES // (array.dtype.bitwidth // 8))
 
     return types.int64(array), generate
@@ -351,13 +355,10 @@ def lanes_intrinsic(typing_context, array):
 
 @intrinsic(prefer_literal=True)
 def multiply_tile_intrinsic(
-    typing_context,
-    rows, vectors, counts,
-    a, a_start, a_steps, a_row,
-    b, b_start, b_steps, b_vector,
-    c, c_start, c_row, c_vector,
-    keep, begin, bias, bias_start, relu,
-):  # fmt: skip
+    typing_context: Any, rows: Any, vectors: Any, counts: Any, a: Any, a_start: Any, a_steps: Any, a_row: Any, b: Any,
+    b_start: Any, b_steps: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, keep: Any, begin: Any,
+    bias: Any, bias_start: Any, relu: Any,
+) -> Any:  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         raise TypingError(f"multiply_tile(): the shape must be literal (rows={rows}, vectors={vectors})")
     check_arrays("multiply_tile", c, a, b, bias)
@@ -368,14 +369,14 @@ def multiply_tile_intrinsic(
     return signature, generate_multiply_tile
 
 
-def step_functions(context, builder, steps_type, steps):
+def step_functions(context: Any, builder: Any, steps_type: Any, steps: Any) -> Any:
     """Return, for each reduction loop, the function from its turn to an offset: by a step or by a table."""
 
-    def by_step(member_type, member):
+    def by_step(member_type: Any, member: Any) -> Any:
         step = int64_of(context, builder, member_type, member)
         return lambda k: builder.mul(k, step)
 
-    def by_table(member_type, member):
+    def by_table(member_type: Any, member: Any) -> Any:
         table = array_pointer(context, builder, member_type, member)
         return lambda k: builder.load(builder.gep(table, [k], source_etype=INT64), typ=INT64)
 
@@ -385,7 +386,7 @@ def step_functions(context, builder, steps_type, steps):
     ]
 
 
-def row_offsets(context, builder, rows, a_row_type, a_row):
+def row_offsets(context: Any, builder: Any, rows: Any, a_row_type: Any, a_row: Any) -> Any:
     """Return how far the tile's rows lie from its start, in each of the three forms of ``a_row``."""
     if isinstance(a_row_type, types.Array):
         table = array_pointer(context, builder, a_row_type, a_row)
@@ -404,7 +405,7 @@ def row_offsets(context, builder, rows, a_row_type, a_row):
     ]
 
 
-def generate_multiply_tile(context, builder, signature, arguments):
+def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit the tile: accumulators, three loops around one body, the masked or unmasked end."""
     (rows_type, vectors_type, counts_type, a_type, _, a_steps_type, a_row_type, b_type, _, b_steps_type, _,
      c_type, _, _, _, keep_type, begin_type, bias_type, _, relu_type) = signature.args  # fmt: skip
@@ -442,7 +443,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
         builder.icmp_signed(">=", column_count, whole(vectors * v.lanes)),
     )
 
-    def masks():
+    def masks() -> Iterator[Any]:
         """Yield (row, vector, mask of the lanes that are kept)."""
         columns = [v.lanes_below(builder.sub(column_count, whole(j * v.lanes))) for j in range(vectors)]
         nothing = ir.Constant(v.mask, [0] * v.lanes)
@@ -451,7 +452,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
             for j in range(vectors):
                 yield i, j, builder.select(is_kept, columns[j], nothing)
 
-    def begin_with_c():
+    def begin_with_c() -> None:
         with builder.if_else(is_whole) as (then, otherwise):
             with then:
                 for at in tile:
@@ -460,7 +461,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
                 for i, j, mask in masks():
                     builder.store(v.load_masked(c_addresses[i, j], mask), accumulators[i, j])
 
-    def begin_with_bias_of_row():
+    def begin_with_bias_of_row() -> None:
         for i in range(rows):
             is_kept = builder.icmp_signed("<", whole(i), row_count)
             address = v.address(bias_tile, builder.select(is_kept, whole(i), whole(0)))
@@ -468,7 +469,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
             for j in range(vectors):
                 builder.store(value, accumulators[i, j])
 
-    def begin_with_bias_of_column():
+    def begin_with_bias_of_column() -> None:
         for j in range(vectors):
             mask = v.lanes_below(builder.sub(column_count, whole(j * v.lanes)))
             value = v.load_masked(v.address(bias_tile, whole(j * v.lanes)), mask)
@@ -489,7 +490,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
             with builder.if_then(builder.icmp_signed("==", begin, whole(code))):
                 emit()
 
-    def body(a_now, b_now):
+    def body(a_now: Any, b_now: Any) -> None:
         b_values = [v.load(v.address(b_now, offset)) for offset in b_offsets]
         for i in range(rows):
             a_value = v.broadcast_from(v.address(a_now, a_offsets[i]))
@@ -497,7 +498,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
                 total = v.multiply_add(a_value, b_values[j], builder.load(accumulators[i, j]))
                 builder.store(total, accumulators[i, j])
 
-    def reduce_from(depth, a_now, b_now):
+    def reduce_from(depth: Any, a_now: Any, b_now: Any) -> None:
         """Emit the loops from number ``depth`` inwards."""
         if depth == 3:
             body(a_now, b_now)
@@ -510,7 +511,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
             with cgutils.for_range(builder, counts[depth]) as loop:
                 reduce_at(depth, loop.index, a_now, b_now)
 
-    def reduce_at(depth, k, a_now, b_now):
+    def reduce_at(depth: Any, k: Any, a_now: Any, b_now: Any) -> None:
         a_next = v.address(a_now, builder.mul(k, a_steps[depth]))
         b_next = v.address(b_now, b_step[depth](k))
         reduce_from(depth + 1, a_next, b_next)
@@ -521,7 +522,7 @@ def generate_multiply_tile(context, builder, signature, arguments):
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
-    def result(at):
+    def result(at: Any) -> Any:
         value = builder.load(accumulators[at])
         return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
 
@@ -537,14 +538,15 @@ def generate_multiply_tile(context, builder, signature, arguments):
 
 @intrinsic(prefer_literal=True)
 def transpose_block_intrinsic(
-    typing_context, source, source_start, source_row, target, target_start, target_row, keep, fill
-):
+    typing_context: Any, source: Any, source_start: Any, source_row: Any, target: Any, target_start: Any,
+    target_row: Any, keep: Any, fill: Any,
+) -> Any:  # fmt: skip
     check_arrays("transpose_block", source, target)
     signature = types.void(source, source_start, source_row, target, target_start, target_row, keep, fill)
     return signature, generate_transpose_block
 
 
-def generate_transpose_block(context, builder, signature, arguments):
+def generate_transpose_block(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit a block's transposition: load its rows, exchange halves, quarters, ..., lanes; store."""
     source_type, _, _, target_type, _, _, keep_type, _ = signature.args
     source, source_start, source_row, target, target_start, target_row, keep, fill = arguments
@@ -582,7 +584,7 @@ def generate_transpose_block(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-def transposed(v, rows):
+def transposed(v: VectorBuilder, rows: Any) -> Any:
     """Return the columns of a square of vectors, by log2(lanes) rounds of pairwise exchange.
 
     The round of width ``w`` swaps, in each square of ``2w x 2w``, the upper right ``w x w`` with
@@ -604,10 +606,12 @@ def transposed(v, rows):
 
 
 @intrinsic(prefer_literal=True)
-def copy_vector_intrinsic(typing_context, source, source_start, target, target_start, count):
+def copy_vector_intrinsic(
+    typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any, count: Any
+) -> Any:
     check_arrays("copy_vector", source, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, source)
         source_start, target_start, count = int64s_at(context, builder, signature, arguments, 1, 3, 4)
         source_vector = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
@@ -619,10 +623,12 @@ def copy_vector_intrinsic(typing_context, source, source_start, target, target_s
 
 
 @intrinsic
-def copy_every_second_intrinsic(typing_context, source, source_start, target, target_start):
+def copy_every_second_intrinsic(
+    typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any
+) -> Any:
     check_arrays("copy_every_second", source, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, source)
         source_start, target_start = int64s_at(context, builder, signature, arguments, 1, 3)
         first = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
@@ -638,7 +644,10 @@ SUMS_PER_ROW = 2  # vectors of a dot product that are summed apart, to hide the 
 
 
 @intrinsic(prefer_literal=True)
-def dot_products_intrinsic(typing_context, rows, a, a_start, a_row, b, b_start, count, c, c_start, c_row):
+def dot_products_intrinsic(
+    typing_context: Any, rows: Any, a: Any, a_start: Any, a_row: Any, b: Any, b_start: Any, count: Any, c: Any,
+    c_start: Any, c_row: Any,
+) -> Any:  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral):
         raise TypingError(f"dot_products(): the number of rows must be literal (rows={rows})")
     check_arrays("dot_products", c, a, b)
@@ -646,7 +655,7 @@ def dot_products_intrinsic(typing_context, rows, a, a_start, a_row, b, b_start, 
     return signature, generate_dot_products
 
 
-def generate_dot_products(context, builder, signature, arguments):
+def generate_dot_products(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit dot products: ``SUMS_PER_ROW`` vectors at a time, the masked rest, at last across the lanes."""
     rows, a_type, b_type, c_type = (signature.args[at] for at in (0, 1, 4, 7))
     v = VectorBuilder(context, builder, c_type)
@@ -662,7 +671,7 @@ def generate_dot_products(context, builder, signature, arguments):
         for each in row_sums:
             builder.store(v.zero, each)
 
-    def add_vectors(k, load, part):
+    def add_vectors(k: Any, load: Any, part: Any) -> None:
         b_vector = load(v.address(b, k))
         for row, row_sums in zip(a_rows, sums, strict=True):
             total = v.multiply_add(load(v.address(row, k)), b_vector, builder.load(row_sums[part]))

@@ -67,7 +67,7 @@ compete for the same few lines of cache.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -109,7 +109,10 @@ SLOTS = 4  # more would cost bandwidth; the weight gradient of small layers uses
 
 
 @jit
-def load_strip(x, start, planes, size, first_row, rows, strip, strip_start, strip_row, places):
+def load_strip(
+    x: Any, start: Any, planes: Any, size: Any, first_row: Any, rows: Any, strip: Any, strip_start: Any,
+    strip_row: Any, places: Any,
+) -> None:  # fmt: skip
     """Lay rows of an image out with channels innermost, for one vector of channels; zero outside the image.
 
     The channels, of which ``planes`` exist, begin at ``start`` in ``x``. Row ``first_row + r`` becomes row r of the
@@ -126,9 +129,9 @@ def load_strip(x, start, planes, size, first_row, rows, strip, strip_start, stri
 
 @jit
 def transform_images(
-    x, channels, size, top, halo, tiles, first_tile_row, last_tile_row,
-    target, target_start, target_tile, target_point, strip, strip_start, places,
-):  # fmt: skip
+    x: Any, channels: Any, size: Any, top: Any, halo: Any, tiles: Any, first_tile_row: Any, last_tile_row: Any,
+    target: Any, target_start: Any, target_tile: Any, target_point: Any, strip: Any, strip_start: Any, places: Any,
+) -> None:  # fmt: skip
     """Transform some rows of tiles, counted through all images: B^T d B of inputs or A g A^T of gradients.
 
     Tiles are 4 pixels apart, and ``halo`` is by how many they overlap: 2 for inputs, 0 for gradients.
@@ -163,7 +166,7 @@ def transform_images(
 
 
 @jit
-def clear_rows(V, v_start, count, v_tile, v_point):
+def clear_rows(V: Any, v_start: Any, count: Any, v_tile: Any, v_point: Any) -> None:
     """Fill the last register tile of a block of ``count`` tiles: leftovers may be denormal, which is slow."""
     for point in range(POINTS):
         start = v_start + point * v_point
@@ -171,7 +174,9 @@ def clear_rows(V, v_start, count, v_tile, v_point):
 
 
 @jit
-def transform_weights(w, start, lane, lane_count, step, count, flip, U, u_start, u_point):
+def transform_weights(
+    w: Any, start: Any, lane: Any, lane_count: Any, step: Any, count: Any, flip: Any, U: Any, u_start: Any, u_point: Any
+) -> None:
     """Transform ``count`` rows of a panel of weights; kernels are ``lane`` apart across it and ``step`` down it."""
     width = lanes(w)
     for j in range(0, VECTORS * width, width):
@@ -182,9 +187,9 @@ def transform_weights(w, start, lane, lane_count, step, count, flip, U, u_start,
 
 @jit
 def write_outputs(
-    M, m_start, m_point, tiles, first_tile_row, last_tile_row, bias, relu,
-    out, channels, channel, size, scratch, scratch_start, places,
-):  # fmt: skip
+    M: Any, m_start: Any, m_point: Any, tiles: Any, first_tile_row: Any, last_tile_row: Any, bias: Any, relu: Any,
+    out: Any, channels: Any, channel: Any, size: Any, scratch: Any, scratch_start: Any, places: Any,
+) -> None:  # fmt: skip
     """Transform the products of some rows of tiles and one panel, and write them as images."""
     tiles_down, tiles_across = tiles
     width = lanes(M)
@@ -210,7 +215,7 @@ def write_outputs(
 
 
 @jit
-def rows_of(block, block_rows, tile_rows):
+def rows_of(block: Any, block_rows: Any, tile_rows: Any) -> Any:
     """Return the first row of tiles of a block, and the one after its last."""
     first = tile_rows[0] + block * block_rows
     return first, min(first + block_rows, tile_rows[1])
@@ -218,13 +223,11 @@ def rows_of(block, block_rows, tile_rows):
 
 @chunked
 def convolve(
-    t, threads, by_panel, blocks, panels,
-    x, in_channels, in_size, top, tiles, tile_rows, block_rows,
-    w, lane, step, flip, depth,
-    V, v_steps, U, u_steps, M, m_steps,
-    bias, relu, out, out_channels, out_size,
-    scratch, scratch_step, strip_places, image_places,
-):  # fmt: skip
+    t: Any, threads: Any, by_panel: Any, blocks: Any, panels: Any, x: Any, in_channels: Any, in_size: Any, top: Any,
+    tiles: Any, tile_rows: Any, block_rows: Any, w: Any, lane: Any, step: Any, flip: Any, depth: Any, V: Any,
+    v_steps: Any, U: Any, u_steps: Any, M: Any, m_steps: Any, bias: Any, relu: Any, out: Any, out_channels: Any,
+    out_size: Any, scratch: Any, scratch_step: Any, strip_places: Any, image_places: Any,
+) -> None:  # fmt: skip
     """Compute a convolution, or one of the transforms that it needs.
 
     By blocks of tiles, each thread transforms its blocks of the input, and multiplies each by ``panels`` panels of U.
@@ -270,10 +273,11 @@ def convolve(
 
 @jit
 def multiply_panel(
-    t, panel, first_block, last_block, columns, in_channels, tiles, tile_rows, block_rows,
-    w, lane, step, flip, with_weights, depth, V, v_steps, U, u_steps, M, m_steps,
-    bias, relu, out, out_channels, out_size, scratch, work, image_places,
-):  # fmt: skip
+    t: Any, panel: Any, first_block: Any, last_block: Any, columns: Any, in_channels: Any, tiles: Any, tile_rows: Any,
+    block_rows: Any, w: Any, lane: Any, step: Any, flip: Any, with_weights: Any, depth: Any, V: Any, v_steps: Any,
+    U: Any, u_steps: Any, M: Any, m_steps: Any, bias: Any, relu: Any, out: Any, out_channels: Any, out_size: Any,
+    scratch: Any, work: Any, image_places: Any,
+) -> None:  # fmt: skip
     """Multiply blocks of V by a panel of U, computed first if asked, and write the outputs."""
     v_thread, v_block, v_tile, v_point = v_steps
     u_thread, u_panel, u_part, u_point = u_steps
@@ -310,10 +314,10 @@ def multiply_panel(
 
 @chunked
 def correlate_tiles(
-    t, threads, slots, tile_rows, slot_rows, chunk_rows, tiles, with_products,
-    x, in_channels, in_size, top, g, out_channels, out_size,
-    V, v_steps, Q, q_steps, D, d_steps, scratch, scratch_step, x_places, g_places,
-):  # fmt: skip
+    t: Any, threads: Any, slots: Any, tile_rows: Any, slot_rows: Any, chunk_rows: Any, tiles: Any, with_products: Any,
+    x: Any, in_channels: Any, in_size: Any, top: Any, g: Any, out_channels: Any, out_size: Any, V: Any, v_steps: Any,
+    Q: Any, q_steps: Any, D: Any, d_steps: Any, scratch: Any, scratch_step: Any, x_places: Any, g_places: Any,
+) -> None:  # fmt: skip
     """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D.
 
     Parameters
@@ -355,9 +359,9 @@ def correlate_tiles(
 
 @chunked
 def correlate_channels(
-    t, threads, count, is_begun, is_done, slots, in_channels, out_channels,
-    V, v_steps, Q, q_steps, D, d_steps, gw,
-):  # fmt: skip
+    t: Any, threads: Any, count: Any, is_begun: Any, is_done: Any, slots: Any, in_channels: Any, out_channels: Any,
+    V: Any, v_steps: Any, Q: Any, q_steps: Any, D: Any, d_steps: Any, gw: Any,
+) -> None:  # fmt: skip
     """Add the products of ``count`` tiles to blocks of D; when all is done, sum the slots and transform to gw."""
     width = lanes(V)
     d_thread, d_slot, d_block, d_point = d_steps
@@ -383,14 +387,14 @@ def correlate_channels(
 
 
 @jit
-def weight_blocks(V, out_channels, in_channels):
+def weight_blocks(V: Any, out_channels: Any, in_channels: Any) -> Any:
     """Return the number of blocks of the weight gradient."""
     columns = VECTORS * lanes(V)
     return ((out_channels + WEIGHT_ROWS - 1) // WEIGHT_ROWS) * ((in_channels + columns - 1) // columns)
 
 
 @jit
-def weight_block(V, block, out_channels, in_channels):
+def weight_block(V: Any, block: Any, out_channels: Any, in_channels: Any) -> Any:
     """Return the first output channel of a block, its number of them, the first input channel, the columns."""
     columns = VECTORS * lanes(V)
     across = (in_channels + columns - 1) // columns
@@ -400,9 +404,9 @@ def weight_block(V, block, out_channels, in_channels):
 
 @jit
 def add_products(
-    block, count, is_begun, out_channels, in_channels,
-    V, v_start, v_tile, v_point, Q, q_start, q_tile, q_point, D, d_start, d_point,
-):  # fmt: skip
+    block: Any, count: Any, is_begun: Any, out_channels: Any, in_channels: Any, V: Any, v_start: Any, v_tile: Any,
+    v_point: Any, Q: Any, q_start: Any, q_tile: Any, q_point: Any, D: Any, d_start: Any, d_point: Any,
+) -> None:  # fmt: skip
     """Add the products of ``count`` tiles to a block of D: D[p] (+)= Q[p]^T V[p] for each point p."""
     o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
     for point in range(POINTS):
@@ -477,7 +481,7 @@ def block_rows_for(tile_rows: int, across: int, most_tiles: int, threads: int) -
     block, the less U is read.
     """
 
-    def worth(rows):
+    def worth(rows: Any) -> Any:
         tiles = ceil_to(rows * across, ROWS)
         rounds = ceil_div(ceil_div(tile_rows, rows), threads)
         return tile_rows * across / (rounds * threads * tiles) * tiles / (tiles + 2)
@@ -545,7 +549,9 @@ def blocks_for(
     )  # fmt: skip
 
 
-def run_convolution(x, w, lane, step, flip, bias, corner, relu, out, U=None):
+def run_convolution(
+    x: Any, w: Any, lane: Any, step: Any, flip: Any, bias: Any, corner: Any, relu: Any, out: Any, U: Any = None
+) -> None:
     """Convolve x, from ``corner`` before its first pixel on, with kernels at ``o * lane + c * step`` in w, or by U."""
     top, left = corner
     O, OH, OW = out.shape[1:]

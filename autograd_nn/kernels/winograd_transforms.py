@@ -12,6 +12,7 @@ lanes. NCHW arrays have pixels innermost: `scatter_pixels` and `gather_pixels` t
 ``lanes x lanes`` numbers on the way in and out.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ __all__ = [
 # share their even and odd parts.
 
 
-def input_line(d0, d1, d2, d3, d4, d5):
+def input_line(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
     """Return B^T d for 6 inputs: 6 points.
 
     B^T = [4  0 -5  0 1 0]
@@ -56,7 +57,7 @@ def input_line(d0, d1, d2, d3, d4, d5):
     return d0 * 4 - d2 * 5 + d4, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, d1 * 4 - d3 * 5 + d5
 
 
-def weight_line(w0, w1, w2):
+def weight_line(w0: Any, w1: Any, w2: Any) -> Any:
     """Return G w for 3 weights: 6 points.
 
     G = [ 1/4    0     0 ]
@@ -71,7 +72,7 @@ def weight_line(w0, w1, w2):
     return w0 * (1 / 4), even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, w2
 
 
-def output_line(m0, m1, m2, m3, m4, m5):
+def output_line(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
     """Return A^T m for 6 points: 4 outputs.
 
     A^T = [1 1  1 1  1 0]
@@ -83,14 +84,14 @@ def output_line(m0, m1, m2, m3, m4, m5):
     return m0 + even1 + even2, odd1 + odd2 * 2, even1 + even2 * 4, odd1 + odd2 * 8 + m5
 
 
-def gradient_line(g0, g1, g2, g3):
+def gradient_line(g0: Any, g1: Any, g2: Any, g3: Any) -> Any:
     """Return A g for 4 gradients of outputs: 6 points."""
     even1, odd1 = g0 + g2, g1 + g3
     even2, odd2 = g0 + g2 * 4, g1 * 2 + g3 * 8
     return g0, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g3
 
 
-def weight_gradient_line(u0, u1, u2, u3, u4, u5):
+def weight_gradient_line(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -> Any:
     """Return G^T u for 6 points: gradients of 3 weights."""
     even1, odd1, even2, odd2 = u1 + u2, u1 - u2, u3 + u4, u3 - u4
     return (
@@ -100,7 +101,7 @@ def weight_gradient_line(u0, u1, u2, u3, u4, u5):
     )
 
 
-def transform(line, grid):
+def transform(line: Any, grid: Any) -> Any:
     """Return M X M^T, where ``line`` applies M and ``grid`` is X, a list of rows."""
     columns = [line(*column) for column in zip(*grid, strict=True)]
     return [line(*row) for row in zip(*columns, strict=True)]
@@ -109,20 +110,22 @@ def transform(line, grid):
 # --- The twins: what each intrinsic means, in Python ---------------------------------------------------
 
 
-def read_grid(size, source, start, row, column):
+def read_grid(size: Any, source: Any, start: Any, row: Any, column: Any) -> Any:
     width = lanes_reference(source)
     corners = [[start + i * row + j * column for j in range(size)] for i in range(size)]
     return [[source[at : at + width] for at in line] for line in corners]
 
 
-def write_grid(grid, target, start, row, column):
+def write_grid(grid: Any, target: Any, start: Any, row: Any, column: Any) -> None:
     for i, line in enumerate(grid):
         for j, value in enumerate(line):
             at = start + i * row + j * column
             target[at : at + len(value)] = value
 
 
-def transform_input_reference(source, start, row, column, target, target_start, target_row, target_column):
+def transform_input_reference(
+    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any, target_column: Any
+) -> None:
     """Write B^T d B for the 6x6 vectors d of ``source`` to 6x6 vectors of ``target``.
 
     Parameters
@@ -137,15 +140,18 @@ def transform_input_reference(source, start, row, column, target, target_start, 
     write_grid(grid, target, target_start, target_row, target_column)
 
 
-def transform_gradient_reference(source, start, row, column, target, target_start, target_row, target_column):
+def transform_gradient_reference(
+    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any, target_column: Any
+) -> None:
     """Write A g A^T for the 4x4 vectors g of ``source`` to 6x6 vectors of ``target``."""
     grid = transform(gradient_line, read_grid(4, source, start, row, column))
     write_grid(grid, target, target_start, target_row, target_column)
 
 
 def transform_output_reference(
-    source, start, row, column, target, target_start, target_row, target_column, bias, bias_start, relu
-):
+    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any,
+    target_column: Any, bias: Any, bias_start: Any, relu: Any,
+) -> None:  # fmt: skip
     """Write A^T m A + bias for the 6x6 vectors m of ``source`` to 4x4 vectors of ``target``, ReLU if asked."""
     b = bias[bias_start : bias_start + lanes_reference(bias)]
     grid = transform(output_line, read_grid(6, source, start, row, column))
@@ -155,7 +161,9 @@ def transform_output_reference(
     write_grid(grid, target, target_start, target_row, target_column)
 
 
-def transform_weight_reference(w, start, lane, lane_count, flip, target, target_start, point):
+def transform_weight_reference(
+    w: Any, start: Any, lane: Any, lane_count: Any, flip: Any, target: Any, target_start: Any, point: Any
+) -> None:
     """Write G w G^T for one vector of 3x3 kernels.
 
     Parameters
@@ -176,14 +184,19 @@ def transform_weight_reference(w, start, lane, lane_count, flip, target, target_
     write_grid(grid, target, target_start, 6 * point, point)
 
 
-def transform_weight_gradient_reference(source, start, point, target, target_start, lane_count):
+def transform_weight_gradient_reference(
+    source: Any, start: Any, point: Any, target: Any, target_start: Any, lane_count: Any
+) -> None:
     """Write G^T u G for 36 vectors, ``point`` elements apart, as ``lane_count`` neighbouring 3x3 kernels."""
     grid = transform(weight_gradient_line, read_grid(6, source, start, 6 * point, point))
     kernels = np.reshape(grid, (9, -1)).T[:lane_count]
     target[target_start : target_start + kernels.size] = kernels.ravel()
 
 
-def scatter_pixels_reference(source, start, plane, plane_count, count, target, target_start, places, first):
+def scatter_pixels_reference(
+    source: Any, start: Any, plane: Any, plane_count: Any, count: Any, target: Any, target_start: Any, places: Any,
+    first: Any,
+) -> None:  # fmt: skip
     """Spread neighbouring pixels of ``lanes`` planes to places of vectors.
 
     Pixel j of the first ``count`` becomes the vector at ``target_start + places[first + j]``, lane i being
@@ -198,7 +211,10 @@ def scatter_pixels_reference(source, start, plane, plane_count, count, target, t
             target[at + i] = value
 
 
-def gather_pixels_reference(source, start, places, first, count, target, target_start, plane, plane_count):
+def gather_pixels_reference(
+    source: Any, start: Any, places: Any, first: Any, count: Any, target: Any, target_start: Any, plane: Any,
+    plane_count: Any,
+) -> None:  # fmt: skip
     """Collect vectors of channels into neighbouring pixels of planes: the reverse of `scatter_pixels`.
 
     ``target[target_start + i * plane + j]`` becomes lane i of the vector at ``start + places[first + j]``,
@@ -218,29 +234,31 @@ class Lanes:
 
     FLAGS = ("contract",)  # products and sums may be fused
 
-    def __init__(self, v, value):
+    def __init__(self, v: VectorBuilder, value: Any) -> None:
         self.v = v
         self.value = value
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return Lanes(self.v, self.v.builder.fadd(self.value, other.value, flags=self.FLAGS))
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Any:
         return Lanes(self.v, self.v.builder.fsub(self.value, other.value, flags=self.FLAGS))
 
-    def __mul__(self, constant):
+    def __mul__(self, constant: Any) -> Any:
         factor = ir.Constant(self.v.vector, [float(constant)] * self.v.lanes)
         return Lanes(self.v, self.v.builder.fmul(self.value, factor, flags=self.FLAGS))
 
 
-def grid_addresses(v, size, base, row, column):
+def grid_addresses(v: VectorBuilder, size: Any, base: Any, row: Any, column: Any) -> Any:
     """Return the addresses of a grid, as rows."""
     multiply = v.builder.mul
     lines = [v.address(base, multiply(whole(i), row)) for i in range(size)]
     return [[v.address(line, multiply(whole(j), column)) for j in range(size)] for line in lines]
 
 
-def emit_transform(v, line, addresses, targets, finish=lambda value: value):
+def emit_transform(
+    v: VectorBuilder, line: Any, addresses: Any, targets: Any, finish: Any = lambda value: value
+) -> None:
     """Emit a transform from vectors in memory to vectors in memory."""
     grid = [[Lanes(v, v.load(address)) for address in row] for row in addresses]
     for values, row in zip(transform(line, grid), targets, strict=True):
@@ -248,7 +266,9 @@ def emit_transform(v, line, addresses, targets, finish=lambda value: value):
             v.store(finish(value.value), address)
 
 
-def generate_transform(line, size, target_size, context, builder, signature, arguments):
+def generate_transform(
+    line: Any, size: Any, target_size: Any, context: Any, builder: Any, signature: Any, arguments: Any
+) -> Any:
     """Emit a transform between two grids, the first eight parameters of the intrinsic."""
     source_type, target_type = signature.args[0], signature.args[4]
     v = VectorBuilder(context, builder, source_type)
@@ -264,7 +284,7 @@ def generate_transform(line, size, target_size, context, builder, signature, arg
     return context.get_dummy_value()
 
 
-def epilogue(v, context, builder, signature, arguments):
+def epilogue(v: VectorBuilder, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Return the function that adds the bias and applies ReLU to a vector of outputs."""
     (bias_start,) = int64s_at(context, builder, signature, arguments, 9)
     bias = v.load(v.address(array_pointer(context, builder, signature.args[8], arguments[8]), bias_start))
@@ -272,7 +292,7 @@ def epilogue(v, context, builder, signature, arguments):
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
-    def finish(value):
+    def finish(value: Any) -> Any:
         value = builder.fadd(value, bias)
         # The comparison is false for NaN, which stays.
         return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
@@ -282,11 +302,12 @@ def epilogue(v, context, builder, signature, arguments):
 
 @intrinsic
 def transform_input_intrinsic(
-    typing_context, source, start, row, column, target, target_start, target_row, target_column
-):
+    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
+    target_row: Any, target_column: Any,
+) -> Any:  # fmt: skip
     check_arrays("transform_input", source, target)
 
-    def generate(*arguments):
+    def generate(*arguments: Any) -> Any:
         return generate_transform(input_line, 6, 6, *arguments)
 
     return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
@@ -294,11 +315,12 @@ def transform_input_intrinsic(
 
 @intrinsic
 def transform_gradient_intrinsic(
-    typing_context, source, start, row, column, target, target_start, target_row, target_column
-):
+    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
+    target_row: Any, target_column: Any,
+) -> Any:  # fmt: skip
     check_arrays("transform_gradient", source, target)
 
-    def generate(*arguments):
+    def generate(*arguments: Any) -> Any:
         return generate_transform(gradient_line, 4, 6, *arguments)
 
     return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
@@ -306,12 +328,12 @@ def transform_gradient_intrinsic(
 
 @intrinsic
 def transform_output_intrinsic(
-    typing_context,
-    source, start, row, column, target, target_start, target_row, target_column, bias, bias_start, relu,
-):  # fmt: skip
+    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
+    target_row: Any, target_column: Any, bias: Any, bias_start: Any, relu: Any,
+) -> Any:  # fmt: skip
     check_arrays("transform_output", source, target, bias)
 
-    def generate(*arguments):
+    def generate(*arguments: Any) -> Any:
         return generate_transform(output_line, 6, 4, *arguments)
 
     signature = types.void(
@@ -320,7 +342,7 @@ def transform_output_intrinsic(
     return signature, generate
 
 
-def pieces_of_nine(v):
+def pieces_of_nine(v: VectorBuilder) -> Iterator[Any]:
     """Yield (first, mask or None) for the vectors that cover 9 neighbouring elements, the last one masked."""
     for first in range(0, 9, v.lanes):
         mask = ir.Constant(v.mask, [int(first + i < 9) for i in range(v.lanes)])
@@ -329,11 +351,12 @@ def pieces_of_nine(v):
 
 @intrinsic
 def transform_weight_intrinsic(
-    typing_context, w, start, lane, lane_count, flip, target, target_start, point
-):
+    typing_context: Any, w: Any, start: Any, lane: Any, lane_count: Any, flip: Any, target: Any, target_start: Any,
+    point: Any,
+) -> Any:  # fmt: skip
     check_arrays("transform_weight", w, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, w)
         start, lane, lane_count, target_start, point = int64s_at(
             context, builder, signature, arguments, 1, 2, 3, 6, 7
@@ -364,10 +387,12 @@ def transform_weight_intrinsic(
 
 
 @intrinsic
-def transform_weight_gradient_intrinsic(typing_context, source, start, point, target, target_start, lane_count):
+def transform_weight_gradient_intrinsic(
+    typing_context: Any, source: Any, start: Any, point: Any, target: Any, target_start: Any, lane_count: Any
+) -> Any:
     check_arrays("transform_weight_gradient", source, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, source)
         start, point, target_start, lane_count = int64s_at(context, builder, signature, arguments, 1, 2, 4, 5)
         base = v.address(array_pointer(context, builder, source, arguments[0]), start)
@@ -389,7 +414,7 @@ def transform_weight_gradient_intrinsic(typing_context, source, start, point, ta
     return types.void(source, start, point, target, target_start, lane_count), generate
 
 
-def place_addresses(v, array_type, places, base, first):
+def place_addresses(v: VectorBuilder, array_type: Any, places: Any, base: Any, first: Any) -> Any:
     """Return the addresses of ``lanes`` vectors, at ``base`` plus a table of offsets."""
     builder = v.builder
     table = array_pointer(v.context, builder, array_type, places)
@@ -402,11 +427,12 @@ def place_addresses(v, array_type, places, base, first):
 
 @intrinsic
 def scatter_pixels_intrinsic(
-    typing_context, source, start, plane, plane_count, count, target, target_start, places, first
-):
+    typing_context: Any, source: Any, start: Any, plane: Any, plane_count: Any, count: Any, target: Any,
+    target_start: Any, places: Any, first: Any,
+) -> Any:  # fmt: skip
     check_arrays("scatter_pixels", source, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, source)
         start, plane, plane_count, count, target_start, first = int64s_at(
             context, builder, signature, arguments, 1, 2, 3, 4, 6, 8
@@ -429,11 +455,12 @@ def scatter_pixels_intrinsic(
 
 @intrinsic
 def gather_pixels_intrinsic(
-    typing_context, source, start, places, first, count, target, target_start, plane, plane_count
-):
+    typing_context: Any, source: Any, start: Any, places: Any, first: Any, count: Any, target: Any, target_start: Any,
+    plane: Any, plane_count: Any,
+) -> Any:  # fmt: skip
     check_arrays("gather_pixels", source, target)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = VectorBuilder(context, builder, source)
         start, first, count, target_start, plane, plane_count = int64s_at(
             context, builder, signature, arguments, 1, 3, 4, 6, 7, 8
