@@ -14,6 +14,9 @@ Threads
     Parallel kernels run in Numba's own pool, one at a time: the workqueue layer aborts the process
     when two Python threads enter it at once, and two OpenMP teams would only fight for the cores.
     A forked child runs the serial builds, because GNU OpenMP does not survive a fork.
+    Threads that wait for each other sleep after some microseconds. By GNU OpenMP's default they spin, which takes the
+    processor from the very thread that they wait for as soon as another process wants it too: on two cores, one
+    busy process can make a step of 2 ms take 100. ``GOMP_SPINCOUNT`` and ``OMP_WAIT_POLICY`` are obeyed where set.
 
 Cache
     Numba's cache notices an edit in the file that holds a kernel, but not in another file that the kernel
@@ -69,6 +72,7 @@ BOUNDSCHECK = os.environ.get("AUTOGRAD_NN_BOUNDSCHECK", "0") not in ("", "0")
 VERBOSE = os.environ.get("AUTOGRAD_NN_VERBOSE", "0") not in ("", "0")
 SERIAL_BELOW = 32_000  # elements of light work that one thread does before a second one pays
 KEPT = 10  # versions of the kernels whose machine code stays in the cache
+SPIN_COUNT = "2000"  # turns of GNU OpenMP's waiting loop before a thread sleeps
 PATIENCE = 1.0  # seconds of compilation after which the user is told about it
 
 # `contract` lets LLVM fuse a*b+c; `nnan` and `ninf` are never set: NaN and infinity must travel.
@@ -120,8 +124,16 @@ _pool = ctypes.c_void_p()
 llvmlite.binding.add_symbol(_POOL_SYMBOL, ctypes.addressof(_pool))
 
 
-def _start_pool():
-    _launch_threads()
+def _start_pool() -> None:
+    """Start Numba's pool; GNU OpenMP reads how long to spin when it is loaded, and only then."""
+    ours = not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
+    try:
+        _launch_threads()
+    finally:
+        if ours:
+            del os.environ["GOMP_SPINCOUNT"]
     _pool.value = llvmlite.binding.address_of_symbol("numba_parallel_for")
 
 

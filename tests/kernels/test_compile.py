@@ -277,3 +277,19 @@ def test_serial_kernels_take_no_lock():
 def test_a_cache_folder_that_is_not_absolute_is_ignored(folder, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", folder)
     assert all(os.path.isabs(path) for path in compiling._candidate_folders())
+
+
+@pytest.mark.parametrize("setting", [None, "77"])
+def test_waiting_threads_sleep_soon_unless_told_otherwise(setting):
+    program = """
+import os
+from autograd_nn.kernels import compile
+before = dict(os.environ)
+compile._start_pool()
+assert dict(os.environ) == before
+"""
+    given = {} if setting is None else {"GOMP_SPINCOUNT": setting}
+    shown = run(program, NUMBA_NUM_THREADS="2", OMP_DISPLAY_ENV="VERBOSE", **given)[1]
+    if "GOMP_SPINCOUNT" not in shown:
+        pytest.skip("the pool is not GNU OpenMP's")
+    assert f"GOMP_SPINCOUNT = '{setting or compiling.SPIN_COUNT}'" in shown
