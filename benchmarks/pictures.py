@@ -174,6 +174,7 @@ def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
     )
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else ""))
     axis.grid(True, which="major", color="0.9")
     axis.legend(fontsize=8, frameon=False, loc="lower right")
     axis.set_title(
