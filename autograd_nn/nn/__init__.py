@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ..absent import absent_from_nn
 from . import functional, init, utils
-from .absent import absent
 from .activation import (
     CELU,
     ELU,
@@ -244,4 +244,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    raise absent("nn", name)
+    raise absent_from_nn("nn", name)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import mistakes
+from ..absent import absent_from_nn
 from ..engine import is_grad_enabled
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
@@ -49,7 +50,6 @@ from ..ops.pool import (
 from ..ops.resize import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..ops.shape import unflatten
 from ..tensor import Tensor
-from .absent import absent
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -574,4 +574,4 @@ def multi_margin_loss(
 
 
 def __getattr__(name: str) -> Any:
-    raise absent("nn.functional", name)
+    raise absent_from_nn("nn.functional", name)

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..absent import absent_from_nn
 from ..engine import Variable, mark_changed
 from ..ops.random import Generator, default_generator
-from .absent import absent
 
 __all__ = [
     "calculate_gain",
@@ -324,4 +324,4 @@ def sparse_(
 
 
 def __getattr__(name: str) -> Any:
-    raise absent("nn.init", name)
+    raise absent_from_nn("nn.init", name)

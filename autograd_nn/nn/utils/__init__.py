@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ...absent import absent_from_nn
 from ...optim.clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
-from ..absent import absent
 from . import rnn
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 
@@ -19,4 +19,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    raise absent("nn.utils", name)
+    raise absent_from_nn("nn.utils", name)
