@@ -696,9 +696,9 @@ class Tensor(Variable):
     def type(self, dtype: Any = None) -> Any:
         """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``."""
         if dtype is None:
-            return f"torch.{_TYPE_NAMES[self.dtype.name]}Tensor"
+            return f"torch.{TYPE_NAMES[self.dtype.name]}Tensor"
         if isinstance(dtype, str) and dtype.endswith("Tensor"):
-            names = {name: dtype for dtype, name in _TYPE_NAMES.items()}
+            names = {name: dtype for dtype, name in TYPE_NAMES.items()}
             dtype = names.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
         try:
             return shapes.to_dtype(self, dtype)
@@ -1116,7 +1116,7 @@ for name in absent.METHODS:
 
 engine.set_result_type(Tensor)
 _CPU = device("cpu")
-_TYPE_NAMES = {
+TYPE_NAMES = {
     "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char", "int16": "Short",
     "int32": "Int", "int64": "Long", "bool": "Bool",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .ops.creation import empty
-from .tensor import Tensor
+from .tensor import TYPE_NAMES, Tensor
 
 __all__ = [
     "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
@@ -31,55 +31,13 @@ class _OfDtype(type):
         return isinstance(x, Tensor) and x.dtype == cls.dtype
 
 
-class FloatTensor(metaclass=_OfDtype):
-    """A float32 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.float32)
-
-
-class DoubleTensor(metaclass=_OfDtype):
-    """A float64 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.float64)
+def _named_after(dtype: str) -> _OfDtype:
+    return _OfDtype(f"{TYPE_NAMES[dtype]}Tensor", (), {
+        "__doc__": f"A tensor of {dtype}, of a sequence, or of sizes (then not initialized).",
+        "dtype": np.dtype(dtype),
+    })  # fmt: skip
 
 
-class HalfTensor(metaclass=_OfDtype):
-    """A float16 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.float16)
-
-
-class ByteTensor(metaclass=_OfDtype):
-    """A uint8 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.uint8)
-
-
-class CharTensor(metaclass=_OfDtype):
-    """An int8 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.int8)
-
-
-class ShortTensor(metaclass=_OfDtype):
-    """An int16 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.int16)
-
-
-class IntTensor(metaclass=_OfDtype):
-    """An int32 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.int32)
-
-
-class LongTensor(metaclass=_OfDtype):
-    """An int64 tensor of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.int64)
-
-
-class BoolTensor(metaclass=_OfDtype):
-    """A tensor of booleans of a sequence, or of sizes (then not initialized)."""
-
-    dtype = np.dtype(np.bool_)
+HalfTensor, FloatTensor, DoubleTensor = map(_named_after, ("float16", "float32", "float64"))
+ByteTensor, BoolTensor = map(_named_after, ("uint8", "bool"))
+CharTensor, ShortTensor, IntTensor, LongTensor = map(_named_after, ("int8", "int16", "int32", "int64"))
