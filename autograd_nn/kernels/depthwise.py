@@ -350,7 +350,7 @@ def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments:
                         builder.store(value, at)
         for_rows_of_x(end)
 
-    height = ROWS if sH * sW == 1 else max(1, 4 * ROWS // 7 * 4 // (sH * sW))
+    height = ROWS if sH * sW == 1 else REGISTERS // 2 // (sH * sW)  # half of the registers hold sums
     for_tiles(v, rows, (first_column, last_column), height, emit)
     return context.get_dummy_value()
 
