@@ -166,11 +166,11 @@ def note_mode(module: Any, training: bool) -> None:
 def check_modes(operation: str, parameters: Iterable[Any]) -> None:
     """Warn where all parameters that an optimizer is about to change belong to layers in evaluation mode."""
     changing = {id(p) for p in parameters if p.node is not None and p.node.grad is not None}
-    asleep = {type(module).__name__: None for module in list(_asleep.values())
-              if any(id(value) in changing for value in vars(module).values())}
-    owned = {id(value) for module in list(_asleep.values()) for value in vars(module).values()}
-    if changing and changing <= owned:
-        warn_once(EvaluationMode, f"{operation}: all layers whose parameters are trained ({', '.join(asleep)}) are in "
+    asleep = [(id(value), type(module).__name__)
+              for module in list(_asleep.values()) for value in vars(module).values()]
+    if changing and changing <= {value for value, _ in asleep}:
+        layers = ", ".join(dict.fromkeys(layer for value, layer in asleep if value in changing))
+        warn_once(EvaluationMode, f"{operation}: all layers whose parameters are trained ({layers}) are in "
                                   "evaluation mode (eval()); call model.train() before training goes on")
 
 
