@@ -248,11 +248,7 @@ class TinygradTrainer:
         parameters = [p for p in tinygrad.nn.state.get_parameters(self.layers) if p.is_param]
         for parameter, weight in zip(parameters, weights, strict=True):
             parameter.assign(tinygrad.Tensor(weight)).realize()
-        algorithms = tinygrad.nn.optim
-        self.optimizer = (
-            algorithms.Adam(parameters, lr=LEARNING_RATE) if case.optimizer == "Adam"
-            else algorithms.SGD(parameters, lr=LEARNING_RATE, momentum=0.9 if case.optimizer == "momentum" else 0.0)
-        )  # fmt: skip
+        self.optimizer = optimizer(case.optimizer, tinygrad.nn.optim, parameters)
         self.jitted = tinygrad.TinyJit(self.eager)
 
     def loss(self) -> Any:
