@@ -3,6 +3,7 @@
 The names here are PyTorch's, so that ``import autograd_nn as torch`` serves many scripts; dtypes are NumPy's.
 """
 
+import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from . import absent, autograd, backends, devices, mistakes, nn, optim, utils
 from .checkpoints import load, save
 from .composed import (
+    add,
     aminmax,
     argwhere,
     asarray,
@@ -30,6 +32,7 @@ from .composed import (
     detach,
     diff,
     dist,
+    div,
     dstack,
     exp2,
     fliplr,
@@ -56,6 +59,7 @@ from .composed import (
     rot90,
     scalar_tensor,
     searchsorted,
+    sub,
     t,
     tensor_split,
     vsplit,
@@ -107,7 +111,6 @@ from .ops.elementwise import (
     abs,
     acos,
     acosh,
-    add,
     asin,
     asinh,
     atan,
@@ -122,7 +125,6 @@ from .ops.elementwise import (
     clip,
     cos,
     cosh,
-    div,
     eq,
     erf,
     exp,
@@ -169,7 +171,6 @@ from .ops.elementwise import (
     sinh,
     sqrt,
     square,
-    sub,
     tan,
     tanh,
     trunc,
@@ -672,4 +673,6 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
+        if name in ("data", "plots", "training"):  # imported by their first use
+            return importlib.import_module(f".{name}", __name__)
         raise AttributeError(absent.absent_function(name, __all__))

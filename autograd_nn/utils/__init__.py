@@ -1,5 +1,18 @@
 """PyTorch's names of what lives elsewhere here: `utils.data` is `data`, `utils.checkpoint` `autograd.checkpoint`."""
 
-from . import checkpoint, data
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import checkpoint
+
+if TYPE_CHECKING:
+    from . import data
 
 __all__ = ["checkpoint", "data"]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == "data":  # brings the libraries that download, which would take a fifth of the time of the import
+            return importlib.import_module(".data", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
