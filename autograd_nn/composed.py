@@ -10,17 +10,17 @@ import numpy as np
 
 from .devices import device as Device
 from .engine import common_dtype, wrap
-from .engine.annotations import DTypeLike
+from .engine.annotations import DTypeLike, Number
 from .ops import creation, elementwise, index, linalg, reduce, scan, shape
 from .tensor import Tensor, as_tensor
 
 __all__ = [
-    "aminmax", "argwhere", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
+    "add", "aminmax", "argwhere", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
     "broadcast_tensors", "bucketize", "can_cast", "cartesian_prod", "clamp_max", "clamp_min", "column_stack",
-    "cross", "deg2rad", "detach", "diff", "dist", "dstack", "exp2", "fliplr", "flipud", "hsplit", "hstack",
+    "cross", "deg2rad", "detach", "diff", "dist", "div", "dstack", "exp2", "fliplr", "flipud", "hsplit", "hstack",
     "index_put", "inner", "is_complex", "is_floating_point", "is_nonzero", "isin", "kron", "logaddexp", "logit",
     "nanmean", "nansum", "positive", "promote_types", "quantile", "rad2deg", "ravel", "result_type", "rot90",
-    "scalar_tensor", "searchsorted", "t", "tensor_split", "vsplit", "vstack",
+    "scalar_tensor", "searchsorted", "sub", "t", "tensor_split", "vsplit", "vstack",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ types and predicates
@@ -309,6 +309,22 @@ def deg2rad(input: Tensor) -> Tensor:
 def rad2deg(input: Tensor) -> Tensor:
     """Return radians as degrees."""
     return input * (180 / math.pi)
+
+
+def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """Return ``input + alpha * other``."""
+    return Tensor.add(input, other, alpha=alpha)
+
+
+def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """Return ``input - alpha * other``."""
+    return Tensor.sub(input, other, alpha=alpha)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Return ``input / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
+    return Tensor.div(input, other, rounding_mode=rounding_mode)
+
 
 
 def positive(input: Tensor) -> Tensor:

@@ -528,6 +528,29 @@ def test_a_primitive_of_ones_own_with_residuals_and_a_joint_rule():
     assert calls == [((True, True), 3.0), ((True, False), 3.0)]
 
 
+def test_inputs_are_given_by_name_too():
+    x, y = leaf(3.0, 4.0), leaf(2.0, 5.0)
+    out = ag.mul(x, other=y)
+    out.sum().backward()
+    assert x.grad.tolist() == [2.0, 5.0] and y.grad.tolist() == [3.0, 4.0]
+    assert ag.exp(input=tensor([0.0])).tolist() == [1.0]
+    assert ag.atan2(other=tensor([1.0]), input=tensor([0.0])).tolist() == [0.0]
+    assert ag.pow(tensor([3.0]), exponent=2).tolist() == [9.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ag.mul(tensor([1.0])), r"mul\(\) missing .*'y'"),
+        (lambda: ag.mul(other=tensor([1.0])), r"mul\(\) got an unexpected keyword argument"),
+        (lambda: ag.exp(tensor([1.0]), input=tensor([1.0])), r"exp\(\) got an unexpected keyword argument 'input'"),
+    ],
+)
+def test_inputs_that_are_missing_or_given_twice(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_an_elementwise_function_of_ones_own_broadcasts():
     @elementwise
     def softplus_like(x, y):

@@ -288,6 +288,8 @@ class Primitive:
             else:
                 result = self.forward(*arrays)
         except (IndexError, TypeError, ValueError) as error:
+            if (ordered := self._in_order(inputs, params)) is not None:
+                return self(*ordered[0], **ordered[1])
             if _NAMED(str(error)):
                 raise
             raise _named(error, self, arrays) from error
@@ -320,6 +322,23 @@ class Primitive:
         else:
             out.node = None
         return out  # type: ignore[return-value]  # as in `wrap`
+
+    def _in_order(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Any], dict[str, Any]] | None:
+        """Return a call in which inputs were given by name with each in its place; None where none was.
+
+        The first two have PyTorch's names too: ``input`` and ``other``, or ``exponent``.
+        """
+        parameters = inspect.signature(self.forward).parameters.values()
+        names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        synonyms = {"exponent": names[-1], **dict(zip(("input", "other"), names))}
+        given = {synonyms.get(name, name): value for name, value in params.items()}
+        ordered = [*inputs]
+        for name in names[len(inputs) :]:
+            if name in given:
+                ordered.append(given.pop(name))
+            else:
+                break
+        return (ordered, given) if len(ordered) > len(inputs) else None
 
     def _plan(self, needs: int, count: int) -> Plan:
         """Work out what to keep from what the rules read (an input without a node is kept even for its shape)."""
