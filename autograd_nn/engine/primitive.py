@@ -7,6 +7,7 @@ import functools
 import inspect
 import itertools
 import re
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from .graph import Call, Node, Variable
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
 _NAMED = re.compile(r"[\w.]+\(\)").match
+_OPERATIONS = (f"{__package__.rpartition('.')[0]}.ops.", f"{__package__.rpartition('.')[0]}.composed")
 _new = object.__new__
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -260,7 +262,7 @@ class Primitive:
                 if x.node is not None:
                     needs |= bit
             else:
-                arrays.append(x if type(x) in NUMBERS else _as_array(x, self.name))
+                arrays.append(x if type(x) in NUMBERS else _as_array(x, self))
                 parents.append(None)
             bit += bit
         if self.promotes:
@@ -374,15 +376,29 @@ def _named(error: Exception, primitive: Primitive, arrays: list[Any]) -> Excepti
     names = inspect.signature(primitive.forward).parameters
     inputs = ", ".join(f"{name}: {a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"{name}: {a!r}"
                        for name, a in zip(names, arrays) if a is not None)
-    return kind(f"{primitive.name}(): {text} ({inputs})")
+    return kind(f"{_asked_for(primitive)}(): {text} ({inputs})")
 
 
-def _as_array(x: Any, name: str) -> Any:
+def _asked_for(primitive: Primitive) -> str:
+    """Return the name of the operation that was called: of the outermost function of `ops` that leads to the primitive."""
+    name = primitive.name
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"] == __name__:
+        frame = frame.f_back
+    while frame.f_back and frame.f_globals["__name__"].startswith(_OPERATIONS):
+        function = frame.f_code.co_name
+        if function.isidentifier() and not function.startswith("_"):
+            name = function
+        frame = frame.f_back
+    return name
+
+
+def _as_array(x: Any, primitive: Primitive) -> Any:
     """Return an input that is not a variable as an array; None stands for an absent optional input."""
     if isinstance(x, np.ndarray | np.generic):
         array = np.asarray(x)
         if array.dtype.kind not in "fiub":
-            raise TypeError(f"{name}(): expects elements that are numbers or booleans (dtype={array.dtype})")
+            raise TypeError(f"{_asked_for(primitive)}(): expects elements that are numbers or booleans (dtype={array.dtype})")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if x is None:
         return None
@@ -391,7 +407,7 @@ def _as_array(x: Any, name: str) -> Any:
         if array.dtype.kind in "fiub":
             dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
             return array.astype(dtype, copy=False)
-    raise TypeError(f"{name}(): expects tensors, arrays or numbers, got {type(x).__name__}")
+    raise TypeError(f"{_asked_for(primitive)}(): expects tensors, arrays or numbers, got {type(x).__name__}")
 
 
 @overload
