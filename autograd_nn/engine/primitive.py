@@ -380,7 +380,7 @@ def _named(error: Exception, primitive: Primitive, arrays: list[Any]) -> Excepti
 
 
 def _asked_for(primitive: Primitive) -> str:
-    """Return the name of the operation that was called: of the outermost function of `ops` that leads to the primitive."""
+    """Return the name of the operation that was called: that of the outermost function which leads to the primitive."""
     name = primitive.name
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals["__name__"] == __name__:
@@ -398,7 +398,8 @@ def _as_array(x: Any, primitive: Primitive) -> Any:
     if isinstance(x, np.ndarray | np.generic):
         array = np.asarray(x)
         if array.dtype.kind not in "fiub":
-            raise TypeError(f"{_asked_for(primitive)}(): expects elements that are numbers or booleans (dtype={array.dtype})")
+            raise TypeError(f"{_asked_for(primitive)}(): expects elements that are numbers or booleans "
+                            f"(dtype={array.dtype})")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if x is None:
         return None
