@@ -272,7 +272,8 @@ def run(effort: Effort) -> list[Table]:
                 "images told apart": float((mine.predicted != theirs.predicted).sum()),
             }
             timings = epochs(own, control, data, effort.choose(5, 1, 1))
-            rows.append(Row(f"{net.name}, {algorithm}: an epoch of {len(data.x)}", timings, figures))
+            curves = {OURS: mine.losses.tolist(), "keras": theirs.losses.tolist()}
+            rows.append(Row(f"{net.name}, {algorithm}: an epoch of {len(data.x)}", timings, figures, curves=curves))
             pairs = ", ".join(
                 f"{mine.losses[i]:.6f} | {theirs.losses[i]:.6f}" for i in (0, 1, 4, 9, 19, 49) if i < steps
             )

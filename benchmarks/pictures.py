@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn from its JSON: step time against the batch, the roofline, the ratio of each case."""
+"""Pictures of a run, drawn from its JSON: the ratio of each case, step time against the batch, roofline, control."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import textwrap
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -110,7 +111,7 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
                 axis.grid(True, which="major", color="0.9")
             upper.legend(fontsize=8, frameon=False)
         axes[0, 0].set_ylabel("time of a training step (bars: quartiles)")
-        axes[1, 0].set_ylabel("time / time of autograd_nn\n(above the line at 1: it is faster)")
+        axes[1, 0].set_ylabel("times as long\nas autograd_nn")
         figure.suptitle("A training step against the batch", fontweight="bold")
         finish(figure, run, folder / "batches.png")
 
@@ -229,6 +230,34 @@ def draw_ratios(run: dict[str, Any], folder: pathlib.Path) -> None:
         finish(figure, run, folder / file)
 
 
+def draw_control(run: dict[str, Any], folder: pathlib.Path) -> None:
+    """Draw the losses of the same training here and in Keras on top of each other, and how far they are apart."""
+    rows = [row for table in tables(run, "control", "Control") for row in table["rows"] if row.get("curves")]
+    if not rows:
+        return
+    figure, axes = plt.subplots(
+        2, len(rows), figsize=(1 + 3.6 * len(rows), 5.6), sharex="col", sharey="row", squeeze=False,
+        gridspec_kw={"height_ratios": (2, 1)}, layout="constrained",
+    )  # fmt: skip
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
+    for row, (upper, lower) in zip(rows, axes.T):
+        ours, control = (np.array(row["curves"][name]) for name in (OURS, "keras"))
+        steps = np.arange(1, len(ours) + 1)
+        upper.plot(steps, ours, color=colour(OURS), linewidth=4, alpha=0.5, label=OURS)
+        upper.plot(steps, control, color=colour("keras"), linewidth=1.2, linestyle="--", label="Keras")
+        lower.plot(steps, np.maximum(np.abs(ours / control - 1), 1e-9), color="0.3", linewidth=1)
+        lower.axhline(1e-4, color=colour("torch"), linewidth=1)
+        lower.set(yscale="log", xlabel="step")
+        upper.set_title(row["case"].partition(":")[0], fontsize=10)
+        for axis in (upper, lower):
+            axis.grid(True, color="0.9")
+    axes[0, 0].set_ylabel("loss of the batch")
+    axes[0, 0].legend(fontsize=8, frameon=False)
+    axes[1, 0].set_ylabel("relative difference\n(line: 1e-4, allowed\nfor 50 steps)")
+    figure.suptitle("The same training here and in Keras, step by step", fontweight="bold")
+    finish(figure, run, folder / "control.png")
+
+
 def draw(run: dict[str, Any], folder: pathlib.Path) -> None:
     """Draw every picture that the subjects of a run allow.
 
@@ -243,3 +272,4 @@ def draw(run: dict[str, Any], folder: pathlib.Path) -> None:
     draw_batches(run, folder)
     draw_roofline(run, folder)
     draw_ratios(run, folder)
+    draw_control(run, folder)

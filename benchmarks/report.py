@@ -26,12 +26,13 @@ PACKAGES = ("autograd_nn", "numpy", "numba", "torch", "keras", "mygrad", "autogr
 
 @dataclasses.dataclass
 class Row:
-    """One case: what each rival takes (seconds, or the `unit`), what was checked, and figures that belong to it."""
+    """One case: what each rival takes (seconds, or the `unit`), figures and curves that belong to it, by name."""
 
     case: str
     timings: dict[str, Timing]
     figures: dict[str, float] = dataclasses.field(default_factory=dict)
     unit: str = "s"
+    curves: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         times = {
@@ -39,7 +40,8 @@ class Row:
             for name, t in self.timings.items()
         }
         ratios = {name: self.timings[OURS].ratio(t) for name, t in self.timings.items() if OURS in self.timings}
-        return {"case": self.case, "unit": self.unit, "times": times, "ratios": ratios, "figures": self.figures}
+        return {"case": self.case, "unit": self.unit, "times": times, "ratios": ratios, "figures": self.figures,
+                "curves": self.curves}
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """Start: import, first training step with an empty and with a warm kernel cache, peak memory, installed size.
 
-Each figure comes from a fresh process. The step is that of the MNIST ConvNet, batch 100.
+Each figure comes from a fresh process. The step is that of the MNIST ConvNet, batch 100; memory is told of larger nets
+too.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ start = time.perf_counter()
 {imports}
 imported = time.perf_counter()
 import numpy as np
-x = np.random.default_rng(0).random((100, 1, 28, 28), dtype=np.float32)
-y = np.arange(100) % 10
+x = np.random.default_rng(0).random({shape}, dtype=np.float32)
+y = np.arange(len(x)) % 10
 ready = time.perf_counter()
 {step}
 first = time.perf_counter()
@@ -43,7 +44,8 @@ except OSError:
 print(json.dumps([imported - start, first - ready, peak]))
 """
 ALIKE = """
-model = nn.Sequential(nn.Conv2d(1, 10, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1690, 10))
+from benchmarks import nets
+model = nets.{net}(nn, nn.functional)
 optimizer = optim.Adam(model.parameters(), lr=1e-3)
 x, y = wrap(x), wrap(y)
 def step():
@@ -59,28 +61,27 @@ model = keras.Sequential([keras.Input((1, 28, 28)),
 model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 model.train_on_batch(x, y)
 """
-PROBES = {
-    OURS: PROBE.format(
-        imports="import autograd_nn\nfrom autograd_nn import nn, optim\nwrap = autograd_nn.Tensor\n"
-        "autograd_nn.set_num_threads({threads})",
-        step=ALIKE, again="step()",
-    ),
-    "torch": PROBE.format(
-        imports="import torch\nfrom torch import nn, optim\nwrap = torch.from_numpy\ntorch.set_num_threads({threads})",
-        step=ALIKE, again="step()",
-    ),
-    "keras": PROBE.format(imports="import keras", step=KERAS, again="model.train_on_batch(x, y)"),
-}  # fmt: skip
+IMPORTS = {
+    OURS: "import autograd_nn\nfrom autograd_nn import nn, optim\nwrap = autograd_nn.Tensor\n"
+    "autograd_nn.set_num_threads({threads})",
+    "torch": "import torch\nfrom torch import nn, optim\nwrap = torch.from_numpy\ntorch.set_num_threads({threads})",
+    "keras": "import keras",
+}
+STEPS = {OURS: (ALIKE, "step()"), "torch": (ALIKE, "step()"), "keras": (KERAS, "model.train_on_batch(x, y)")}
+SHAPES = {"convnet": (100, 1, 28, 28), "mnist_example": (64, 1, 28, 28), "resnet": (32, 3, 32, 32)}
+NAMES = {"convnet": "MNIST ConvNet", "mnist_example": "PyTorch's MNIST example", "resnet": "ResNet of 3 blocks"}
 
 
-def probe(name: str, cache: str | None = None) -> tuple[float, float, float]:
+def probe(name: str, net: str = "convnet", cache: str | None = None) -> tuple[float, float, float]:
     """Return the seconds of import and first step, and the peak memory in MB, of a fresh process."""
     environment = dict(os.environ)
     if cache:
         environment["NUMBA_CACHE_DIR"] = cache
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-c", PROBES[name].replace("{threads}", str(get_num_threads()))],
-                          capture_output=True, text=True, env=environment, check=False)  # fmt: skip
+    step, again = STEPS[name]
+    code = PROBE.format(imports=IMPORTS[name].format(threads=get_num_threads()), shape=SHAPES[net],
+                        step=step.format(net=net), again=again)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         raise RuntimeError(f"the probe of {name} failed:\n{done.stderr}")
     imported, first, peak = json.loads(done.stdout.splitlines()[-1])
@@ -120,12 +121,19 @@ def run(effort: Effort) -> list[Table]:
     absent: list[str] = []
     names = [OURS, *(name for name in ("torch", "keras") if effort.level and rival(name, absent))]
     imports, cold, warm, memory = {}, {}, {}, {}
+    larger = effort.choose(("mnist_example", "resnet"), (), ())
+    peaks: dict[str, dict[str, Timing]] = {net: {} for net in larger}
     for name in names:
         print(f"  {name}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            first = probe(name, folder if effort.level else None)
+            cache = folder if effort.level else None
+            first = probe(name, cache=cache)
             cold[name] = Timing([first[1]], first[1])
-            again = [probe(name, folder if effort.level else None) for _ in range(effort.choose(5, 1, 1))]
+            again = [probe(name, cache=cache) for _ in range(effort.choose(5, 1, 1))]
+            if name != "keras":
+                for net in larger:
+                    probe(name, net, cache)  # compiles
+                    peaks[net][name] = Timing([probe(name, net, cache)[2]], 0.0)
         imports[name], warm[name], memory[name] = (Timing([run[i] for run in again], first[i]) for i in range(3))
     sizes = {name: Timing([installed_size(name)], 0.0) for name in names}
     if "keras" in sizes and "torch" in sizes:
@@ -135,7 +143,8 @@ def run(effort: Effort) -> list[Table]:
         Row("import", imports),
         Row("first step, kernel cache empty", cold),
         Row("first step, kernel cache warm", warm),
-        Row("peak memory of 21 steps", memory, unit="MB"),
+        Row(f"peak memory of 21 steps, {NAMES['convnet']}", memory, unit="MB"),
+        *(Row(f"peak memory of 21 steps, {NAMES[net]}", peaks[net], unit="MB") for net in larger),
         Row("installed size, all that it requires included", sizes, unit="MB"),
     ]
     note = (
