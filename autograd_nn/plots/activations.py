@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..engine.annotations import Array
 from ..nn import Dropout, Flatten, Identity, Module
 from ..tensor import Tensor
-from ..watching import preserved, watch_modules
+from ..watching import ModuleCall, preserved, watch_modules
 from .images import limits_of, mosaic, show_image, tile_columns
-from .style import BLUE, few_ticks, grid, ink, place_for, styled
+from .style import BLUE, Drawn, few_ticks, grid, ink, place_for, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 
-def plot_activations(model: Module, x: Any, *, layers: Sequence[str] | None = None, most: int = 16,
-                     ax: Any = None, figure: Any = None) -> Any:
+def plot_activations(model: Module, x: Tensor | ArrayLike, *, layers: Sequence[str] | None = None, most: int = 16,
+                     ax: Axes | None = None, figure: FigureBase | None = None) -> Drawn:
     """Draw what each layer makes of one input: feature maps as images, vectors as bars.
 
     The model runs in evaluation mode and is left as it was; the hooks that look on are removed, after an error too.
@@ -40,9 +46,9 @@ def plot_activations(model: Module, x: Any, *, layers: Sequence[str] | None = No
         if unknown:
             raise ValueError(f"plot_activations(): the model has no module {', '.join(map(repr, unknown))}; "
                              f"it has {', '.join(name for name in modules if name)}")
-    seen: list[tuple[str, np.ndarray]] = []
+    seen: list[tuple[str, Array]] = []
 
-    def on_module(trail: Any, module: Module, args: Any, output: Any) -> None:
+    def on_module(trail: tuple[ModuleCall, ...], module: Module, args: tuple[Any, ...], output: Any) -> None:
         name = trail[-1].name
         output = output[0] if isinstance(output, tuple) else output
         chosen = name in layers if layers is not None else (
@@ -62,7 +68,7 @@ def plot_activations(model: Module, x: Any, *, layers: Sequence[str] | None = No
         return place
 
 
-def _plot_activation(ax: Any, label: str, values: np.ndarray, most: int, quantity: str) -> None:
+def _plot_activation(ax: Axes, label: str, values: Array, most: int, quantity: str) -> None:
     if values.ndim == 3:
         tiles = values[:most]
         show_image(ax, mosaic(tiles, tile_columns(len(tiles))), limits_of(tiles), quantity)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..tensor import Tensor
 from .images import array_of, colour_bar
-from .style import grid, place_for, styled
+from .style import Drawn, grid, place_for, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _DARK = "#1a1a1a"
 
 
-def plot_confusion(matrix: Any, classes: Sequence[Any] | None = None, *, ax: Any = None) -> Any:
+def plot_confusion(matrix: Tensor | ArrayLike, classes: Sequence[Any] | None = None, *,
+                   ax: Axes | None = None) -> Drawn:
     """Draw a confusion matrix: shades for the share of each true class, numbers for the counts.
 
     Parameters
@@ -42,7 +49,7 @@ def plot_confusion(matrix: Any, classes: Sequence[Any] | None = None, *, ax: Any
         shown = ax.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
         bar = colour_bar(ax, shown, "share of the true class")
         marks = [0, 0.01, 0.05, 0.2, 0.5, 1]
-        bar.set_ticks(np.sqrt(marks), labels=[f"{mark:.0%}" for mark in marks])
+        bar.set_ticks([math.sqrt(mark) for mark in marks], labels=[f"{mark:.0%}" for mark in marks])
         if n <= 30:
             font = max(4.0, min(9.0, 100 / n))
             for i in range(n):
@@ -51,8 +58,8 @@ def plot_confusion(matrix: Any, classes: Sequence[Any] | None = None, *, ax: Any
                         ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=font,
                                 color="white" if share[i, j] >= 0.5 else _DARK)
         step = -(-n // 30)
-        turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-        ax.set_xticks(range(0, n, step), names[::step], **turned)
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        ax.set_xticks(range(0, n, step), names[::step], **(turned if max(map(len, names)) > 3 else {}))
         ax.set_yticks(range(0, n, step), names[::step])
         ax.tick_params(length=0)
         for spine in ax.spines.values():

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..training import History
-from .style import BLUE, VERMILLION, few_ticks, grid, place_for, styled
+from .style import BLUE, VERMILLION, Drawn, few_ticks, grid, place_for, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 
 def plot_history(history: History | Mapping[str, Sequence[float]], *, quantities: Sequence[str] | None = None,
-                 ax: Any = None, figure: Any = None) -> Any:
+                 ax: Axes | None = None, figure: FigureBase | None = None) -> Drawn:
     """Plot what each epoch measured, training and validation in one panel per quantity.
 
     Parameters
@@ -49,7 +53,7 @@ def series_of(history: History | Mapping[str, Sequence[float]]) -> dict[str, lis
     return {name: [float(value) for value in values] for name, values in history.items()}
 
 
-def plot_quantity(ax: Any, name: str, series: Mapping[str, list[float]]) -> None:
+def plot_quantity(ax: Axes, name: str, series: Mapping[str, list[float]]) -> None:
     """Draw one quantity, in training and in validation."""
     looks = (("training", name, BLUE, "-", "o"), ("validation", f"validation_{name}", VERMILLION, "--", "s"),
              ("validation", f"val_{name}", VERMILLION, "--", "s"))

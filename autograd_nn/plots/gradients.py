@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..engine import Primitive
 from ..nn import Module
 from ..tensor import Tensor
-from ..watching import preserved, watch_modules
-from .style import BLUE, ORANGE, PURPLE, grid, ink, place_for, styled
+from ..watching import ModuleCall, preserved, watch_modules
+from .style import BLUE, ORANGE, PURPLE, Drawn, grid, ink, place_for, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 
-def plot_gradients(model: Module, x: Any = None, *, ax: Any = None, figure: Any = None) -> Any:
+def plot_gradients(model: Module, x: Tensor | ArrayLike | None = None, *, ax: Axes | None = None,
+                   figure: FigureBase | None = None) -> Drawn:
     """Plot how gradients flow: their mean size in each parameter, and that size relative to the parameter's.
 
     Gradients that shrink from layer to layer towards the input vanish, those that grow explode; where a gradient is
@@ -65,7 +72,7 @@ def plot_gradients(model: Module, x: Any = None, *, ax: Any = None, figure: Any 
         return place
 
 
-def _bars(ax: Any, names: list[str], values: list[float | None], colour: str, label: str, title: str) -> None:
+def _bars(ax: Axes, names: list[str], values: list[float | None], colour: str, label: str, title: str) -> None:
     """Draw bars on a logarithmic axis, and in words what it cannot show."""
     finite = [value for value in values if value and math.isfinite(value)]
     least = min(finite, default=1.0)
@@ -87,13 +94,13 @@ def _bars(ax: Any, names: list[str], values: list[float | None], colour: str, la
     ax.set_title(title)
 
 
-def _dead_units(model: Module, x: Any) -> dict[str, tuple[int, int]]:
+def _dead_units(model: Module, x: Tensor | ArrayLike) -> dict[str, tuple[int, int]]:
     """Return for each module that applies ReLU how many of its units are 0 for all inputs, and how many there are."""
     found: dict[str, tuple[int, int]] = {}
     times: dict[str, int] = {}
     modules = dict(model.named_modules())
 
-    def on_operation(trail: Any, primitive: Any, inputs: Any, out: Tensor) -> None:
+    def on_operation(trail: tuple[ModuleCall, ...], primitive: Primitive, inputs: tuple[Any, ...], out: Tensor) -> None:
         if primitive.name in ("relu", "conv2d_relu", "linear_relu") and out.ndim > 1:
             units = 1 if out.ndim != 3 else 2
             dead = np.all(out.data <= 0, axis=tuple(i for i in range(out.ndim) if i != units)).ravel()

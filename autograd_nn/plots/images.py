@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..engine.annotations import Array
 from ..tensor import Tensor
 from .style import few_ticks
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.image import AxesImage
 
-def bare(ax: Any) -> None:
+
+def bare(ax: Axes) -> None:
     """Take ticks and frame off."""
     ax.set_xticks([])
     ax.set_yticks([])
@@ -19,7 +26,7 @@ def bare(ax: Any) -> None:
         spine.set_visible(False)
 
 
-def show_image(ax: Any, image: np.ndarray, limits: tuple[float, float], label: str, cmap: str = "cividis") -> None:
+def show_image(ax: Axes, image: Array, limits: tuple[float, float], label: str, cmap: str = "cividis") -> None:
     """Draw an image without ticks and, where it is not in colour, what its shades mean; NaN is left white."""
     shown = ax.imshow(image, cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     bare(ax)
@@ -28,9 +35,9 @@ def show_image(ax: Any, image: np.ndarray, limits: tuple[float, float], label: s
         few_ticks(bar.ax.yaxis, 4)
 
 
-def colour_bar(ax: Any, shown: Any, label: str, width: float = 0.04) -> Any:
+def colour_bar(ax: Axes, shown: AxesImage, label: str, width: float = 0.04) -> Colorbar:
     """Add a bar beside an image, as high as the image."""
-    bar = ax.figure.colorbar(shown, cax=ax.inset_axes([1.02, 0.0, width, 1.0]))
+    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.02, 0.0, width, 1.0)))
     ink = ax.title.get_color()
     bar.ax.tick_params(which="both", color=ink, labelcolor=ink)
     bar.outline.set_visible(False)
@@ -45,7 +52,7 @@ def tile_columns(count: int) -> int:
     return min(candidates, key=lambda columns: (-count % columns, abs(columns - wanted)))
 
 
-def mosaic(tiles: np.ndarray, columns: int) -> np.ndarray:
+def mosaic(tiles: Array, columns: int) -> Array:
     """Return tiles (n, H, W) or (n, H, W, 3) as one image with a line of white between them."""
     n, height, width = tiles.shape[:3]
     rows, gap = -(-n // columns), max(1, round(min(height, width) / 14))
@@ -58,18 +65,18 @@ def mosaic(tiles: np.ndarray, columns: int) -> np.ndarray:
     return image
 
 
-def symmetric_limits(values: np.ndarray) -> tuple[float, float]:
+def symmetric_limits(values: Array) -> tuple[float, float]:
     """Return limits around 0, so that 0 has the middle shade."""
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     return -most, most
 
 
-def limits_of(values: np.ndarray) -> tuple[float, float]:
+def limits_of(values: Array) -> tuple[float, float]:
     """Return limits from 0 where nothing is negative, and around 0 otherwise."""
     return symmetric_limits(values) if np.nanmin(values) < 0 else (0.0, float(np.nanmax(values)) or 1.0)
 
 
-def as_image(function: str, image: np.ndarray) -> np.ndarray:
+def as_image(function: str, image: Array) -> Array:
     """Return one input of a network as an image (H, W) or (H, W, 3)."""
     if image.ndim == 3 and image.shape[0] in (1, 3):
         return image[0] if image.shape[0] == 1 else np.clip(np.moveaxis(image, 0, 2), 0, 1)
@@ -82,7 +89,7 @@ def as_image(function: str, image: np.ndarray) -> np.ndarray:
                      f"(shape={image.shape})")
 
 
-def array_of(values: Any) -> np.ndarray:
+def array_of(values: Tensor | ArrayLike) -> Array:
     """Return the array of a Tensor or of what NumPy makes one of."""
     return values.data if isinstance(values, Tensor) else np.asarray(values)
 

@@ -29,7 +29,7 @@ class LivePlot(Callback):
     >>> callbacks = [ProgressBar(), LivePlot(["loss"])]
     """
 
-    def __init__(self, quantities: Sequence[str] | None = None, seconds: float = 1.0):
+    def __init__(self, quantities: Sequence[str] | None = None, seconds: float = 1.0) -> None:
         require("LivePlot")
         self.quantities, self.seconds = quantities, seconds
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..engine import enable_grad, grad
+from ..engine.annotations import Array
 from ..nn import Module
 from ..tensor import Tensor
 from ..watching import preserved
 from .images import array_of, as_image, bare, colour_bar
-from .style import grid, headline, ink, place_for, styled
+from .style import Drawn, grid, headline, ink, place_for, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 _RIGHT, _WRONG = "#00664b", "#a84300"
 
 
-def plot_predictions(model: Module, images: Any, targets: Any, *, classes: Sequence[Any] | None = None, most: int = 20,
-                     ax: Any = None, figure: Any = None) -> Any:
+def plot_predictions(model: Module, images: Tensor | ArrayLike, targets: Tensor | ArrayLike, *,
+                     classes: Sequence[Any] | None = None, most: int = 20, ax: Axes | None = None,
+                     figure: FigureBase | None = None) -> Drawn:
     """Show images with what a classifier says of them, the worst errors first.
 
     The order is that of the cross-entropy of each image: confident errors come first, then close ones, then what was
@@ -64,7 +71,7 @@ def plot_predictions(model: Module, images: Any, targets: Any, *, classes: Seque
         return place
 
 
-def saliency(model: Module, x: Any, target: Any = None) -> np.ndarray:
+def saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | None = None) -> Array:
     """Return how much each element of the input bears on the score of a class: ``abs(d score[target] / d x)``.
 
     The model runs in evaluation mode and is left as it was; gradients of its parameters are not touched.
@@ -97,8 +104,9 @@ def saliency(model: Module, x: Any, target: Any = None) -> np.ndarray:
     return np.abs(g.data)
 
 
-def plot_saliency(model: Module, x: Any, target: Any = None, *, classes: Sequence[Any] | None = None, most: int = 6,
-                  ax: Any = None, figure: Any = None) -> Any:
+def plot_saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | None = None, *,
+                  classes: Sequence[Any] | None = None, most: int = 6, ax: Axes | None = None,
+                  figure: FigureBase | None = None) -> Drawn:
     """Show images, and below each which pixels bear on its class (`saliency`).
 
     Parameters
@@ -133,7 +141,7 @@ def plot_saliency(model: Module, x: Any, target: Any = None, *, classes: Sequenc
         return place
 
 
-def _scores(model: Module, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+def _scores(model: Module, images: Array, batch_size: int = 500) -> Array:
     """Return what the model says of images, in evaluation mode."""
     with preserved(model):
         parts = [model(Tensor(images[i : i + batch_size])).data for i in range(0, len(images), batch_size)]

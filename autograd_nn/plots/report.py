@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from ..nn import Module
+from ..tensor import Tensor
+from ..training import History
 from .confusion import plot_confusion
 from .curves import plot_quantity, series_of
 from .style import Picture, grid, split, styled
 from .weights import draw_histograms, pictured_layers, plot_layer, weights_of
 
 
-def save_report(path: str | os.PathLike[str], model: Module, history: Any = None, matrix: Any = None,
-                classes: Sequence[Any] | None = None) -> None:
+def save_report(path: str | os.PathLike[str], model: Module,
+                history: History | Mapping[str, Sequence[float]] | None = None,
+                matrix: Tensor | ArrayLike | None = None, classes: Sequence[Any] | None = None) -> None:
     """Write one picture of a training run: the curves, the first layer's weights, the confusion matrix.
 
     Parameters

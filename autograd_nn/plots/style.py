@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 try:
     import matplotlib.style
@@ -16,6 +17,13 @@ try:
 except ImportError:
     matplotlib = None  # type: ignore[assignment]
     Figure = object  # type: ignore[assignment, misc]
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import FigureBase
+
+Place: TypeAlias = "Axes | FigureBase | SubplotSpec"  # where axes can be made
+Drawn: TypeAlias = Any  # the new Picture, or the axes or the figure that were given
 
 BLUE, VERMILLION, ORANGE, PURPLE = "#0072b2", "#d55e00", "#e69f00", "#cc79a7"
 _INK = "#1a1a1a"
@@ -43,7 +51,7 @@ def require(operation: str) -> None:
 class Picture(Figure):
     """A figure that notebooks show by itself and that pyplot does not hold on to."""
 
-    def savefig(self, fname: Any, **settings: Any) -> None:  # type: ignore[override]
+    def savefig(self, fname: str | os.PathLike[str] | IO[bytes], **settings: Any) -> None:  # type: ignore[override]
         """Write the picture to a file; the background is the picture's own, whatever the style in use says."""
         self.draw_without_rendering()  # a bar beside an image finds its place in the second layout only
         super().savefig(fname, **{"facecolor": self.get_facecolor(), "dpi": 150, **settings})
@@ -55,7 +63,7 @@ class Picture(Figure):
 
 
 @contextlib.contextmanager
-def styled(function: str, *given: Any) -> Iterator[None]:
+def styled(function: str, *given: Axes | FigureBase | None) -> Iterator[None]:
     """Run a block in the style of a Picture, or in the style in use where axes or a figure are given."""
     require(function)
     with contextlib.nullcontext() if any(given) else matplotlib.style.context(["default", _STYLE]):
@@ -67,46 +75,45 @@ def ink() -> str:
     return matplotlib.rcParams["text.color"]
 
 
-def place_for(given: Any, width: float, height: float) -> Any:
+def place_for(given: Axes | FigureBase | None, width: float, height: float) -> Axes | FigureBase:
     """Return what is given, or a new Picture of that size in inches."""
     return given or Picture(figsize=(width, height), layout="constrained")
 
 
-def grid(place: Any, count: int, columns: int = 1) -> list[Any]:
+def grid(place: Place, count: int, columns: int = 1) -> list[Axes]:
     """Return `count` axes in rows of `columns` at a place: a figure, a cell of a grid, or axes, which give way."""
     if isinstance(place, Axes) and count == 1:
         return [place]
     rows = -(-count // columns)
-    cells = split(place, rows, columns)
+    cells: list[Any] = split(place, rows, columns)
     return [_own(cell.get_gridspec().figure.add_subplot(cell)) for cell in cells[:count]]
 
 
-def split(place: Any, rows: int, columns: int, *, widths: Sequence[float] | None = None,
-          heights: Sequence[float] | None = None) -> list[Any]:
+def split(place: Place, rows: int, columns: int, *, widths: Sequence[float] | None = None,
+          heights: Sequence[float] | None = None) -> list[SubplotSpec]:
     """Return the cells of a grid at a place, row by row."""
     settings: dict[str, Any] = {"width_ratios": widths, "height_ratios": heights}
     if isinstance(place, Axes):
         place.set_axis_off()
         if place.figure.get_layout_engine() is None:
             settings |= {"wspace": 0.4, "hspace": 0.7}
-        if place.get_subplotspec() is None:
+        cell = place.get_subplotspec()
+        if cell is None:
             box = place.get_position()
             settings |= {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
-            place = place.figure
-        else:
-            place = place.get_subplotspec()
-    divide = place.subgridspec if isinstance(place, SubplotSpec) else place.add_gridspec
+        place = cell or place.figure
+    divide: Any = place.subgridspec if isinstance(place, SubplotSpec) else place.add_gridspec
     cells = divide(rows, columns, **settings)
     return [cells[row, column] for row in range(rows) for column in range(columns)]
 
 
-def _own(ax: Any) -> Any:
+def _own(ax: Axes) -> Axes:
     """Fix the colours of ticks, which are otherwise looked up when the picture is drawn."""
     ax.tick_params(which="both", color=matplotlib.rcParams["axes.edgecolor"], labelcolor=ink())
     return ax
 
 
-def headline(place: Any, text: str) -> None:
+def headline(place: Axes | FigureBase, text: str) -> None:
     """Put a line of text above all panels."""
     if isinstance(place, Axes):
         place.set_title(text, pad=30)
@@ -114,7 +121,7 @@ def headline(place: Any, text: str) -> None:
         place.suptitle(text, color=ink())
 
 
-def few_ticks(axis: Any, most: int, **settings: Any) -> None:
+def few_ticks(axis: Axis, most: int, **settings: Any) -> None:
     """Place at most so many ticks and one, at round numbers."""
     axis.set_major_locator(MaxNLocator(most, **settings))
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..engine.annotations import Array
 from ..nn import Conv2d, Embedding, Linear, Module
 from .images import count_text, mosaic, show_image, symmetric_limits, tile_columns
-from .style import BLUE, even_columns, few_ticks, grid, ink, place_for, split, styled
+from .style import BLUE, Drawn, Place, even_columns, few_ticks, grid, ink, place_for, split, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
 
 
-def plot_weights(model: Module, *, most_layers: int = 6, ax: Any = None, figure: Any = None) -> Any:
+def plot_weights(model: Module, *, most_layers: int = 6, ax: Axes | None = None,
+                 figure: FigureBase | None = None) -> Drawn:
     """Plot the weights of a network: histograms of each layer, and as images what can be seen as such.
 
     Images are made of the filters of convolutions larger than 1 × 1, and of the rows of the first layer where it is a
@@ -42,7 +48,7 @@ def plot_weights(model: Module, *, most_layers: int = 6, ax: Any = None, figure:
         return place
 
 
-def plot_weight_histograms(model: Module, *, ax: Any = None, figure: Any = None) -> Any:
+def plot_weight_histograms(model: Module, *, ax: Axes | None = None, figure: FigureBase | None = None) -> Drawn:
     """Plot a histogram of the weights of each layer (parameters of two and more dims).
 
     Parameters
@@ -61,7 +67,7 @@ def plot_weight_histograms(model: Module, *, ax: Any = None, figure: Any = None)
         return place
 
 
-def draw_histograms(place: Any, weights: list[tuple[str, np.ndarray]]) -> None:
+def draw_histograms(place: Place, weights: list[tuple[str, Array]]) -> None:
     """Draw a histogram of each array."""
     columns = even_columns(len(weights), 4)
     for i, (ax, (name, values)) in enumerate(zip(grid(place, len(weights), columns), weights)):
@@ -76,7 +82,7 @@ def draw_histograms(place: Any, weights: list[tuple[str, np.ndarray]]) -> None:
         few_ticks(ax.yaxis, 4)
 
 
-def plot_filters(layer: Conv2d, name: str = "", *, most: int = 64, ax: Any = None) -> Any:
+def plot_filters(layer: Conv2d, name: str = "", *, most: int = 64, ax: Axes | None = None) -> Drawn:
     """Draw the filters of a convolution as images.
 
     Parameters
@@ -119,7 +125,7 @@ def plot_filters(layer: Conv2d, name: str = "", *, most: int = 64, ax: Any = Non
 
 
 def plot_weight_rows(layer: Linear, name: str = "", *, image_shape: tuple[int, int] | None = None, most: int = 25,
-                     ax: Any = None) -> Any:
+                     ax: Axes | None = None) -> Drawn:
     """Draw the weights of a dense layer's units as images of its input.
 
     Parameters
@@ -152,7 +158,7 @@ def plot_weight_rows(layer: Linear, name: str = "", *, image_shape: tuple[int, i
         return place
 
 
-def weights_of(model: Module) -> list[tuple[str, np.ndarray]]:
+def weights_of(model: Module) -> list[tuple[str, Array]]:
     """Return name and array of each parameter of two and more dims."""
     return [(name, parameter.data) for name, parameter in model.named_parameters() if parameter.ndim > 1]
 
@@ -172,7 +178,7 @@ def _is_pictured(layer: Module, first: bool) -> bool:
     return layer.in_features >= 16 and math.isqrt(layer.in_features) ** 2 == layer.in_features
 
 
-def plot_layer(name: str, layer: Module, ax: Any) -> None:
+def plot_layer(name: str, layer: Module, ax: Axes) -> None:
     """Draw the weights of one layer as images."""
     if isinstance(layer, Conv2d):
         plot_filters(layer, f"{name} ({layer._get_name()})", ax=ax)
