@@ -198,7 +198,7 @@ class HookHandle:
 
     _count = itertools.count()
 
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]):
+    def __init__(self, hooks: dict[int, Any], hook: object):
         self._hooks = hooks
         self._id = next(HookHandle._count)
         hooks[self._id] = hook

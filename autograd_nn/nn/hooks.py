@@ -9,24 +9,33 @@ knot, which the engine reaches when all strands are done; there the hook sees th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from ..engine import primitive
+from ..engine.annotations import Array
 from ..tensor import Tensor
 
-__all__ = ["watch_gradients"]
+__all__ = ["GradientTuple", "watch_gradients"]
 
-Gradients = tuple[Any, ...]
+GradientTuple: TypeAlias = tuple[Tensor | None, ...]
+OnGradients: TypeAlias = Callable[[GradientTuple], GradientTuple]
 
 
 @primitive
-def _knot(*tensors, gradients, on_gradients):
+def _knot(*tensors: Array, gradients: list[Tensor | None], on_gradients: OnGradients) -> Array:
     return np.zeros((), np.float32)
 
 
-def _knot_rule(g, out, *tensors, needs, gradients, on_gradients):
+def _knot_rule(
+    g: Tensor,
+    out: Tensor,
+    *tensors: Tensor,
+    needs: tuple[bool, ...],
+    gradients: list[Tensor | None],
+    on_gradients: OnGradients,
+) -> GradientTuple:
     arrived = tuple(gradients)
     gradients[:] = [None] * len(gradients)
     return on_gradients(arrived)
@@ -36,11 +45,13 @@ _knot.defvjps(_knot_rule, shapes_only=True)
 
 
 @primitive
-def _strand(knot, *, data, position, gradients):
+def _strand(knot: Array, *, data: Array, position: int, gradients: list[Tensor | None]) -> Array:
     return data
 
 
-def _strand_rule(g, out, knot, data, position, gradients):
+def _strand_rule(
+    g: Tensor, out: Tensor, knot: Tensor, data: Array, position: int, gradients: list[Tensor | None]
+) -> Tensor:
     gradients[position] = g
     return Tensor(np.zeros((), np.float32))
 
@@ -48,9 +59,7 @@ def _strand_rule(g, out, knot, data, position, gradients):
 _strand.defvjp(_strand_rule)
 
 
-def watch_gradients(
-    tensors: Sequence[Tensor], on_gradients: Callable[[Gradients], Gradients | None]
-) -> list[Tensor]:
+def watch_gradients(tensors: Sequence[Tensor], on_gradients: OnGradients) -> list[Tensor]:
     """Return stand-ins for `tensors` such that a backward pass goes through ``on_gradients``.
 
     Parameters
@@ -65,7 +74,7 @@ def watch_gradients(
     list of Tensor
         They share memory with `tensors`; those that need no gradient are returned as they are.
     """
-    gradients: list[Any] = [None] * len(tensors)
+    gradients: list[Tensor | None] = [None] * len(tensors)
     knot = _knot(*tensors, gradients=gradients, on_gradients=on_gradients)
     if not knot.requires_grad:
         return list(tensors)

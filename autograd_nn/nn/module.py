@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from .. import mistakes, printing
 from ..engine import HookHandle, Variable, mark_changed
+from ..engine.annotations import Array, ArrayLike, DeviceLike, DTypeLike
 from ..tensor import Tensor
-from .hooks import watch_gradients
+from .hooks import GradientTuple, watch_gradients
 from .parameter import Parameter
 
 __all__ = [
@@ -26,12 +27,13 @@ __all__ = [
     "register_module_forward_pre_hook",
 ]
 
-Self = TypeVar("Self", bound="Module")
-Hook = Callable[..., Any]
+T = TypeVar("T")
+Hook: TypeAlias = Callable[..., Any]  # `register_forward_pre_hook` and its kin say with what it is called
+KnownHook: TypeAlias = tuple[str, Hook, bool, bool]  # its kind, itself, whether it takes keywords, is always called
 
 _FORWARD_PRE, _FORWARD, _BACKWARD_PRE, _BACKWARD = "forward_pre", "forward", "full_backward_pre", "full_backward"
 
-_everywhere: dict[int, tuple[str, Hook, bool, bool]] = {}  # hooks on all modules, run before a module's own
+_everywhere: dict[int, KnownHook] = {}  # hooks on all modules, run before a module's own
 
 
 class IncompatibleKeys(NamedTuple):
@@ -109,7 +111,7 @@ class Module:
     def _add_hook(
         self, kind: str, hook: Hook, with_kwargs: bool = False, always: bool = False, prepend: bool = False
     ) -> HookHandle:
-        handle = HookHandle(self._hooks, (kind, hook, with_kwargs, always))  # type: ignore[arg-type]
+        handle = HookHandle(self._hooks, (kind, hook, with_kwargs, always))
         if prepend:
             others = list(self._hooks.items())
             self._hooks.clear()
@@ -199,7 +201,7 @@ class Module:
         self._buffers.pop(name, None)
         self._declared.discard(name)
 
-    def _check_new_name(self, name: str, kind: str, expected: type) -> None:
+    def _check_new_name(self, name: str, kind: str, expected: type[object]) -> None:
         if not isinstance(name, str):
             raise TypeError(f"{kind} name must be a str, got {type(name).__name__}")
         if not name or "." in name:
@@ -243,7 +245,7 @@ class Module:
 
     # -------------------------------------------------------------------------------- walking the tree
 
-    def _own(self, kind: type) -> list[tuple[str, Any]]:
+    def _own(self, kind: type[T]) -> list[tuple[str, T]]:
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, kind)]
 
     def _own_buffers(self) -> list[tuple[str, Tensor]]:
@@ -290,8 +292,8 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def _named_members(
-        self, own: Callable[[Module], list[tuple[str, Any]]], prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
+        self, own: Callable[[Module], list[tuple[str, T]]], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, T]]:
         seen: set[int] = set()
         tree = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in tree:
@@ -334,7 +336,7 @@ class Module:
 
     def get_submodule(self, target: str) -> Module:
         """Return the module below with the name `target`, such as ``'encoder.layers.0'``; '' is this module."""
-        module: Any = self
+        module: Module = self
         path = ""
         for name in target.split(".") if target else ():
             child = module.__dict__.get(name)
@@ -353,7 +355,9 @@ class Module:
         """Return the buffer with the name `target`, such as ``'norm.running_mean'``."""
         return self._get_member(target, "get_buffer", "buffer", Module._own_buffers)
 
-    def _get_member(self, target: str, operation: str, kind: str, own: Callable[..., Any]) -> Any:
+    def _get_member(
+        self, target: str, operation: str, kind: str, own: Callable[[Module], list[tuple[str, T]]]
+    ) -> T:
         path, _, name = target.rpartition(".")
         members = dict(own(self.get_submodule(path)))
         if name not in members:
@@ -362,7 +366,7 @@ class Module:
                                  f"(those of {path or 'the module'!r}: {names})")
         return members[name]
 
-    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+    def apply(self, fn: Callable[[Module], object]) -> Self:
         """Call ``fn(module)`` for all modules below and then for this one; return this one."""
         for child in self.children():
             child.apply(fn)
@@ -371,7 +375,7 @@ class Module:
 
     # -------------------------------------------------------------------------------- modes and gradients
 
-    def train(self: Self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Self:
         """Set `training` of this module and all below."""
         if not isinstance(mode, bool | np.bool_):
             raise ValueError(f"train(): mode must be a bool, got {mode!r}")
@@ -381,11 +385,11 @@ class Module:
             child.train(mode)
         return self
 
-    def eval(self: Self) -> Self:
+    def eval(self) -> Self:
         """Set this module and all below to behave as in use, not as in training."""
         return self.train(False)
 
-    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Say of all parameters whether they are trained; ``requires_grad_(False)`` freezes."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -401,7 +405,9 @@ class Module:
 
     # -------------------------------------------------------------------------------- dtype and device
 
-    def to(self: Self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+    def to(
+        self, *targets: Any, dtype: DTypeLike | None = None, device: DeviceLike = None, non_blocking: bool = False
+    ) -> Self:
         """Convert all floating-point parameters and buffers in place; devices are accepted as far as they are the CPU.
 
         Parameters
@@ -428,19 +434,19 @@ class Module:
         for buffer in self.buffers():
             _convert_tensor(buffer, dtype)
 
-    def float(self: Self) -> Self:
+    def float(self) -> Self:
         """Convert all floating-point parameters and buffers to float32."""
         return self.to(dtype=np.float32)
 
-    def double(self: Self) -> Self:
+    def double(self) -> Self:
         """Convert all floating-point parameters and buffers to float64."""
         return self.to(dtype=np.float64)
 
-    def cpu(self: Self) -> Self:
+    def cpu(self) -> Self:
         """Return the module itself: it is on the CPU."""
         return self
 
-    def cuda(self: Self, device: Any = None) -> Self:
+    def cuda(self, device: DeviceLike = None) -> Self:
         """Raise: there is no CUDA here."""
         raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
 
@@ -470,7 +476,7 @@ class Module:
     def _saved_buffers(self) -> list[tuple[str, Tensor]]:
         return [(name, value) for name, value in self._own_buffers() if self._buffers[name]]
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Tensor | ArrayLike], strict: bool = True) -> IncompatibleKeys:
         """Copy parameters and buffers from a `state_dict`, also from one of PyTorch.
 
         Parameters
@@ -532,11 +538,11 @@ class Module:
 class _BackwardWatch:
     """One call of a module whose gradients are handed to its full backward hooks."""
 
-    def __init__(self, module: Module, hooks: list[tuple[str, Hook, bool, bool]]):
+    def __init__(self, module: Module, hooks: list[KnownHook]):
         self.module = module
         self.before = [hook for kind, hook, *_ in hooks if kind == _BACKWARD_PRE]
         self.after = [hook for kind, hook, *_ in hooks if kind == _BACKWARD]
-        self.grad_output: tuple[Any, ...] = ()
+        self.grad_output: GradientTuple = ()
         self.positions: list[int] = []
         self.count = 0
 
@@ -557,7 +563,7 @@ class _BackwardWatch:
         stand_ins = iter(watch_gradients(tensors, self._on_outputs))
         return _map_tensors(output, lambda x: next(stand_ins))
 
-    def _on_outputs(self, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _on_outputs(self, gradients: GradientTuple) -> GradientTuple:
         for hook in self.before:
             gradients = _replaced(hook(self.module, gradients), gradients, "full backward pre-hook")
         self.grad_output = gradients
@@ -566,18 +572,18 @@ class _BackwardWatch:
                 hook(self.module, (None,) * self.count, gradients)
         return gradients
 
-    def _on_inputs(self, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
-        full: list[Any] = [None] * self.count
+    def _on_inputs(self, gradients: GradientTuple) -> GradientTuple:
+        full: list[Tensor | None] = [None] * self.count
         for i, g in zip(self.positions, gradients):
             full[i] = g
-        grad_input = tuple(full)
+        grad_input: GradientTuple = tuple(full)
         for hook in self.after:
             grad_input = _replaced(hook(self.module, grad_input, self.grad_output), grad_input, "full backward hook")
         self.grad_output = ()
         return tuple(grad_input[i] for i in self.positions)
 
 
-def _replaced(result: Any, gradients: tuple[Any, ...], kind: str) -> tuple[Any, ...]:
+def _replaced(result: Tensor | GradientTuple | None, gradients: GradientTuple, kind: str) -> GradientTuple:
     """Return the gradients that a hook gave back in place of `gradients`."""
     if result is None:
         return gradients
@@ -604,7 +610,7 @@ def unwatched(*modules: Module) -> bool:
     return not _everywhere and not any(module._hooks for module in modules)
 
 
-def call_noted(module: Module, method: Callable[..., Any], *args: Any) -> Any:
+def call_noted(module: Module, method: Callable[..., T], *args: Any) -> T:
     """Call a method of a module; an error gets the note which layer it came from."""
     try:
         return method(*args)
@@ -615,12 +621,12 @@ def call_noted(module: Module, method: Callable[..., Any], *args: Any) -> Any:
 
 def register_module_forward_pre_hook(hook: Hook) -> HookHandle:
     """Call ``hook(module, args)`` before `forward` of every module; see `Module.register_forward_pre_hook`."""
-    return HookHandle(_everywhere, (_FORWARD_PRE, hook, False, False))  # type: ignore[arg-type]
+    return HookHandle(_everywhere, (_FORWARD_PRE, hook, False, False))
 
 
 def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> HookHandle:
     """Call ``hook(module, args, output)`` after `forward` of every module; see `Module.register_forward_hook`."""
-    return HookHandle(_everywhere, (_FORWARD, hook, with_kwargs, always_call))  # type: ignore[arg-type]
+    return HookHandle(_everywhere, (_FORWARD, hook, with_kwargs, always_call))
 
 
 # ------------------------------------------------------------------------------------ details
@@ -634,7 +640,7 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _article(value: Any) -> str:
+def _article(value: object) -> str:
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
@@ -663,7 +669,7 @@ def _note_layer(error: Exception, module: Module) -> None:
     error._modules = trail, note  # type: ignore[attr-defined]
 
 
-def _names_device(target: Any) -> bool:
+def _names_device(target: object) -> bool:
     return type(target).__name__ == "device" or (isinstance(target, str) and target.startswith("cpu"))
 
 
@@ -676,14 +682,14 @@ def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:
         tensor.grad = grad.detach().to(dtype)
 
 
-def _array(value: Any) -> np.ndarray:
+def _array(value: Tensor | ArrayLike) -> Array:
     """Return the array of a tensor of this library or another."""
     if isinstance(value, Variable):
         return value.data
     return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
 
-def _mismatch(name: str, found: np.ndarray, own: np.ndarray) -> str:
+def _mismatch(name: str, found: Array, own: Array) -> str:
     if found.shape != own.shape:
         return f"mismatched shape: {name} is {found.shape} in the state and {own.shape} in the module"
     if not np.can_cast(found.dtype, own.dtype, "same_kind"):
