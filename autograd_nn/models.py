@@ -28,11 +28,13 @@ def mlp(features: int = 784, hidden: Sequence[int] = (1000, 1000), classes: int 
         layers += [nn.Linear(features, units), nn.ReLU()]
         features = units
     layers.append(nn.Linear(features, classes))
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)
+    model = nn.Sequential(*layers)
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+        else:
+            nn.init.zeros_(parameter)
+    return model
 
 
 def convnet(

@@ -7,12 +7,13 @@ gradient does not matter: nothing is recorded.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from ..absent import absent_from_nn
 from ..engine import Variable, mark_changed
+from ..engine.annotations import Array, Tensor
 from ..ops.random import Generator, default_generator
 
 __all__ = [
@@ -33,38 +34,43 @@ __all__ = [
     "zeros_",
 ]
 
-TensorOrArray = TypeVar("TensorOrArray", bound=Any)
+TensorOrArray = TypeVar("TensorOrArray", bound="Tensor | Array")
+Fan: TypeAlias = Literal["fan_in", "fan_out"]
 
 
-def _array(tensor: Any, operation: str) -> np.ndarray:
+def _array(tensor: Tensor | Array, operation: str) -> Array:
     array = tensor.data if isinstance(tensor, Variable) else tensor
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{operation}(): expects a tensor or an array, got {type(tensor).__name__}")
     return array
 
 
-def _write(tensor: TensorOrArray, values: Any, operation: str) -> TensorOrArray:
+def _write(tensor: TensorOrArray, values: Array | float, operation: str) -> TensorOrArray:
     array = _array(tensor, operation)
     array[...] = values
     mark_changed(array)
     return tensor
 
 
-def _draw_uniform(tensor: TensorOrArray, low: float, high: float, generator: Any, operation: str) -> TensorOrArray:
+def _draw_uniform(
+    tensor: TensorOrArray, low: float, high: float, generator: Generator | None, operation: str
+) -> TensorOrArray:
     array = _array(tensor, operation)
     dtype = _floating(array, operation)
     values = (generator or default_generator).random(array.shape, dtype)
     return _write(tensor, values * dtype(high - low) + dtype(low), operation)
 
 
-def _draw_normal(tensor: TensorOrArray, mean: float, std: float, generator: Any, operation: str) -> TensorOrArray:
+def _draw_normal(
+    tensor: TensorOrArray, mean: float, std: float, generator: Generator | None, operation: str
+) -> TensorOrArray:
     array = _array(tensor, operation)
     dtype = _floating(array, operation)
     values = (generator or default_generator).normal(array.shape, dtype)
     return _write(tensor, values * dtype(std) + dtype(mean), operation)
 
 
-def _floating(array: np.ndarray, operation: str) -> type:
+def _floating(array: Array, operation: str) -> type[np.floating[Any]]:
     if array.dtype.kind != "f":
         raise TypeError(f"{operation}(): expects a floating-point tensor (dtype={array.dtype})")
     return array.dtype.type
@@ -197,7 +203,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
-def fans(tensor: Any, operation: str = "fans") -> tuple[int, int]:
+def fans(tensor: Tensor | Array, operation: str = "fans") -> tuple[int, int]:
     """Return ``(fan_in, fan_out)``: to how many inputs an output of a layer is connected, and the reverse.
 
     Parameters
@@ -212,7 +218,7 @@ def fans(tensor: Any, operation: str = "fans") -> tuple[int, int]:
     return shape[1] * receptive, shape[0] * receptive
 
 
-def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str, operation: str) -> float:
+def _kaiming_std(tensor: Tensor | Array, a: float, mode: Fan, nonlinearity: str, operation: str) -> float:
     modes = {"fan_in": 0, "fan_out": 1}
     if mode not in modes:
         raise ValueError(f"{operation}(): mode must be 'fan_in' or 'fan_out' (mode={mode!r})")
@@ -240,7 +246,7 @@ def xavier_normal_(tensor: TensorOrArray, gain: float = 1.0, generator: Generato
 def kaiming_uniform_(
     tensor: TensorOrArray,
     a: float = 0,
-    mode: str = "fan_in",
+    mode: Fan = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> TensorOrArray:
@@ -268,7 +274,7 @@ def kaiming_uniform_(
 def kaiming_normal_(
     tensor: TensorOrArray,
     a: float = 0,
-    mode: str = "fan_in",
+    mode: Fan = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> TensorOrArray:

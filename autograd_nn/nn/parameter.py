@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..engine import Variable, get_default_dtype
+from ..engine.annotations import ArrayLike, DeviceLike, DTypeLike, Shape
 from ..tensor import Tensor
 
 __all__ = ["Parameter", "empty_parameter"]
@@ -25,7 +24,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True):
+    def __init__(self, data: Tensor | ArrayLike, requires_grad: bool = True):
         super().__init__((), dtype=get_default_dtype()) if isinstance(data, Variable) else super().__init__(data)
         if isinstance(data, Variable):
             self._data = data._data
@@ -35,7 +34,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-def empty_parameter(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Parameter:
+def empty_parameter(shape: Shape, dtype: DTypeLike | None = None, device: DeviceLike = None) -> Parameter:
     """Return a parameter of `shape` (float32 unless `dtype` says otherwise) whose elements are still to be set."""
     if min(shape) < 0:
         raise ValueError(f"Parameter: sizes must not be negative (shape={shape})")
