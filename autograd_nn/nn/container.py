@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Self, SupportsIndex, TypeVar, overload
 
 from ..engine import Variable
+from ..tensor import Tensor
 from .activation import ReLU
 from .convolution import Conv2d
 from .linear import Linear
@@ -15,93 +16,93 @@ from .parameter import Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
-T = TypeVar("T")
+Item = TypeVar("Item")
+Given = TypeVar("Given")  # what may be put in: an item, or what becomes one
+Default = TypeVar("Default")
 
 
-class _Listing(Module, Generic[T]):
+class _Listing(Module, Generic[Item, Given]):
     """What sequences of modules or parameters share: the attributes '0', '1', ... are the items."""
 
-    _item_type: type
+    _item_type: type[Item]
 
-    def _items(self) -> list[T]:
+    def _items(self) -> list[Item]:
         return [value for _, value in self._own(self._item_type)]
 
-    def _checked(self, value: Any) -> T:
+    def _checked(self, value: Given) -> Item:
         if not isinstance(value, self._item_type):
             raise TypeError(f"{self._get_name()}: items must be a {self._item_type.__name__}, "
                             f"got {type(value).__name__}")
-        return value  # type: ignore[return-value]
+        return value
 
-    def _name_at(self, position: int) -> str:
+    def _name_at(self, position: SupportsIndex) -> str:
         names = [name for name, _ in self._own(self._item_type)]
         try:
             return names[index(position)]
         except IndexError:
             raise IndexError(f"{self._get_name()}: index {position} is out of range for {len(names)} items") from None
 
-    def _replace_all(self, values: Iterable[T]) -> None:
+    def _replace_all(self, items: list[Item]) -> None:
         for name, _ in self._own(self._item_type):
             delattr(self, name)
-        self.extend(values)
+        for i, item in enumerate(items):
+            setattr(self, str(i), item)
 
     def __len__(self) -> int:
         return len(self._items())
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[Item]:
         return iter(self._items())
 
     def __contains__(self, value: object) -> bool:
         return any(item is value for item in self._items())
 
     @overload
-    def __getitem__(self, position: int) -> T: ...
+    def __getitem__(self, position: SupportsIndex) -> Item: ...
 
     @overload
-    def __getitem__(self: _ListingType, position: slice) -> _ListingType: ...
+    def __getitem__(self, position: slice) -> Self: ...
 
-    def __getitem__(self, position: Any) -> Any:
+    def __getitem__(self, position: SupportsIndex | slice) -> Item | Self:
         if isinstance(position, slice):
-            return type(self)(self._items()[position])  # type: ignore[call-arg]
+            return type(self)(self._items()[position])  # type: ignore[call-arg]  # its subclasses take their items
         return getattr(self, self._name_at(position))
 
-    def __setitem__(self, position: int, value: T) -> None:
+    def __setitem__(self, position: SupportsIndex, value: Given) -> None:
         setattr(self, self._name_at(position), self._checked(value))
 
-    def __delitem__(self, position: int | slice) -> None:
+    def __delitem__(self, position: SupportsIndex | slice) -> None:
         items = self._items()
         if not isinstance(position, slice):
             self._name_at(position)
         del items[position]
         self._replace_all(items)
 
-    def append(self: _ListingType, value: Any) -> _ListingType:
+    def append(self, value: Given) -> Self:
         """Add an item at the end."""
         setattr(self, str(len(self)), self._checked(value))
         return self
 
-    def extend(self: _ListingType, values: Iterable[Any]) -> _ListingType:
+    def extend(self, values: Iterable[Given]) -> Self:
         """Add items at the end."""
         for value in list(values):
             self.append(value)
         return self
 
-    def insert(self, position: int, value: Any) -> None:
+    def insert(self, position: int, value: Given) -> None:
         """Put an item before `position`."""
-        items: list[Any] = self._items()
+        items = self._items()
         items.insert(position, self._checked(value))
         self._replace_all(items)
 
-    def pop(self, position: int = -1) -> T:
+    def pop(self, position: int = -1) -> Item:
         """Take an item out and return it."""
         item = self[position]
         del self[position]
         return item
 
 
-_ListingType = TypeVar("_ListingType", bound=_Listing[Any])
-
-
-class Sequential(_Listing[Module]):
+class Sequential(_Listing[Module, Module]):
     """Call modules one after the other, each with the result of the one before.
 
     Parameters
@@ -121,7 +122,13 @@ class Sequential(_Listing[Module]):
 
     _item_type = Module
 
-    def __init__(self, *modules: Any):
+    @overload
+    def __init__(self, *modules: Module) -> None: ...
+
+    @overload
+    def __init__(self, modules: Mapping[str, Module], /) -> None: ...
+
+    def __init__(self, *modules: Any) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
             for name, module in modules[0].items():
@@ -129,12 +136,18 @@ class Sequential(_Listing[Module]):
         else:
             self.extend(modules)
 
-    def __getitem__(self, position: Any) -> Any:
+    @overload
+    def __getitem__(self, position: SupportsIndex) -> Module: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Self: ...
+
+    def __getitem__(self, position: SupportsIndex | slice) -> Module:
         if isinstance(position, slice):
             return type(self)(dict(self._own(Module)[position]))
         return super().__getitem__(position)
 
-    def __delitem__(self, position: int | slice) -> None:
+    def __delitem__(self, position: SupportsIndex | slice) -> None:
         names = [name for name, _ in self._own(Module)]
         for name in names[position] if isinstance(position, slice) else [self._name_at(position)]:
             delattr(self, name)
@@ -155,7 +168,7 @@ class Sequential(_Listing[Module]):
         return input
 
 
-class ModuleList(_Listing[Module]):
+class ModuleList(_Listing[Module, Module]):
     """A list of modules, whose parameters belong to the module that has the list as an attribute.
 
     Parameters
@@ -169,19 +182,19 @@ class ModuleList(_Listing[Module]):
         super().__init__()
         self.extend(modules or ())
 
-    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
 
     def __add__(self, modules: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *modules])
 
 
-def _as_parameter(value: Any) -> Any:
+def _as_parameter(value: Tensor) -> Tensor:
     """Return a tensor as a parameter that shares its memory."""
     return Parameter(value) if isinstance(value, Variable) and not isinstance(value, Parameter) else value
 
 
-class ParameterList(_Listing[Parameter]):
+class ParameterList(_Listing[Parameter, Tensor]):
     """A list of parameters; tensors that are put in become parameters.
 
     Parameters
@@ -191,41 +204,41 @@ class ParameterList(_Listing[Parameter]):
 
     _item_type = Parameter
 
-    def __init__(self, values: Iterable[Any] | None = None):
+    def __init__(self, values: Iterable[Tensor] | None = None):
         super().__init__()
         self.extend(values or ())
 
-    def _checked(self, value: Any) -> Parameter:
+    def _checked(self, value: Tensor) -> Parameter:
         return super()._checked(_as_parameter(value))
 
-    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+    def __iadd__(self, values: Iterable[Tensor]) -> Self:
         return self.extend(values)
 
     def __repr__(self) -> str:
         return _parameters_repr(self._get_name(), [(str(i), p) for i, p in enumerate(self)])
 
 
-class _Mapping(Module, Generic[T]):
+class _Mapping(Module, Generic[Item, Given]):
     """What mappings of modules or parameters share: the items are attributes under their keys."""
 
-    _item_type: type
+    _item_type: type[Item]
 
-    def _dict(self) -> dict[str, T]:
+    def _dict(self) -> dict[str, Item]:
         return dict(self._own(self._item_type))
 
-    def _checked(self, value: Any) -> T:
+    def _checked(self, value: Given) -> Item:
         if not isinstance(value, self._item_type):
             raise TypeError(f"{self._get_name()}: values must be a {self._item_type.__name__}, "
                             f"got {type(value).__name__}")
-        return value  # type: ignore[return-value]
+        return value
 
-    def __getitem__(self, key: str) -> T:
+    def __getitem__(self, key: str) -> Item:
         items = self._dict()
         if key not in items:
             raise KeyError(f"{self._get_name()} has no {key!r} (keys: {', '.join(items) or 'none'})")
         return items[key]
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: Given) -> None:
         self._check_new_name(key, "key", self._item_type)
         setattr(self, key, self._checked(value))
 
@@ -246,19 +259,19 @@ class _Mapping(Module, Generic[T]):
         """Return the keys in the order in which they were set."""
         return self._dict().keys()
 
-    def values(self) -> Iterable[T]:
+    def values(self) -> Iterable[Item]:
         """Return the values in the order in which they were set."""
         return self._dict().values()
 
-    def items(self) -> Iterable[tuple[str, T]]:
+    def items(self) -> Iterable[tuple[str, Item]]:
         """Return pairs of key and value."""
         return self._dict().items()
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: Default | None = None) -> Item | Default | None:
         """Return the value of a key, or `default`."""
         return self._dict().get(key, default)
 
-    def pop(self, key: str) -> T:
+    def pop(self, key: str) -> Item:
         """Take a value out and return it."""
         value = self[key]
         delattr(self, key)
@@ -269,14 +282,14 @@ class _Mapping(Module, Generic[T]):
         for key in self._dict():
             delattr(self, key)
 
-    def update(self, values: Any) -> None:
+    def update(self, values: Mapping[str, Given] | _Mapping[Any, Given] | Iterable[tuple[str, Given]]) -> None:
         """Set the items of a mapping, or pairs of key and value."""
         pairs = values.items() if isinstance(values, Mapping | _Mapping) else values
         for key, value in pairs:
             self[key] = value
 
 
-class ModuleDict(_Mapping[Module]):
+class ModuleDict(_Mapping[Module, Module]):
     """A mapping of names to modules, whose parameters belong to the module that has it as an attribute.
 
     Parameters
@@ -286,12 +299,14 @@ class ModuleDict(_Mapping[Module]):
 
     _item_type = Module
 
-    def __init__(self, modules: Any = None):
+    def __init__(
+        self, modules: Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]] | None = None
+    ):
         super().__init__()
         self.update(modules or {})
 
 
-class ParameterDict(_Mapping[Parameter]):
+class ParameterDict(_Mapping[Parameter, Tensor]):
     """A mapping of names to parameters; tensors that are put in become parameters.
 
     Parameters
@@ -301,11 +316,13 @@ class ParameterDict(_Mapping[Parameter]):
 
     _item_type = Parameter
 
-    def __init__(self, parameters: Any = None):
+    def __init__(
+        self, parameters: Mapping[str, Tensor] | ParameterDict | Iterable[tuple[str, Tensor]] | None = None
+    ):
         super().__init__()
         self.update(parameters or {})
 
-    def _checked(self, value: Any) -> Parameter:
+    def _checked(self, value: Tensor) -> Parameter:
         return super()._checked(_as_parameter(value))
 
     def __repr__(self) -> str:
