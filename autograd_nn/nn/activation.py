@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
+from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init as init_
@@ -239,7 +240,7 @@ class CELU(Module):
 class GELU(Module):
     """``x * Phi(x)``; `approximate` is 'none' or 'tanh'."""
 
-    def __init__(self, approximate: str = "none"):
+    def __init__(self, approximate: Literal["none", "tanh"] = "none"):
         super().__init__()
         self.approximate = approximate
 
@@ -356,7 +357,9 @@ class PReLU(Module):
 
     weight: Parameter
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: DeviceLike = None, dtype: DTypeLike | None = None
+    ):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = empty_parameter((num_parameters,), dtype, device)

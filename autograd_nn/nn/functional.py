@@ -16,6 +16,7 @@ import numpy as np
 from .. import mistakes
 from ..absent import absent_from_nn
 from ..engine import is_grad_enabled
+from ..engine.annotations import DTypeLike
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
 from ..ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
@@ -269,19 +270,19 @@ def _softmax_dim(input: Tensor, dim: int | None, operation: str) -> int:
     return dim
 
 
-def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along `dim`, computed in `dtype` where one is given."""
     input = input if dtype is None else input.to(dtype=dtype)
     return reduce.softmax(input, _softmax_dim(input, dim, "softmax"))
 
 
-def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Return ``softmax(-x)`` along `dim`."""
     input = input if dtype is None else input.to(dtype=dtype)
     return activation.softmin(input, _softmax_dim(input, dim, "softmin"))
 
 
-def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Return ``x - log(sum(exp(x)))`` along `dim`, computed in `dtype` where one is given."""
     input = input if dtype is None else input.to(dtype=dtype)
     return reduce.log_softmax(input, _softmax_dim(input, dim, "log_softmax"))
@@ -495,7 +496,7 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
     """Negative log-likelihood of a normal distribution; see `ops.loss.gaussian_nll_loss`."""
     return losses.gaussian_nll_loss(input, target, var, full, eps, reduction)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -47,8 +46,8 @@ class Embedding(Module):
         sparse: bool = False,
         _weight: Tensor | None = None,
         _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         if max_norm is not None or scale_grad_by_freq or sparse:
