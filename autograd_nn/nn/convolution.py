@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
+from ..engine.annotations import DeviceLike, DTypeLike, PaddingMode, SameOrValid, Shape, ShapeLike, Size1d, Size2d
 from ..ops.conv import conv2d_relu
 from ..tensor import Tensor
 from . import functional as F
@@ -15,9 +16,9 @@ from .parameter import Parameter, empty_parameter
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 
-def _sizes(value: Any, count: int, name: str, layer: str) -> tuple[int, ...]:
+def _sizes(value: ShapeLike, count: int, name: str, layer: str) -> Shape:
     """Return a setting given as one int or as one per spatial dim as a tuple."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value,) * count
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * count
     if len(values) != count or not all(isinstance(v, int) for v in values):
         expected = "an int" if count == 1 else f"an int or {count} of them"
         raise ValueError(f"{layer}: {name} must be {expected} ({name}={value!r})")
@@ -29,6 +30,10 @@ class _Conv(Module):
 
     _dims: int
     _transposed = False
+    kernel_size: Shape
+    stride: Shape
+    padding: Shape | str
+    dilation: Shape
     weight: Parameter
     bias: Parameter | None
 
@@ -36,15 +41,15 @@ class _Conv(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
+        kernel_size: ShapeLike,
+        stride: ShapeLike,
+        padding: ShapeLike | SameOrValid,
+        dilation: ShapeLike,
         groups: int,
         bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: Any,
+        padding_mode: PaddingMode,
+        device: DeviceLike,
+        dtype: DTypeLike | None,
     ):
         super().__init__()
         layer = self._get_name()
@@ -127,27 +132,28 @@ class Conv1d(_Conv):
     """
 
     _dims = 1
+    padding: Shape | SameOrValid
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size1d,
+        stride: Size1d = 1,
+        padding: Size1d | SameOrValid = 0,
+        dilation: Size1d = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        padding_mode: PaddingMode = "zeros",
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last dim."""
-        padding: Any = self.padding
+        padding: Size1d | SameOrValid = self.padding
         if self.padding_mode != "zeros":
             input, padding = self._padded(input), 0
         return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
@@ -180,34 +186,35 @@ class Conv2d(_Conv):
     """
 
     _dims = 2
+    padding: Shape | SameOrValid
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size2d,
+        stride: Size2d = 1,
+        padding: Size2d | SameOrValid = 0,
+        dilation: Size2d = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        padding_mode: PaddingMode = "zeros",
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two dims."""
-        padding: Any = self.padding
+        padding: Size2d | SameOrValid = self.padding
         if self.padding_mode != "zeros":
             input, padding = self._padded(input), 0
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def forward_relu(self, input: Tensor) -> Tensor:
         """Return ``relu(forward(input))`` in one pass, for `Sequential`."""
-        padding: Any = self.padding
+        padding: Size2d | SameOrValid = self.padding
         if self.padding_mode != "zeros":
             input, padding = self._padded(input), 0
         return conv2d_relu(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
@@ -217,35 +224,38 @@ class _ConvTranspose(_Conv):
     """What transposed convolutions share: `output_padding`, and an output size that the caller may choose."""
 
     _transposed = True
+    padding: Shape
+    output_padding: Shape
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: ShapeLike,
+        stride: ShapeLike = 1,
+        padding: ShapeLike = 0,
+        output_padding: ShapeLike = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        dilation: ShapeLike = 1,
+        padding_mode: PaddingMode = "zeros",
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          device, dtype)
         self.output_padding = _sizes(output_padding, self._dims, "output_padding", self._get_name())
 
-    def _output_padding(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
+    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> Shape:
         """Return how much is to be added at the end of each dim so that the result has `output_size`."""
         if output_size is None:
             return self.output_padding
         wanted = tuple(output_size)[-self._dims :]
-        padding = [p for p in self.padding if isinstance(p, int)]
         least = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
-            for n, s, p, d, k in zip(input.shape[-self._dims :], self.stride, padding, self.dilation, self.kernel_size)
+            for n, s, p, d, k in zip(
+                input.shape[-self._dims :], self.stride, self.padding, self.dilation, self.kernel_size
+            )
         ]
         extra = tuple(size - low for size, low in zip(wanted, least))
         if len(wanted) != self._dims or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
@@ -260,7 +270,7 @@ class ConvTranspose1d(_ConvTranspose):
 
     _dims = 1
 
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Convolve the last dim."""
         extra = self._output_padding(input, output_size)
         return F.conv_transpose1d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
@@ -290,7 +300,7 @@ class ConvTranspose2d(_ConvTranspose):
 
     _dims = 2
 
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Convolve the last two dims; `output_size` chooses among the sizes that the stride leaves open."""
         extra = self._output_padding(input, output_size)
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
