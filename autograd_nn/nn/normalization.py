@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
+from ..engine.annotations import DeviceLike, DTypeLike, Shape, ShapeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -44,8 +42,8 @@ class _RunningNorm(Module):
         momentum: float | None,
         affine: bool,
         track_running_stats: bool,
-        device: Any,
-        dtype: Any,
+        device: DeviceLike,
+        dtype: DTypeLike | None,
         bias: bool,
     ):
         super().__init__()
@@ -62,10 +60,9 @@ class _RunningNorm(Module):
 
     def reset_running_stats(self) -> None:
         """Set the running mean to 0, the running variance to 1 and the count of batches to 0."""
-        if self.track_running_stats:
-            init.zeros_(self.running_mean)
-            init.ones_(self.running_var)
-            init.zeros_(self.num_batches_tracked)
+        for buffer, first in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+            if buffer is not None:
+                init.constant_(buffer, first)
 
     def reset_parameters(self) -> None:
         """Set the scale to 1, the shift to 0, and the running statistics back."""
@@ -94,8 +91,8 @@ class _BatchNorm(_RunningNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ):
@@ -175,6 +172,8 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_RunningNorm):
+    momentum: float
+
     def __init__(
         self,
         num_features: int,
@@ -182,8 +181,8 @@ class _InstanceNorm(_RunningNorm):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ):
@@ -236,7 +235,7 @@ class InstanceNorm3d(_InstanceNorm):
     _dims = (4, 5)
 
 
-def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+def _shape(normalized_shape: ShapeLike) -> Shape:
     return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
 
 
@@ -264,12 +263,12 @@ class LayerNorm(Module):
 
     def __init__(
         self,
-        normalized_shape: int | Sequence[int],
+        normalized_shape: ShapeLike,
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         self.normalized_shape, self.eps = _shape(normalized_shape), eps
@@ -317,11 +316,11 @@ class RMSNorm(Module):
 
     def __init__(
         self,
-        normalized_shape: int | Sequence[int],
+        normalized_shape: ShapeLike,
         eps: float | None = None,
         elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         self.normalized_shape, self.eps = _shape(normalized_shape), eps
@@ -371,8 +370,8 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ):

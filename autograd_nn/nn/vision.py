@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from ..engine.annotations import ShapeLike, Size2d
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -46,8 +47,8 @@ class Upsample(Module):
 
     def __init__(
         self,
-        size: Any = None,
-        scale_factor: Any = None,
+        size: ShapeLike | None = None,
+        scale_factor: float | Sequence[float] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
@@ -70,14 +71,14 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """`Upsample` with ``mode='nearest'``."""
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None):
         super().__init__(size, scale_factor)
 
 
 class UpsamplingBilinear2d(Upsample):
     """`Upsample` with ``mode='bilinear'`` and ``align_corners=True``."""
 
-    def __init__(self, size: Any = None, scale_factor: Any = None):
+    def __init__(self, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None):
         super().__init__(size, scale_factor, "bilinear", True)
 
 
@@ -116,7 +117,7 @@ class PixelUnshuffle(Module):
 class Unfold(Module):
     """The sliding windows of (N, C, H, W) as columns (N, C kH kW, windows); see `ops.resize.unfold`."""
 
-    def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+    def __init__(self, kernel_size: Size2d, dilation: Size2d = 1, padding: Size2d = 0, stride: Size2d = 1):
         super().__init__()
         self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
@@ -133,7 +134,9 @@ class Unfold(Module):
 class Fold(Module):
     """Add up columns as sliding windows of an image: the adjoint of `Unfold`."""
 
-    def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+    def __init__(
+        self, output_size: Size2d, kernel_size: Size2d, dilation: Size2d = 1, padding: Size2d = 0, stride: Size2d = 1
+    ):
         super().__init__()
         self.output_size, self.kernel_size = output_size, kernel_size
         self.dilation, self.padding, self.stride = dilation, padding, stride
@@ -154,7 +157,7 @@ class _Pad(Module):
     _dims: int
     _mode: str
 
-    def __init__(self, padding: Any):
+    def __init__(self, padding: ShapeLike):
         super().__init__()
         sides = 2 * self._dims
         self.padding = (padding,) * sides if isinstance(padding, int) else tuple(padding)
@@ -175,7 +178,7 @@ class ConstantPad1d(_Pad):
 
     _dims = 1
 
-    def __init__(self, padding: Any, value: float):
+    def __init__(self, padding: ShapeLike, value: float):
         super().__init__(padding)
         self.value = value
 
@@ -197,7 +200,7 @@ class ConstantPad2d(ConstantPad1d):
 class ZeroPad1d(ConstantPad1d):
     """Put zeros at the ends of the last dim."""
 
-    def __init__(self, padding: Any):
+    def __init__(self, padding: ShapeLike):
         super().__init__(padding, 0.0)
 
     def extra_repr(self) -> str:
@@ -208,7 +211,7 @@ class ZeroPad1d(ConstantPad1d):
 class ZeroPad2d(ConstantPad2d):
     """Put zeros around the last two dims."""
 
-    def __init__(self, padding: Any):
+    def __init__(self, padding: ShapeLike):
         super().__init__(padding, 0.0)
 
     def extra_repr(self) -> str:
