@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
+from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape
 from ..ops import recurrent as ops
 from ..ops.shape import cat, stack
 from ..tensor import Tensor
@@ -18,6 +19,9 @@ from .parameter import Parameter, empty_parameter
 from .utils.rnn import PackedSequence, pad_packed_sequence
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+Sequences = TypeVar("Sequences", Tensor, PackedSequence)
+States: TypeAlias = tuple[Tensor, ...]  # h, or h and c
 
 
 class _Recurrent(Module):
@@ -38,8 +42,8 @@ class _Recurrent(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         name = self._get_name()
@@ -77,17 +81,17 @@ class _Recurrent(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: States, weights: tuple[Parameter, ...]) -> States:
         """Return the states after each step, of one layer in one direction, given the first."""
         raise NotImplementedError
 
-    def _unpack(self, hx: Any) -> tuple[Tensor, ...]:
+    def _unpack(self, hx: Any) -> States:
         return (hx,)
 
-    def _pack(self, states: tuple[Tensor, ...]) -> Any:
+    def _pack(self, states: States) -> Tensor | States:
         return states[0]
 
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+    def forward(self, input: Sequences, hx: Tensor | States | None = None) -> tuple[Sequences, Tensor | States]:
         """Run over sequences.
 
         Parameters
@@ -121,7 +125,9 @@ class _Recurrent(Module):
             return x.squeeze(1), self._pack(tuple(state.squeeze(1) for state in final))
         return x.transpose(0, 1) if self.batch_first else x, self._pack(final)
 
-    def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+    def _forward_packed(
+        self, input: PackedSequence, hx: Tensor | States | None
+    ) -> tuple[PackedSequence, Tensor | States]:
         """Run over a packed batch: over its padded form, each sequence from its first to its last step."""
         if input.data.ndim != 2 or input.data.shape[1] != self.input_size:
             raise RuntimeError(f"{self._get_name()}: expects packed steps of input_size={self.input_size} "
@@ -135,7 +141,7 @@ class _Recurrent(Module):
             final = tuple(state[:, input.unsorted_indices] for state in final)
         return input._replace(data=out[input.places()]), self._pack(final)
 
-    def _first_states(self, hx: Any, x: Tensor, batched: bool, given: tuple[int, ...]) -> tuple[Tensor, ...]:
+    def _first_states(self, hx: Tensor | States | None, x: Tensor, batched: bool, given: Shape) -> States:
         """Return the first states, 0 where there are none, having checked their shape for x (T, N, features)."""
         shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
         if hx is None:
@@ -148,14 +154,14 @@ class _Recurrent(Module):
                                    f"(got {state.shape}, input.shape={given})")
         return tuple(state if batched else state.unsqueeze(1) for state in first)
 
-    def _layers(self, x: Tensor, first: tuple[Tensor, ...], lengths: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _layers(self, x: Tensor, first: States, lengths: Array | None) -> tuple[Tensor, States]:
         """Run all layers over x (T, N, features); return the outputs and the last states.
 
         `lengths` of the N sequences says where each ends; steps after that count for nothing. None: all at T.
         """
         directions = 1 + self.bidirectional
-        backward: Any = slice(None, None, -1)
-        end: Any = -1
+        backward: slice | tuple[Array, Array] = slice(None, None, -1)
+        end: int | tuple[Array, Array] = -1
         if lengths is not None:
             steps, batch = np.arange(len(x))[:, None], np.arange(len(lengths))
             backward = np.where(steps < lengths, lengths - 1 - steps, steps), batch
@@ -209,22 +215,23 @@ class RNN(_Recurrent):
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        nonlinearity: str = "tanh",
+        nonlinearity: Literal["tanh", "relu"] = "tanh",
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: States, weights: tuple[Parameter, ...]) -> States:
         (h0,) = states
-        w_ih, w_hh, b_ih, b_hh = weights if self.bias else (*weights, None, None)
+        w_ih, w_hh, *biases = weights
+        b_ih, b_hh = biases or (None, None)
         return (ops.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, self.nonlinearity),)
 
 
@@ -247,15 +254,15 @@ class LSTM(_Recurrent):
     _gates = 4
     _states = 2
 
-    def _unpack(self, hx: Any) -> tuple[Tensor, ...]:
+    def _unpack(self, hx: Any) -> States:
         if not isinstance(hx, tuple | list) or len(hx) != 2:
             raise RuntimeError(f"LSTM: the first states must be a pair (h_0, c_0), got {type(hx).__name__}")
         return tuple(hx)
 
-    def _pack(self, states: tuple[Tensor, ...]) -> Any:
+    def _pack(self, states: States) -> Tensor | States:
         return states
 
-    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: States, weights: tuple[Parameter, ...]) -> States:
         h0, c0 = states
         return ops.lstm(x, h0, c0, *weights)
 
@@ -278,7 +285,7 @@ class GRU(_Recurrent):
 
     _gates = 3
 
-    def _run(self, x: Tensor, states: Any, weights: Any) -> tuple[Tensor, ...]:
+    def _run(self, x: Tensor, states: States, weights: tuple[Parameter, ...]) -> States:
         (h0,) = states
         return (ops.gru(x, h0, *weights),)
 
@@ -294,7 +301,12 @@ class _Cell(Module):
     bias_hh: Parameter | None
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
@@ -311,10 +323,10 @@ class _Cell(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: States) -> States:
         raise NotImplementedError
 
-    def _stepped(self, input: Tensor, states: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+    def _stepped(self, input: Tensor, states: States | None) -> States:
         name = self._get_name()
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
             raise RuntimeError(f"{name}: expects 1 or 2 dims, the last of input_size={self.input_size} "
@@ -354,16 +366,16 @@ class RNNCell(_Cell):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: Any = None,
+        nonlinearity: Literal["tanh", "relu"] = "tanh",
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(input_size, hidden_size, bias, device, dtype)
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu' (nonlinearity={nonlinearity!r})")
         self.nonlinearity = nonlinearity
 
-    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: States) -> States:
         (h,) = states
         return (ops.rnn(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.nonlinearity),)
 
@@ -385,7 +397,7 @@ class LSTMCell(_Cell):
     _gates = 4
     _states = 2
 
-    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: States) -> States:
         h, c = states
         return ops.lstm(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
@@ -407,7 +419,7 @@ class GRUCell(_Cell):
 
     _gates = 3
 
-    def _step(self, x: Tensor, states: Any) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: States) -> States:
         (h,) = states
         return (ops.gru(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh),)
 

@@ -7,10 +7,11 @@ longest sequence first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ...engine.annotations import Array
 from ...ops.index import index_put
 from ...ops.shape import stack, transpose
 from ...tensor import Tensor
@@ -43,12 +44,12 @@ class PackedSequence(NamedTuple):
     sorted_indices: Tensor | None = None
     unsorted_indices: Tensor | None = None
 
-    def lengths(self) -> Any:
+    def lengths(self) -> Array:
         """Return the length of each sequence, longest first, as an array."""
         sizes = self.batch_sizes.data
         return (sizes[:, None] > np.arange(sizes[0])).sum(0)
 
-    def places(self) -> tuple[Any, Any]:
+    def places(self) -> tuple[Array, Array]:
         """Return the step and the (sorted) sequence that each row of `data` belongs to, as arrays."""
         sizes = self.batch_sizes.data
         step, sequence = np.nonzero(np.arange(sizes[0]) < sizes[:, None])
@@ -56,7 +57,10 @@ class PackedSequence(NamedTuple):
 
 
 def pad_sequence(
-    sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+    sequences: Sequence[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: Literal["right", "left"] = "right",
 ) -> Tensor:
     """Join sequences (L, ...) of different lengths, filled up to the longest.
 
@@ -83,14 +87,16 @@ def pad_sequence(
     return stack(filled, 0 if batch_first else 1)
 
 
-def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = False) -> list[Tensor]:
+def unpad_sequence(
+    padded_sequences: Tensor, lengths: Tensor | Array | Sequence[int], batch_first: bool = False
+) -> list[Tensor]:
     """Return the sequences of a padded batch as a list; the inverse of `pad_sequence`."""
     batch = padded_sequences if batch_first else transpose(padded_sequences, 0, 1)
     return [x[: int(n)] for x, n in zip(batch, np.asarray(lengths))]
 
 
 def pack_padded_sequence(
-    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+    input: Tensor, lengths: Tensor | Array | Sequence[int], batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
     """Pack a padded batch of sequences.
 
