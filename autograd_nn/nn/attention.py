@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.annotations import DeviceLike, DTypeLike, Shape
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -17,7 +18,7 @@ from .parameter import Parameter, empty_parameter
 __all__ = ["MultiheadAttention"]
 
 
-def _additive(mask: Tensor, dtype: Any) -> Tensor:
+def _additive(mask: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """Return a mask as numbers to add: where a boolean mask is true, -inf."""
     if mask.dtype == np.bool_:
         return Tensor(np.where(mask.data, dtype.type(-np.inf), dtype.type(0)))
@@ -73,8 +74,8 @@ class MultiheadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         if num_heads < 1 or embed_dim % num_heads:
@@ -139,7 +140,7 @@ class MultiheadAttention(Module):
                                f"(shapes {query.shape}, {key.shape}, {value.shape})")
 
     def _mask(
-        self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, shape: tuple[int, ...], dtype: Any
+        self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, shape: Shape, dtype: np.dtype[Any]
     ) -> Tensor | None:
         """Return both masks as one to add to scores of `shape` (N, heads, L, S)."""
         N, heads, L, S = shape

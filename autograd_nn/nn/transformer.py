@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..engine import get_default_dtype
+from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -27,7 +28,7 @@ __all__ = [
     "TransformerEncoderLayer",
 ]
 
-Activation = str | Callable[[Tensor], Tensor]
+Activation: TypeAlias = Literal["relu", "gelu"] | Callable[[Tensor], Tensor]
 
 
 def _activation(activation: Activation, layer: str) -> Callable[[Tensor], Tensor]:
@@ -72,8 +73,8 @@ class TransformerEncoderLayer(Module):
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -178,8 +179,8 @@ class TransformerDecoderLayer(Module):
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -306,8 +307,8 @@ class Transformer(Module):
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__()
         layer = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias,
@@ -347,7 +348,7 @@ class Transformer(Module):
                             tgt_is_causal, memory_is_causal)
 
     @staticmethod
-    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
+    def generate_square_subsequent_mask(sz: int, device: DeviceLike = None, dtype: DTypeLike | None = None) -> Tensor:
         """Return the (sz, sz) mask to add that hides later positions: -inf above the diagonal, 0 elsewhere."""
         mask = np.triu(np.full((sz, sz), -np.inf, get_default_dtype() if dtype is None else dtype), 1)
         return Tensor(mask).to(device=device)
