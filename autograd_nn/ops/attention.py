@@ -1,9 +1,12 @@
 """Scaled dot-product attention."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
+from ..engine.annotations import Array, Tensor
 from .elementwise import add, masked_fill, mul
 from .linalg import matmul
 from .random import dropout
@@ -12,8 +15,15 @@ from .shape import repeat_interleave, transpose
 
 
 def scaled_dot_product_attention(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
-):
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | Array | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
     """Return ``softmax(query @ key.T * scale + mask) @ value``.
 
     Parameters
@@ -56,7 +66,7 @@ def scaled_dot_product_attention(
         key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = matmul(mul(query, scale), transpose(key, -1, -2))
-    hidden = None
+    hidden: Array | None = None
     if is_causal:
         hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)
     elif attn_mask is not None:

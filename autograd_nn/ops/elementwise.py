@@ -3,48 +3,54 @@
 Subgradients at kinks are PyTorch's: where a function is convex or concave, the one of least norm.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine import elementwise, primitive
+from ..engine import Variable, elementwise, primitive
+from ..engine.annotations import Array, Number, Operand, Tensor, TensorLike
 from ..kernels import elementwise as kernels
+
+Bound: TypeAlias = Any  # a number, or None where there is none
 
 # ------------------------------------------------------------------------------------ comparisons
 
 
 @elementwise
-def eq(x, y):
+def eq(x: Operand, y: Operand) -> Array:
     """Return ``x == y``, elementwise, as booleans."""
     return np.equal(x, y)
 
 
 @elementwise
-def ne(x, y):
+def ne(x: Operand, y: Operand) -> Array:
     """Return ``x != y``, elementwise, as booleans."""
     return np.not_equal(x, y)
 
 
 @elementwise
-def lt(x, y):
+def lt(x: Operand, y: Operand) -> Array:
     """Return ``x < y``, elementwise, as booleans."""
     return np.less(x, y)
 
 
 @elementwise
-def le(x, y):
+def le(x: Operand, y: Operand) -> Array:
     """Return ``x <= y``, elementwise, as booleans."""
     return np.less_equal(x, y)
 
 
 @elementwise
-def gt(x, y):
+def gt(x: Operand, y: Operand) -> Array:
     """Return ``x > y``, elementwise, as booleans."""
     return np.greater(x, y)
 
 
 @elementwise
-def ge(x, y):
+def ge(x: Operand, y: Operand) -> Array:
     """Return ``x >= y``, elementwise, as booleans."""
     return np.greater_equal(x, y)
 
@@ -53,31 +59,31 @@ def ge(x, y):
 
 
 @elementwise
-def logical_not(x):
+def logical_not(x: Array) -> Array:
     """Return ``not x``, elementwise, as booleans."""
     return np.logical_not(x)
 
 
 @elementwise
-def bitwise_not(x):
+def bitwise_not(x: Array) -> Array:
     """Return the bits of integers inverted."""
     return np.invert(x)
 
 
 @elementwise
-def bitwise_and(x, y):
+def bitwise_and(x: Operand, y: Operand) -> Array:
     """Return the bits that both have, of integers or booleans."""
     return np.bitwise_and(x, y)
 
 
 @elementwise
-def bitwise_or(x, y):
+def bitwise_or(x: Operand, y: Operand) -> Array:
     """Return the bits that either has, of integers or booleans."""
     return np.bitwise_or(x, y)
 
 
 @elementwise
-def bitwise_xor(x, y):
+def bitwise_xor(x: Operand, y: Operand) -> Array:
     """Return the bits that exactly one has, of integers or booleans."""
     return np.bitwise_xor(x, y)
 
@@ -86,7 +92,7 @@ def bitwise_xor(x, y):
 
 
 @elementwise
-def add(x, y):
+def add(x: Operand, y: Operand) -> Array:
     """Return ``x + y``, elementwise."""
     return np.add(x, y)
 
@@ -95,7 +101,7 @@ add.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: g)
 
 
 @elementwise
-def sub(x, y):
+def sub(x: Operand, y: Operand) -> Array:
     """Return ``x - y``, elementwise."""
     return np.subtract(x, y)
 
@@ -104,7 +110,7 @@ sub.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(g))
 
 
 @elementwise
-def mul(x, y):
+def mul(x: Operand, y: Operand) -> Array:
     """Return ``x * y``, elementwise."""
     return np.multiply(x, y)
 
@@ -113,7 +119,7 @@ mul.defvjp(lambda g, out, x, y: mul(g, y), lambda g, out, x, y: mul(g, x))
 
 
 @elementwise(floating=True)
-def div(x, y):
+def div(x: Operand, y: Operand) -> Array:
     """Return ``x / y``, elementwise; integers are divided as float32."""
     return np.true_divide(x, y)
 
@@ -122,13 +128,13 @@ div.defvjp(lambda g, out, x, y: div(g, y), lambda g, out, x, y: neg(mul(g, div(o
 
 
 @elementwise
-def floor_divide(x, y):
+def floor_divide(x: Operand, y: Operand) -> Array:
     """Return ``floor(x / y)``, elementwise; its gradient is not defined here."""
     return np.floor_divide(x, y)
 
 
 @elementwise
-def remainder(x, y):
+def remainder(x: Operand, y: Operand) -> Array:
     """Return ``x - y * floor(x / y)``, elementwise, with the sign of `y`."""
     return np.remainder(x, y)
 
@@ -137,7 +143,7 @@ remainder.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, floor(d
 
 
 @elementwise
-def fmod(x, y):
+def fmod(x: Operand, y: Operand) -> Array:
     """Return ``x - y * trunc(x / y)``, elementwise, with the sign of `x`."""
     return np.fmod(x, y)
 
@@ -146,7 +152,7 @@ fmod.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, trunc(div(x,
 
 
 @elementwise
-def neg(x):
+def neg(x: Array) -> Array:
     """Return ``-x``."""
     return np.negative(x)
 
@@ -155,7 +161,7 @@ neg.defvjp(lambda g, out, x: neg(g))
 
 
 @elementwise
-def pow(x, y):
+def pow(x: Operand, y: Operand) -> Array:
     """Return ``x ** y``, elementwise.
 
     The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where
@@ -164,13 +170,13 @@ def pow(x, y):
     return x**y
 
 
-def _pow_base(g, out, x, y):
+def _pow_base(g: Tensor, out: Tensor, x: Tensor, y: Tensor | Number) -> Tensor:
     if isinstance(y, int | float):
         return mul(g, mul(pow(x, y - 1), y)) if y != 0 else mul(g, zeros_like(x))
     return mul(g, where(eq(y, 0), 0.0, mul(pow(x, sub(y, 1)), y)))
 
 
-def _pow_exponent(g, out, x, y):
+def _pow_exponent(g: Tensor, out: Tensor, x: Tensor | Number, y: Tensor) -> Tensor:
     if isinstance(x, int | float) and x > 0:
         return mul(g, mul(out, math.log(x)))
     at_zero = _pow_flat(x, y)
@@ -178,7 +184,7 @@ def _pow_exponent(g, out, x, y):
 
 
 @elementwise
-def _pow_flat(x, y):
+def _pow_flat(x: Operand, y: Operand) -> Array:
     return (np.asarray(x) == 0) & (np.asarray(y) >= 0)
 
 
@@ -186,13 +192,13 @@ pow.defvjp(_pow_base, _pow_exponent)
 
 
 @elementwise
-def zeros_like(x):
+def zeros_like(x: Array) -> Array:
     """Return zeros of the shape and dtype of `x`."""
     return np.zeros_like(x)
 
 
 @elementwise
-def square(x):
+def square(x: Array) -> Array:
     """Return ``x * x``."""
     return np.square(x)
 
@@ -201,7 +207,7 @@ square.defvjp(lambda g, out, x: mul(g, mul(x, 2)))
 
 
 @elementwise(floating=True)
-def reciprocal(x):
+def reciprocal(x: Array) -> Array:
     """Return ``1 / x``."""
     return np.reciprocal(x)
 
@@ -213,7 +219,7 @@ reciprocal.defvjp(lambda g, out, x: neg(mul(g, square(out))))
 
 
 @elementwise(floating=True)
-def exp(x):
+def exp(x: Array) -> Array:
     """Return the exponential of `x`."""
     return np.exp(x)
 
@@ -222,7 +228,7 @@ exp.defvjp(lambda g, out, x: mul(g, out))
 
 
 @elementwise(floating=True)
-def log(x):
+def log(x: Array) -> Array:
     """Return the natural logarithm of `x`; -inf at 0, NaN below."""
     return np.log(x)
 
@@ -231,7 +237,7 @@ log.defvjp(lambda g, out, x: div(g, x))
 
 
 @elementwise(floating=True)
-def sqrt(x):
+def sqrt(x: Array) -> Array:
     """Return the square root of `x`; its derivative at 0 is infinite."""
     return np.sqrt(x)
 
@@ -240,7 +246,7 @@ sqrt.defvjp(lambda g, out, x: div(g, mul(out, 2)))
 
 
 @elementwise(floating=True)
-def expm1(x):
+def expm1(x: Array) -> Array:
     """Return ``exp(x) - 1``, exact near 0."""
     return np.expm1(x)
 
@@ -249,7 +255,7 @@ expm1.defvjp(lambda g, out, x: mul(g, add(out, 1)))
 
 
 @elementwise(floating=True)
-def log1p(x):
+def log1p(x: Array) -> Array:
     """Return ``log(1 + x)``, exact near 0; -inf at -1, NaN below."""
     return np.log1p(x)
 
@@ -258,7 +264,7 @@ log1p.defvjp(lambda g, out, x: div(g, add(x, 1)))
 
 
 @elementwise(floating=True)
-def log2(x):
+def log2(x: Array) -> Array:
     """Return the logarithm of `x` to base 2; -inf at 0, NaN below."""
     return np.log2(x)
 
@@ -267,7 +273,7 @@ log2.defvjp(lambda g, out, x: div(g, mul(x, math.log(2))))
 
 
 @elementwise(floating=True)
-def log10(x):
+def log10(x: Array) -> Array:
     """Return the logarithm of `x` to base 10; -inf at 0, NaN below."""
     return np.log10(x)
 
@@ -276,7 +282,7 @@ log10.defvjp(lambda g, out, x: div(g, mul(x, math.log(10))))
 
 
 @elementwise(floating=True)
-def rsqrt(x):
+def rsqrt(x: Array) -> Array:
     """Return ``1 / sqrt(x)``; its derivative is ``-1/2 x**(-3/2)``."""
     return np.reciprocal(np.sqrt(x))
 
@@ -285,7 +291,7 @@ rsqrt.defvjp(lambda g, out, x: mul(g, mul(mul(square(out), out), -0.5)))
 
 
 @elementwise(floating=True)
-def erf(x):
+def erf(x: Array) -> Array:
     """Return the error function, ``2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``."""
     return kernels.erf(x)
 
@@ -297,7 +303,7 @@ erf.defvjp(lambda g, out, x: mul(g, mul(exp(neg(square(x))), 2 / math.sqrt(math.
 
 
 @elementwise(floating=True)
-def sin(x):
+def sin(x: Array) -> Array:
     """Return the sine of `x` radians."""
     return np.sin(x)
 
@@ -306,7 +312,7 @@ sin.defvjp(lambda g, out, x: mul(g, cos(x)))
 
 
 @elementwise(floating=True)
-def cos(x):
+def cos(x: Array) -> Array:
     """Return the cosine of `x` radians."""
     return np.cos(x)
 
@@ -315,7 +321,7 @@ cos.defvjp(lambda g, out, x: neg(mul(g, sin(x))))
 
 
 @elementwise(floating=True)
-def tan(x):
+def tan(x: Array) -> Array:
     """Return the tangent of `x` radians."""
     return np.tan(x)
 
@@ -324,7 +330,7 @@ tan.defvjp(lambda g, out, x: mul(g, add(square(out), 1)))
 
 
 @elementwise(floating=True)
-def asin(x):
+def asin(x: Array) -> Array:
     """Return the angle from -pi/2 to pi/2 whose sine is `x`; its derivative at 1 and -1 is infinite."""
     return np.arcsin(x)
 
@@ -333,7 +339,7 @@ asin.defvjp(lambda g, out, x: mul(g, rsqrt(sub(1, square(x)))))
 
 
 @elementwise(floating=True)
-def acos(x):
+def acos(x: Array) -> Array:
     """Return the angle from 0 to pi whose cosine is `x`; its derivative at 1 and -1 is infinite."""
     return np.arccos(x)
 
@@ -342,7 +348,7 @@ acos.defvjp(lambda g, out, x: neg(mul(g, rsqrt(sub(1, square(x))))))
 
 
 @elementwise(floating=True)
-def atan(x):
+def atan(x: Array) -> Array:
     """Return the angle from -pi/2 to pi/2 whose tangent is `x`."""
     return np.arctan(x)
 
@@ -351,7 +357,7 @@ atan.defvjp(lambda g, out, x: div(g, add(square(x), 1)))
 
 
 @elementwise(floating=True)
-def sinh(x):
+def sinh(x: Array) -> Array:
     """Return the hyperbolic sine of `x`."""
     return np.sinh(x)
 
@@ -360,7 +366,7 @@ sinh.defvjp(lambda g, out, x: mul(g, cosh(x)))
 
 
 @elementwise(floating=True)
-def cosh(x):
+def cosh(x: Array) -> Array:
     """Return the hyperbolic cosine of `x`."""
     return np.cosh(x)
 
@@ -369,7 +375,7 @@ cosh.defvjp(lambda g, out, x: mul(g, sinh(x)))
 
 
 @elementwise(floating=True)
-def asinh(x):
+def asinh(x: Array) -> Array:
     """Return the inverse of `sinh`."""
     return np.arcsinh(x)
 
@@ -378,7 +384,7 @@ asinh.defvjp(lambda g, out, x: mul(g, rsqrt(add(square(x), 1))))
 
 
 @elementwise(floating=True)
-def acosh(x):
+def acosh(x: Array) -> Array:
     """Return the inverse of `cosh` from 0 upwards; NaN below 1, with an infinite derivative at 1."""
     return np.arccosh(x)
 
@@ -387,7 +393,7 @@ acosh.defvjp(lambda g, out, x: mul(g, rsqrt(sub(square(x), 1))))
 
 
 @elementwise(floating=True)
-def atanh(x):
+def atanh(x: Array) -> Array:
     """Return the inverse of `tanh`; infinite at 1 and -1."""
     return np.arctanh(x)
 
@@ -396,12 +402,12 @@ atanh.defvjp(lambda g, out, x: div(g, sub(1, square(x))))
 
 
 @elementwise(floating=True)
-def atan2(y, x):
+def atan2(y: Operand, x: Operand) -> Array:
     """Return the angle from -pi to pi of the point (x, y); both derivatives at (0, 0) are 0."""
     return np.arctan2(y, x)
 
 
-def _over_squared_radius(g, y, x):
+def _over_squared_radius(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return ``g / (x**2 + y**2)``, and 0 at (0, 0)."""
     radius = add(square(x), square(y))
     at_zero = eq(radius, 0)
@@ -415,7 +421,7 @@ atan2.defvjp(
 
 
 @elementwise(floating=True)
-def tanh(x):
+def tanh(x: Array) -> Array:
     """Return the hyperbolic tangent of `x`."""
     return np.tanh(x)
 
@@ -424,7 +430,7 @@ tanh.defvjp(lambda g, out, x: mul(g, sub(1, square(out))))
 
 
 @elementwise(floating=True)
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     """Return ``1 / (1 + exp(-x))``, computed from ``exp(-abs(x))`` so that it never overflows."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
@@ -437,7 +443,7 @@ sigmoid.defvjp(lambda g, out, x: mul(g, mul(out, sub(1, out))))
 
 
 @elementwise
-def abs(x):
+def abs(x: Array) -> Array:
     """Return the absolute value; its derivative at 0 is 0."""
     return np.abs(x)
 
@@ -446,7 +452,7 @@ abs.defvjp(lambda g, out, x: mul(g, sign(x)))
 
 
 @elementwise
-def sign(x):
+def sign(x: Array) -> Array:
     """Return -1, 0 or 1; its derivative is 0 everywhere."""
     return np.sign(x)
 
@@ -455,7 +461,7 @@ sign.defvjp(lambda g, out, x: zeros_like(g))
 
 
 @elementwise
-def floor(x):
+def floor(x: Array) -> Array:
     """Return the largest integer that is not above `x`; its derivative is 0."""
     return np.floor(x)
 
@@ -464,7 +470,7 @@ floor.defvjp(lambda g, out, x: zeros_like(g))
 
 
 @elementwise
-def ceil(x):
+def ceil(x: Array) -> Array:
     """Return the smallest integer that is not below `x`; its derivative is 0."""
     return np.ceil(x)
 
@@ -473,7 +479,7 @@ ceil.defvjp(lambda g, out, x: zeros_like(g))
 
 
 @elementwise
-def trunc(x):
+def trunc(x: Array) -> Array:
     """Return `x` without its fraction; its derivative is 0."""
     return np.trunc(x)
 
@@ -482,25 +488,25 @@ trunc.defvjp(lambda g, out, x: zeros_like(g))
 
 
 @elementwise
-def _round(x, *, decimals):
+def _round(x: Array, *, decimals: int) -> Array:
     return np.round(x, decimals)
 
 
 _round.defvjp(lambda g, out, x, decimals: zeros_like(g))
 
 
-def round(x, *, decimals=0):
+def round(x: TensorLike, *, decimals: int = 0) -> Tensor:
     """Return `x` rounded to `decimals` places, halves to the even neighbour; its derivative is 0."""
     return _round(x, decimals=decimals)
 
 
-def frac(x):
+def frac(x: TensorLike) -> Tensor:
     """Return the fraction of `x`, ``x - trunc(x)``, with the sign of `x`; its derivative is 1."""
     return sub(x, trunc(x))
 
 
 @primitive
-def relu(x):
+def relu(x: Array) -> Array:
     """Rectified linear unit, ``max(x, 0)``; the derivative at 0 is 0.
 
     Parameters
@@ -517,7 +523,7 @@ def relu(x):
 
 
 @primitive
-def relu_input(g, out):
+def relu_input(g: Array, out: Array) -> Array:
     """Return the gradient `g` of a result `out` of ReLU where ``out > 0`` or NaN, 0 elsewhere."""
     return kernels.relu_input(g, out)
 
@@ -527,19 +533,19 @@ relu_input.defvjp(lambda h, _, g, out: relu_input(h, out), None)
 
 
 @elementwise
-def maximum(x, y):
+def maximum(x: Operand, y: Operand) -> Array:
     """Return the larger of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient."""
     return np.maximum(x, y)
 
 
 @elementwise
-def minimum(x, y):
+def minimum(x: Operand, y: Operand) -> Array:
     """Return the smaller of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient."""
     return np.minimum(x, y)
 
 
 @elementwise(floating=True)
-def _share(x, y):
+def _share(x: Operand, y: Operand) -> Array:
     """Return 1 where x > y, 1/2 where they are equal, 0 elsewhere."""
     x, y = np.asarray(x), np.asarray(y)
     dtype = np.result_type(*(a.dtype for a in (x, y) if a.dtype.kind == "f"))
@@ -551,13 +557,13 @@ minimum.defvjp(lambda g, out, x, y: mul(g, _share(y, x)), lambda g, out, x, y: m
 
 
 @elementwise
-def fmax(x, y):
+def fmax(x: Operand, y: Operand) -> Array:
     """Return the larger of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
     return np.fmax(x, y)
 
 
 @elementwise
-def fmin(x, y):
+def fmin(x: Operand, y: Operand) -> Array:
     """Return the smaller of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
     return np.fmin(x, y)
 
@@ -573,7 +579,7 @@ fmin.defvjp(
 
 
 @primitive
-def _keep(g, mask):
+def _keep(g: Array, mask: Array) -> Array:
     """Return `g` where `mask` holds and 0 elsewhere, whatever `g` is there (both of one shape)."""
     return np.where(mask, g, g.dtype.type(0))
 
@@ -582,7 +588,7 @@ _keep.defvjp(lambda h, out, g, mask: _keep(h, mask), None)
 
 
 @primitive
-def _within(x, *, low, high, inclusive):
+def _within(x: Array, *, low: Bound, high: Bound, inclusive: bool) -> Array:
     """Return where `x` lies between two numbers (None: no bound); never for NaN."""
     above, below = (np.greater_equal, np.less_equal) if inclusive else (np.greater, np.less)
     if low is None:
@@ -593,7 +599,7 @@ def _within(x, *, low, high, inclusive):
 
 
 @primitive
-def _clamp(x, *, low, high):
+def _clamp(x: Array, *, low: Bound, high: Bound) -> Array:
     return x.clip(low, high)
 
 
@@ -603,7 +609,7 @@ _clamp.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=hig
 _NUMBER_OR_NONE = (int, float, np.generic, type(None))
 
 
-def clamp(x, min=None, max=None):
+def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """Return `x`, but `min` where it is smaller and `max` where it is larger.
 
     The derivative in `x` is 1 between the bounds and at them, 0 outside and for NaN; a bound that is a tensor gets
@@ -631,7 +637,7 @@ clip = clamp
 
 
 @elementwise
-def _where(x, y, *, condition):
+def _where(x: Operand, y: Operand, *, condition: Array) -> Array:
     return np.where(condition, x, y)
 
 
@@ -641,7 +647,7 @@ _where.defvjp(
 )
 
 
-def where(condition, x, y):
+def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     """Return `x` where `condition` holds and `y` elsewhere, all broadcast together.
 
     The branch that is not taken gets a gradient of 0; but if its own derivative is infinite or NaN there, 0 times it
@@ -655,7 +661,7 @@ def where(condition, x, y):
     return _where(x, y, condition=_boolean(condition, "where", "condition"))
 
 
-def masked_fill(x, mask, value):
+def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
     """Return `x` with `value` where `mask` holds; the gradient of `x` is 0 there, that of `value` is the sum over it.
 
     Parameters
@@ -665,12 +671,12 @@ def masked_fill(x, mask, value):
         Broadcast against `x`.
     value : number or 0-d Tensor
     """
-    if getattr(value, "ndim", 0):
+    if isinstance(value, Variable | np.ndarray) and value.ndim:
         raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
     return _where(value, x, condition=_boolean(mask, "masked_fill", "mask"))
 
 
-def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """Return `x` with NaN and infinities replaced by numbers (the largest finite ones by default).
 
     The gradient is 0 there.
@@ -682,58 +688,58 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     return masked_fill(x, np.isneginf(array), float(limits.min) if neginf is None else neginf)
 
 
-def lerp(x, end, weight):
+def lerp(x: TensorLike, end: TensorLike, weight: TensorLike) -> Tensor:
     """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor."""
     return add(x, mul(weight, sub(end, x)))
 
 
 @elementwise
-def isnan(x):
+def isnan(x: Array) -> Array:
     """Return where `x` is NaN."""
     return np.isnan(x)
 
 
 @elementwise
-def isinf(x):
+def isinf(x: Array) -> Array:
     """Return where `x` is infinite."""
     return np.isinf(x)
 
 
 @elementwise
-def isfinite(x):
+def isfinite(x: Array) -> Array:
     """Return where `x` is neither infinite nor NaN."""
     return np.isfinite(x)
 
 
 @elementwise
-def logical_and(x, y):
+def logical_and(x: Operand, y: Operand) -> Array:
     """Return where both are true (not 0)."""
     return np.logical_and(x, y)
 
 
 @elementwise
-def logical_or(x, y):
+def logical_or(x: Operand, y: Operand) -> Array:
     """Return where either is true (not 0)."""
     return np.logical_or(x, y)
 
 
 @elementwise
-def logical_xor(x, y):
+def logical_xor(x: Operand, y: Operand) -> Array:
     """Return where exactly one is true (not 0)."""
     return np.logical_xor(x, y)
 
 
 @elementwise
-def _isclose(x, y, *, rtol, atol, equal_nan):
+def _isclose(x: Operand, y: Operand, *, rtol: float, atol: float, equal_nan: bool) -> Array:
     return np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def isclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False):
+def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Return where ``abs(x - y) <= atol + rtol * abs(y)``."""
     return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def _boolean(condition, operation, name):
+def _boolean(condition: TensorLike, operation: str, name: str) -> Array:
     condition = np.asarray(getattr(condition, "data", condition))
     if condition.dtype != bool:
         raise TypeError(f"{operation}(): {name} must be boolean (dtype={condition.dtype})")
