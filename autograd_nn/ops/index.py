@@ -1,17 +1,22 @@
 """Indexing, gathering and their adjoints; repeated indices add up."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from ..engine import Variable, primitive, wrap
+from ..engine.annotations import Array, Index, Number, Shape, Tensor, TensorLike
 from ..kernels import scatter as kernels
 from .elementwise import add
 from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size
 
 
 @primitive
-def _getitem(x, *, index):
+def _getitem(x: Array, *, index: Index) -> Array:
     return x[index]
 
 
@@ -19,7 +24,7 @@ _getitem.defvjp(lambda g, out, x, index: _put(g, shape=x.shape, index=index))
 
 
 @primitive
-def _put(g, *, shape, index):
+def _put(g: Array, *, shape: Shape, index: Index) -> Array:
     """Return zeros of `shape` with `g` added at `index`."""
     out = np.zeros(shape, g.dtype)
     if not _repeats(index):
@@ -37,7 +42,7 @@ def _put(g, *, shape, index):
 _put.defvjp(lambda h, out, g, shape, index: _getitem(h, index=index))
 
 
-def _repeats(index):
+def _repeats(index: Index) -> bool:
     """Return whether an index may name an element more than once."""
     return any(
         isinstance(i, np.ndarray) and i.dtype != bool and i.ndim > 0
@@ -45,7 +50,7 @@ def _repeats(index):
     )
 
 
-def _leading_places(index, shape):
+def _leading_places(index: Index, shape: Shape) -> Array | None:
     """Return which rows an index of integer arrays on the leading dims names (flat, from 0).
 
     None for any other index.
@@ -53,14 +58,14 @@ def _leading_places(index, shape):
     index = index if isinstance(index, tuple) else (index,)
     if not all(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
         return None
-    places = np.int64(0)
+    places: Any = np.int64(0)
     for i, n in zip(index, shape):
         i = i.astype(np.int64, copy=False)
         places = places * n + (np.where(i < 0, i + n, i) if i.size and i.min() < 0 else i)
     return places.reshape(-1)
 
 
-def _array_index(index, operation):
+def _array_index(index: Index, operation: str) -> Index:
     """Return an index with tensors and lists made arrays."""
     if isinstance(index, tuple):
         return tuple(_array_index(i, operation) for i in index)
@@ -73,13 +78,13 @@ def _array_index(index, operation):
     return index
 
 
-def getitem(input, index):
+def getitem(input: Tensor, index: Index) -> Tensor:
     """Return ``input[index]`` with all of NumPy's indexing; slices are views, repeated indices add their gradients."""
     return _getitem(input, index=_array_index(index, "getitem"))
 
 
 @primitive
-def _setitem(x, value, *, index):
+def _setitem(x: Array, value: Array, *, index: Index) -> Array:
     x[index] = value
     return x
 
@@ -90,13 +95,13 @@ _setitem.defvjp(
 )
 
 
-def _leading(g, value):
+def _leading(g: Tensor, value: Tensor) -> Tensor:
     """Return `g` with enough leading dims for a value that has more of them (all of size 1)."""
     return g if g.ndim >= value.ndim else g.reshape((1,) * (value.ndim - g.ndim) + g.shape)
 
 
 @primitive
-def _erase(g, *, index):
+def _erase(g: Array, *, index: Index) -> Array:
     g = g.copy()
     g[index] = 0
     return g
@@ -105,12 +110,12 @@ def _erase(g, *, index):
 _erase.defvjp(lambda h, out, g, index: _erase(h, index=index))
 
 
-def setitem(input, value, index):
+def setitem(input: Tensor, value: Tensor, index: Index) -> Tensor:
     """Write `value` into ``input[index]`` in place and return the recorded result, which shares its memory."""
     return _setitem(input, value, index=_array_index(index, "setitem"))
 
 
-def index_put(input, indices, values, accumulate=False):
+def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulate: bool = False) -> Tensor:
     """Return a copy of `input` with `values` written to ``input[indices]``, or added there to `accumulate`.
 
     Parameters
@@ -129,7 +134,7 @@ def index_put(input, indices, values, accumulate=False):
 # ------------------------------------------------------------------------------------ along a dim
 
 
-def _along(indices, dim):
+def _along(indices: Array, dim: int) -> tuple[Array, ...]:
     """Return the NumPy index that picks ``indices`` along `dim` and the same place in the other dims."""
     return tuple(
         indices if i == dim else np.arange(n).reshape((-1,) + (1,) * (indices.ndim - i - 1))
@@ -137,7 +142,7 @@ def _along(indices, dim):
     )
 
 
-def take_along_dim(input, indices, dim=None):
+def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -> Tensor:
     """Return, along `dim`, the elements of `input` at `indices`; the other dims are broadcast.
 
     Without `dim` the indices are into the flattened tensor. Repeated indices add their gradients.
@@ -161,7 +166,7 @@ def take_along_dim(input, indices, dim=None):
     return _getitem(input, index=_along(indices, dim))
 
 
-def _integers(index, operation, name):
+def _integers(index: TensorLike, operation: str, name: str) -> Array:
     """Return the array of an index, having checked that it holds integers."""
     array = index.data if isinstance(index, Variable) else np.asarray(index)
     if array.dtype.kind not in "iu":
@@ -171,7 +176,9 @@ def _integers(index, operation, name):
     return array
 
 
-def _check_along(input, index, dim, source, operation):
+def _check_along(
+    input: Tensor, index: TensorLike, dim: int, source: Tensor | Array | None, operation: str
+) -> tuple[int, Array]:
     """Return `dim` from the front and the index array, having checked both for `gather` and the scatter family."""
     dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
@@ -188,13 +195,13 @@ def _check_along(input, index, dim, source, operation):
     return dim, index
 
 
-def _check_range(index, size, operation):
+def _check_range(index: Array, size: int, operation: str) -> None:
     if index.size and not (index.min() >= 0 and index.max() < size):
         wrong = index[(index < 0) | (index >= size)].flat[0]
         raise IndexError(f"{operation}(): index {int(wrong)} is out of range for a dim of size {size}")
 
 
-def gather(input, dim, index):
+def gather(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     """Return the elements of `input` at `index` along `dim`: ``out[i, j] = input[i, index[i, j]]`` for dim 1 of 2.
 
     Repeated indices add their gradients.
@@ -213,14 +220,14 @@ def gather(input, dim, index):
     return _getitem(input, index=_along(index, dim)) if input.ndim else reshape(input, ())
 
 
-def _cropped(source, shape):
+def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
     """Return the leading corner of `source`, of the given shape."""
     if source.shape == shape:
         return source
     return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
 
 
-def scatter(input, dim, index, src):
+def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
     Of repeated indices the last one wins. The gradient of `input` is 0 at the indices; that of `src` is gathered there,
@@ -233,14 +240,14 @@ def scatter(input, dim, index, src):
     index : Tensor of integers
     src : Tensor of at least the size of `index`, or a number
     """
-    number = not isinstance(src, Variable | np.ndarray)
-    dim, index = _check_along(input, index, dim, None if number else src, "scatter")
+    source = src if isinstance(src, Variable | np.ndarray) else None
+    dim, index = _check_along(input, index, dim, source, "scatter")
     places = _along(index, dim) if input.ndim else ()
-    value = wrap(np.asarray(src, input.dtype)) if number else _cropped(src, index.shape)
+    value = wrap(np.asarray(src, input.dtype)) if source is None else _cropped(source, index.shape)
     return _setitem(clone(input), value, index=places)
 
 
-def scatter_add(input, dim, index, src):
+def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
     dim, index = _check_along(input, index, dim, src, "scatter_add")
     places = _along(index, dim) if input.ndim else ()
@@ -251,12 +258,12 @@ def scatter_add(input, dim, index, src):
 
 
 @primitive
-def _index_select(x, index, *, dim):
+def _index_select(x: Array, index: Array, *, dim: int) -> Array:
     return x.take(index, dim)
 
 
 @primitive
-def _index_put(g, index, *, dim, size):
+def _index_put(g: Array, index: Array, *, dim: int, size: int) -> Array:
     """Return zeros with `size` entries along `dim`, and the slices of `g` added at `index`."""
     moved = np.moveaxis(g, dim, 0)
     out = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
@@ -280,7 +287,7 @@ _index_select.defvjp(lambda g, out, x, index, dim: _index_put(g, index, dim=dim,
 _index_put.defvjp(lambda h, out, g, index, dim, size: _index_select(h, index, dim=dim), None)
 
 
-def _flat_index(input, dim, index, operation):
+def _flat_index(input: Tensor, dim: int, index: TensorLike, operation: str) -> tuple[int, Array]:
     dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
     if index.ndim > 1:
@@ -289,20 +296,20 @@ def _flat_index(input, dim, index, operation):
     return dim, index.reshape(-1)
 
 
-def index_select(input, dim, index):
+def index_select(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     """Return the slices of `input` along `dim` that a 1-D integer tensor names; repeated ones add their gradients."""
     dim, index = _flat_index(input, dim, index, "index_select")
     return _index_select(input, index, dim=dim) if input.ndim else input
 
 
-def _check_source(input, dim, index, source, operation):
+def _check_source(input: Tensor, dim: int, index: Array, source: Tensor, operation: str) -> None:
     expected = (*input.shape[:dim], len(index), *input.shape[dim + 1 :])
     if input.ndim and source.shape != expected:
         raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, "
                            f"input.shape={input.shape})")
 
 
-def index_add(input, dim, index, source, *, alpha=1):
+def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """Return a copy of `input` with ``alpha * source`` added to the slices along `dim` that `index` names."""
     dim, index = _flat_index(input, dim, index, "index_add")
     _check_source(input, dim, index, source, "index_add")
@@ -310,27 +317,27 @@ def index_add(input, dim, index, source, *, alpha=1):
     return add(input, _index_put(source, index, dim=dim, size=input.shape[dim]))
 
 
-def index_copy(input, dim, index, source):
+def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`."""
     dim, index = _flat_index(input, dim, index, "index_copy")
     _check_source(input, dim, index, source, "index_copy")
     return _setitem(clone(input), source, index=(slice(None),) * dim + (index,))
 
 
-def index_fill(input, dim, index, value):
+def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
     dim, index = _flat_index(input, dim, index, "index_fill")
     value = wrap(np.asarray(getattr(value, "data", value), input.dtype))
     return _setitem(clone(input), value, index=(slice(None),) * dim + (index,))
 
 
-def take(input, index):
+def take(input: Tensor, index: TensorLike) -> Tensor:
     """Return the elements of the flattened `input` at `index`, in the shape of `index`."""
     index = _integers(index, "take", "index")
     return _getitem(reshape(input, (math.prod(input.shape),)), index=index)
 
 
-def masked_select(input, mask):
+def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
     """Return the elements of `input` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
     mask = mask.data if isinstance(mask, Variable) else np.asarray(mask)
     if mask.dtype != bool:
@@ -345,11 +352,19 @@ def masked_select(input, mask):
 
 
 @primitive
-def _nonzero(x):
+def _nonzero(x: Array) -> Array:
     return np.argwhere(x)
 
 
-def nonzero(input, *, as_tuple=False):
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[False] = ...) -> Tensor: ...
+
+
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Return the indices of the elements that are not 0.
 
     Returns
@@ -361,11 +376,11 @@ def nonzero(input, *, as_tuple=False):
 
 
 @primitive
-def _one_hot(index, *, classes):
+def _one_hot(index: Array, *, classes: int) -> Array:
     return (index[..., None] == np.arange(classes)).astype(np.int64)
 
 
-def one_hot(tensor, num_classes=-1):
+def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1)."""
     array = _integers(tensor, "one_hot", "tensor")
     if num_classes == -1:
@@ -380,12 +395,12 @@ def one_hot(tensor, num_classes=-1):
 
 
 @primitive
-def _embedding(weight, index, *, padding_idx):
+def _embedding(weight: Array, index: Array, *, padding_idx: int | None) -> Array:
     return weight.take(index, 0)
 
 
 @primitive
-def _embedding_weight(g, index, *, rows, padding_idx):
+def _embedding_weight(g: Array, index: Array, *, rows: int, padding_idx: int | None) -> Array:
     width = g.shape[-1]
     out = kernels.add_rows(np.zeros((rows, width), g.dtype), index.reshape(-1), g.reshape(index.size, width))
     if padding_idx is not None:
@@ -393,13 +408,15 @@ def _embedding_weight(g, index, *, rows, padding_idx):
     return out
 
 
-def _embedding_weight_rule(h, out, g, index, rows, padding_idx):
+def _embedding_weight_rule(
+    h: Tensor, out: Tensor, g: Tensor, index: Tensor, rows: int, padding_idx: int | None
+) -> Tensor:
     if padding_idx is not None:
         h = _erase(h, index=padding_idx)
     return _embedding(h, index, padding_idx=padding_idx)
 
 
-def _embedding_rule(g, out, weight, index, padding_idx):
+def _embedding_rule(g: Tensor, out: Tensor, weight: Tensor, index: Tensor, padding_idx: int | None) -> Tensor:
     return _embedding_weight(g, index, rows=weight.shape[0], padding_idx=padding_idx)
 
 
@@ -407,7 +424,7 @@ _embedding.defvjp(_embedding_rule, None)
 _embedding_weight.defvjp(_embedding_weight_rule, None)
 
 
-def embedding(input, weight, padding_idx=None):
+def embedding(input: TensorLike, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """Return the rows of a table that an integer tensor names.
 
     Parameters

@@ -1,25 +1,30 @@
 """Padding in PyTorch's argument form: constant, reflected, replicated, circular."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
+from ..engine.annotations import Array, Pair, Tensor
 from .index import _index_select
 from .shape import _crop, _pad_constant
 
 __all__ = ["pad"]
 
 
-def _margins(input, pad, operation):
+def _margins(input: Tensor, pad: Sequence[int], operation: str) -> list[Pair]:
     """Return (before, after) of each dim from PyTorch's flat form, which begins at the last dim."""
     pad = tuple(int(n) for n in pad)
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise RuntimeError(
             f"{operation}(): pad needs two entries per dim, from the last dim on (pad={pad}, input.shape={input.shape})"
         )
-    pairs = [pad[i : i + 2] for i in range(0, len(pad), 2)]
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     return [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
 
 
-def _source(mode, size, before, after):
+def _source(mode: str, size: int, before: int, after: int) -> Array:
     """Return which element each place of a padded axis repeats."""
     places = np.arange(-before, size + after)
     if mode == "replicate":
@@ -30,7 +35,7 @@ def _source(mode, size, before, after):
     return np.abs((places + size - 1) % period - (size - 1)) if period else np.zeros_like(places)
 
 
-def pad(input, pad, mode="constant", value=None):
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Return `input` with elements added at the edges of its last dims; negative widths take elements away.
 
     Parameters

@@ -1,16 +1,21 @@
 """Operations that move elements without changing them: views, permutations, joining, padding, dtype."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sequence
 from operator import index
+from typing import Any
 
 import numpy as np
 
 from ..engine import Variable, primitive
+from ..engine.annotations import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 # ------------------------------------------------------------------------------------ axes
 
 
-def normalized_dim(dim, ndim, operation):
+def normalized_dim(dim: int, ndim: int, operation: str) -> int:
     """Return `dim` counted from the front; raise IndexError where it is out of range."""
     dim = index(dim)
     low, high = (-ndim, ndim - 1) if ndim else (-1, 0)
@@ -19,7 +24,7 @@ def normalized_dim(dim, ndim, operation):
     return dim % ndim if ndim else 0
 
 
-def normalized_dims(dim, ndim, operation):
+def normalized_dims(dim: Dims, ndim: int, operation: str) -> tuple[int, ...]:
     """Return a tuple of dims counted from the front (all for None); raise where one is out of range or given twice."""
     if dim is None:
         return tuple(range(ndim))
@@ -33,7 +38,7 @@ def normalized_dims(dim, ndim, operation):
 
 
 @primitive
-def cast(x, *, dtype):
+def cast(x: Array, *, dtype: np.dtype[Any]) -> Array:
     """Return `x` converted to a floating-point `dtype`; the gradient is converted back."""
     return x.astype(dtype)
 
@@ -42,11 +47,11 @@ cast.defvjp(lambda g, out, x, dtype: cast(g, dtype=x.dtype))
 
 
 @primitive
-def _cast_discrete(x, *, dtype):
+def _cast_discrete(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return x.astype(dtype)
 
 
-def to_dtype(input, dtype):
+def to_dtype(input: Tensor, dtype: DTypeLike) -> Tensor:
     """Return `input` in another dtype (`input` itself where it has it already)."""
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype.kind not in "fiub":
@@ -57,14 +62,14 @@ def to_dtype(input, dtype):
 
 
 @primitive
-def _broadcast_to(x, *, shape):
+def _broadcast_to(x: Array, *, shape: Shape) -> Array:
     return np.broadcast_to(x, shape)
 
 
 _broadcast_to.defvjp(lambda g, out, x, shape: sum_to_size(g, x.shape))
 
 
-def broadcast_to(input, shape):
+def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     """Return `input` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed."""
     try:
         return _broadcast_to(input, shape=tuple(shape))
@@ -73,7 +78,7 @@ def broadcast_to(input, shape):
 
 
 @primitive
-def _sum_to_size(x, *, shape):
+def _sum_to_size(x: Array, *, shape: Shape) -> Array:
     extra = x.ndim - len(shape)
     x = x.sum(axis=tuple(range(extra))) if extra else x
     axes = tuple(i for i, (n, m) in enumerate(zip(x.shape, shape)) if m == 1 and n != 1)
@@ -83,7 +88,7 @@ def _sum_to_size(x, *, shape):
 _sum_to_size.defvjp(lambda g, out, x, shape: broadcast_to(g, x.shape))
 
 
-def sum_to_size(input, shape):
+def sum_to_size(input: Tensor, shape: Sequence[int]) -> Tensor:
     """Return the sum of `input` over the axes along which `shape` was broadcast; the inverse of `broadcast_to`."""
     shape = tuple(shape)
     tail = input.shape[input.ndim - len(shape) :]
@@ -96,14 +101,14 @@ def sum_to_size(input, shape):
 
 
 @primitive
-def _reshape(x, *, shape):
+def _reshape(x: Array, *, shape: Shape) -> Array:
     return x.reshape(shape)
 
 
 _reshape.defvjp(lambda g, out, x, shape: _reshape(g, shape=x.shape))
 
 
-def reshape(input, shape):
+def reshape(input: Tensor, shape: ShapeLike) -> Tensor:
     """Return `input` with another shape and the same elements in row-major order; one entry may be -1.
 
     The result shares memory where the layout allows it.
@@ -118,7 +123,7 @@ def reshape(input, shape):
     raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (input.shape={input.shape})")
 
 
-def flatten(input, start_dim=0, end_dim=-1):
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Return `input` with the dims from `start_dim` to `end_dim` made one."""
     if input.ndim == 0:
         return reshape(input, (1,))
@@ -131,14 +136,14 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 
 @primitive
-def _permute(x, *, dims):
+def _permute(x: Array, *, dims: tuple[int, ...]) -> Array:
     return x.transpose(dims)
 
 
 _permute.defvjp(lambda g, out, x, dims: _permute(g, dims=tuple(int(i) for i in np.argsort(dims))))
 
 
-def permute(input, dims):
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """Return `input` with its dims in the order `dims`, as a view."""
     order = normalized_dims(tuple(dims), input.ndim, "permute")
     if len(order) != input.ndim:
@@ -147,7 +152,7 @@ def permute(input, dims):
     return _permute(input, dims=order)
 
 
-def transpose(input, dim0, dim1):
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Return `input` with two dims exchanged, as a view."""
     order = list(range(input.ndim))
     i, j = normalized_dim(dim0, input.ndim, "transpose"), normalized_dim(dim1, input.ndim, "transpose")
@@ -156,13 +161,13 @@ def transpose(input, dim0, dim1):
     return _permute(input, dims=tuple(order))
 
 
-def squeeze(input, dim=None):
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Return `input` without its dims of size 1 (or without those named, where their size is 1)."""
     dims = normalized_dims(dim, input.ndim, "squeeze")
     return _reshape(input, shape=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
-def unsqueeze(input, dim):
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return `input` with a dim of size 1 inserted at `dim`."""
     dim = normalized_dim(dim, input.ndim + 1, "unsqueeze")
     return _reshape(input, shape=(*input.shape[:dim], 1, *input.shape[dim:]))
@@ -172,11 +177,11 @@ def unsqueeze(input, dim):
 
 
 @primitive
-def _cat(*arrays, dim):
+def _cat(*arrays: Array, dim: int) -> Array:
     return np.concatenate(arrays, dim)
 
 
-def _cat_rule(g, out, *arrays, needs, dim):
+def _cat_rule(g: Tensor, out: Tensor, *arrays: Tensor, needs: Sequence[bool], dim: int) -> Gradients:
     parts, start = [], 0
     for x, need in zip(arrays, needs):
         stop = start + x.shape[dim]
@@ -189,11 +194,11 @@ _cat.defvjps(_cat_rule, shapes_only=True)
 
 
 @primitive
-def _narrow(x, *, dim, start, stop):
+def _narrow(x: Array, *, dim: int, start: int, stop: int) -> Array:
     return x[(slice(None),) * dim + (slice(start, stop),)]
 
 
-def _narrow_rule(g, out, x, *, dim, start, stop):
+def _narrow_rule(g: Tensor, out: Tensor, x: Tensor, *, dim: int, start: int, stop: int) -> Tensor:
     widths = [(0, 0)] * x.ndim
     widths[dim] = (start, x.shape[dim] - stop)
     return _pad_constant(g, widths=tuple(widths), value=0)
@@ -202,7 +207,7 @@ def _narrow_rule(g, out, x, *, dim, start, stop):
 _narrow.defvjp(_narrow_rule)
 
 
-def narrow(input, dim, start, length):
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return the slice ``start : start + length`` of `input` along `dim`, as a view."""
     dim = normalized_dim(dim, input.ndim, "narrow")
     size = input.shape[dim]
@@ -212,7 +217,7 @@ def narrow(input, dim, start, length):
     return _narrow(input, dim=dim, start=start, stop=start + length)
 
 
-def cat(tensors, dim=0):
+def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along an existing dim.
 
     Parameters
@@ -237,7 +242,7 @@ def cat(tensors, dim=0):
     return _cat(*tensors, dim=dim)
 
 
-def stack(tensors, dim=0):
+def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dim."""
     tensors = list(tensors)
     if not tensors:
@@ -251,7 +256,7 @@ def stack(tensors, dim=0):
 
 
 @primitive
-def _pad_constant(x, *, widths, value):
+def _pad_constant(x: Array, *, widths: Margins, value: Number) -> Array:
     out = np.full([n + before + after for n, (before, after) in zip(x.shape, widths)], value, x.dtype)
     out[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths))] = x
     return out
@@ -261,7 +266,7 @@ _pad_constant.defvjp(lambda g, out, x, widths, value: _crop(g, widths=widths))
 
 
 @primitive
-def _crop(x, *, widths):
+def _crop(x: Array, *, widths: Margins) -> Array:
     return x[tuple(slice(before, n - after) for n, (before, after) in zip(x.shape, widths))]
 
 
@@ -271,7 +276,7 @@ _crop.defvjp(lambda g, out, x, widths: _pad_constant(g, widths=widths, value=0))
 # ------------------------------------------------------------------------------------ taking apart
 
 
-def split(tensor, split_size_or_sections, dim=0):
+def split(tensor: Tensor, split_size_or_sections: Ints, dim: int = 0) -> tuple[Tensor, ...]:
     """Return pieces of `tensor` along `dim`, as views.
 
     Parameters
@@ -306,7 +311,7 @@ def split(tensor, split_size_or_sections, dim=0):
     return tuple(pieces)
 
 
-def chunk(input, chunks, dim=0):
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return at most `chunks` pieces of equal size along `dim` (the last one may be smaller), as views."""
     if chunks < 1:
         raise RuntimeError(f"chunk(): chunks must be positive (chunks={chunks})")
@@ -315,7 +320,7 @@ def chunk(input, chunks, dim=0):
     return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
 
 
-def unbind(input, dim=0):
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Return the slices of `input` along `dim`, without that dim."""
     dim = normalized_dim(dim, input.ndim, "unbind")
     if not input.ndim:
@@ -324,7 +329,7 @@ def unbind(input, dim=0):
     return tuple(_reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=shape) for i in range(input.shape[dim]))
 
 
-def select(input, dim, index):
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """Return one slice of `input` along `dim`, without that dim, as a view."""
     dim = normalized_dim(dim, input.ndim, "select")
     size = input.shape[dim]
@@ -337,7 +342,7 @@ def select(input, dim, index):
 # ------------------------------------------------------------------------------------ repeating, reordering
 
 
-def expand(input, sizes):
+def expand(input: Tensor, sizes: Sequence[int]) -> Tensor:
     """Return a view of `input` with dims of size 1 repeated and dims added in front; -1 keeps a size."""
     lead = len(sizes) - input.ndim
     if lead < 0:
@@ -346,7 +351,7 @@ def expand(input, sizes):
     return broadcast_to(input, [input.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
 
 
-def repeat(input, sizes):
+def repeat(input: Tensor, sizes: Sequence[int]) -> Tensor:
     """Return `input` repeated ``sizes[i]`` times along dim i (dims are added in front), as a copy."""
     lead = len(sizes) - input.ndim
     if lead < 0 or any(n < 0 for n in sizes):
@@ -358,12 +363,12 @@ def repeat(input, sizes):
     return _reshape(spread, shape=tuple(count * size for count, size in zip(sizes, shape)))
 
 
-def tile(input, dims):
+def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     """Return `input` repeated ``dims[i]`` times along dim i, where `dims` counts from the last dim."""
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
-def repeat_interleave(input, repeats, dim=None):
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
     """Return `input` with each slice along `dim` repeated in a row, `repeats` times (flattened for None)."""
     if not isinstance(repeats, int) or repeats < 0:
         raise RuntimeError(f"repeat_interleave(): repeats must be an int >= 0 (repeats={repeats!r})")
@@ -376,27 +381,27 @@ def repeat_interleave(input, repeats, dim=None):
 
 
 @primitive
-def _flip(x, *, dims):
+def _flip(x: Array, *, dims: tuple[int, ...]) -> Array:
     return np.flip(x, dims)
 
 
 _flip.defvjp(lambda g, out, x, dims: _flip(g, dims=dims))
 
 
-def flip(input, dims):
+def flip(input: Tensor, dims: Dims) -> Tensor:
     """Return `input` with the order along `dims` reversed, as a view."""
     return _flip(input, dims=normalized_dims(dims, input.ndim, "flip"))
 
 
 @primitive
-def _roll(x, *, shifts, dims):
+def _roll(x: Array, *, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array:
     return np.roll(x, shifts, dims)
 
 
 _roll.defvjp(lambda g, out, x, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts), dims=dims))
 
 
-def roll(input, shifts, dims=None):
+def roll(input: Tensor, shifts: Ints, dims: Dims = None) -> Tensor:
     """Return `input` with its elements moved by `shifts` along `dims`, cyclically (flattened for None)."""
     if dims is None:
         return _reshape(roll(reshape(input, (math.prod(input.shape),)), shifts, 0), shape=input.shape)
@@ -407,7 +412,7 @@ def roll(input, shifts, dims=None):
     return _roll(input, shifts=shifts, dims=dims)
 
 
-def movedim(input, source, destination):
+def movedim(input: Tensor, source: Ints, destination: Ints) -> Tensor:
     """Return `input` with the dims `source` moved to the places `destination`, as a view."""
     sources = normalized_dims(source, input.ndim, "movedim")
     targets = normalized_dims(destination, input.ndim, "movedim")
@@ -420,7 +425,7 @@ def movedim(input, source, destination):
     return _permute(input, dims=tuple(order))
 
 
-def unflatten(input, dim, sizes):
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Return `input` with `dim` made several dims of the given sizes (one may be -1)."""
     dim = normalized_dim(dim, input.ndim, "unflatten")
     sizes = list(sizes)
@@ -433,7 +438,7 @@ def unflatten(input, dim, sizes):
     return _reshape(input, shape=(*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
-def meshgrid(*tensors, indexing="ij"):
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Return the coordinates of a grid: each 1-D tensor repeated along the dims of the others, as views.
 
     Parameters
@@ -458,37 +463,37 @@ def meshgrid(*tensors, indexing="ij"):
 
 
 @primitive
-def _triangle(x, *, diagonal, upper):
+def _triangle(x: Array, *, diagonal: int, upper: bool) -> Array:
     return np.triu(x, diagonal) if upper else np.tril(x, diagonal)
 
 
 _triangle.defvjp(lambda g, out, x, diagonal, upper: _triangle(g, diagonal=diagonal, upper=upper))
 
 
-def _check_matrices(input, operation):
+def _check_matrices(input: Tensor, operation: str) -> None:
     if input.ndim < 2:
         raise RuntimeError(f"{operation}(): expects at least two dims (input.shape={input.shape})")
 
 
-def tril(input, diagonal=0):
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the matrices in the last two dims with 0 above a diagonal."""
     _check_matrices(input, "tril")
     return _triangle(input, diagonal=diagonal, upper=False)
 
 
-def triu(input, diagonal=0):
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the matrices in the last two dims with 0 below a diagonal."""
     _check_matrices(input, "triu")
     return _triangle(input, diagonal=diagonal, upper=True)
 
 
 @primitive
-def _diagonal(x, *, offset, dim1, dim2):
+def _diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
     return np.diagonal(x, offset, dim1, dim2)
 
 
 @primitive
-def _put_diagonal(g, *, shape, offset, dim1, dim2):
+def _put_diagonal(g: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) -> Array:
     out = np.zeros(shape, g.dtype)
     view = np.diagonal(out, offset, dim1, dim2)
     view.flags.writeable = True
@@ -504,7 +509,7 @@ _put_diagonal.defvjp(
 )
 
 
-def diagonal(input, offset=0, dim1=0, dim2=1):
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Return a diagonal of `input` in two of its dims, as the last dim of a view."""
     dim1, dim2 = (normalized_dim(d, input.ndim, "diagonal") for d in (dim1, dim2))
     if dim1 == dim2 or input.ndim < 2:
@@ -513,13 +518,13 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return _diagonal(input, offset=offset, dim1=dim1, dim2=dim2)
 
 
-def diag_embed(input, offset=0):
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
     """Return matrices (in the last two dims) with the last dim of `input` on a diagonal."""
     n = input.shape[-1] + abs(offset)
     return _put_diagonal(input, shape=(*input.shape[:-1], n, n), offset=offset, dim1=-2, dim2=-1)
 
 
-def diag(input, diagonal=0):
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the matrix with a 1-D tensor on a diagonal, or a diagonal of a matrix."""
     if input.ndim == 1:
         return diag_embed(input, diagonal)
@@ -531,13 +536,13 @@ def diag(input, diagonal=0):
 # ------------------------------------------------------------------------------------ copies
 
 
-def contiguous(input):
+def contiguous(input: Tensor) -> Tensor:
     """Return `input` laid out in row-major order (`input` itself where it is)."""
     return input if input.data.flags.c_contiguous else clone(input)
 
 
 @primitive
-def clone(x):
+def clone(x: Array) -> Array:
     """Return a copy that stays in the graph."""
     return x.copy()
 
@@ -545,6 +550,6 @@ def clone(x):
 clone.defvjp(lambda g, out, x: g)
 
 
-def data_of(input):
+def data_of(input: Any) -> Any:
     """Return the array behind a tensor, or what is not a tensor as it is."""
     return input.data if isinstance(input, Variable) else input
