@@ -1,10 +1,14 @@
 """New tensors: constants, ranges, identity."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
 from ..engine import get_default_dtype, wrap
+from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
@@ -12,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _made(array, device, requires_grad, operation):
+def _made(array: Array, device: DeviceLike, requires_grad: bool, operation: str) -> Tensor:
     """Return a new array as a tensor, having checked that it is to be on the CPU."""
     if device is not None and not str(device).startswith("cpu"):
         raise RuntimeError(f"{operation}(): autograd_nn computes on the CPU only (device={str(device)!r})")
@@ -24,7 +28,7 @@ def _made(array, device, requires_grad, operation):
     return out
 
 
-def _sizes(size, operation):
+def _sizes(size: tuple[Any, ...], operation: str) -> Shape:
     """Return ``f(2, 3)`` and ``f((2, 3))`` alike as (2, 3)."""
     shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
     if any(n < 0 for n in shape):
@@ -32,22 +36,35 @@ def _sizes(size, operation):
     return shape
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
+def zeros(
+    *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of zeros, float32 by default."""
     return _made(np.zeros(_sizes(size, "zeros"), dtype or get_default_dtype()), device, requires_grad, "zeros")
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
+def ones(
+    *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of ones, float32 by default."""
     return _made(np.ones(_sizes(size, "ones"), dtype or get_default_dtype()), device, requires_grad, "ones")
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False):
+def empty(
+    *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of what the memory happens to hold, float32 by default."""
     return _made(np.empty(_sizes(size, "empty"), dtype or get_default_dtype()), device, requires_grad, "empty")
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full(
+    size: ShapeLike,
+    fill_value: TensorLike,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
     size = (size,) if isinstance(size, int) else size
     value = getattr(fill_value, "data", fill_value)
@@ -56,27 +73,48 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
 
 
-def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+def zeros_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return zeros of the shape and dtype of a tensor."""
     return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like")
 
 
-def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+def ones_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return ones of the shape and dtype of a tensor."""
     return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like")
 
 
-def empty_like(input, *, dtype=None, device=None, requires_grad=False):
+def empty_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of the shape and dtype of another one, not initialized."""
     return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like")
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full_like(
+    input: Tensor,
+    fill_value: TensorLike,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of the shape and dtype of another one, filled with a number."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(
+    start: TensorLike,
+    end: TensorLike | None = None,
+    step: TensorLike = 1,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return ``start, start + step, ...`` up to but without `end` (from 0 to `start` where only one bound is given).
 
     int64 where all three are integers, float32 otherwise; the length is ``ceil((end - start) / step)``.
@@ -91,7 +129,15 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     return _made(values.astype(dtype), device, requires_grad, "arange")
 
 
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+def linspace(
+    start: TensorLike,
+    end: TensorLike,
+    steps: int,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return `steps` numbers from `start` to `end` at equal distances, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
@@ -99,7 +145,16 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
 
 
-def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+def logspace(
+    start: TensorLike,
+    end: TensorLike,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included."""
     if steps < 0:
         raise RuntimeError(f"logspace(): steps must not be negative (steps={steps})")
@@ -107,18 +162,25 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "logspace")
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default)."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): sizes must not be negative (n={n}, m={m})")
     return _made(np.eye(n, m, dtype=dtype or get_default_dtype()), device, requires_grad, "eye")
 
 
-def tril_indices(row, col, offset=0):
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix."""
     return wrap(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
 
 
-def triu_indices(row, col, offset=0):
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix."""
     return wrap(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))

@@ -1,12 +1,17 @@
 """Random numbers from one seedable generator, random tensors, dropout."""
 
+from __future__ import annotations
+
 import secrets
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import devices
 from ..engine import get_default_dtype, primitive, wrap
+from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from ..kernels import elementwise as kernels
 from .creation import _made
 
@@ -15,6 +20,9 @@ __all__ = [
     "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed",
     "set_rng_state",
 ]  # fmt: skip
+
+
+FloatType: TypeAlias = type[np.float32] | type[np.float64]
 
 
 class Generator:
@@ -28,52 +36,52 @@ class Generator:
         Only the CPU.
     """
 
-    def __init__(self, seed=None, device="cpu"):
+    def __init__(self, seed: int | str | devices.device | None = None, device: DeviceLike = "cpu"):
         if isinstance(seed, str | devices.device):
             seed, device = None, seed
         self.device = devices.device(device)
         self._lock = threading.Lock()
         self.manual_seed(secrets.randbits(64) if seed is None else seed)
 
-    def seed(self):
+    def seed(self) -> int:
         """Start again from a seed that the operating system draws; return that seed."""
         return self.manual_seed(secrets.randbits(64)).initial_seed()
 
-    def manual_seed(self, seed):
+    def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; return the generator."""
         self._seed = int(seed)
         self._source = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self._seed % 2**64)))
         return self
 
-    def initial_seed(self):
+    def initial_seed(self) -> int:
         """Return the seed that the generator last started from."""
         return self._seed
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Return the state as a dict of plain values, for `set_state`."""
         return {"seed": self._seed, **self._source.bit_generator.state}
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `get_state` returned."""
         self._seed = state["seed"]
         self._source.bit_generator.state = {key: value for key, value in state.items() if key != "seed"}
 
-    def random(self, shape, dtype=np.float32):
+    def random(self, shape: ShapeLike, dtype: FloatType = np.float32) -> Array:
         """Return uniform numbers in [0, 1)."""
         with self._lock:
             return np.asarray(self._source.random(shape, dtype))
 
-    def normal(self, shape, dtype=np.float32):
+    def normal(self, shape: ShapeLike, dtype: FloatType = np.float32) -> Array:
         """Return numbers of mean 0 and standard deviation 1."""
         with self._lock:
             return np.asarray(self._source.standard_normal(shape, dtype))
 
-    def integers(self, low, high, shape):
+    def integers(self, low: int, high: int, shape: ShapeLike) -> Array:
         """Return integers (int64) from `low` to `high` - 1."""
         with self._lock:
             return np.asarray(self._source.integers(low, high, shape))
 
-    def permutation(self, n):
+    def permutation(self, n: int) -> Array:
         """Return the integers from 0 to `n` - 1 in random order."""
         with self._lock:
             return self._source.permutation(n)
@@ -82,39 +90,39 @@ class Generator:
 default_generator = Generator()
 
 
-def manual_seed(seed):
+def manual_seed(seed: int) -> Generator:
     """Seed the generator that initialisation, dropout and random tensors draw from; return it."""
     return default_generator.manual_seed(seed)
 
 
-def initial_seed():
+def initial_seed() -> int:
     """Return the seed of the default generator."""
     return default_generator.initial_seed()
 
 
-def seed():
+def seed() -> int:
     """Seed the default generator from the operating system; return the seed."""
     return default_generator.seed()
 
 
-def get_rng_state():
+def get_rng_state() -> dict[str, Any]:
     """Return the state of the default generator (a dict of plain values), for `set_rng_state`."""
     return default_generator.get_state()
 
 
-def set_rng_state(new_state):
+def set_rng_state(new_state: Mapping[str, Any]) -> None:
     """Continue the default generator from a state that `get_rng_state` returned."""
     default_generator.set_state(new_state)
 
 
 @primitive(residuals=True)
-def _dropout(x, *, p, seed):
+def _dropout(x: Array, *, p: float, seed: int) -> tuple[Array, tuple[Array, ...]]:
     out, mask = kernels.dropout(x, p=p, seed=seed)
     return out, (mask,)
 
 
 @primitive
-def _dropout_apply(g, mask, *, p):
+def _dropout_apply(g: Array, mask: Array, *, p: float) -> Array:
     return kernels.dropout_apply(g, mask, p=p)
 
 
@@ -122,7 +130,7 @@ _dropout.defvjp(lambda g, out, x, p, seed, residuals: _dropout_apply(g, residual
 _dropout_apply.defvjp(lambda h, out, g, mask, p: _dropout_apply(h, mask, p=p), None)
 
 
-def dropout(x, p=0.5, training=True, generator=None):
+def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
     """Set each element to 0 with probability `p` and divide the others by ``1 - p``; without `training` return `x`.
 
     Parameters
@@ -147,40 +155,62 @@ def dropout(x, p=0.5, training=True, generator=None):
     return _dropout(x, p=p, seed=int((generator or default_generator).integers(0, 2**63 - 1, ())))
 
 
-def _drawn(array, device, requires_grad):
+def _drawn(array: Array, device: DeviceLike, requires_grad: bool) -> Tensor:
     return _made(array, device, requires_grad, "random")
 
 
-def _shape(size, operation):
+def _shape(size: tuple[Any, ...], operation: str) -> Shape:
     shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{operation}(): sizes must not be negative (size={shape})")
     return shape
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def rand(
+    *size: ShapeLike,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of uniform numbers in [0, 1), float32 by default."""
-    dtype = np.dtype(dtype or get_default_dtype()).type
-    return _drawn((generator or default_generator).random(_shape(size, "rand"), dtype), device, requires_grad)
+    chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
+    return _drawn((generator or default_generator).random(_shape(size, "rand"), chosen.type), device, requires_grad)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def randn(
+    *size: ShapeLike,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default."""
-    dtype = np.dtype(dtype or get_default_dtype()).type
-    return _drawn((generator or default_generator).normal(_shape(size, "randn"), dtype), device, requires_grad)
+    chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
+    return _drawn((generator or default_generator).normal(_shape(size, "randn"), chosen.type), device, requires_grad)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint(
+    low: int,
+    high: Any = None,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of integers from `low` (0 where only two arguments are given) to `high` - 1, int64 by default."""
-    if size is None:
-        low, high, size = 0, low, high
+    low, high, size = (0, low, high) if size is None else (low, high, size)
     if high <= low:
         raise RuntimeError(f"randint(): high must be greater than low (low={low}, high={high})")
     values = (generator or default_generator).integers(low, high, tuple(size))
     return _drawn(values.astype(dtype or np.int64, copy=False), device, requires_grad)
 
 
-def randperm(n, *, generator=None, dtype=None, device=None):
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None, device: DeviceLike = None
+) -> Tensor:
     """Return the integers from 0 to `n` - 1 in random order, int64 by default."""
     if n < 0:
         raise RuntimeError(f"randperm(): n must not be negative (n={n})")
@@ -188,21 +218,44 @@ def randperm(n, *, generator=None, dtype=None, device=None):
     return _drawn(values.astype(dtype or np.int64, copy=False), device, False)
 
 
-def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return uniform numbers in [0, 1) in the shape and dtype of a tensor."""
     return rand(
         input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
 
 
-def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return normal numbers in the shape and dtype of a tensor."""
     return randn(
         input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
 
 
-def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return integers from `low` (0 where one bound is given) to `high` - 1 in the shape and dtype of a tensor."""
     low, high = (0, low) if high is None else (low, high)
     return randint(
@@ -216,7 +269,13 @@ def randint_like(input, low, high=None, *, generator=None, dtype=None, device=No
     )
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None):
+def normal(
+    mean: TensorLike = 0.0,
+    std: TensorLike = 1.0,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """Return normal numbers with the given means and standard deviations.
 
     Parameters
@@ -226,16 +285,17 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None):
     size : sequence of int, optional
         Where both are numbers.
     """
-    mean, std = (getattr(x, "data", x) for x in (mean, std))
+    means: Any = getattr(mean, "data", mean)
+    deviations: Any = getattr(std, "data", std)
     if size is None:
-        size = np.broadcast_shapes(np.shape(mean), np.shape(std))
-    if np.any(np.less(std, 0)):
-        raise RuntimeError(f"normal(): std must not be negative (std={std})")
+        size = np.broadcast_shapes(np.shape(means), np.shape(deviations))
+    if np.any(np.less(deviations, 0)):
+        raise RuntimeError(f"normal(): std must not be negative (std={deviations})")
     draws = (generator or default_generator).normal(tuple(size), get_default_dtype().type)
-    return wrap(np.asarray(draws * std + mean, get_default_dtype()))
+    return wrap(np.asarray(draws * deviations + means, get_default_dtype()))
 
 
-def bernoulli(input, p=None, *, generator=None):
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
     chance = input.data if p is None else p
     if np.size(chance) and not (np.min(chance) >= 0 and np.max(chance) <= 1):
@@ -246,7 +306,9 @@ def bernoulli(input, p=None, *, generator=None):
     return _made((draws < chance).astype(input.dtype), None, False, "bernoulli")
 
 
-def multinomial(input, num_samples, replacement=False, *, generator=None):
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
     """Return the indices of `num_samples` draws from each row of weights, which need not sum to 1.
 
     Parameters
