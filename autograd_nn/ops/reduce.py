@@ -1,24 +1,30 @@
 """Reductions over dims: sum, mean, extremes, logsumexp, softmax."""
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from ..engine import Variable, primitive
+from ..engine.annotations import Array, Dims, DTypeLike, Number, Shape, Tensor
 from ..kernels import loss as kernels
 from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_like
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
+_added: Callable[..., Any] = np.add.reduce  # without NumPy's types, which want `keepdims` literally
 
-def _kept_shape(shape, dims):
+
+def _kept_shape(shape: Shape, dims: tuple[int, ...]) -> Shape:
     """Return `shape` with size 1 at `dims`."""
     return tuple(1 if i in dims else n for i, n in enumerate(shape))
 
 
 @primitive
-def _spread_to(g, *, shape, dims):
+def _spread_to(g: Array, *, shape: Shape, dims: tuple[int, ...]) -> Array:
     g = g.reshape(_kept_shape(shape, dims))
     if math.prod(shape) > 4096:
         return np.broadcast_to(g, shape)
@@ -30,40 +36,40 @@ def _spread_to(g, *, shape, dims):
 _spread_to.defvjp(lambda h, out, g, shape, dims: reshape(_sum(h, dims=dims, keepdim=True), g.shape))
 
 
-def _spread(g, x, dims):
+def _spread(g: Tensor, x: Tensor, dims: tuple[int, ...]) -> Tensor:
     """Return a gradient of reduced shape repeated to the shape of `x`: a view if it is large, a copy if small."""
     return _spread_to(g, shape=x.shape, dims=dims)
 
 
 @primitive
-def _sum(x, *, dims, keepdim):
+def _sum(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     if x.dtype.kind != "f":
-        return np.add.reduce(x, dims, np.int64, keepdims=keepdim)
+        return _added(x, dims, np.int64, keepdims=keepdim)
     if x.dtype.char == "e":  # float16: summed in float32, as the parts of a sum may overflow
-        return np.add.reduce(x, dims, np.float32, keepdims=keepdim).astype(np.float16)
-    return np.add.reduce(x, dims, keepdims=keepdim)
+        return _added(x, dims, np.float32, keepdims=keepdim).astype(np.float16)
+    return _added(x, dims, keepdims=keepdim)
 
 
 _sum.defvjp(lambda g, out, x, dims, keepdim: _spread(g, x, dims))
 
 
-def sum(x, dim=None, keepdim=False, dtype=None):
+def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """Return the sum over `dim` (an int or a tuple; all dims for None); integers and booleans are summed as int64."""
     x = x if dtype is None else to_dtype(x, dtype)
     return _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
 
 
 @primitive
-def _mean(x, *, dims, keepdim, share):
+def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Array:
     if x.dtype.char == "e":
-        return (np.add.reduce(x, dims, np.float32, keepdims=keepdim) * np.float32(share)).astype(np.float16)
+        return (_added(x, dims, np.float32, keepdims=keepdim) * np.float32(share)).astype(np.float16)
     return x.sum(axis=dims, keepdims=keepdim) * x.dtype.type(share)
 
 
 _mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(mul(g, share), x, dims))
 
 
-def mean(x, dim=None, keepdim=False, dtype=None):
+def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """Return the arithmetic mean over `dim` (all dims for None); NaN over no elements."""
     x = x if dtype is None else to_dtype(x, dtype)
     if x.dtype.kind != "f":
@@ -77,34 +83,34 @@ def mean(x, dim=None, keepdim=False, dtype=None):
 
 
 @primitive
-def _var(x, *, dims, keepdim, correction):
+def _var(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
     if x.dtype.char == "e":
         wide = _var.forward(x.astype(np.float32), dims=dims, keepdim=keepdim, correction=correction)
         return wide.astype(np.float16)
     count = math.prod([x.shape[i] for i in dims])
     if count <= correction:
-        return np.full(np.add.reduce(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)
-    deviations = x - np.add.reduce(x, dims, keepdims=True) * x.dtype.type(1 / count)
+        return np.full(_added(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)
+    deviations = x - _added(x, dims, keepdims=True) * x.dtype.type(1 / count)
     np.square(deviations, out=deviations)
-    return np.add.reduce(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
+    return _added(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
 
 
 @primitive
-def _std(x, *, dims, keepdim, correction):
+def _std(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
     return np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
 
 
-def _deviations(x, dims, correction):
+def _deviations(x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
     """Return ``(x - mean(x)) / (n - correction)``; NaN where n does not exceed the correction."""
     freedom = math.prod(x.shape[i] for i in dims) - correction
     return mul(sub(x, mean(x, dims, keepdim=True)), 1 / freedom if freedom > 0 else math.nan)
 
 
-def _var_rule(g, out, x, dims, keepdim, correction):
+def _var_rule(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Tensor:
     return mul(_spread(g, x, dims), mul(_deviations(x, dims, correction), 2))
 
 
-def _std_rule(g, out, x, dims, keepdim, correction):
+def _std_rule(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Tensor:
     at_zero = eq(out, 0)
     scale = where(at_zero, 0.0, div(g, where(at_zero, 1.0, out)))
     return mul(_spread(scale, x, dims), _deviations(x, dims, correction))
@@ -114,7 +120,9 @@ _var.defvjp(_var_rule)
 _std.defvjp(_std_rule)
 
 
-def _variance_settings(x, dim, unbiased, correction, operation):
+def _variance_settings(
+    x: Tensor, dim: Dims, unbiased: bool | None, correction: Number, operation: str
+) -> tuple[tuple[int, ...], Number]:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -124,7 +132,9 @@ def _variance_settings(x, dim, unbiased, correction, operation):
     return normalized_dims(dim, x.ndim, operation), correction
 
 
-def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def var(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+) -> Tensor:
     """Return the variance over `dim`, ``sum((x - mean)**2) / (n - correction)``.
 
     Parameters
@@ -142,19 +152,25 @@ def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     return _var(x, dims=dims, keepdim=keepdim, correction=correction)
 
 
-def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def std(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+) -> Tensor:
     """Return the square root of `var`; its gradient where all elements are equal is 0."""
     dims, correction = _variance_settings(x, dim, unbiased, correction, "std")
     return _std(x, dims=dims, keepdim=keepdim, correction=correction)
 
 
-def var_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def var_mean(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+) -> tuple[Tensor, Tensor]:
     """Return `var` and `mean` over the same dims."""
     spread = var(x, dim, unbiased, keepdim, correction=correction)
     return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
 
 
-def std_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def std_mean(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+) -> tuple[Tensor, Tensor]:
     """Return `std` and `mean` over the same dims."""
     spread = std(x, dim, unbiased, keepdim, correction=correction)
     return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
@@ -164,31 +180,31 @@ def std_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
 
 
 @primitive
-def _all(x, *, dims, keepdim):
+def _all(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array | np.bool:
     return x.all(axis=dims, keepdims=keepdim)
 
 
 @primitive
-def _any(x, *, dims, keepdim):
+def _any(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array | np.bool:
     return x.any(axis=dims, keepdims=keepdim)
 
 
 @primitive
-def _count_nonzero(x, *, dims, keepdim):
+def _count_nonzero(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return np.asarray(np.count_nonzero(x, axis=dims, keepdims=keepdim), np.int64)
 
 
-def all(x, dim=None, keepdim=False):
+def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether all elements over `dim` are true (not 0)."""
     return _all(x, dims=normalized_dims(dim, x.ndim, "all"), keepdim=keepdim)
 
 
-def any(x, dim=None, keepdim=False):
+def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether any element over `dim` is true (not 0)."""
     return _any(x, dims=normalized_dims(dim, x.ndim, "any"), keepdim=keepdim)
 
 
-def count_nonzero(x, dim=None, keepdim=False):
+def count_nonzero(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return the number of elements over `dim` that are not 0 (int64)."""
     return _count_nonzero(x, dims=normalized_dims(dim, x.ndim, "count_nonzero"), keepdim=keepdim)
 
@@ -196,22 +212,22 @@ def count_nonzero(x, dim=None, keepdim=False):
 # ------------------------------------------------------------------------------------ extremes
 
 
-def _check_not_empty(x, dims, operation):
+def _check_not_empty(x: Tensor, dims: Iterable[int], operation: str) -> None:
     if 0 in [x.shape[i] for i in dims]:
         raise RuntimeError(f"{operation}(): cannot reduce over no elements (x.shape={x.shape}, dim={dims})")
 
 
 @primitive
-def _amax(x, *, dims, keepdim):
+def _amax(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return x.max(axis=dims, keepdims=keepdim)
 
 
 @primitive
-def _amin(x, *, dims, keepdim):
+def _amin(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return x.min(axis=dims, keepdims=keepdim)
 
 
-def _even_share(g, out, x, dims, keepdim):
+def _even_share(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
     at_extreme = to_dtype(eq(x, _spread(out, x, dims)), x.dtype)
     return mul(_spread(g, x, dims), div(at_extreme, _sum(at_extreme, dims=dims, keepdim=True)))
 
@@ -220,14 +236,14 @@ _amax.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepd
 _amin.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
 
 
-def amax(x, dim=None, keepdim=False):
+def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return the largest element over `dim`; NaN where there is one; ties share the gradient evenly."""
     dims = normalized_dims(dim, x.ndim, "amax")
     _check_not_empty(x, dims, "amax")
     return _amax(x, dims=dims, keepdim=keepdim)
 
 
-def amin(x, dim=None, keepdim=False):
+def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return the smallest element over `dim`; NaN where there is one; ties share the gradient evenly."""
     dims = normalized_dims(dim, x.ndim, "amin")
     _check_not_empty(x, dims, "amin")
@@ -235,16 +251,16 @@ def amin(x, dim=None, keepdim=False):
 
 
 @primitive
-def _argmax(x, *, dim, keepdim):
+def _argmax(x: Array, *, dim: int | None, keepdim: bool) -> Array:
     return np.argmax(x, axis=dim, keepdims=keepdim)
 
 
 @primitive
-def _argmin(x, *, dim, keepdim):
+def _argmin(x: Array, *, dim: int | None, keepdim: bool) -> Array:
     return np.argmin(x, axis=dim, keepdims=keepdim)
 
 
-def argmax(x, dim=None, keepdim=False):
+def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the largest element (int64), the first among equals; NaN counts as largest.
 
     Without `dim` the index is into the flattened tensor.
@@ -254,14 +270,14 @@ def argmax(x, dim=None, keepdim=False):
     return _argmax(x, dim=dim, keepdim=keepdim)
 
 
-def argmin(x, dim=None, keepdim=False):
+def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the smallest element (int64), the first among equals; NaN counts as smallest."""
     dim = dim if dim is None else normalized_dim(dim, x.ndim, "argmin")
     _check_not_empty(x, range(x.ndim) if dim is None else (dim,) if x.ndim else (), "argmin")
     return _argmin(x, dim=dim, keepdim=keepdim)
 
 
-def _values_and_indices(x, dim, keepdim, argument):
+def _values_and_indices(x: Tensor, dim: int, keepdim: bool, argument: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
     indices = argument(x, dim, keepdim=True)
     values = take_along_dim(x, indices, dim)
     return (values, indices) if keepdim or not x.ndim else (squeeze(values, dim), squeeze(indices, dim))
@@ -270,11 +286,23 @@ def _values_and_indices(x, dim, keepdim, argument):
 class Extremes(NamedTuple):
     """What `max` and `min` return along a dim."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
-def max(x, dim=None, keepdim=False):
+@overload
+def max(x: Tensor, dim: None = ..., keepdim: bool = ...) -> Tensor: ...
+
+
+@overload
+def max(x: Tensor, dim: int, keepdim: bool = ...) -> Extremes: ...
+
+
+@overload
+def max(x: Tensor, dim: Tensor) -> Tensor: ...
+
+
+def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | Extremes:
     """Return the largest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise maximum.
 
     NaN counts as largest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
@@ -286,7 +314,19 @@ def max(x, dim=None, keepdim=False):
     return Extremes(*_values_and_indices(x, dim, keepdim, argmax))
 
 
-def min(x, dim=None, keepdim=False):
+@overload
+def min(x: Tensor, dim: None = ..., keepdim: bool = ...) -> Tensor: ...
+
+
+@overload
+def min(x: Tensor, dim: int, keepdim: bool = ...) -> Extremes: ...
+
+
+@overload
+def min(x: Tensor, dim: Tensor) -> Tensor: ...
+
+
+def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | Extremes:
     """Return the smallest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise minimum.
 
     NaN counts as smallest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
@@ -302,7 +342,7 @@ def min(x, dim=None, keepdim=False):
 
 
 @primitive
-def _logsumexp(x, *, dims, keepdim):
+def _logsumexp(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     peak = x.max(axis=dims, keepdims=True, initial=-np.inf)
     finite = np.where(np.isfinite(peak), peak, 0)
     with np.errstate(divide="ignore"):
@@ -315,7 +355,7 @@ _logsumexp.defvjp(
 )
 
 
-def logsumexp(x, dim, keepdim=False):
+def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Return ``log(sum(exp(x)))`` over `dim`, computed from the largest element so that it does not overflow."""
     if x.dtype.kind != "f":
         raise RuntimeError(f"logsumexp(): expects a floating-point tensor (dtype={x.dtype})")
@@ -323,7 +363,7 @@ def logsumexp(x, dim, keepdim=False):
 
 
 @primitive
-def _softmax(x, *, dim):
+def _softmax(x: Array, *, dim: int) -> Array:
     if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
         if dim == 1:
             return kernels.softmax(x)
@@ -337,7 +377,7 @@ _softmax.defvjp(lambda g, out, x, dim: mul(out, sub(g, _sum(mul(g, out), dims=(d
 
 
 @primitive
-def _log_softmax(x, *, dim):
+def _log_softmax(x: Array, *, dim: int) -> Array:
     if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
         if dim == 1:
             return kernels.log_softmax(x)
@@ -349,19 +389,19 @@ def _log_softmax(x, *, dim):
 _log_softmax.defvjp(lambda g, out, x, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))
 
 
-def _check_softmax(x, dim, operation):
+def _check_softmax(x: Tensor, dim: int, operation: str) -> int:
     if x.dtype.kind != "f":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype})")
     return normalized_dim(dim, x.ndim, operation)
 
 
-def softmax(x, dim):
+def softmax(x: Tensor, dim: int) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along `dim`; NaN along slices that are all -inf."""
     dim = _check_softmax(x, dim, "softmax")
     return _softmax(x, dim=dim) if x.ndim else zeros_like(x) + 1
 
 
-def log_softmax(x, dim):
+def log_softmax(x: Tensor, dim: int) -> Tensor:
     """Return ``x - log(sum(exp(x)))`` along `dim`, computed from the largest element."""
     dim = _check_softmax(x, dim, "log_softmax")
     return _log_softmax(x, dim=dim) if x.ndim else zeros_like(x)

@@ -5,12 +5,15 @@ recurrence: with ``y[i] = b[i] + a[i] y[i-1]`` and the adjoint recurrence ``l[i]
 backward, the gradients are ``l`` in b and ``l[i] y[i-1]`` in a. No division occurs, so zeros are no special case.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
 from ..engine import primitive, wrap
+from ..engine.annotations import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import mul
 from .index import _integers, take_along_dim
 from .reduce import _spread
@@ -20,7 +23,7 @@ from .shape import _narrow, _pad_constant, flip, normalized_dim, normalized_dims
 
 
 @primitive
-def _cumsum(x, *, dim, reverse):
+def _cumsum(x: Array, *, dim: int, reverse: bool) -> Array:
     dtype = np.int64 if x.dtype.kind in "iub" else None
     return np.flip(np.flip(x, dim).cumsum(dim, dtype), dim) if reverse else x.cumsum(dim, dtype)
 
@@ -28,7 +31,7 @@ def _cumsum(x, *, dim, reverse):
 _cumsum.defvjp(lambda g, out, x, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
 
 
-def cumsum(x, dim, dtype=None):
+def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return the running sum along `dim`; integers and booleans are summed as int64."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumsum")
@@ -36,7 +39,7 @@ def cumsum(x, dim, dtype=None):
 
 
 @primitive
-def _recurrence(a, b, *, dim):
+def _recurrence(a: Array, b: Array, *, dim: int) -> Array:
     """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along `dim` and ``y[-1] = 0``."""
     out = b.copy()
     coefficients, rows = np.moveaxis(a, dim, 0), np.moveaxis(out, dim, 0)
@@ -45,7 +48,7 @@ def _recurrence(a, b, *, dim):
     return out
 
 
-def _moved(x, dim, step):
+def _moved(x: Tensor, dim: int, step: int) -> Tensor:
     """Return `x` moved by one place along `dim`, forward or backward, with a 0 coming in."""
     size = x.shape[dim]
     if size == 0:
@@ -56,7 +59,7 @@ def _moved(x, dim, step):
     return _pad_constant(part, widths=tuple(widths), value=0)
 
 
-def _adjoint(h, a, dim):
+def _adjoint(h: Tensor, a: Tensor, dim: int) -> Tensor:
     """Return l with ``l[i] = h[i] + a[i+1] l[i+1]``."""
     return flip(_recurrence(flip(_moved(a, dim, -1), dim), flip(h, dim), dim=dim), dim)
 
@@ -68,11 +71,11 @@ _recurrence.defvjp(
 
 
 @primitive
-def _cumprod(x, *, dim):
+def _cumprod(x: Array, *, dim: int) -> Array:
     return x.cumprod(dim, np.int64 if x.dtype.kind in "iub" else None)
 
 
-def _product_before(x, dim):
+def _product_before(x: Tensor, dim: int) -> Tensor:
     """Return the product of the elements before each one along `dim` (1 for the first)."""
     widths = [(0, 0)] * x.ndim
     widths[dim] = (1, 0)
@@ -83,7 +86,7 @@ def _product_before(x, dim):
 _cumprod.defvjp(lambda g, out, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g)
 
 
-def cumprod(x, dim, dtype=None):
+def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return the running product along `dim`; the gradient is exact where elements are 0."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumprod")
@@ -91,12 +94,12 @@ def cumprod(x, dim, dtype=None):
 
 
 @primitive
-def _prod(x):
+def _prod(x: Array) -> Array:
     """Return the product over the last dim."""
     return x.prod(axis=-1, dtype=np.int64 if x.dtype.kind in "iub" else None)
 
 
-def _prod_rule(g, out, x):
+def _prod_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
     last = x.ndim - 1
     if not x.shape[last]:
         return x
@@ -107,7 +110,7 @@ def _prod_rule(g, out, x):
 _prod.defvjp(_prod_rule)
 
 
-def prod(x, dim=None, keepdim=False, dtype=None):
+def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """Return the product over `dim` (all dims for None).
 
     The gradient of an element is the product of the others: ``[6, 0, 0]``-like results come out where there is a 0,
@@ -127,7 +130,7 @@ def prod(x, dim=None, keepdim=False, dtype=None):
     return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
 
 
-def logcumsumexp(x, dim):
+def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Return the logarithm of the running sum of exponentials along `dim`."""
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
     peak = wrap(np.maximum(x.data.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
@@ -140,24 +143,24 @@ def logcumsumexp(x, dim):
 class Ordered(NamedTuple):
     """Values and where they came from along the dim."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 @primitive
-def _argsort(x, *, dim, descending):
+def _argsort(x: Array, *, dim: int, descending: bool) -> Array:
     if descending:
         return x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
     return np.argsort(x, dim, kind="stable")
 
 
-def argsort(x, dim=-1, descending=False, stable=True):
+def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """Return the indices (int64) that sort `x` along `dim`, equal elements in their order; NaN counts as largest."""
     dim = normalized_dim(dim, x.ndim, "argsort")
     return _argsort(x if x.ndim else reshape(x, (1,)), dim=dim, descending=descending).reshape(x.shape)
 
 
-def sort(x, dim=-1, descending=False, stable=True):
+def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Ordered:
     """Return ``(values, indices)`` of `x` sorted along `dim`.
 
     Equal elements keep their order, NaN counts as largest.
@@ -167,14 +170,14 @@ def sort(x, dim=-1, descending=False, stable=True):
 
 
 @primitive
-def _top_indices(x, *, k, dim, largest):
+def _top_indices(x: Array, *, k: int, dim: int, largest: bool) -> Array:
     if k == 0:
         return np.zeros([0 if i == dim else n for i, n in enumerate(x.shape)], np.int64)
     order = _argsort.forward(x, dim=dim, descending=largest)
     return np.ascontiguousarray(order[(slice(None),) * dim + (slice(k),)])
 
 
-def topk(x, k, dim=-1, largest=True, sorted=True):
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
     """Return ``(values, indices)`` of the `k` largest (or smallest) elements along `dim`, the largest first.
 
     Among equals the first one is taken, and gets the gradient.
@@ -189,7 +192,7 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     return Ordered(take_along_dim(x, indices, dim), indices)
 
 
-def kthvalue(x, k, dim=-1, keepdim=False):
+def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
     """Return ``(values, indices)`` of the `k`-th smallest element along `dim` (from 1)."""
     dim = normalized_dim(dim, x.ndim, "kthvalue")
     size = x.shape[dim] if x.ndim else 1
@@ -203,7 +206,15 @@ def kthvalue(x, k, dim=-1, keepdim=False):
     return Ordered(values, indices) if keepdim else Ordered(squeeze(values, dim), squeeze(indices, dim))
 
 
-def median(x, dim=None, keepdim=False):
+@overload
+def median(x: Tensor, dim: None = ..., keepdim: bool = ...) -> Tensor: ...
+
+
+@overload
+def median(x: Tensor, dim: int, keepdim: bool = ...) -> Ordered: ...
+
+
+def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | Ordered:
     """Return the median, of an even number of elements the lower one of the middle; along a dim ``(values, indices)``.
 
     The gradient goes to one element. NaN is returned where there is one.
@@ -230,7 +241,9 @@ def median(x, dim=None, keepdim=False):
 # ------------------------------------------------------------------------------------ sets and bins
 
 
-def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
+def unique(
+    x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> TensorOrTuple:
     """Return the different elements of `x`, sorted; not differentiable.
 
     Returns
@@ -250,7 +263,7 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     return tuple(results) if len(results) > 1 else results[0]
 
 
-def bincount(x, weights=None, minlength=0):
+def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Return how often (or with what total weight) each integer from 0 occurs in a 1-D tensor; not differentiable."""
     array = _integers(x, "bincount", "x")
     if array.ndim != 1 or (array.size and array.min() < 0):
@@ -258,7 +271,7 @@ def bincount(x, weights=None, minlength=0):
     return wrap(np.bincount(array, None if weights is None else weights.data, minlength))
 
 
-def histc(x, bins=100, min=0, max=0):
+def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
     if bins < 1 or min > max:
         raise RuntimeError(f"histc(): bins must be positive and min at most max (bins={bins}, min={min}, max={max})")
