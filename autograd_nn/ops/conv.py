@@ -8,9 +8,15 @@ bilinear, and the adjoints of those are among the three:
 so gradients of every order need no further kernel, and transposed convolution is ``conv_input`` itself.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from ..engine import primitive
+from ..engine import Primitive, primitive
+from ..engine.annotations import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
 from .elementwise import add, relu_input
@@ -20,32 +26,40 @@ from .shape import reshape, to_dtype
 
 
 @primitive
-def _conv2d(x, w, b, *, stride, padding, dilation, groups):
+def _conv2d(
+    x: Array, w: Array, b: Array | None, *, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+) -> Array:
     return kernels.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @primitive
-def _conv2d_relu(x, w, b, *, stride, padding, dilation, groups):
+def _conv2d_relu(
+    x: Array, w: Array, b: Array | None, *, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+) -> Array:
     return kernels.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, relu=True)
 
 
 @primitive
-def _conv2d_input(g, w, *, size, stride, padding, dilation, groups):
+def _conv2d_input(
+    g: Array, w: Array, *, size: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+) -> Array:
     return kernels.conv2d_input(g, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @primitive
-def _conv2d_weight(g, x, *, size, stride, padding, dilation, groups):
+def _conv2d_weight(
+    g: Array, x: Array, *, size: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+) -> Array:
     return kernels.conv2d_weight(g, x, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @primitive
-def _channel_sum(g):
+def _channel_sum(g: Array) -> Array:
     return channel_sum(g)
 
 
 @primitive
-def _channel_spread(b, *, shape):
+def _channel_spread(b: Array, *, shape: Shape) -> Array:
     return np.broadcast_to(b.reshape(-1, 1, 1), shape)
 
 
@@ -56,7 +70,9 @@ _conv2d.defvjp(
 )
 
 
-def _conv2d_relu_rule(g, out, x, w, b, *, needs, **p):
+def _conv2d_relu_rule(
+    g: Tensor, out: Tensor, x: Tensor, w: Tensor, b: Tensor | None, *, needs: Sequence[bool], **p: Any
+) -> Gradients:
     g = relu_input(g, out)
     return (
         _conv2d_input(g, w, size=x.shape[2:], **p) if needs[0] else None,
@@ -81,11 +97,11 @@ _channel_spread.defvjp(lambda h, out, b, shape: _channel_sum(h))
 # ------------------------------------------------------------------------------------ settings and checks
 
 
-def pair(value, name, operation, least=0):
+def pair(value: Size2d, name: str, operation: str, least: int = 0) -> Pair:
     """Return a setting given as one int or as two as (vertical, horizontal)."""
     if type(value) is int and value >= least:
         return value, value
-    values = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(values) == 1:
         values *= 2
     if len(values) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in values):
@@ -93,7 +109,7 @@ def pair(value, name, operation, least=0):
     return int(values[0]), int(values[1])
 
 
-def _margins(padding, kernel, stride, dilation):
+def _margins(padding: Size2d | SameOrValid, kernel: Shape, stride: Pair, dilation: Pair) -> tuple[Pair, ...]:
     """Return padding as ((top, bottom), (left, right)); of an odd total for 'same', the larger part comes last."""
     if isinstance(padding, str):
         if padding == "valid":
@@ -108,7 +124,7 @@ def _margins(padding, kernel, stride, dilation):
     return (top, top), (left, left)
 
 
-def _check_channels(input, weight, groups, operation="conv2d"):
+def _check_channels(input: Tensor, weight: Tensor, groups: int, operation: str = "conv2d") -> None:
     if groups < 1 or weight.shape[0] % groups:
         raise RuntimeError(f"{operation}(): groups must divide the output channels (groups={groups}, "
                            f"weight.shape={weight.shape})")
@@ -120,7 +136,7 @@ def _check_channels(input, weight, groups, operation="conv2d"):
         )
 
 
-def _check_dtypes(operation, input, weight, bias):
+def _check_dtypes(operation: str, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
         raise RuntimeError(f"{operation}(): all tensors must have one dtype "
                            f"(input: {input.dtype}, weight: {weight.dtype}, "
@@ -129,7 +145,15 @@ def _check_dtypes(operation, input, weight, bias):
         raise RuntimeError(f"{operation}(): expects floating-point tensors (dtype={input.dtype})")
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size2d = 1,
+    padding: Size2d | SameOrValid = 0,
+    dilation: Size2d = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolve images with a bank of filters (cross-correlation: the filters are not flipped).
 
     ``out[n, o, i, j] = bias[o] + sum_{c, a, b} weight[o, c, a, b] input[n, c, i s + a d - p, j s + b d - p]``
@@ -168,12 +192,29 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return _convolved(_conv2d, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d_relu(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_relu(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size2d = 1,
+    padding: Size2d | SameOrValid = 0,
+    dilation: Size2d = 1,
+    groups: int = 1,
+) -> Tensor:
     """Return ``relu(conv2d(...))`` in one pass over the result; parameters as for `conv2d`."""
     return _convolved(_conv2d_relu, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _convolved(convolution, input, weight, bias, stride, padding, dilation, groups):
+def _convolved(
+    convolution: Primitive,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Size2d,
+    padding: Size2d | SameOrValid,
+    dilation: Size2d,
+    groups: int,
+) -> Tensor:
     if input.ndim not in (3, 4) or weight.ndim != 4:
         raise RuntimeError(f"conv2d(): expects input of 3 or 4 dims and weight of 4 (input.shape={input.shape}, "
                            f"weight.shape={weight.shape})")
@@ -186,8 +227,9 @@ def _convolved(convolution, input, weight, bias, stride, padding, dilation, grou
     margins = _margins(padding, kernel, stride, dilation)
     _check_channels(input, weight, groups)
     if input.dtype.kind in "iu" and input.dtype == weight.dtype and (bias is None or bias.dtype == input.dtype):
-        x64, weight64, bias64 = (None if a is None else to_dtype(a, np.float64) for a in (input, weight, bias))
-        out = _convolved(convolution, x64, weight64, bias64, stride, padding, dilation, groups)
+        input64, weight64 = to_dtype(input, np.float64), to_dtype(weight, np.float64)
+        bias64 = None if bias is None else to_dtype(bias, np.float64)
+        out = _convolved(convolution, input64, weight64, bias64, stride, padding, dilation, groups)
         return to_dtype(out, input.dtype)
     _check_dtypes("conv2d", input, weight, bias)
     if bias is not None and bias.shape != (weight.shape[0],):
@@ -201,29 +243,37 @@ def _convolved(convolution, input, weight, bias, stride, padding, dilation, grou
     return convolution(input, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
 
 
-def _row(value, name, operation, least=0):
+def _row(value: Size1d, name: str, operation: str, least: int = 0) -> Pair:
     """Return a 1-D setting as the pair that it is for images of height 1."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
     if len(values) != 1 or not isinstance(values[0], int | np.integer) or values[0] < least:
         raise ValueError(f"{operation}(): {name} must be one integer >= {least} ({name}={value!r})")
     return (0 if least == 0 else 1), int(values[0])
 
 
-def _check_sequences(input, weight, operation):
+def _check_sequences(input: Tensor, weight: Tensor, operation: str) -> None:
     if input.ndim not in (2, 3) or weight.ndim != 3:
         raise RuntimeError(f"{operation}(): expects input of 2 or 3 dims and weight of 3 (input.shape={input.shape}, "
                            f"weight.shape={weight.shape})")
 
 
-def _as_images(x):
+def _as_images(x: Tensor) -> Tensor:
     return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
-def _as_sequences(x):
+def _as_sequences(x: Tensor) -> Tensor:
     return reshape(x, (*x.shape[:-2], x.shape[-1]))
 
 
-def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size1d = 1,
+    padding: Size1d | SameOrValid = 0,
+    dilation: Size1d = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolve sequences with a bank of filters: `conv2d` of images of height 1.
 
     Parameters
@@ -247,7 +297,16 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return _as_sequences(conv2d(_as_images(input), _as_images(weight), bias, stride, padding, dilation, groups))
 
 
-def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size2d = 1,
+    padding: Size2d = 0,
+    output_padding: Size2d = 0,
+    groups: int = 1,
+    dilation: Size2d = 1,
+) -> Tensor:
     """Transposed convolution: the adjoint of `conv2d` with the same weight and settings, which enlarges images.
 
     Parameters
@@ -300,7 +359,16 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     return out if bias is None else add(out, reshape(bias, (-1, 1, 1)))
 
 
-def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size1d = 1,
+    padding: Size1d = 0,
+    output_padding: Size1d = 0,
+    groups: int = 1,
+    dilation: Size1d = 1,
+) -> Tensor:
     """Transposed convolution of sequences: `conv_transpose2d` of images of height 1.
 
     Parameters

@@ -1,11 +1,15 @@
 """Matrix products."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import Primitive, primitive
+from ..engine.annotations import Array, Gradients, Ints, Number, Tensor
 from ..kernels import gemm as kernels
 from .elementwise import add, mul, relu_input
 from .reduce import sum
@@ -13,7 +17,7 @@ from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
 
 
 @primitive
-def _matmul(x, y):
+def _matmul(x: Array, y: Array) -> Array:
     return kernels.matmul(x, y)
 
 
@@ -23,7 +27,7 @@ _matmul.defvjp(
 )
 
 
-def matmul(x, y):
+def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Return the matrix product of the last two dims; the other dims are broadcast.
 
     A 1-D tensor counts as a row on the left and as a column on the right, and that dim is taken away again.
@@ -67,12 +71,12 @@ def matmul(x, y):
     return reshape(out, out.shape[:-1]) if columns else out
 
 
-def _flat_rows(x):
+def _flat_rows(x: Tensor) -> Tensor:
     return reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
 
 
 @primitive
-def _matmul_transposed(x, y):
+def _matmul_transposed(x: Array, y: Array) -> Array:
     """Return ``x.T @ y`` of two matrices."""
     return kernels.matmul(x.T, y)
 
@@ -84,7 +88,7 @@ _matmul_transposed.defvjp(
 
 
 @primitive
-def _linear(x, w, b):
+def _linear(x: Array, w: Array, b: Array | None) -> Array:
     return kernels.linear(x, w, b)
 
 
@@ -96,11 +100,13 @@ _linear.defvjp(
 
 
 @primitive
-def _linear_relu(x, w, b):
+def _linear_relu(x: Array, w: Array, b: Array | None) -> Array:
     return kernels.linear(x, w, b, relu=True)
 
 
-def _linear_relu_rule(g, out, x, w, b, *, needs):
+def _linear_relu_rule(
+    g: Tensor, out: Tensor, x: Tensor, w: Tensor, b: Tensor | None, *, needs: Sequence[bool]
+) -> Gradients:
     g = relu_input(g, out)
     return (
         _matmul(g, w) if needs[0] else None,
@@ -112,7 +118,7 @@ def _linear_relu_rule(g, out, x, w, b, *, needs):
 _linear_relu.defvjps(_linear_relu_rule)
 
 
-def linear(input, weight, bias=None):
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``input @ weight.T + bias``.
 
     Parameters
@@ -128,12 +134,12 @@ def linear(input, weight, bias=None):
     return _mapped(_linear, input, weight, bias)
 
 
-def linear_relu(input, weight, bias=None):
+def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``relu(linear(input, weight, bias))`` in one pass over the result; parameters as for `linear`."""
     return _mapped(_linear_relu, input, weight, bias)
 
 
-def _mapped(product, input, weight, bias):
+def _mapped(product: Primitive, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         raise RuntimeError(f"linear(): input needs as many features in its last dim as weight has columns "
                            f"(input.shape={input.shape}, weight.shape={weight.shape})")
@@ -151,20 +157,20 @@ def _mapped(product, input, weight, bias):
 # ------------------------------------------------------------------------------------ products of given dims
 
 
-def _check_dims(operation, **expected):
+def _check_dims(operation: str, **expected: tuple[Tensor, int]) -> None:
     """Raise unless each tensor, given with its number of dims, has that many."""
     for name, (x, ndim) in expected.items():
         if x.ndim != ndim:
             raise RuntimeError(f"{operation}(): {name} must have {ndim} dims ({name}.shape={x.shape})")
 
 
-def mm(x, y):
+def mm(x: Tensor, y: Tensor) -> Tensor:
     """Return the product of two matrices."""
     _check_dims("mm", x=(x, 2), y=(y, 2))
     return matmul(x, y)
 
 
-def bmm(x, y):
+def bmm(x: Tensor, y: Tensor) -> Tensor:
     """Return the products of the matrices in two batches, (B, N, K) and (B, K, M); nothing is broadcast."""
     _check_dims("bmm", x=(x, 3), y=(y, 3))
     if x.shape[0] != y.shape[0]:
@@ -172,53 +178,53 @@ def bmm(x, y):
     return matmul(x, y)
 
 
-def mv(x, y):
+def mv(x: Tensor, y: Tensor) -> Tensor:
     """Return the product of a matrix and a vector."""
     _check_dims("mv", x=(x, 2), y=(y, 1))
     return matmul(x, y)
 
 
-def dot(x, y):
+def dot(x: Tensor, y: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     _check_dims("dot", x=(x, 1), y=(y, 1))
     return matmul(x, y)
 
 
-def outer(x, y):
+def outer(x: Tensor, y: Tensor) -> Tensor:
     """Return the matrix ``x[i] * y[j]`` of two vectors."""
     _check_dims("outer", x=(x, 1), y=(y, 1))
     return mul(unsqueeze(x, 1), y)
 
 
-def addmm(input, x, y, *, beta=1, alpha=1):
+def addmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """Return ``beta * input + alpha * (x @ y)`` of matrices."""
     return _scaled_sum(input, mm(x, y), beta, alpha)
 
 
-def addmv(input, x, y, *, beta=1, alpha=1):
+def addmv(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """Return ``beta * input + alpha * (x @ y)`` of a matrix and a vector."""
     return _scaled_sum(input, mv(x, y), beta, alpha)
 
 
-def baddbmm(input, x, y, *, beta=1, alpha=1):
+def baddbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """Return ``beta * input + alpha * (x @ y)`` of batches of matrices."""
     return _scaled_sum(input, bmm(x, y), beta, alpha)
 
 
-def _scaled_sum(input, product, beta, alpha):
+def _scaled_sum(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
     product = product if alpha == 1 else mul(product, alpha)
     if beta == 0:
         return product
     return add(input if beta == 1 else mul(input, beta), product)
 
 
-def trace(x):
+def trace(x: Tensor) -> Tensor:
     """Return the sum of the diagonal of a matrix."""
     _check_dims("trace", x=(x, 2))
     return sum(diagonal(x))
 
 
-def tensordot(x, y, dims=2):
+def tensordot(x: Tensor, y: Tensor, dims: int | tuple[Ints, Ints] = 2) -> Tensor:
     """Return the products of `x` and `y` summed over pairs of dims.
 
     Parameters
@@ -243,7 +249,7 @@ def tensordot(x, y, dims=2):
 # ------------------------------------------------------------------------------------ einsum
 
 
-def _einsum_terms(equation, operands):
+def _einsum_terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     """Return the labels of each operand and of the result; the dims of an ellipsis get capital Greek letters."""
     equation = equation.replace(" ", "")
     inputs, arrow, output = equation.partition("->")
@@ -272,7 +278,7 @@ def _einsum_terms(equation, operands):
     return expanded, output
 
 
-def _without_repeats(x, labels):
+def _without_repeats(x: Tensor, labels: str) -> tuple[Tensor, str]:
     """Return an operand with the diagonal taken wherever a label comes twice."""
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
@@ -286,13 +292,13 @@ def _without_repeats(x, labels):
     return x, labels
 
 
-def _summed_except(x, labels, kept):
+def _summed_except(x: Tensor, labels: str, kept: set[str]) -> tuple[Tensor, str]:
     """Return an operand summed over the dims whose labels are not in `kept`."""
     dims = tuple(i for i, label in enumerate(labels) if label not in kept)
     return (sum(x, dims), "".join(label for label in labels if label in kept)) if dims else (x, labels)
 
 
-def _contracted(x, x_labels, y, y_labels, kept):
+def _contracted(x: Tensor, x_labels: str, y: Tensor, y_labels: str, kept: set[str]) -> tuple[Tensor, str]:
     """Return the product of two operands, summed over what both have and `kept` has not: one batched matrix product."""
     x, x_labels = _summed_except(x, x_labels, set(y_labels) | kept)
     y, y_labels = _summed_except(y, y_labels, set(x_labels) | kept)
@@ -318,14 +324,14 @@ def _contracted(x, x_labels, y, y_labels, kept):
     return reshape(product, sizes), "".join(batch + left + right)
 
 
-def _aligned(x, labels, every):
+def _aligned(x: Tensor, labels: str, every: Sequence[str]) -> Tensor:
     """Return `x` with its dims in the order of `every`, of size 1 where it has no such label."""
     x = permute(x, [labels.index(label) for label in every if label in labels])
     sizes = iter(x.shape)
     return reshape(x, [next(sizes) if label in labels else 1 for label in every])
 
 
-def einsum(equation, *operands):
+def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Return a sum of products by Einstein's convention, as ``einsum("bij,bjk->bik", x, y)``.
 
     Operands are contracted from left to right, each pair as one batched matrix product.

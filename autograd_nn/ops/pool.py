@@ -1,10 +1,15 @@
 """Pooling over sliding windows. Max-pooling gathers at an index that is itself not differentiated."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..engine import primitive, wrap
+from ..engine.annotations import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
 from ..kernels import pool as kernels
 from .conv import _as_images, _as_sequences, _row, pair
 from .elementwise import abs, mul, pow, relu, sign
@@ -15,7 +20,9 @@ from .shape import reshape
 
 
 @primitive(residuals=True)
-def _max_pool2d(x, *, kernel, stride, padding, dilation, ceil_mode):
+def _max_pool2d(
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[Array, tuple[Array, ...]]:
     out, index = kernels.max_pool2d(
         x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
@@ -23,16 +30,20 @@ def _max_pool2d(x, *, kernel, stride, padding, dilation, ceil_mode):
 
 
 @primitive
-def _window_put(g, index, *, size, kernel, stride, padding, dilation):
+def _window_put(
+    g: Array, index: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     return kernels.max_pool2d_put(g, index, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
 @primitive
-def _window_take(x, index, *, kernel, stride, padding, dilation):
+def _window_take(x: Array, index: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     return kernels.max_pool2d_take(x, index, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-def _max_pool2d_rule(g, out, x, residuals, ceil_mode, **p):
+def _max_pool2d_rule(
+    g: Tensor, out: Tensor, x: Tensor, residuals: tuple[Array, ...], ceil_mode: bool, **p: Any
+) -> Tensor:
     return _window_put(g, residuals[0], size=x.shape[2:], **p)
 
 
@@ -42,12 +53,12 @@ _window_take.defvjp(lambda h, out, x, index, **p: _window_put(h, index, size=x.s
 
 
 @primitive
-def _avg_pool2d(x, **p):
+def _avg_pool2d(x: Array, **p: Any) -> Array:
     return kernels.avg_pool2d(x, **p)
 
 
 @primitive
-def _avg_pool2d_input(g, *, size, **p):
+def _avg_pool2d_input(g: Array, *, size: Pair, **p: Any) -> Array:
     return kernels.avg_pool2d_input(g, size=size, **p)
 
 
@@ -56,18 +67,18 @@ _avg_pool2d_input.defvjp(lambda h, out, g, size, **p: _avg_pool2d(h, **p))
 
 
 @primitive
-def _max_pool2d_index(x, **p):
+def _max_pool2d_index(x: Array, **p: Any) -> Array:
     """Return the position of the largest element within each window."""
     return kernels.max_pool2d(x, **p)[1]
 
 
 @primitive
-def _adaptive_avg_pool2d(x, *, size):
+def _adaptive_avg_pool2d(x: Array, *, size: Pair) -> Array:
     return kernels.adaptive_avg_pool2d(x, size=size)
 
 
 @primitive
-def _adaptive_avg_pool2d_input(g, *, size):
+def _adaptive_avg_pool2d_input(g: Array, *, size: Pair) -> Array:
     return kernels.adaptive_avg_pool2d_input(g, size=size)
 
 
@@ -76,18 +87,18 @@ _adaptive_avg_pool2d_input.defvjp(lambda h, out, g, size: _adaptive_avg_pool2d(h
 
 
 @primitive
-def _adaptive_max_index(x, *, size):
+def _adaptive_max_index(x: Array, *, size: Pair) -> Array:
     """Return the place of the largest element of each window in its flattened plane."""
     return kernels.adaptive_max_pool2d(x, size=size)[1]
 
 
 @primitive
-def _plane_take(x, index):
+def _plane_take(x: Array, index: Array) -> Array:
     return kernels.adaptive_max_pool2d_take(x, index)
 
 
 @primitive
-def _plane_put(g, index, *, size):
+def _plane_put(g: Array, index: Array, *, size: Pair) -> Array:
     return kernels.adaptive_max_pool2d_put(g, index, size=size)
 
 
@@ -98,7 +109,15 @@ _plane_put.defvjp(lambda h, out, g, index, size: _plane_take(h, index), None)
 # ------------------------------------------------------------------------------------ settings and checks
 
 
-def _window(input, kernel_size, stride, padding, dilation, ceil_mode, operation):
+def _window(
+    input: Tensor,
+    kernel_size: Size2d,
+    stride: Size2d | None,
+    padding: Size2d,
+    dilation: Size2d,
+    ceil_mode: bool,
+    operation: str,
+) -> tuple[Pair, Pair, Pair, Pair]:
     """Return the settings as pairs, having checked that there is at least one window."""
     kernel = pair(kernel_size, "kernel_size", operation, 1)
     stride = kernel if stride is None else pair(stride, "stride", operation, 1)
@@ -119,12 +138,20 @@ def _window(input, kernel_size, stride, padding, dilation, ceil_mode, operation)
     return kernel, stride, padding, dilation
 
 
-def _batched(pool, input, *arguments):
+def _batched(pool: Callable[..., Tensor], input: Tensor, *arguments: Any) -> Tensor:
     out = pool(input.reshape(1, *input.shape), *arguments)
     return out.reshape(out.shape[1:])
 
 
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Size2d,
+    stride: Size2d | None = None,
+    padding: Size2d = 0,
+    dilation: Size2d = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> TensorOrTuple:
     """Return the largest element of each window.
 
     Ties give the gradient to the first element in row-major order; NaN counts as largest; padding never wins.
@@ -156,7 +183,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _window_take(input, index, **settings), wrap(_flat_places(index.data, input.shape[3], **settings))
 
 
-def _flat_places(index, width, *, kernel, stride, padding, dilation):
+def _flat_places(index: Array, width: int, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     """Return positions within windows as places in the flattened image."""
     row, column = np.divmod(index.astype(np.int64), kernel[1])
     top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]
@@ -164,7 +191,14 @@ def _flat_places(index, width, *, kernel, stride, padding, dilation):
     return (top + row * dilation[0]) * width + left + column * dilation[1]
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Size2d,
+    stride: Size2d | None = None,
+    padding: Size2d = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
     """Return zeros with each maximum put back where `max_pool2d` found it.
 
     Parameters
@@ -193,8 +227,14 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
 
 
 def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-):
+    input: Tensor,
+    kernel_size: Size2d,
+    stride: Size2d | None = None,
+    padding: Size2d = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """Return the mean of each window.
 
     Parameters
@@ -219,7 +259,9 @@ def avg_pool2d(
                        count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
 
 
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Size2d, stride: Size2d | None = None, ceil_mode: bool = False
+) -> Tensor:
     """Return ``sum(input**p) ** (1 / p)`` of each window, ``p=norm_type``; the gradient where the sum is 0 is 0."""
     kernel = pair(kernel_size, "kernel_size", "lp_pool2d", 1)
     powers = avg_pool2d(pow(input, norm_type), kernel, stride, 0, ceil_mode)
@@ -229,9 +271,9 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
 # ------------------------------------------------------------------------------------ windows that tile the image
 
 
-def _target_size(input, output_size, operation):
+def _target_size(input: Tensor, output_size: OutputSize, operation: str) -> Shape:
     """Return the size of the result; None keeps that of `input`."""
-    sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
+    sizes: tuple[Any, ...] = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
     if len(sizes) != 2 or input.ndim not in (3, 4):
         raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (input.shape={input.shape}, "
                            f"output_size={output_size})")
@@ -242,7 +284,7 @@ def _target_size(input, output_size, operation):
     return sizes
 
 
-def adaptive_avg_pool2d(input, output_size):
+def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     """Return the means of windows that tile the image: ``floor(i H / OH)`` to ``ceil((i + 1) H / OH)``.
 
     Parameters
@@ -259,7 +301,9 @@ def adaptive_avg_pool2d(input, output_size):
     return _adaptive_avg_pool2d(input, size=size)
 
 
-def adaptive_max_pool2d(input, output_size, return_indices=False):
+def adaptive_max_pool2d(
+    input: Tensor, output_size: OutputSize, return_indices: bool = False
+) -> TensorOrTuple:
     """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`.
 
     The first of a tie gets the gradient.
@@ -277,12 +321,20 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
 # ------------------------------------------------------------------------------------ sequences
 
 
-def _check_sequence(input, operation):
+def _check_sequence(input: Tensor, operation: str) -> None:
     if input.ndim not in (2, 3):
         raise RuntimeError(f"{operation}(): expects a tensor of 2 or 3 dims (input.shape={input.shape})")
 
 
-def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Size1d,
+    stride: Size1d | None = None,
+    padding: Size1d = 0,
+    dilation: Size1d = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> TensorOrTuple:
     """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`."""
     _check_sequence(input, "max_pool1d")
     kernel, padding, dilation = (
@@ -294,7 +346,14 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
 
 
-def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Size1d,
+    stride: Size1d | None = None,
+    padding: Size1d = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
     """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`."""
     _check_sequence(input, "avg_pool1d")
     kernel, padding = _row(kernel_size, "kernel_size", "avg_pool1d", 1), _row(padding, "padding", "avg_pool1d")
@@ -302,16 +361,18 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     return _as_sequences(avg_pool2d(_as_images(input), kernel, stride, padding, ceil_mode, count_include_pad))
 
 
-def adaptive_avg_pool1d(input, output_size):
+def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
     """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
     _check_sequence(input, "adaptive_avg_pool1d")
-    size = output_size[0] if isinstance(output_size, tuple | list) else output_size
+    size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
     return _as_sequences(adaptive_avg_pool2d(_as_images(input), (1, size)))
 
 
-def adaptive_max_pool1d(input, output_size, return_indices=False):
+def adaptive_max_pool1d(
+    input: Tensor, output_size: OutputSize, return_indices: bool = False
+) -> TensorOrTuple:
     """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
     _check_sequence(input, "adaptive_max_pool1d")
-    size = output_size[0] if isinstance(output_size, tuple | list) else output_size
+    size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
     out = adaptive_max_pool2d(_as_images(input), (1, size), return_indices)
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)

@@ -1,10 +1,15 @@
 """Interpolation, sliding windows as columns, rearrangements between channels and pixels."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..engine import primitive
+from ..engine.annotations import Array, Pair, Shape, ShapeLike, Size2d, Tensor
 from .conv import pair
 from .elementwise import add, mul, sub
 from .index import _index_select
@@ -14,7 +19,9 @@ from .shape import permute, reshape
 # ------------------------------------------------------------------------------------ interpolation
 
 
-def _scales(input, size, scale_factor, operation):
+def _scales(
+    input: Tensor, size: ShapeLike | None, scale_factor: float | Sequence[float] | None, operation: str
+) -> tuple[Shape, tuple[float | None, ...]]:
     """Return the new sizes of the last dims, and the scales that the user gave (None where sizes were given)."""
     count = input.ndim - 2
     if (size is None) == (scale_factor is None):
@@ -23,7 +30,7 @@ def _scales(input, size, scale_factor, operation):
             f"scale_factor={scale_factor})"
         )
     given = size if scale_factor is None else scale_factor
-    values = tuple(given) if isinstance(given, tuple | list) else (given,) * count
+    values: tuple[Any, ...] = tuple(given) if isinstance(given, tuple | list) else (given,) * count
     if len(values) != count:
         raise ValueError(
             f"{operation}(): needs one or {count} values "
@@ -38,14 +45,14 @@ def _scales(input, size, scale_factor, operation):
     return sizes, scales
 
 
-def _nearest(size, new_size, scale, exact):
+def _nearest(size: int, new_size: int, scale: float | None, exact: bool) -> Array:
     """Return which element of an axis each place of the resized axis repeats."""
     step = size / new_size if scale is None else 1 / scale
     places = np.floor((np.arange(new_size) + (0.5 if exact else 0.0)) * np.float32(step)).astype(np.int64)
     return np.minimum(places, size - 1)
 
 
-def _linear_positions(size, new_size, scale, align_corners):
+def _linear_positions(size: int, new_size: int, scale: float | None, align_corners: bool) -> tuple[Array, Array, Array]:
     """Return for each place of the resized axis its two neighbours and the share of the second."""
     if align_corners:
         positions = np.arange(new_size) * ((size - 1) / (new_size - 1) if new_size > 1 else 0.0)
@@ -56,7 +63,14 @@ def _linear_positions(size, new_size, scale, align_corners):
     return first, np.minimum(first + 1, size - 1), positions - first
 
 
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+def interpolate(
+    input: Tensor,
+    size: ShapeLike | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Tensor:
     """Resize sequences (N, C, L) or images (N, C, H, W).
 
     Parameters
@@ -112,7 +126,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
 
 
 @primitive
-def _unfold(x, *, kernel, stride, padding, dilation):
+def _unfold(x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     (kH, kW), (sH, sW), (pH, pW), (dH, dW) = kernel, stride, padding, dilation
     N, C, H, W = x.shape
     OH, OW = (
@@ -128,7 +142,7 @@ def _unfold(x, *, kernel, stride, padding, dilation):
 
 
 @primitive
-def _fold(x, *, size, kernel, stride, padding, dilation):
+def _fold(x: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     (kH, kW), (sH, sW), (pH, pW), (dH, dW), (H, W) = kernel, stride, padding, dilation, size
     OH, OW = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride))
     N, C = x.shape[0], x.shape[1] // (kH * kW)
@@ -145,7 +159,9 @@ _unfold.defvjp(lambda g, out, x, **p: _fold(g, size=x.shape[2:], **p))
 _fold.defvjp(lambda h, out, x, size, **p: _unfold(h, **p))
 
 
-def _window_settings(kernel_size, dilation, padding, stride, operation):
+def _window_settings(
+    kernel_size: Size2d, dilation: Size2d, padding: Size2d, stride: Size2d, operation: str
+) -> dict[str, Pair]:
     return {
         "kernel": pair(kernel_size, "kernel_size", operation, 1),
         "stride": pair(stride, "stride", operation, 1),
@@ -154,11 +170,11 @@ def _window_settings(kernel_size, dilation, padding, stride, operation):
     }
 
 
-def _window_count(size, kernel, stride, padding, dilation):
+def _window_count(size: Shape, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> list[int]:
     return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride)]
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input: Tensor, kernel_size: Size2d, dilation: Size2d = 1, padding: Size2d = 0, stride: Size2d = 1) -> Tensor:
     """Return the sliding windows of images as columns.
 
     Parameters
@@ -181,7 +197,14 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return _unfold(input, **settings)
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    input: Tensor,
+    output_size: Size2d,
+    kernel_size: Size2d,
+    dilation: Size2d = 1,
+    padding: Size2d = 0,
+    stride: Size2d = 1,
+) -> Tensor:
     """Return the sums of columns put back as sliding windows: the adjoint of `unfold`.
 
     Parameters
@@ -209,7 +232,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 # ------------------------------------------------------------------------------------ channels and pixels
 
 
-def pixel_shuffle(input, upscale_factor):
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158)."""
     r = upscale_factor
     if input.ndim < 3 or input.shape[-3] % r**2:
@@ -223,7 +246,7 @@ def pixel_shuffle(input, upscale_factor):
     return reshape(permute(cells, (*range(n), n, n + 3, n + 1, n + 4, n + 2)), (*lead, C // r**2, H * r, W * r))
 
 
-def pixel_unshuffle(input, downscale_factor):
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`."""
     r = downscale_factor
     if input.ndim < 3 or input.shape[-1] % r or input.shape[-2] % r:
