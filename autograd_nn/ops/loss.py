@@ -1,10 +1,13 @@
 """Losses. What a loss compares must agree in shape: nothing is broadcast."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
 from ..engine import Variable, primitive
+from ..engine.annotations import Array, Shape, Tensor
 from ..kernels import loss as kernels
 from .activation import logsigmoid, softplus
 from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, minimum, mul, neg, square, sub, where
@@ -16,19 +19,19 @@ from .shape import permute, reshape, unsqueeze
 
 
 @primitive(residuals=True)
-def _cross_entropy_rows(logits, *, target):
+def _cross_entropy_rows(logits: Array, *, target: Array) -> tuple[Array, tuple[Array, ...]]:
     """Return ``logsumexp(logits[m]) - logits[m, target[m]]`` of each row; 0 where the target is negative."""
     losses, logsumexp = kernels.cross_entropy(logits, target)
     return losses, (logsumexp,)
 
 
 @primitive
-def _cross_entropy_rows_input(g, logits, *, target, logsumexp):
+def _cross_entropy_rows_input(g: Array, logits: Array, *, target: Array, logsumexp: Array) -> Array:
     return kernels.cross_entropy_input(g, logits, target, logsumexp)
 
 
 @primitive
-def _one_hot_rows(g, *, target, classes):
+def _one_hot_rows(g: Array, *, target: Array, classes: int) -> Array:
     out = np.zeros((len(target), classes), g.dtype)
     rows = np.flatnonzero(target >= 0)
     out[rows, target[rows]] = g[rows]
@@ -36,7 +39,7 @@ def _one_hot_rows(g, *, target, classes):
 
 
 @primitive
-def _pick_rows(x, *, target):
+def _pick_rows(x: Array, *, target: Array) -> Array:
     """Return ``x[m, target[m]]`` of each row; 0 where the target is negative."""
     rows = np.flatnonzero(target >= 0)
     out = np.zeros(len(target), x.dtype)
@@ -54,12 +57,12 @@ _cross_entropy_rows.defvjp(
 )
 
 
-def _probabilities(logits, target):
+def _probabilities(logits: Tensor, target: Array) -> Tensor:
     """Return softmax(logits), with rows of 0 where the target is negative."""
     return mul(exp(log_softmax(logits, 1)), (target >= 0)[:, None])
 
 
-def _second_order(h, g, logits, target):
+def _second_order(h: Tensor, g: Tensor, logits: Tensor, target: Array) -> Tensor:
     weighted = mul(h, unsqueeze(g, 1))
     p = _probabilities(logits, target)
     return mul(p, sub(weighted, sum(mul(p, weighted), 1, keepdim=True)))
@@ -73,7 +76,7 @@ _cross_entropy_rows_input.defvjp(
 )
 
 
-def _reduced(losses, reduction, operation):
+def _reduced(losses: Tensor, reduction: str, operation: str) -> Tensor:
     if reduction == "mean":
         return mean(losses)
     if reduction == "sum":
@@ -83,7 +86,7 @@ def _reduced(losses, reduction, operation):
     raise ValueError(f"{operation}(): reduction must be 'mean', 'sum' or 'none' (reduction={reduction!r})")
 
 
-def _class_indices(input, target, ignore_index, operation):
+def _class_indices(input: Tensor, target: Tensor | Array, ignore_index: int, operation: str) -> tuple[Array, bool]:
     """Return the targets of the rows of `input` (M, C) as int64, -1 where they are ignored, and whether any are."""
     target = target.data if isinstance(target, Variable) else np.asarray(target)
     if target.dtype not in (np.int64, np.uint8):
@@ -103,7 +106,7 @@ def _class_indices(input, target, ignore_index, operation):
     return np.where(keep, target, -1), not keep.all()
 
 
-def _rows(input, target_shape, operation):
+def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:
     """Return logits of shape (C,), (N, C) or (N, C, d1, ...) as rows (M, C), having checked the target's shape."""
     if input.ndim == 0:
         raise RuntimeError(f"{operation}(): expects at least one dim, the classes (input.shape={input.shape})")
@@ -118,14 +121,22 @@ def _rows(input, target_shape, operation):
     return reshape(permute(input, (0, *range(2, input.ndim), 1)), (int(np.prod(expected)), input.shape[1]))
 
 
-def _class_weight(weight, input, operation):
+def _class_weight(weight: Tensor | None, input: Tensor, operation: str) -> Tensor | None:
     if weight is not None and weight.shape != (input.shape[1] if input.ndim > 1 else input.shape[0],):
         raise RuntimeError(f"{operation}(): weight needs one entry per class (weight.shape={weight.shape}, "
                            f"input.shape={input.shape})")
     return weight
 
 
-def _weighted(losses, weight, target, some_ignored, reduction, shape, operation):
+def _weighted(
+    losses: Tensor,
+    weight: Tensor | None,
+    target: Array,
+    some_ignored: bool,
+    reduction: str,
+    shape: Shape,
+    operation: str,
+) -> Tensor:
     """Weigh the losses of rows by their class, and reduce; ignored rows count nothing."""
     if weight is None and not some_ignored:
         return _reduced(losses if reduction != "none" else reshape(losses, shape), reduction, operation)
@@ -138,7 +149,13 @@ def _weighted(losses, weight, target, some_ignored, reduction, shape, operation)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input: Tensor,
+    target: Tensor | Array,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
     """Negative log-likelihood, ``-input[n, target[n]]`` of log-probabilities `input`.
 
     Parameters
@@ -156,7 +173,14 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     return _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "nll_loss")
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(
+    input: Tensor,
+    target: Tensor | Array,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross-entropy between the softmax of logits and a target class or distribution.
 
     With class indices ``l[n] = -log softmax(input[n])[target[n]]``; with probabilities
@@ -202,7 +226,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     return hard * (1 - label_smoothing) + smooth * label_smoothing
 
 
-def _smooth(rows, weight, indices, reduction, shape):
+def _smooth(rows: Tensor, weight: Tensor | None, indices: Array, reduction: str, shape: Shape) -> Tensor:
     """Return the cross-entropy against the uniform distribution, reduced as the class-index loss is."""
     logp = log_softmax(rows, 1)
     weights = np.ones(rows.shape[1], rows.dtype) if weight is None else weight.data
@@ -214,7 +238,9 @@ def _smooth(rows, weight, indices, reduction, shape):
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, "cross_entropy")
 
 
-def _distribution_cross_entropy(input, target, weight, reduction, label_smoothing):
+def _distribution_cross_entropy(
+    input: Tensor, target: Tensor | Array, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
     if target.shape != input.shape:
         raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits "
                            f"(input.shape={input.shape}, "
@@ -234,7 +260,7 @@ def _distribution_cross_entropy(input, target, weight, reduction, label_smoothin
 # ------------------------------------------------------------------------------------ regression
 
 
-def check_same_shape(input, target, operation):
+def check_same_shape(input: Tensor, target: Tensor, operation: str) -> None:
     """Raise where prediction and target differ in shape: broadcasting in a loss is nearly always a mistake."""
     if input.shape != target.shape:
         raise RuntimeError(f"{operation}(): prediction and target must have one shape (input.shape={input.shape}, "
@@ -242,7 +268,7 @@ def check_same_shape(input, target, operation):
                            "use .reshape() or .squeeze()")
 
 
-def _weighed(losses, weight, operation):
+def _weighed(losses: Tensor, weight: Tensor | None, operation: str) -> Tensor:
     """Return losses times the weights of the elements, where there are any."""
     if weight is None:
         return losses
@@ -252,7 +278,7 @@ def _weighed(losses, weight, operation):
     return mul(losses, weight)
 
 
-def _weighted_mean(losses, weight, reduction, operation):
+def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operation: str) -> Tensor:
     """Weigh losses element by element, and reduce; the mean divides by the sum of the weights."""
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
@@ -260,7 +286,7 @@ def _weighted_mean(losses, weight, reduction, operation):
     return _reduced(losses, reduction, operation)
 
 
-def mse_loss(input, target, reduction="mean", weight=None):
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error, ``(input - target)**2``.
 
     Parameters
@@ -275,14 +301,14 @@ def mse_loss(input, target, reduction="mean", weight=None):
     return _weighted_mean(square(sub(input, target)), weight, reduction, "mse_loss")
 
 
-def l1_loss(input, target, reduction="mean", weight=None):
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`."""
     check_same_shape(input, target, "l1_loss")
     return _weighted_mean(abs(sub(input, target)), weight, reduction, "l1_loss")
 
 
 @primitive
-def _huber(x, *, delta):
+def _huber(x: Array, *, delta: float) -> Array:
     size = np.abs(x)
     return np.where(size < delta, x * x * x.dtype.type(0.5), (size - x.dtype.type(0.5 * delta)) * x.dtype.type(delta))
 
@@ -290,7 +316,9 @@ def _huber(x, *, delta):
 _huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))
 
 
-def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """Squared error near 0, absolute beyond: ``d**2 / 2`` where ``abs(d) < delta``, else
     ``delta * (abs(d) - delta / 2)``.
 
@@ -307,7 +335,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     return _reduced(losses, reduction, "huber_loss")
 
 
-def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta`` divided by `beta`.
 
     For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
@@ -322,7 +350,9 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
 # ------------------------------------------------------------------------------------ probabilities
 
 
-def binary_cross_entropy(input, target, weight=None, reduction="mean"):
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
     """Cross-entropy of probabilities, ``-(target * log(input) + (1 - target) * log(1 - input))``.
 
     Each logarithm is at least -100.
@@ -346,7 +376,7 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
 
 
 @primitive
-def _log_from(x):
+def _log_from(x: Array) -> Array:
     """Return ``max(log(x), -100)``."""
     with np.errstate(divide="ignore"):
         return np.maximum(np.log(x), -100)
@@ -355,7 +385,13 @@ def _log_from(x):
 _log_from.defvjp(lambda g, out, x: div(g, clamp(x, min=1e-12)))
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy of ``sigmoid(input)``, ``(1 - target) * input + log(1 + exp(-input))``, which never overflows.
 
     Parameters
@@ -379,7 +415,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
 
 
 @primitive
-def _plogp(x):
+def _plogp(x: Array) -> Array:
     """Return ``x * log(x)``, and 0 where x is 0."""
     return x * np.log(np.where(x == 0, 1, x))
 
@@ -387,7 +423,7 @@ def _plogp(x):
 _plogp.defvjp(lambda g, out, x: mul(g, add(log(x), 1)))
 
 
-def kl_div(input, target, reduction="mean", log_target=False):
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence from log-probabilities `input` to `target`, ``target * (log(target) - input)``.
 
     Parameters
@@ -406,7 +442,9 @@ def kl_div(input, target, reduction="mean", log_target=False):
     return _reduced(losses, reduction, "kl_div")
 
 
-def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     """Negative log-likelihood of normal distributions, ``(log(var) + (input - target)**2 / var) / 2`` with var at least
     `eps`.
 
@@ -420,7 +458,14 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
 
 
-def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Tensor:
     """Negative log-likelihood of Poisson distributions, ``exp(input) - target * input``.
 
     Without `log_input`, ``input - target * log(input + eps)``. `full` adds Stirling's approximation of ``log(target!)``
@@ -439,28 +484,32 @@ def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduct
 
 
 @primitive
-def _hinge(x):
+def _hinge(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
 _hinge.defvjp(lambda g, out, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
 
 
-def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
     check_same_shape(input, target, "hinge_embedding_loss")
     near, far = where(target.data == 1, input, 0.0), where(target.data == -1, _hinge(sub(margin, input)), 0.0)
     return _reduced(add(near, far), reduction, "hinge_embedding_loss")
 
 
-def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+) -> Tensor:
     """``max(-target * (input1 - input2) + margin, 0)``: the target says which is to rank higher, 1 or -1."""
     check_same_shape(input1, input2, "margin_ranking_loss")
     losses = _hinge(add(mul(neg(target), sub(input1, input2)), margin))
     return _reduced(losses, reduction, "margin_ranking_loss")
 
 
-def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+) -> Tensor:
     """``1 - cos`` of two vectors where the target is 1, ``max(cos - margin, 0)`` where it is -1."""
     check_same_shape(input1, input2, "cosine_embedding_loss")
     cosine = cosine_similarity(input1, input2, -1)
@@ -470,7 +519,16 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     return _reduced(losses, reduction, "cosine_embedding_loss")
 
 
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, reduction="mean"):
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
     """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with distances by `pairwise_distance`.
 
     With `swap`, ``d(positive, negative)`` takes the place of the second distance where it is smaller (Balntas et al.,
@@ -484,20 +542,29 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6,
     return _reduced(_hinge(add(sub(near, far), margin)), reduction, "triplet_margin_loss")
 
 
-def soft_margin_loss(input, target, reduction="mean"):
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """``log(1 + exp(-target * input))`` with a target of 1 or -1."""
     check_same_shape(input, target, "soft_margin_loss")
     return _reduced(softplus(neg(mul(target, input)), 1.0, math.inf), reduction, "soft_margin_loss")
 
 
-def multilabel_soft_margin_loss(input, target, weight=None, reduction="mean"):
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
     """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
     losses = binary_cross_entropy_with_logits(input, target, reduction="none")
     losses = mean(losses if weight is None else mul(losses, weight), -1)
     return _reduced(losses, reduction, "multilabel_soft_margin_loss")
 
 
-def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, reduction="mean"):
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C)."""
     if input.ndim != 2 or target.shape != input.shape[:1]:
         raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "

@@ -5,11 +5,15 @@ and the reciprocal standard deviation, the sums that are the gradients of weight
 given as a setting. Where the backward pass is itself recorded, the same gradient is composed of operations.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..engine import is_grad_enabled, mark_changed, primitive, wrap
+from ..engine.annotations import Array, Dims, DTypeLike, Gradients, Shape, ShapeLike, Tensor
 from ..kernels import norm as kernels
 from .elementwise import abs, add, clamp, div, eq, mul, pow, rsqrt, sign, square, sub, where
 from .pad import pad
@@ -19,7 +23,9 @@ from .shape import normalized_dim, normalized_dims, reshape, unsqueeze
 # ------------------------------------------------------------------------------------ gradients, composed
 
 
-def _composed_gradients(g, x, weight, dims, affine_shape, eps):
+def _composed_gradients(
+    g: Tensor, x: Tensor, weight: Tensor | None, dims: tuple[int, ...], affine_shape: Shape, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients in x, weight and bias of ``(x - mean) rstd weight + bias``, means over `dims`.
 
     With ``h = (x - mean) rstd`` and ``k = g weight``: ``gx = rstd (k - mean(k) - h mean(k h))``.
@@ -34,7 +40,7 @@ def _composed_gradients(g, x, weight, dims, affine_shape, eps):
     return gx, reshape(sum(mul(g, h), others), size), reshape(sum(g, others), size)
 
 
-def _wanted(gradients, needs):
+def _wanted(gradients: Sequence[Tensor], needs: Sequence[bool]) -> Gradients:
     return [g if need else None for g, need in zip(gradients, needs)]
 
 
@@ -42,13 +48,13 @@ def _wanted(gradients, needs):
 
 
 @primitive
-def _batch_norm(x, weight, bias, *, eps, statistics):
+def _batch_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float, statistics: Array) -> Array:
     out, statistics[0], statistics[1] = kernels.batch_norm(x, weight, bias, eps=eps)
     return out
 
 
 @primitive
-def _batch_norm_input(g, x, weight, *, statistics, sums):
+def _batch_norm_input(g: Array, x: Array, weight: Array | None, *, statistics: Array, sums: Array) -> Array:
     if not x.size:
         sums[...] = 0
         return np.zeros_like(x)
@@ -56,7 +62,16 @@ def _batch_norm_input(g, x, weight, *, statistics, sums):
     return gx
 
 
-def _batch_norm_rule(g, out, x, weight, bias, needs, eps, statistics):
+def _batch_norm_rule(
+    g: Tensor,
+    out: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    needs: Sequence[bool],
+    eps: float,
+    statistics: Array,
+) -> Gradients:
     if is_grad_enabled():
         dims = (0, *range(2, x.ndim))
         shape = tuple(x.shape[1] if i == 1 else 1 for i in range(x.ndim))
@@ -70,11 +85,20 @@ _batch_norm.defvjps(_batch_norm_rule)
 
 
 @primitive
-def _normalize(x, weight, bias, *, mean, rstd):
+def _normalize(x: Array, weight: Array | None, bias: Array | None, *, mean: Array, rstd: Array) -> Array:
     return kernels.normalize(x, weight, bias, mean, rstd)
 
 
-def _normalize_rule(g, out, x, weight, bias, needs, mean, rstd):
+def _normalize_rule(
+    g: Tensor,
+    out: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    needs: Sequence[bool],
+    mean: Array,
+    rstd: Array,
+) -> Gradients:
     shape = (-1, *(1,) * (x.ndim - 2))
     rstd = rstd.reshape(shape)
     others = (0, *range(2, x.ndim))
@@ -88,7 +112,7 @@ def _normalize_rule(g, out, x, weight, bias, needs, mean, rstd):
 _normalize.defvjps(_normalize_rule)
 
 
-def _check_affine(input, weight, bias, shape, operation):
+def _check_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Shape, operation: str) -> None:
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is None:
             continue
@@ -105,7 +129,16 @@ def _check_affine(input, weight, bias, shape, operation):
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={input.dtype})")
 
 
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalize each channel over the batch, ``(input - mean) / sqrt(var + eps) * weight + bias``.
 
     In training, mean and (biased) variance are those of the batch, and the running statistics move towards them in
@@ -169,18 +202,27 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 
 @primitive
-def _layer_norm(x, weight, bias, *, eps, statistics):
+def _layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float, statistics: Array) -> Array:
     out, statistics[0], statistics[1] = kernels.layer_norm(x, weight, bias, eps=eps)
     return out
 
 
 @primitive
-def _layer_norm_input(g, x, weight, *, statistics, sums):
+def _layer_norm_input(g: Array, x: Array, weight: Array | None, *, statistics: Array, sums: Array) -> Array:
     gx, sums[0], sums[1] = kernels.layer_norm_input(g, x, weight, statistics[0], statistics[1])
     return gx
 
 
-def _layer_norm_rule(g, out, x, weight, bias, needs, eps, statistics):
+def _layer_norm_rule(
+    g: Tensor,
+    out: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    needs: Sequence[bool],
+    eps: float,
+    statistics: Array,
+) -> Gradients:
     if is_grad_enabled():
         return _wanted(_composed_gradients(g, x, weight, (1,), (1, x.shape[1]), eps), needs)
     sums = np.empty((2, x.shape[1]), g.dtype)
@@ -191,7 +233,7 @@ def _layer_norm_rule(g, out, x, weight, bias, needs, eps, statistics):
 _layer_norm.defvjps(_layer_norm_rule)
 
 
-def _normalized_shape(input, normalized_shape, operation):
+def _normalized_shape(input: Tensor, normalized_shape: ShapeLike, operation: str) -> Shape:
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or input.shape[input.ndim - len(shape) :] != shape or len(shape) > input.ndim:
         raise RuntimeError(
@@ -201,7 +243,13 @@ def _normalized_shape(input, normalized_shape, operation):
     return shape
 
 
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+def layer_norm(
+    input: Tensor,
+    normalized_shape: ShapeLike,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalize over the last dims, ``(input - mean) / sqrt(var + eps) * weight + bias`` with the biased variance.
 
     Parameters
@@ -226,13 +274,15 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     return out if flat is input else reshape(out, input.shape)
 
 
-def _channel_affine(input, weight, bias):
+def _channel_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     shape = (-1, *(1,) * (input.ndim - 2))
     input = input if weight is None else mul(input, reshape(weight, shape))
     return input if bias is None else add(input, reshape(bias, shape))
 
 
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
     """Normalize over groups of channels of each example, then scale and shift each channel.
 
     Parameters
@@ -259,8 +309,15 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 
 
 def instance_norm(
-    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
-):
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalize each channel of each example over its positions (Ulyanov et al. 2016, arXiv:1607.08022).
 
     Parameters
@@ -288,7 +345,9 @@ def instance_norm(
     return group_norm(input, input.shape[1], weight, bias, eps)
 
 
-def rms_norm(input, normalized_shape, weight=None, eps=None):
+def rms_norm(
+    input: Tensor, normalized_shape: ShapeLike, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
     """Divide by the root mean square over the last dims, ``input / sqrt(mean(input**2) + eps) * weight``.
 
     Parameters
@@ -311,7 +370,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return out if weight is None else mul(out, weight)
 
 
-def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Divide each channel by ``(k + alpha * mean of squares over `size` neighbouring channels) ** beta``.
 
     References
@@ -332,11 +391,11 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
 
 
 @primitive
-def _euclidean(x, *, dims, keepdim):
+def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return np.sqrt(np.square(x).sum(axis=dims, keepdims=keepdim))
 
 
-def _reciprocal_or_zero(x):
+def _reciprocal_or_zero(x: Tensor) -> Tensor:
     """Return 1 / x, and 0 where x is 0."""
     at_zero = eq(x, 0)
     return where(at_zero, 0.0, div(1.0, where(at_zero, 1.0, x)))
@@ -346,11 +405,11 @@ _euclidean.defvjp(lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _recipr
 
 
 @primitive
-def _p_norm(x, *, p, dims, keepdim):
+def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
     return (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim) ** x.dtype.type(1 / p)
 
 
-def _p_norm_rule(g, out, x, p, dims, keepdim):
+def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
     at_zero = eq(out, 0)
     scale = where(at_zero, 0.0, mul(g, pow(where(at_zero, 1.0, out), 1 - p)))
     return mul(mul(sign(x), pow(abs(x), p - 1)), _spread(scale, x, dims))
@@ -359,7 +418,13 @@ def _p_norm_rule(g, out, x, p, dims, keepdim):
 _p_norm.defvjp(_p_norm_rule)
 
 
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Tensor:
     """Return the vector norm ``sum(abs(input)**p) ** (1 / p)`` over `dim` (all dims for None).
 
     The gradient at 0 is 0; ties of the largest element (p=inf) share it evenly.
@@ -389,12 +454,12 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     return _p_norm(input, p=float(p), dims=dims, keepdim=keepdim)
 
 
-def normalize(input, p=2.0, dim=1, eps=1e-12):
+def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1e-12) -> Tensor:
     """Return ``input / max(norm(input), eps)`` along `dim`."""
     return div(input, clamp(norm(input, p, dim, True), min=eps))
 
 
-def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
     dots = sum(mul(x1, x2), dim)
     norms = [
@@ -406,12 +471,12 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     return div(dots, mul(*norms))
 
 
-def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """Return ``norm(x1 - x2 + eps, p)`` along the last dim."""
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 
-def cdist(x1, x2, p=2.0):
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """Return the distances between all rows of `x1` (..., P, M) and of `x2` (..., R, M), of shape (..., P, R).
 
     The gradient at distance 0 is 0.

@@ -6,9 +6,15 @@ weights. The rules are written with operations, so that they can be differentiat
 runs on bare arrays where nothing is recorded.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
 import numpy as np
 
 from ..engine import is_grad_enabled, primitive, wrap
+from ..engine.annotations import Array, Gradients, Tensor
 from ..kernels import elementwise as kernels
 from ..kernels import gemm
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
@@ -16,32 +22,36 @@ from .linalg import linear, matmul
 from .reduce import sum
 from .shape import cat, narrow, reshape, stack, to_dtype, transpose, unsqueeze
 
+Values = TypeVar("Values", Tensor, Array)  # what a loop over time runs on
 
-def _part(x, i, size):
+
+def _part(x: Tensor, i: int, size: int) -> Tensor:
     """Return the i-th block of `size` features."""
     return narrow(x, x.ndim - 1, i * size, size)
 
 
-def _previous(start, states):
+def _previous(start: Tensor, states: Tensor) -> Tensor:
     """Return the state before each step, given the first and the state after each."""
     return cat([unsqueeze(start, 0), narrow(states, 0, 0, states.shape[0] - 1)], 0)
 
 
-def _rows(x):
+def _rows(x: Tensor) -> Tensor:
     return reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
 
 
-def _projected(h, w):
+def _projected(h: Tensor, w: Tensor) -> Tensor:
     """Return ``h[t] @ w.T`` for all steps by one product."""
     return reshape(matmul(_rows(h), transpose(w, 0, 1)), (*h.shape[:2], w.shape[0]))
 
 
-def _weight_gradient(g, h):
+def _weight_gradient(g: Tensor, h: Tensor) -> Tensor:
     """Return the gradient of `w` in `_projected`."""
     return matmul(transpose(_rows(g), 0, 1), _rows(h))
 
 
-def _through_time(loop, w, *sequences):
+def _through_time(
+    loop: Callable[..., tuple[list[Any], list[Any]]], w: Tensor, *sequences: Tensor
+) -> tuple[Tensor, list[Tensor]]:
     """Run a backward loop over time on tensors, or where nothing is recorded on their arrays.
 
     ``loop(product, joined, w, *sequences)`` uses operators and these two functions only; it returns the parts of each
@@ -59,7 +69,7 @@ def _through_time(loop, w, *sequences):
 
 
 @primitive
-def _rnn(gx, w, h0, *, nonlinearity):
+def _rnn(gx: Array, w: Array, h0: Array, *, nonlinearity: str) -> Array:
     out = np.empty((len(gx), *h0.shape), gx.dtype)
     h, wt = h0, w.T
     for t in range(len(gx)):
@@ -69,14 +79,23 @@ def _rnn(gx, w, h0, *, nonlinearity):
     return out
 
 
-def _rnn_rule(g, out, gx, w, h0, needs, nonlinearity):
+def _rnn_rule(
+    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, needs: Sequence[bool], nonlinearity: str
+) -> Gradients:
     slope = sub(1, square(out)) if nonlinearity == "tanh" else to_dtype(gt(out, 0), out.dtype)
     da, (dh0,) = _through_time(_rnn_loop, w, g, slope)
     return da, _weight_gradient(da, _previous(h0, out)) if needs[1] else None, dh0
 
 
-def _rnn_loop(product, joined, w, g, slope):
-    parts, carried = [], 0
+def _rnn_loop(
+    product: Callable[[Values, Values], Values],
+    joined: Callable[[list[Values], int], Values],
+    w: Values,
+    g: Values,
+    slope: Values,
+) -> tuple[list[Values], list[Values]]:
+    parts: list[Values] = []
+    carried: Any = 0
     for t in reversed(range(len(g))):
         parts.append((g[t] + carried) * slope[t])
         carried = product(parts[-1], w)
@@ -90,7 +109,7 @@ _rnn.defvjps(_rnn_rule)
 
 
 @primitive
-def _lstm(gx, w, h0, c0):
+def _lstm(gx: Array, w: Array, h0: Array, c0: Array) -> Array:
     """Return the states (h, c) after each step, joined in the last dim."""
     size = h0.shape[1]
     out = np.empty((len(gx), len(h0), 2 * size), gx.dtype)
@@ -106,7 +125,9 @@ def _lstm(gx, w, h0, c0):
     return out
 
 
-def _lstm_rule(g, out, gx, w, h0, c0, needs):
+def _lstm_rule(
+    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool]
+) -> Gradients:
     size = h0.shape[1]
     h, c = _part(out, 0, size), _part(out, 1, size)
     h_before, c_before = _previous(h0, h), _previous(c0, c)
@@ -127,8 +148,19 @@ def _lstm_rule(g, out, gx, w, h0, c0, needs):
     return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
 
 
-def _lstm_loop(product, joined, w, gh, gc, through_c, slope, f):
-    parts, dh_carried, dc_carried = [], 0, 0
+def _lstm_loop(
+    product: Callable[[Values, Values], Values],
+    joined: Callable[[list[Values], int], Values],
+    w: Values,
+    gh: Values,
+    gc: Values,
+    through_c: Values,
+    slope: Values,
+    f: Values,
+) -> tuple[list[Values], list[Values]]:
+    parts: list[Values] = []
+    dh_carried: Any = 0
+    dc_carried: Any = 0
     for t in reversed(range(len(gh))):
         dh = gh[t] + dh_carried
         dc = gc[t] + dc_carried + dh * through_c[t]
@@ -144,7 +176,7 @@ _lstm.defvjps(_lstm_rule)
 
 
 @primitive
-def _gru(gx, w, b, h0):
+def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
     size = h0.shape[1]
     out = np.empty((len(gx), *h0.shape), gx.dtype)
     h, wt = h0, w.T
@@ -158,7 +190,9 @@ def _gru(gx, w, b, h0):
     return out
 
 
-def _gru_rule(g, out, gx, w, b, h0, needs):
+def _gru_rule(
+    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, b: Tensor | None, h0: Tensor, needs: Sequence[bool]
+) -> Gradients:
     size = h0.shape[1]
     h_before = _previous(h0, out)
     a = _projected(h_before, w)
@@ -181,8 +215,16 @@ def _gru_rule(g, out, gx, w, b, h0, needs):
     )
 
 
-def _gru_loop(product, joined, w, g, z, slope_a):
-    parts, carried = [], 0
+def _gru_loop(
+    product: Callable[[Values, Values], Values],
+    joined: Callable[[list[Values], int], Values],
+    w: Values,
+    g: Values,
+    z: Values,
+    slope_a: Values,
+) -> tuple[list[Values], list[Values]]:
+    parts: list[Values] = []
+    carried: Any = 0
     for t in reversed(range(len(g))):
         dh = g[t] + carried
         parts.append(dh)
@@ -196,7 +238,7 @@ _gru.defvjps(_gru_rule)
 # ------------------------------------------------------------------------------------ checks, public operations
 
 
-def _check(operation, gates, x, w_ih, w_hh, states):
+def _check(operation: str, gates: int, x: Tensor, w_ih: Tensor, w_hh: Tensor, states: dict[str, Tensor]) -> None:
     """Raise where a sequence, the weights of `gates` gates and the first states do not fit each other."""
     size = w_hh.shape[1]
     if x.ndim != 3 or x.shape[2] != w_ih.shape[1]:
@@ -215,7 +257,15 @@ def _check(operation, gates, x, w_ih, w_hh, states):
             raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {state.dtype})")
 
 
-def rnn(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh"):
+def rnn(
+    x: Tensor,
+    h0: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+    nonlinearity: str = "tanh",
+) -> Tensor:
     """Elman's recurrence, ``h[t] = tanh(w_ih x[t] + b_ih + w_hh h[t-1] + b_hh)``.
 
     Parameters
@@ -242,7 +292,15 @@ def rnn(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh"):
     return _rnn(linear(x, w_ih, bias), w_hh, h0, nonlinearity=nonlinearity)
 
 
-def lstm(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None):
+def lstm(
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """Long short-term memory: with ``a = w_ih x[t] + b_ih + w_hh h[t-1] + b_hh`` in four blocks (i, f, n, o)
 
     ``c[t] = sigmoid(f) c[t-1] + sigmoid(i) tanh(n)`` and ``h[t] = sigmoid(o) tanh(c[t])``.
@@ -269,7 +327,9 @@ def lstm(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None):
     return _part(states, 0, h0.shape[1]), _part(states, 1, h0.shape[1])
 
 
-def gru(x, h0, w_ih, w_hh, b_ih=None, b_hh=None):
+def gru(
+    x: Tensor, h0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
     """Gated recurrent unit: with ``u = w_ih x[t] + b_ih`` and ``a = w_hh h[t-1] + b_hh`` in three blocks (r, z, n)
 
     ``n = tanh(u_n + sigmoid(u_r + a_r) a_n)`` and ``h[t] = (1 - z) n + z h[t-1]``, ``z = sigmoid(u_z + a_z)``.
