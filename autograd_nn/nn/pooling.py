@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from ..engine.annotations import OutputSize, ShapeLike, Size1d, Size2d
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -27,10 +28,10 @@ class _MaxPool(Module):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: ShapeLike,
+        stride: ShapeLike | None = None,
+        padding: ShapeLike = 0,
+        dilation: ShapeLike = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
@@ -48,7 +49,7 @@ class _MaxPool(Module):
 class MaxPool1d(_MaxPool):
     """The largest element of each window of (N, C, L) or (C, L); see `MaxPool2d`."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last dim."""
         return F.max_pool1d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
@@ -67,7 +68,7 @@ class MaxPool2d(_MaxPool):
         Keep a last window that only partly lies on the image.
     """
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last two dims."""
         return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
@@ -78,9 +79,9 @@ class AvgPool1d(Module):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: Size1d,
+        stride: Size1d | None = None,
+        padding: Size1d = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ):
@@ -116,9 +117,9 @@ class AvgPool2d(Module):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: Size2d,
+        stride: Size2d | None = None,
+        padding: Size2d = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
@@ -141,7 +142,7 @@ class AvgPool2d(Module):
 class _AdaptivePool(Module):
     """What the adaptive layers share: the size of the result, whatever that of the input."""
 
-    def __init__(self, output_size: Any):
+    def __init__(self, output_size: OutputSize):
         super().__init__()
         self.output_size = output_size
 
@@ -170,7 +171,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
 
 
 class _AdaptiveMaxPool(_AdaptivePool):
-    def __init__(self, output_size: Any, return_indices: bool = False):
+    def __init__(self, output_size: OutputSize, return_indices: bool = False):
         super().__init__(output_size)
         self.return_indices = return_indices
 
@@ -178,7 +179,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Maxima of (N, C, L) over windows such that `output_size` are left."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last dim."""
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
@@ -186,7 +187,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Maxima of (N, C, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last two dims."""
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
@@ -200,12 +201,12 @@ class MaxUnpool2d(Module):
         Those of the pooling.
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+    def __init__(self, kernel_size: Size2d, stride: Size2d | None = None, padding: Size2d = 0):
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding = padding
 
-    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Unpool the last two dims, to `output_size` where the pooling leaves it open."""
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
@@ -217,7 +218,7 @@ class MaxUnpool2d(Module):
 class LPPool2d(Module):
     """``sum(x**p) ** (1 / p)`` of each window of (N, C, H, W), with ``p=norm_type``."""
 
-    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
+    def __init__(self, norm_type: float, kernel_size: Size2d, stride: Size2d | None = None, ceil_mode: bool = False):
         super().__init__()
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
 
