@@ -30,6 +30,8 @@ Environment
     kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs them as plain Python.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import hashlib
@@ -42,18 +44,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 import llvmlite
 import llvmlite.binding
 import numba
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import caching, cgutils, event, targetconfig
-from numba.extending import intrinsic
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
+
+from .annotations import Builder, Context, Signature, Type, Typed, Value, Values
 
 __all__ = [
     "JIT_DISABLED",
@@ -61,7 +64,9 @@ __all__ = [
     "chunked",
     "compile_hooks",
     "get_num_threads",
+    "intrinsic",
     "jit",
+    "or_twin",
     "set_num_threads",
     "threads_for",
 ]
@@ -77,6 +82,28 @@ PATIENCE = 1.0  # seconds of compilation after which the user is told about it
 
 # `contract` lets LLVM fuse a*b+c; `nnan` and `ninf` are never set: NaN and infinity must travel.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True, "boundscheck": BOUNDSCHECK}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Arguments = TypeVarTuple("Arguments")
+
+# ------------------------------------------------------------------------------------------- intrinsics
+
+
+def intrinsic(*, prefer_literal: bool = False) -> Callable[[Callable[..., Typed]], Any]:
+    """Return Numba's decorator of this name, for functions of kernels that are written as LLVM instructions.
+
+    Parameters
+    ----------
+    prefer_literal : bool
+        Let the types of constants tell their values.
+    """
+    return extending.intrinsic(prefer_literal=prefer_literal)
+
+
+def or_twin(instructions: Any, twin: Function) -> Function:
+    """Return an intrinsic, or its twin in Python where the compiler is switched off."""
+    return twin if JIT_DISABLED else instructions
+
 
 # ---------------------------------------------------------------------------------------------- threads
 
@@ -108,7 +135,7 @@ def threads_for(work: int) -> int:
     return 1 if work < SERIAL_BELOW else _threads
 
 
-def _run_serially_in_forked_child():
+def _run_serially_in_forked_child() -> None:
     global _forked, _launch
     _forked = True
     _launch = threading.RLock()
@@ -137,8 +164,8 @@ def _start_pool() -> None:
     _pool.value = llvmlite.binding.address_of_symbol("numba_parallel_for")
 
 
-@intrinsic
-def _run_chunks(typing_context, body, threads, workers, arguments):
+@intrinsic()
+def _run_chunks(typing_context: Any, body: Type, threads: Type, workers: Type, arguments: Type) -> Typed:
     """Call ``body(t, threads, *arguments)`` for t in range(threads): here, or with `workers` > 1 in the pool.
 
     The pool is the one of Numba's parallel loops. Its C interface takes a function of a generalised ufunc
@@ -148,7 +175,7 @@ def _run_chunks(typing_context, body, threads, workers, arguments):
     """
     chunk_signature = types.none(types.int64, types.int64, *arguments.types)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: Builder, signature: Signature, values: Values) -> Value:
         _, threads, workers, packed = values
         int32, int64, byte = ir.IntType(32), ir.IntType(64), ir.IntType(8)
         pointer, words = byte.as_pointer(), int64.as_pointer()
@@ -158,7 +185,7 @@ def _run_chunks(typing_context, body, threads, workers, arguments):
             builder, body.dispatcher.py_func, chunk_signature, flags=flags
         )
 
-        def call_body(builder, t, threads, packed):
+        def call_body(builder: Builder, t: Value, threads: Value, packed: Value) -> Any:
             unpacked = cgutils.unpack_tuple(builder, packed, len(arguments.types))
             return context.call_internal_no_propagate(
                 builder, compiled.fndesc, chunk_signature, [t, threads, *unpacked]
@@ -268,21 +295,21 @@ cache_folder: str | None = None if JIT_DISABLED else _writable_folder()
 class _Locator(caching._CacheLocator):
     """Where a build is cached: the folder's name already tells all that could make it stale."""
 
-    def __init__(self, function, build):
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
         self._disambiguator = f"{function.__code__.co_firstlineno}-{build}"
 
-    def get_cache_path(self):
+    def get_cache_path(self) -> str | None:
         return cache_folder
 
-    def get_source_stamp(self):
+    def get_source_stamp(self) -> str:
         return ""
 
-    def get_disambiguator(self):
+    def get_disambiguator(self) -> str:
         return self._disambiguator
 
 
 class _Entry(caching.CompileResultCacheImpl):
-    def __init__(self, function, build):
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
         self._locator = _Locator(function, build)
         module = function.__module__.rpartition(".")[2]
         self._filename_base = self.get_filename_base(f"{module}.{function.__qualname__}", sys.abiflags)
@@ -293,11 +320,11 @@ class _Cache(caching.FunctionCache):
 
     _impl_class: Any
 
-    def __init__(self, function, build):
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
         self._impl_class = lambda function: _Entry(function, build)
         super().__init__(function)
 
-    def load_overload(self, sig, target_context):
+    def load_overload(self, sig: Signature, target_context: Context) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except Exception:
@@ -305,14 +332,16 @@ class _Cache(caching.FunctionCache):
                 self.flush()
             return None
 
-    def save_overload(self, sig, data):
+    def save_overload(self, sig: Signature, data: Any) -> None:
         try:
             super().save_overload(sig, data)
         except Exception:
             self.disable()
 
 
-def _build(function, build, named_after=None, **options):
+def _build(
+    function: Callable[..., Any], build: str, named_after: Callable[..., Any] | None = None, **options: Any
+) -> Any:
     dispatcher = numba.njit(**(OPTIONS | options))(function)
     if cache_folder is not None:
         dispatcher._cache = _Cache(named_after or function, build)
@@ -322,7 +351,17 @@ def _build(function, build, named_after=None, **options):
 # ------------------------------------------------------------------------------------------- decorators
 
 
-def jit(function=None, *, inline=False, reassociate=False, borrows=False):
+@overload
+def jit(function: Function) -> Function: ...
+
+
+@overload
+def jit(
+    *, inline: bool = False, reassociate: bool = False, borrows: bool = False
+) -> Callable[[Function], Function]: ...
+
+
+def jit(function: Any = None, *, inline: bool = False, reassociate: bool = False, borrows: bool = False) -> Any:
     """Compile a serial helper of kernels, on first use.
 
     Parameters
@@ -338,26 +377,34 @@ def jit(function=None, *, inline=False, reassociate=False, borrows=False):
         helper cannot create arrays, only slice those that it is given.
     """
     if function is None:
-        return lambda function: jit(function, inline=inline, reassociate=reassociate, borrows=borrows)
+        return partial(jit, inline=inline, reassociate=reassociate, borrows=borrows)
     fastmath = OPTIONS["fastmath"] | ({"reassoc"} if reassociate else set())
     return _build(function, "helper", fastmath=fastmath, forceinline=inline, _nrt=not borrows)
 
 
-def _entry_point(body):
+def _entry_point(body: Any) -> Callable[..., None]:
     """Return the function that runs all chunks of `body`.
 
     Numba's own cache never recognises such a closure in another process; `_Cache` knows it as the body.
     """
-    run: Any = _run_chunks
+    run = _run_chunks
 
-    def entry(threads, workers, *arguments):
+    def entry(threads: int, workers: int, *arguments: Any) -> None:
         run(body, threads, workers, arguments)
 
     entry.__name__, entry.__module__ = body.py_func.__name__, body.py_func.__module__
     return entry
 
 
-def chunked(function=None, *, contract=True):
+@overload
+def chunked(function: Callable[[int, int, *Arguments], None]) -> Chunked[*Arguments]: ...
+
+
+@overload
+def chunked(*, contract: bool) -> Callable[[Callable[[int, int, *Arguments], None]], Chunked[*Arguments]]: ...
+
+
+def chunked(function: Any = None, *, contract: bool = True) -> Any:
     """Compile an entry point given as ``body(t, threads, ...)``, one chunk of its work, on first use.
 
     Parameters
@@ -371,28 +418,28 @@ def chunked(function=None, *, contract=True):
     return Chunked(function, contract)
 
 
-class Chunked:
+class Chunked(Generic[*Arguments]):
     """An entry point: call it as ``name(threads, ...)``."""
 
-    def __init__(self, function, contract):
+    def __init__(self, function: Callable[[int, int, *Arguments], None], contract: bool) -> None:
         self.python = function
         self.fastmath = OPTIONS["fastmath"] if contract else False
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 
     @cached_property
-    def build(self):
+    def build(self) -> Callable[..., None]:
         """The build for all numbers of threads, ``build(threads, workers, ...)``."""
         if JIT_DISABLED:
             return self._interpret
         body = numba.njit(**OPTIONS | {"fastmath": self.fastmath})(self.python)
         return _build(_entry_point(body), "chunked", named_after=self.python, fastmath=self.fastmath)
 
-    def _interpret(self, threads, workers, *arguments):
+    def _interpret(self, threads: int, workers: int, *arguments: *Arguments) -> None:
         for t in range(threads):
             self.python(t, threads, *arguments)
 
-    def __call__(self, threads, *arguments):
+    def __call__(self, threads: int, *arguments: *Arguments) -> None:
         if threads == 1 or _forked or BOUNDSCHECK:
             self.build(threads, 1, *arguments)
             return
@@ -411,14 +458,14 @@ compile_hooks: list[Callable[[str, float], None]] = []
 class _Progress(event.Listener):
     """Tells the user once that kernels are being compiled, when that takes longer than `PATIENCE`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.depth = 0  # a helper is compiled while its kernel is
         self.started = 0.0
         self.spent = 0.0
         self.told = VERBOSE
-        self.timer = None
+        self.timer: threading.Timer | None = None
 
-    def on_start(self, event):
+    def on_start(self, event: event.Event) -> None:
         function = event.data["dispatcher"].py_func
         if not function.__module__.startswith("autograd_nn."):
             return
@@ -432,7 +479,7 @@ class _Progress(event.Listener):
             self.timer.daemon = True
             self.timer.start()
 
-    def on_end(self, event):
+    def on_end(self, event: event.Event) -> None:
         function = event.data["dispatcher"].py_func
         if not function.__module__.startswith("autograd_nn."):
             return
@@ -449,14 +496,14 @@ class _Progress(event.Listener):
         for hook in compile_hooks:
             hook(name, seconds)
 
-    def tell(self, name):
+    def tell(self, name: str) -> None:
         if not self.told:
             self.told = True
             where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written"
             _print(f"autograd_nn: compiling kernels for this processor, once: {name}, ... ({where})")
 
 
-def _print(message):
+def _print(message: str) -> None:
     if sys.stderr is not None:
         print(message, file=sys.stderr, flush=True)
 

@@ -16,11 +16,15 @@ import; ``AUTOGRAD_NN_MALLOC=0`` or any of the library's own ``MALLOC_..._`` var
 other C libraries nothing happens.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import sys
 
 import numpy as np
+
+from .annotations import Array
 
 __all__ = ["contiguous", "keep_memory", "release_memory"]
 
@@ -28,7 +32,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _OWN_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_")
 
 
-def contiguous(x: np.ndarray) -> np.ndarray:
+def contiguous(x: Array) -> Array:
     """Return `x` itself where a kernel can read it in place, else a copy in C order.
 
     Kernels are compiled for aligned, writable, C-contiguous arrays only: one machine code for all inputs.
