@@ -1,33 +1,47 @@
 """Scalar functions for the inside of kernels, written so that LLVM can vectorize loops over them."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 
+from autograd_nn.kernels.annotations import Type
 from autograd_nn.kernels.compile import OPTIONS, jit
 
 __all__ = ["error_function", "exponential", "from_ordered", "to_ordered"]
 
 INLINED: Any = OPTIONS | {"forceinline": True}
 
+Implementation = Callable[[Any], Any]
 
-def exponential(x):
+
+def compiled(function: Callable[..., Any]) -> Callable[[Callable[[Type], Implementation]], Implementation]:
+    """Return the decorator of what kernels compile, by the type of the argument, in the place of a function.
+
+    Numba's strict check of the parameters would compare their annotations too.
+    """
+    return overload(function, jit_options=INLINED, strict=False)
+
+
+def exponential(x: float) -> float:
     """Return e**x, in float32 to within 2 ulp (results below 1.7e-38 become 0)."""
     return np.exp(x)
 
 
-@overload(exponential, jit_options=INLINED)
-def _exponential(x):
+@compiled(exponential)
+def _exponential(x: Type) -> Implementation:
     if x == types.float32:
         return lambda x: _exponential_float32(x)
     return lambda x: np.exp(x)
 
 
 @jit(inline=True)
-def _exponential_float32(x):
+def _exponential_float32(x: np.float32) -> np.float32:
     """Reduce x = n log 2 + r after Cody and Waite, take e**r by the polynomial of Cephes' expf, scale by 2**n.
 
     Adding 1.5 * 2**23 rounds to an integer and leaves it in the low bits of the significand, from where a
@@ -54,20 +68,20 @@ def _exponential_float32(x):
     return value if x == x else x
 
 
-def error_function(x):
+def error_function(x: float) -> float:
     """Return erf(x), in float32 to within 2 ulp."""
     return math.erf(x)
 
 
-@overload(error_function, jit_options=INLINED)
-def _error_function(x):
+@compiled(error_function)
+def _error_function(x: Type) -> Implementation:
     if x == types.float32:
         return lambda x: _error_function_float32(x)
     return lambda x: math.erf(x)
 
 
 @jit(inline=True)
-def _error_function_float32(x):
+def _error_function_float32(x: np.float32) -> np.float32:
     """Take a polynomial near 0, else 1 - exp(polynomial); the coefficients are Juffa's minimax fits."""
     F = np.float32
     size, square = abs(x), x * x
@@ -88,7 +102,7 @@ def _error_function_float32(x):
     return far if size > F(0.927734375) else near
 
 
-def to_ordered(x):
+def to_ordered(x: np.floating[Any]) -> np.signedinteger[Any]:
     """Return an integer that orders as the float `x` does: LLVM vectorizes a maximum of integers only.
 
     NaN orders outside of the infinities, on the side of its sign.
@@ -97,31 +111,31 @@ def to_ordered(x):
     return bits ^ ((bits >> (8 * x.dtype.itemsize - 1)) & np.iinfo(bits.dtype).max)
 
 
-@overload(to_ordered, jit_options=INLINED)
-def _to_ordered(x):
+@compiled(to_ordered)
+def _to_ordered(x: Type) -> Implementation:
     if x == types.float32:
         return lambda x: _flip_float32(np.float32(x).view(np.int32))
     return lambda x: _flip_float64(np.float64(x).view(np.int64))
 
 
-def from_ordered(key):
+def from_ordered(key: np.signedinteger[Any]) -> float:
     """Return the float whose `to_ordered` is `key`."""
     bits = key ^ ((key >> (8 * key.dtype.itemsize - 1)) & np.iinfo(key.dtype).max)
     return bits.view(f"f{key.dtype.itemsize}")
 
 
-@overload(from_ordered, jit_options=INLINED)
-def _from_ordered(key):
+@compiled(from_ordered)
+def _from_ordered(key: Type) -> Implementation:
     if key == types.int32:
         return lambda key: np.int32(_flip_float32(key)).view(np.float32)
     return lambda key: np.int64(_flip_float64(key)).view(np.float64)
 
 
 @jit(inline=True)
-def _flip_float32(bits):
+def _flip_float32(bits: np.int32) -> np.int32:
     return np.int32(bits ^ (bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
 
 
 @jit(inline=True)
-def _flip_float64(bits):
+def _flip_float64(bits: np.int64) -> np.int64:
     return bits ^ (bits >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF)
