@@ -3,9 +3,14 @@
 Below `SMALL` elements, where a call costs more than its work, NumPy computes the same.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import SERIAL_BELOW, chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 from autograd_nn.kernels.numeric import error_function, exponential
@@ -16,7 +21,7 @@ SMALL = SERIAL_BELOW
 TINY = 512  # the same where NumPy needs several passes
 
 
-def _mapped(kernel, x, *others, work=1):
+def _mapped(kernel: Callable[..., None], x: Array, *others: Array, work: int = 1) -> Array:
     """Return ``kernel(threads, x, *others, out)`` over flat arrays, in the shape of `x`."""
     out = np.empty(x.shape, x.dtype)
     arrays = [contiguous(array).reshape(-1) for array in (x, *others)]
@@ -24,7 +29,7 @@ def _mapped(kernel, x, *others, work=1):
     return out
 
 
-def relu(x):
+def relu(x: Array) -> Array:
     """Return max(x, 0); NaN stays NaN.
 
     Parameters
@@ -36,7 +41,7 @@ def relu(x):
     return _mapped(_relu, x)
 
 
-def relu_input(g, out):
+def relu_input(g: Array, out: Array) -> Array:
     """Return the gradient of `relu`: `g` where ``out > 0`` or NaN, 0 elsewhere (whatever `g` is there).
 
     Parameters
@@ -48,7 +53,7 @@ def relu_input(g, out):
     return _mapped(_relu_input, g, out)
 
 
-def add_relu(a, b):
+def add_relu(a: Array, b: Array) -> Array:
     """Return max(a + b, 0), in one pass.
 
     Parameters
@@ -60,7 +65,7 @@ def add_relu(a, b):
     return _mapped(_add_relu, a, b)
 
 
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     """Return ``1 / (1 + exp(-x))``, to within 3 ulp.
 
     Parameters
@@ -70,7 +75,7 @@ def sigmoid(x):
     return _mapped(_sigmoid, x, work=8)
 
 
-def erf(x):
+def erf(x: Array) -> Array:
     """Return the error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to `x`.
 
     Parameters
@@ -80,7 +85,7 @@ def erf(x):
     return _mapped(_erf, x, work=16)
 
 
-def dropout(x, *, p, seed):
+def dropout(x: Array, *, p: float, seed: int) -> tuple[Array, Array]:
     """Set elements to zero with probability `p` and divide the others by ``1 - p``.
 
     Element i is kept if a hash of (seed, i) says so: the mask is a function of the seed alone, whatever the
@@ -110,7 +115,7 @@ def dropout(x, *, p, seed):
     return out, mask
 
 
-def dropout_apply(x, mask, *, p):
+def dropout_apply(x: Array, mask: Array, *, p: float) -> Array:
     """Return ``x * mask / (1 - p)``: `dropout` with a known mask, and its own adjoint.
 
     Parameters
@@ -128,39 +133,39 @@ def dropout_apply(x, mask, *, p):
 
 
 @chunked
-def _relu(t, threads, x, out):
+def _relu(t: int, threads: int, x: Array, out: Array) -> None:
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         out[i] = 0 if x[i] < 0 else x[i]
 
 
 @chunked
-def _relu_input(t, threads, g, out, result):
+def _relu_input(t: int, threads: int, g: Array, out: Array, result: Array) -> None:
     for i in range(uintp(t * g.size // threads), uintp((t + 1) * g.size // threads)):
         result[i] = 0 if out[i] <= 0 else g[i]
 
 
 @chunked
-def _add_relu(t, threads, a, b, out):
+def _add_relu(t: int, threads: int, a: Array, b: Array, out: Array) -> None:
     for i in range(uintp(t * a.size // threads), uintp((t + 1) * a.size // threads)):
         total = a[i] + b[i]
         out[i] = 0 if total < 0 else total
 
 
 @chunked(contract=False)
-def _sigmoid(t, threads, x, out):
+def _sigmoid(t: int, threads: int, x: Array, out: Array) -> None:
     one = x.dtype.type(1)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         out[i] = one / (one + exponential(-x[i]))
 
 
 @chunked
-def _erf(t, threads, x, out):
+def _erf(t: int, threads: int, x: Array, out: Array) -> None:
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         out[i] = error_function(x[i])
 
 
 @jit(inline=True)
-def _mix(h):
+def _mix(h: np.uint32) -> np.uint32:
     word = np.uint32
     h = word(h ^ (h >> word(16)))
     h = word(h * word(0x7FEB352D))
@@ -170,7 +175,9 @@ def _mix(h):
 
 
 @chunked
-def _dropout(t, threads, x, out, mask, scale, dropped, low, high):
+def _dropout(
+    t: int, threads: int, x: Array, out: Array, mask: Array, scale: float, dropped: int, low: int, high: int
+) -> None:
     zero = x.dtype.type(0)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         mixed = _mix(np.uint32(i + uintp(low)))
@@ -181,7 +188,7 @@ def _dropout(t, threads, x, out, mask, scale, dropped, low, high):
 
 
 @chunked
-def _dropout_apply(t, threads, x, mask, out, scale):
+def _dropout_apply(t: int, threads: int, x: Array, mask: Array, out: Array, scale: float) -> None:
     zero = x.dtype.type(0)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         out[i] = x[i] * (scale if mask[i] else zero)
