@@ -4,9 +4,12 @@ The largest logit is subtracted before the exponential, so that logits of any si
 of a class that cannot be; a row of nothing else, like a row that holds NaN or +inf, gives NaN.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 from autograd_nn.kernels.numeric import exponential, from_ordered, to_ordered
@@ -16,7 +19,7 @@ __all__ = ["cross_entropy", "cross_entropy_input", "log_softmax", "softmax"]
 WORK = 4  # a logit costs about as much as this many elements of a lighter kernel
 
 
-def softmax(x):
+def softmax(x: Array) -> Array:
     """Return ``exp(x - max) / sum(exp(x - max))`` over the last axis.
 
     Parameters
@@ -33,7 +36,7 @@ def softmax(x):
     return out
 
 
-def log_softmax(x):
+def log_softmax(x: Array) -> Array:
     """Return ``x - max - log(sum(exp(x - max)))`` over the last axis.
 
     Parameters
@@ -50,7 +53,7 @@ def log_softmax(x):
     return out
 
 
-def cross_entropy(logits, target):
+def cross_entropy(logits: Array, target: Array) -> tuple[Array, Array]:
     """Return the negative log-likelihood of each row's target class under ``softmax(logits)``.
 
     Parameters
@@ -73,7 +76,7 @@ def cross_entropy(logits, target):
     return loss, logsumexp
 
 
-def cross_entropy_input(g, logits, target, logsumexp):
+def cross_entropy_input(g: Array, logits: Array, target: Array, logsumexp: Array) -> Array:
     """Return the gradient of `cross_entropy` in the logits, ``g (softmax(logits) - one_hot(target))``.
 
     Parameters
@@ -97,12 +100,12 @@ def cross_entropy_input(g, logits, target, logsumexp):
     return out
 
 
-def _classes(target):
+def _classes(target: Array) -> Array:
     return contiguous(target if target.dtype == np.int64 else target.astype(np.int64))
 
 
 @jit
-def _row_maximum(x, m):
+def _row_maximum(x: Array, m: int) -> float:
     highest = to_ordered(x.dtype.type(-np.inf))
     for j in range(x.shape[1]):
         key = to_ordered(x[m, j])
@@ -111,7 +114,7 @@ def _row_maximum(x, m):
 
 
 @jit(reassociate=True)
-def _row_sum_of_exponentials(x, m, shift):
+def _row_sum_of_exponentials(x: Array, m: int, shift: float) -> float:
     total = x.dtype.type(0)
     for j in range(x.shape[1]):
         total += exponential(x[m, j] - shift)
@@ -119,7 +122,7 @@ def _row_sum_of_exponentials(x, m, shift):
 
 
 @jit(reassociate=True)
-def _row_sum(x, m):
+def _row_sum(x: Array, m: int) -> float:
     total = x.dtype.type(0)
     for j in range(x.shape[1]):
         total += x[m, j]
@@ -127,7 +130,7 @@ def _row_sum(x, m):
 
 
 @chunked
-def _softmax(t, threads, x, out):
+def _softmax(t: int, threads: int, x: Array, out: Array) -> None:
     M, C = x.shape
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
         shift = _row_maximum(x, m)
@@ -139,7 +142,7 @@ def _softmax(t, threads, x, out):
 
 
 @chunked
-def _log_softmax(t, threads, x, out):
+def _log_softmax(t: int, threads: int, x: Array, out: Array) -> None:
     M, C = x.shape
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
         shift = _row_maximum(x, m)
@@ -149,7 +152,7 @@ def _log_softmax(t, threads, x, out):
 
 
 @chunked
-def _cross_entropy(t, threads, logits, target, loss, logsumexp):
+def _cross_entropy(t: int, threads: int, logits: Array, target: Array, loss: Array, logsumexp: Array) -> None:
     M, C = logits.shape
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
         shift = _row_maximum(logits, m)
@@ -161,7 +164,9 @@ def _cross_entropy(t, threads, logits, target, loss, logsumexp):
 
 
 @chunked
-def _cross_entropy_input(t, threads, g, logits, target, logsumexp, out):
+def _cross_entropy_input(
+    t: int, threads: int, g: Array, logits: Array, target: Array, logsumexp: Array, out: Array
+) -> None:
     M, C = logits.shape
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
         if 0 <= target[m] < C:
