@@ -8,11 +8,14 @@ A thread owns whole channels (batch norm) or rows (layer norm). Sums over rows, 
 over blocks of fixed length and then over the blocks: results have the same bits for any number of threads.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
@@ -21,16 +24,16 @@ __all__ = ["batch_norm", "batch_norm_input", "channel_sum", "layer_norm", "layer
 BLOCK = 64  # rows in a partial sum
 
 
-def _runs(x):
+def _runs(x: Array) -> Array:
     """View (N, C, *) as (N, C, S)."""
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
-def _or_empty(weight, x):
+def _or_empty(weight: Array | None, x: Array) -> Array:
     return contiguous(weight) if weight is not None else np.empty(0, x.dtype)
 
 
-def batch_norm(x, weight, bias, *, eps):
+def batch_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
     """Normalize each channel by its own mean and (biased) variance over the batch.
 
     ``out = (x - mean) rstd weight + bias``, ``rstd = 1 / sqrt(var + eps)`` (Ioffe and Szegedy, 2015).
@@ -57,7 +60,7 @@ def batch_norm(x, weight, bias, *, eps):
     return out, mean, rstd
 
 
-def channel_sum(x):
+def channel_sum(x: Array) -> Array:
     """Return the sum of each channel over the batch and the places: the gradient of a convolution's bias.
 
     Planes are summed in the dtype of `x` by vectors, and added up in double precision.
@@ -75,7 +78,7 @@ def channel_sum(x):
     return out
 
 
-def normalize(x, weight, bias, mean, rstd):
+def normalize(x: Array, weight: Array | None, bias: Array | None, mean: Array, rstd: Array) -> Array:
     """Return ``(x - mean) rstd weight + bias`` by channel: batch norm with statistics that are given.
 
     Parameters
@@ -98,7 +101,7 @@ def normalize(x, weight, bias, mean, rstd):
     return out
 
 
-def batch_norm_input(g, x, weight, mean, rstd):
+def batch_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     """Return the gradients of `batch_norm`.
 
     With ``h = (x - mean) rstd`` and means over the batch::
@@ -128,7 +131,7 @@ def batch_norm_input(g, x, weight, mean, rstd):
     return gx, gweight, gbias
 
 
-def layer_norm(x, weight, bias, *, eps):
+def layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
     """Normalize each row by its own mean and (biased) variance (Ba, Kiros and Hinton, 2016).
 
     Parameters
@@ -151,7 +154,7 @@ def layer_norm(x, weight, bias, *, eps):
     return out, mean, rstd
 
 
-def layer_norm_input(g, x, weight, mean, rstd):
+def layer_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     """Return the gradients of `layer_norm`.
 
     With ``h = (x - mean) rstd``, ``k = g weight`` and means over the row::
@@ -183,7 +186,7 @@ def layer_norm_input(g, x, weight, mean, rstd):
 
 
 @jit(reassociate=True)
-def _sum(x, n, c):
+def _sum(x: Array, n: int, c: int) -> float:
     total = x.dtype.type(0)
     for i in range(x.shape[2]):
         total += x[n, c, i]
@@ -191,7 +194,7 @@ def _sum(x, n, c):
 
 
 @jit(reassociate=True)
-def _sum_of_squares(x, n, c, center):
+def _sum_of_squares(x: Array, n: int, c: int, center: float) -> float:
     total = x.dtype.type(0)
     for i in range(x.shape[2]):
         total += (x[n, c, i] - center) * (x[n, c, i] - center)
@@ -199,7 +202,7 @@ def _sum_of_squares(x, n, c, center):
 
 
 @jit(reassociate=True)
-def _sums_of_products(g, x, n, c, center):
+def _sums_of_products(g: Array, x: Array, n: int, c: int, center: float) -> tuple[float, float]:
     total, product = x.dtype.type(0), x.dtype.type(0)
     for i in range(x.shape[2]):
         total += g[n, c, i]
@@ -208,7 +211,9 @@ def _sums_of_products(g, x, n, c, center):
 
 
 @chunked
-def _batch_norm(t, threads, x, out, weight, bias, mean, rstd, eps):
+def _batch_norm(
+    t: int, threads: int, x: Array, out: Array, weight: Array, bias: Array, mean: Array, rstd: Array, eps: float
+) -> None:
     N, C, S = x.shape
     T = x.dtype.type
     for c in range(uintp(t * C // threads), uintp((t + 1) * C // threads)):
@@ -229,7 +234,7 @@ def _batch_norm(t, threads, x, out, weight, bias, mean, rstd, eps):
 
 
 @chunked
-def _channel_sum(t, threads, x, out):
+def _channel_sum(t: int, threads: int, x: Array, out: Array) -> None:
     N, C = x.shape[:2]
     for c in range(uintp(t * C // threads), uintp((t + 1) * C // threads)):
         total = 0.0
@@ -239,7 +244,7 @@ def _channel_sum(t, threads, x, out):
 
 
 @chunked
-def _normalize(t, threads, x, out, scale, bias, mean):
+def _normalize(t: int, threads: int, x: Array, out: Array, scale: Array, bias: Array, mean: Array) -> None:
     N, C, S = x.shape
     for run in range(t * N * C // threads, (t + 1) * N * C // threads):
         n, c = uintp(run // C), uintp(run % C)
@@ -250,7 +255,10 @@ def _normalize(t, threads, x, out, scale, bias, mean):
 
 
 @chunked
-def _batch_norm_input(t, threads, g, x, gx, weight, mean, rstd, gweight, gbias):
+def _batch_norm_input(
+    t: int, threads: int, g: Array, x: Array, gx: Array, weight: Array, mean: Array, rstd: Array, gweight: Array,
+    gbias: Array,
+) -> None:  # fmt: skip
     N, C, S = x.shape
     T = x.dtype.type
     for c in range(uintp(t * C // threads), uintp((t + 1) * C // threads)):
@@ -275,7 +283,10 @@ def _batch_norm_input(t, threads, g, x, gx, weight, mean, rstd, gweight, gbias):
 
 
 @chunked
-def _batch_norm_columns(t, threads, x, out, weight, bias, mean, rstd, sums, eps):
+def _batch_norm_columns(
+    t: int, threads: int, x: Array, out: Array, weight: Array, bias: Array, mean: Array, rstd: Array, sums: Array,
+    eps: float,
+) -> None:  # fmt: skip
     N, C = x.shape
     T = x.dtype.type
     first, last = uintp(t * C // threads), uintp((t + 1) * C // threads)
@@ -299,7 +310,10 @@ def _batch_norm_columns(t, threads, x, out, weight, bias, mean, rstd, sums, eps)
 
 
 @chunked
-def _batch_norm_columns_input(t, threads, g, x, gx, weight, mean, rstd, gweight, gbias, sums):
+def _batch_norm_columns_input(
+    t: int, threads: int, g: Array, x: Array, gx: Array, weight: Array, mean: Array, rstd: Array, gweight: Array,
+    gbias: Array, sums: Array,
+) -> None:  # fmt: skip
     N, C = x.shape
     T = x.dtype.type
     first, last = uintp(t * C // threads), uintp((t + 1) * C // threads)
@@ -325,7 +339,7 @@ def _batch_norm_columns_input(t, threads, g, x, gx, weight, mean, rstd, gweight,
 
 
 @jit(reassociate=True)
-def _row_sum(x, m):
+def _row_sum(x: Array, m: int) -> float:
     total = x.dtype.type(0)
     for i in range(x.shape[1]):
         total += x[m, i]
@@ -333,7 +347,7 @@ def _row_sum(x, m):
 
 
 @jit(reassociate=True)
-def _row_sum_of_squares(x, m, center):
+def _row_sum_of_squares(x: Array, m: int, center: float) -> float:
     total = x.dtype.type(0)
     for i in range(x.shape[1]):
         total += (x[m, i] - center) * (x[m, i] - center)
@@ -341,7 +355,7 @@ def _row_sum_of_squares(x, m, center):
 
 
 @jit(reassociate=True)
-def _row_sums_of_products(g, x, weight, m, center):
+def _row_sums_of_products(g: Array, x: Array, weight: Array, m: int, center: float) -> tuple[float, float]:
     total, product = x.dtype.type(0), x.dtype.type(0)
     for i in range(x.shape[1]):
         weighted = g[m, i] * weight[i]
@@ -351,7 +365,9 @@ def _row_sums_of_products(g, x, weight, m, center):
 
 
 @chunked
-def _layer_norm(t, threads, x, out, weight, bias, mean, rstd, eps):
+def _layer_norm(
+    t: int, threads: int, x: Array, out: Array, weight: Array, bias: Array, mean: Array, rstd: Array, eps: float
+) -> None:
     M, D = x.shape
     T = x.dtype.type
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
@@ -365,7 +381,10 @@ def _layer_norm(t, threads, x, out, weight, bias, mean, rstd, eps):
 
 
 @chunked
-def _layer_norm_input(t, threads, g, x, gx, weight, mean, rstd, gweights, gbiases):
+def _layer_norm_input(
+    t: int, threads: int, g: Array, x: Array, gx: Array, weight: Array, mean: Array, rstd: Array, gweights: Array,
+    gbiases: Array,
+) -> None:  # fmt: skip
     M, D = x.shape
     T = x.dtype.type
     blocks = len(gbiases)
