@@ -15,9 +15,12 @@ the window visits the whole row. Indices are unsigned (`uintp`) there: Numba's h
 would keep LLVM from vectorizing.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array, Pair
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
@@ -36,7 +39,9 @@ __all__ = [
 ]
 
 
-def pooled_length(length, kernel, stride, padding, dilation=1, ceil_mode=False):
+def pooled_length(
+    length: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False
+) -> int:
     """Return the number of windows along one axis.
 
     ``floor((length + 2 padding - dilation (kernel - 1) - 1) / stride) + 1``; with `ceil_mode` the quotient
@@ -49,12 +54,14 @@ def pooled_length(length, kernel, stride, padding, dilation=1, ceil_mode=False):
     return count - 1 if (count - 1) * stride >= length + padding else count
 
 
-def _planes(x):
+def _planes(x: Array) -> Array:
     """View (N, C, H, W) as (N * C, H, W)."""
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
-def _padded_planes(threads, x, out, kernel, stride, padding, dilation, value):
+def _padded_planes(
+    threads: int, x: Array, out: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, value: float
+) -> Array:
     """Return one plane of `value` per chunk in which no window of `x` overhangs; empty ones if none does in `x`."""
     shape = [
         max(p + L, (O - 1) * s + (k - 1) * d + 1)
@@ -63,18 +70,18 @@ def _padded_planes(threads, x, out, kernel, stride, padding, dilation, value):
     return np.full((threads, *shape) if tuple(shape) != x.shape[2:] else (0, 0, 0), value, x.dtype)
 
 
-def _flat(x):
+def _flat(x: Array) -> Array:
     """View (N, C, H, W) as (N * C, H * W)."""
     return x.reshape(x.shape[0] * x.shape[1], x.shape[2] * x.shape[3])
 
 
-def _corners(size, out_size, stride, padding):
+def _corners(size: Pair, out_size: Pair, stride: Pair, padding: Pair) -> Array:
     """Return the flat position of each window's first cell in its plane (a virtual one, where it is padding)."""
     rows, columns = (np.arange(O) * s - p for O, s, p in zip(out_size, stride, padding, strict=True))
     return (rows[:, None] * size[1] + columns).ravel()
 
 
-def _cells(size, kernel, dilation):
+def _cells(size: Pair, kernel: Pair, dilation: Pair) -> Array:
     """Return the flat distance of each cell of a window from its first; last, a distance that leaves any plane."""
     rows, columns = (np.arange(k) * d for k, d in zip(kernel, dilation, strict=True))
     return np.append(rows[:, None] * size[1] + columns, -(2**62))
@@ -83,7 +90,9 @@ def _cells(size, kernel, dilation):
 # ---------------------------------------------------------------------------------------------- maximum
 
 
-def max_pool2d(x, *, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False):
+def max_pool2d(
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1), ceil_mode: bool = False
+) -> tuple[Array, Array]:
     """Maximum over sliding windows.
 
     Ties go to the first cell in row-major order. NaN wins over every number, and of several NaNs the
@@ -117,7 +126,9 @@ def max_pool2d(x, *, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=
     return out, index
 
 
-def max_pool2d_take(x, index, *, kernel, stride, padding=(0, 0), dilation=(1, 1)):
+def max_pool2d_take(
+    x: Array, index: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1)
+) -> Array:
     """Gather from each window of `x` the cell at `index`: the linear map behind `max_pool2d`.
 
     Parameters
@@ -138,7 +149,9 @@ def max_pool2d_take(x, index, *, kernel, stride, padding=(0, 0), dilation=(1, 1)
     return out
 
 
-def max_pool2d_put(g, index, *, size, kernel, stride, padding=(0, 0), dilation=(1, 1)):
+def max_pool2d_put(
+    g: Array, index: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1)
+) -> Array:
     """Add each element of `g` to the cell that `index` names in its window: the adjoint of `max_pool2d_take`.
 
     Parameters
@@ -164,7 +177,9 @@ def max_pool2d_put(g, index, *, size, kernel, stride, padding=(0, 0), dilation=(
 
 
 @jit(inline=True)
-def _max_of_row(plane, q, top, best, where, p, i, kH, kW, stride):
+def _max_of_row(
+    plane: Array, q: int, top: int, best: Array, where: Array, p: int, i: int, kH: int, kW: int, stride: int
+) -> None:
     """Find the maxima of a row of windows; constant arguments let LLVM unroll the window."""
     for j in range(best.shape[2]):
         left = j * stride
@@ -181,7 +196,10 @@ def _max_of_row(plane, q, top, best, where, p, i, kH, kW, stride):
 
 
 @jit
-def _max_of_row_by_cells(plane, q, top, best, where, p, i, kH, kW, stride, dH, dW):
+def _max_of_row_by_cells(
+    plane: Array, q: int, top: int, best: Array, where: Array, p: int, i: int, kH: int, kW: int, stride: int, dH: int,
+    dW: int,
+) -> None:  # fmt: skip
     """Find the maxima of a row of windows: each cell of the window visits the whole row."""
     for j in range(best.shape[2]):
         best[p, i, j] = plane[q, top, uintp(j * stride)]
@@ -199,7 +217,10 @@ def _max_of_row_by_cells(plane, q, top, best, where, p, i, kH, kW, stride, dH, d
 
 
 @chunked
-def _max_pool(t, threads, x, out, index, padded, lowest, kH, kW, sH, sW, pH, pW, dH, dW):
+def _max_pool(
+    t: int, threads: int, x: Array, out: Array, index: Array, padded: Array, lowest: float, kH: int, kW: int, sH: int,
+    sW: int, pH: int, pW: int, dH: int, dW: int,
+) -> None:  # fmt: skip
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     is_padded = padded.size > 0
@@ -228,7 +249,7 @@ def _max_pool(t, threads, x, out, index, padded, lowest, kH, kW, sH, sW, pH, pW,
 
 
 @jit
-def _first_cell_inside(top, left, H, W, kH, kW, dH, dW):
+def _first_cell_inside(top: int, left: int, H: int, W: int, kH: int, kW: int, dH: int, dW: int) -> int:
     """Return the first cell of a window that does not lie in the padding, kH * kW where all do."""
     a, b = 0, 0
     while top + a * dH < 0:
@@ -240,7 +261,7 @@ def _first_cell_inside(top, left, H, W, kH, kW, dH, dW):
 
 
 @chunked
-def _take(t, threads, x, index, out, corners, cells):
+def _take(t: int, threads: int, x: Array, index: Array, out: Array, corners: Array, cells: Array) -> None:
     P, length = x.shape
     for p in range(uintp(t * P // threads), uintp((t + 1) * P // threads)):
         for j in range(uintp(corners.size)):
@@ -249,7 +270,7 @@ def _take(t, threads, x, index, out, corners, cells):
 
 
 @chunked
-def _put(t, threads, g, index, x, corners, cells):
+def _put(t: int, threads: int, g: Array, index: Array, x: Array, corners: Array, cells: Array) -> None:
     P, length = x.shape
     for p in range(uintp(t * P // threads), uintp((t + 1) * P // threads)):
         for i in range(uintp(length)):
@@ -261,7 +282,7 @@ def _put(t, threads, g, index, x, corners, cells):
 
 
 @chunked
-def _put_quarters(t, threads, g, index, x):
+def _put_quarters(t: int, threads: int, g: Array, index: Array, x: Array) -> None:
     """Put as `_put` does for 2x2 windows that tile the plane: each cell is written once."""
     P, OH, OW = g.shape
     zero = x.dtype.type(0)
@@ -279,8 +300,9 @@ def _put_quarters(t, threads, g, index, x):
 
 
 def avg_pool2d(
-    x, *, kernel, stride, padding=(0, 0), ceil_mode=False, count_include_pad=True, divisor_override=None
-):
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
     """Average over sliding windows.
 
     Parameters
@@ -301,18 +323,19 @@ def avg_pool2d(
     x = contiguous(x)
     OH, OW = map(pooled_length, x.shape[2:], kernel, stride, padding, (1, 1), (ceil_mode, ceil_mode))
     out = np.empty((*x.shape[:2], OH, OW), x.dtype)
-    counts = _counts(x.shape[2:], (OH, OW), kernel, stride, padding, count_include_pad, divisor_override)
+    rows, columns = _counts(x.shape[2:], (OH, OW), kernel, stride, padding, count_include_pad, divisor_override)
     threads = threads_for(x.size)
     _avg_pool(
-        *(threads, _planes(x), _planes(out), _padded_planes(threads, x, out, kernel, stride, padding, (1, 1), 0)),
-        *(*(count.astype(x.dtype) for count in counts), *kernel, *stride, *padding),
+        threads, _planes(x), _planes(out), _padded_planes(threads, x, out, kernel, stride, padding, (1, 1), 0),
+        *(rows.astype(x.dtype), columns.astype(x.dtype), *kernel, *stride, *padding),
     )
     return out
 
 
 def avg_pool2d_input(
-    g, *, size, kernel, stride, padding=(0, 0), ceil_mode=False, count_include_pad=True, divisor_override=None
-):
+    g: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0), ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
     """Adjoint of `avg_pool2d`: spread each element of `g`, divided by its window's divisor, over the window.
 
     Parameters
@@ -327,17 +350,20 @@ def avg_pool2d_input(
     """
     g = contiguous(g)
     x = np.empty((*g.shape[:2], *size), g.dtype)
-    counts = _counts(size, g.shape[2:], kernel, stride, padding, count_include_pad, divisor_override)
+    rows, columns = _counts(size, g.shape[2:], kernel, stride, padding, count_include_pad, divisor_override)
     threads = threads_for(x.size)
     _avg_pool_input(
-        *(threads, _planes(g), _planes(x), _padded_planes(threads, x, g, kernel, stride, padding, (1, 1), 0)),
-        *(np.empty((threads, g.shape[3]), g.dtype), *(count.astype(g.dtype) for count in counts)),
+        threads, _planes(g), _planes(x), _padded_planes(threads, x, g, kernel, stride, padding, (1, 1), 0),
+        np.empty((threads, g.shape[3]), g.dtype), rows.astype(g.dtype), columns.astype(g.dtype),
         *(*kernel, *stride, *padding),
-    )
+    )  # fmt: skip
     return x
 
 
-def _counts(size, out_size, kernel, stride, padding, count_include_pad, divisor_override):
+def _counts(
+    size: Pair, out_size: Pair, kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool,
+    divisor_override: int | None,
+) -> tuple[Array, Array]:  # fmt: skip
     """Return per row and per column of outputs the factors of the divisor."""
     if divisor_override is not None:
         return np.full(out_size[0], divisor_override), np.ones(out_size[1])
@@ -348,11 +374,14 @@ def _counts(size, out_size, kernel, stride, padding, count_include_pad, divisor_
             counts.append(np.minimum(start + k, L + p) - start)
         else:
             counts.append(np.minimum(start + k, L) - np.maximum(start, 0))
-    return counts
+    rows, columns = counts
+    return rows, columns
 
 
 @jit
-def _sum_of_row_by_cells(plane, q, top, out, p, i, kH, kW, stride):
+def _sum_of_row_by_cells(
+    plane: Array, q: int, top: int, out: Array, p: int, i: int, kH: int, kW: int, stride: int
+) -> None:
     """Sum a row of windows: each cell of the window visits the whole row."""
     for j in range(out.shape[2]):
         out[p, i, j] = 0
@@ -363,7 +392,10 @@ def _sum_of_row_by_cells(plane, q, top, out, p, i, kH, kW, stride):
 
 
 @chunked
-def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+def _avg_pool(
+    t: int, threads: int, x: Array, out: Array, padded: Array, row_counts: Array, column_counts: Array, kH: int,
+    kW: int, sH: int, sW: int, pH: int, pW: int,
+) -> None:  # fmt: skip
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     is_padded = padded.size > 0
@@ -390,7 +422,10 @@ def _avg_pool(t, threads, x, out, padded, row_counts, column_counts, kH, kW, sH,
 
 
 @chunked
-def _avg_pool_input(t, threads, g, x, padded, shares, row_counts, column_counts, kH, kW, sH, sW, pH, pW):
+def _avg_pool_input(
+    t: int, threads: int, g: Array, x: Array, padded: Array, shares: Array, row_counts: Array, column_counts: Array,
+    kH: int, kW: int, sH: int, sW: int, pH: int, pW: int,
+) -> None:  # fmt: skip
     P, H, W = x.shape
     OH, OW = g.shape[1:]
     is_padded = padded.size > 0
@@ -424,7 +459,7 @@ def _avg_pool_input(t, threads, g, x, padded, shares, row_counts, column_counts,
 # Output i of O over an axis of length L covers [floor(i L / O), ceil((i + 1) L / O)).
 
 
-def adaptive_avg_pool2d(x, *, size):
+def adaptive_avg_pool2d(x: Array, *, size: Pair) -> Array:
     """Average over windows ``[floor(i L / O), ceil((i + 1) L / O))`` that tile each axis.
 
     Parameters
@@ -443,7 +478,7 @@ def adaptive_avg_pool2d(x, *, size):
     return out
 
 
-def adaptive_avg_pool2d_input(g, *, size):
+def adaptive_avg_pool2d_input(g: Array, *, size: Pair) -> Array:
     """Adjoint of `adaptive_avg_pool2d`: from (N, C, OH, OW) to (N, C, *size)."""
     g = contiguous(g)
     x = np.empty((*g.shape[:2], *size), g.dtype)
@@ -452,7 +487,7 @@ def adaptive_avg_pool2d_input(g, *, size):
     return x
 
 
-def adaptive_max_pool2d(x, *, size):
+def adaptive_max_pool2d(x: Array, *, size: Pair) -> tuple[Array, Array]:
     """Maximum over the windows of `adaptive_avg_pool2d`; ties and NaN as in `max_pool2d`.
 
     Returns
@@ -468,13 +503,13 @@ def adaptive_max_pool2d(x, *, size):
     return out, index
 
 
-def adaptive_max_pool2d_take(x, index):
+def adaptive_max_pool2d_take(x: Array, index: Array) -> Array:
     """Gather from each plane of `x` (N, C, H, W) the cells at `index` (N, C, OH, OW)."""
     flat = x.reshape(*x.shape[:2], -1)
     return np.take_along_axis(flat, index.reshape(*index.shape[:2], -1), axis=2).reshape(index.shape)
 
 
-def adaptive_max_pool2d_put(g, index, *, size):
+def adaptive_max_pool2d_put(g: Array, index: Array, *, size: Pair) -> Array:
     """Adjoint of `adaptive_max_pool2d_take`: add `g` to the cells at `index` of (N, C, *size)."""
     g, index = contiguous(g), contiguous(index)
     x = np.empty((*g.shape[:2], *size), g.dtype)
@@ -482,7 +517,7 @@ def adaptive_max_pool2d_put(g, index, *, size):
     return x
 
 
-def _as_rows(x, out):
+def _as_rows(x: Array, out: Array) -> tuple[Array, Array]:
     """View both as planes, those of `x` as a single row where one window covers them whole."""
     planes = _planes(x)
     if out.shape[2:] == (1, 1):
@@ -491,7 +526,7 @@ def _as_rows(x, out):
 
 
 @chunked
-def _adaptive_avg(t, threads, x, out):
+def _adaptive_avg(t: int, threads: int, x: Array, out: Array) -> None:
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
@@ -506,7 +541,7 @@ def _adaptive_avg(t, threads, x, out):
 
 
 @jit(reassociate=True)
-def _sum_of_run(x, p, a, left, length):
+def _sum_of_run(x: Array, p: int, a: int, left: int, length: int) -> float:
     total = x.dtype.type(0)
     for b in range(length):
         total += x[p, a, uintp(left + b)]
@@ -514,7 +549,7 @@ def _sum_of_run(x, p, a, left, length):
 
 
 @chunked
-def _adaptive_avg_input(t, threads, g, x):
+def _adaptive_avg_input(t: int, threads: int, g: Array, x: Array) -> None:
     P, H, W = x.shape
     OH, OW = g.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
@@ -532,7 +567,7 @@ def _adaptive_avg_input(t, threads, g, x):
 
 
 @chunked
-def _adaptive_max(t, threads, x, out, index):
+def _adaptive_max(t: int, threads: int, x: Array, out: Array, index: Array) -> None:
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
@@ -553,7 +588,7 @@ def _adaptive_max(t, threads, x, out, index):
 
 
 @chunked
-def _plane_put(t, threads, g, index, x):
+def _plane_put(t: int, threads: int, g: Array, index: Array, x: Array) -> None:
     P, H, W = x.shape
     OH, OW = g.shape[1:]
     for p in range(t * P // threads, (t + 1) * P // threads):
