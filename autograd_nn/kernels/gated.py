@@ -1,9 +1,12 @@
 """The self-gated activations GELU and SiLU and their gradients, each in one pass over memory."""
 
+from __future__ import annotations
+
 import math
 
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked
 from autograd_nn.kernels.elementwise import _mapped
 from autograd_nn.kernels.numeric import error_function, exponential
@@ -14,7 +17,7 @@ ROOT_HALF = math.sqrt(0.5)
 DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
-def gelu(x):
+def gelu(x: Array) -> Array:
     """Return ``x Phi(x)`` with the distribution function Phi of the normal distribution.
 
     Parameters
@@ -24,7 +27,7 @@ def gelu(x):
     return _mapped(_gelu, x, work=16)
 
 
-def gelu_input(g, x):
+def gelu_input(g: Array, x: Array) -> Array:
     """Return the gradient of `gelu`, ``g (Phi(x) + x phi(x))`` with the density phi.
 
     Parameters
@@ -34,7 +37,7 @@ def gelu_input(g, x):
     return _mapped(_gelu_input, g, x, work=24)
 
 
-def silu(x):
+def silu(x: Array) -> Array:
     """Return ``x s(x)`` with the logistic function s.
 
     Parameters
@@ -44,7 +47,7 @@ def silu(x):
     return _mapped(_silu, x, work=8)
 
 
-def silu_input(g, x):
+def silu_input(g: Array, x: Array) -> Array:
     """Return the gradient of `silu`, ``g s(x) (1 + x (1 - s(x)))``.
 
     Parameters
@@ -55,7 +58,7 @@ def silu_input(g, x):
 
 
 @chunked
-def _gelu(t, threads, x, out):
+def _gelu(t: int, threads: int, x: Array, out: Array) -> None:
     T = x.dtype.type
     half, one, root = T(0.5), T(1), T(ROOT_HALF)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
@@ -63,7 +66,7 @@ def _gelu(t, threads, x, out):
 
 
 @chunked
-def _gelu_input(t, threads, g, x, out):
+def _gelu_input(t: int, threads: int, g: Array, x: Array, out: Array) -> None:
     T = x.dtype.type
     half, one, root, top = T(0.5), T(1), T(ROOT_HALF), T(DENSITY_AT_0)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
@@ -72,14 +75,14 @@ def _gelu_input(t, threads, g, x, out):
 
 
 @chunked
-def _silu(t, threads, x, out):
+def _silu(t: int, threads: int, x: Array, out: Array) -> None:
     one = x.dtype.type(1)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         out[i] = x[i] / (one + exponential(-x[i]))
 
 
 @chunked
-def _silu_input(t, threads, g, x, out):
+def _silu_input(t: int, threads: int, g: Array, x: Array, out: Array) -> None:
     one = x.dtype.type(1)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
         gate = one / (one + exponential(-x[i]))
