@@ -4,8 +4,11 @@ A thread owns a range of columns and visits all rows in order, so that repeated 
 any number of threads.
 """
 
+from __future__ import annotations
+
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, threads_for
 from autograd_nn.kernels.memory import contiguous
 
@@ -14,7 +17,7 @@ __all__ = ["add_rows"]
 COLUMNS = 16  # the least that is worth a thread
 
 
-def add_rows(out, index, rows):
+def add_rows(out: Array, index: Array, rows: Array) -> Array:
     """Add each row to a row of `out`, in place: ``out[index[i]] += rows[i]`` for every i.
 
     Parameters
@@ -35,7 +38,7 @@ def add_rows(out, index, rows):
 
 
 @chunked
-def _add_rows(t, threads, out, index, rows):
+def _add_rows(t: int, threads: int, out: Array, index: Array, rows: Array) -> None:
     first, last = uintp(t * rows.shape[1] // threads), uintp((t + 1) * rows.shape[1] // threads)
     for i in range(index.size):
         k = uintp(index[i])
