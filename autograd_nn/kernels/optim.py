@@ -5,22 +5,26 @@ depend on the array's size or on the number of threads. Hyper-parameters and bia
 double precision and rounded once to the parameter's dtype, as in PyTorch.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy import uintp
 
+from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, threads_for
 from autograd_nn.kernels.memory import contiguous
 
 __all__ = ["adam_step", "sgd_step"]
 
 
-def _flat(x):
+def _flat(x: Array) -> Array:
     return x if x.ndim == 1 else x.reshape(-1)
 
 
-def _in_place(update, p, g, states, *settings):
+def _in_place(update: Callable[..., None], p: Array, g: Array, states: Sequence[Array], *settings: float) -> None:
     """Run ``update(threads, p, g, *states, *settings)`` on flat arrays, through copies where some are strided."""
     arrays = p, *states
     for x in arrays:
@@ -36,18 +40,18 @@ def _in_place(update, p, g, states, *settings):
 
 
 def sgd_step(
-    p,
-    g,
-    buf=None,
+    p: Array,
+    g: Array,
+    buf: Array | None = None,
     *,
-    lr,
-    momentum=0.0,
-    dampening=0.0,
-    weight_decay=0.0,
-    nesterov=False,
-    maximize=False,
-    first=False,
-):
+    lr: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+    first: bool = False,
+) -> None:
     """Update a parameter by stochastic gradient descent, in place.
 
     With ``g`` negated if `maximize` and then ``g += weight_decay * p``::
@@ -73,6 +77,8 @@ def sgd_step(
     if momentum == 0:
         _in_place(_sgd, p, g, (), *settings)
         return
+    if buf is None:
+        raise ValueError(f"sgd_step(): momentum needs buf, an array like p (momentum={momentum})")
     take = 1.0 if first else 1.0 - dampening
     if first:
         buf.fill(0)
@@ -80,7 +86,7 @@ def sgd_step(
 
 
 @chunked(contract=False)
-def _sgd(t, threads, p, g, lr, weight_decay, sign):
+def _sgd(t: int, threads: int, p: Array, g: Array, lr: float, weight_decay: float, sign: float) -> None:
     T = p.dtype.type
     rate, decay, sign, zero = T(lr), T(weight_decay), T(sign), T(0)
     for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
@@ -88,7 +94,10 @@ def _sgd(t, threads, p, g, lr, weight_decay, sign):
 
 
 @chunked(contract=False)
-def _sgd_momentum(t, threads, p, g, buf, lr, weight_decay, sign, momentum, take, nesterov):
+def _sgd_momentum(
+    t: int, threads: int, p: Array, g: Array, buf: Array, lr: float, weight_decay: float, sign: float, momentum: float,
+    take: float, nesterov: bool,
+) -> None:  # fmt: skip
     T = p.dtype.type
     rate, decay, sign, momentum, take, zero = T(lr), T(weight_decay), T(sign), T(momentum), T(take), T(0)
     for i in range(uintp(t * p.size // threads), uintp((t + 1) * p.size // threads)):
@@ -98,21 +107,21 @@ def _sgd_momentum(t, threads, p, g, buf, lr, weight_decay, sign, momentum, take,
 
 
 def adam_step(
-    p,
-    g,
-    m,
-    v,
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
     *,
-    lr,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    weight_decay=0.0,
-    step,
-    decoupled=False,
-    maximize=False,
-    vmax=None,
-):
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    step: int,
+    decoupled: bool = False,
+    maximize: bool = False,
+    vmax: Array | None = None,
+) -> None:
     """Update a parameter by Adam (Kingma and Ba, 2015) or, if `decoupled`, AdamW (Loshchilov and Hutter, 2019).
 
     In place, with ``g`` negated if `maximize`::
@@ -149,7 +158,10 @@ def adam_step(
 
 
 @chunked(contract=False)
-def _adam(t, threads, p, g, m, v, rate, correction, take1, keep2, take2, eps, shrink, decay, sign):
+def _adam(
+    t: int, threads: int, p: Array, g: Array, m: Array, v: Array, rate: float, correction: float, take1: float,
+    keep2: float, take2: float, eps: float, shrink: float, decay: float, sign: float,
+) -> None:  # fmt: skip
     T = p.dtype.type
     rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
     eps, shrink, decay, sign, zero = T(eps), T(shrink), T(decay), T(sign), T(0)
@@ -162,7 +174,10 @@ def _adam(t, threads, p, g, m, v, rate, correction, take1, keep2, take2, eps, sh
 
 
 @chunked(contract=False)
-def _amsgrad(t, threads, p, g, m, v, vmax, rate, correction, take1, keep2, take2, eps, shrink, decay, sign):
+def _amsgrad(
+    t: int, threads: int, p: Array, g: Array, m: Array, v: Array, vmax: Array, rate: float, correction: float,
+    take1: float, keep2: float, take2: float, eps: float, shrink: float, decay: float, sign: float,
+) -> None:  # fmt: skip
     """Update as `_adam` does, in two loops: LLVM does not vectorize one that could alias five arrays."""
     T = p.dtype.type
     rate, correction, take1, keep2, take2 = T(rate), T(correction), T(take1), T(keep2), T(take2)
