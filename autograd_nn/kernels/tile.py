@@ -67,8 +67,11 @@ form of a product with a single vector, where nothing is used twice. `lanes` is 
 holds, a constant of the machine code: half as many of float64 as of float32.
 """
 
+from __future__ import annotations
+
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import llvmlite.binding
@@ -77,9 +80,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
-from .compile import JIT_DISABLED
+from .annotations import Array, Builder, Context, Pair, Signature, Triple, Type, Typed, Value, Values
+from .compile import intrinsic, or_twin
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
@@ -106,15 +109,23 @@ REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64
 # --- The twins: what each intrinsic means, in Python ----------------------------------------------
 
 
-def lanes_reference(array: Any) -> Any:
+def lanes_reference(array: Array) -> int:
     """Return how many elements of ``array`` one vector register holds."""
     return VECTOR_BYTES // array.itemsize
 
 
+def offsets_of(count: int, steps: int | Triple | Array) -> Sequence[int] | Array:
+    """Return how far the first `count` things lie from the first: by one step, by a tuple or by a table."""
+    if isinstance(steps, np.ndarray):
+        return steps
+    group, outer, inner = steps if isinstance(steps, tuple) else (max(1, count), 0, steps)
+    return [(i // group) * outer + (i % group) * inner for i in range(count)]
+
+
 def multiply_tile_reference(
-    rows: Any, vectors: Any, counts: Any, a: Any, a_start: Any, a_steps: Any, a_row: Any, b: Any, b_start: Any,
-    b_steps: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, keep: Any, begin: Any, bias: Any,
-    bias_start: Any, relu: Any,
+    rows: int, vectors: int, counts: Triple, a: Array, a_start: int, a_steps: Triple, a_row: int | Triple | Array,
+    b: Array, b_start: int, b_steps: tuple[int, int, int | Array], b_vector: int, c: Array, c_start: int, c_row: int,
+    c_vector: int, keep: Pair, begin: int, bias: Array, bias_start: int, relu: bool,
 ) -> None:  # fmt: skip
     """Compute ``c[i, j] = begin + sum_k a[i, k] * b[k, j]`` for one tile; see the module.
 
@@ -151,8 +162,8 @@ def multiply_tile_reference(
         Whether ``max(., 0)`` is applied before the tile is stored; NaN stays NaN.
     """
     width = lanes_reference(c)
-    group, outer, inner = a_row if isinstance(a_row, tuple) else (rows, 0, a_row)
-    is_table = not isinstance(a_row, tuple) and np.ndim(a_row) == 1
+    row_at = offsets_of(rows, a_row)
+    b_at = offsets_of(counts[2], b_steps[2])
     for i in range(min(rows, keep[0])):
         for column in range(min(vectors * width, keep[1])):
             j, lane = divmod(column, width)
@@ -168,16 +179,14 @@ def multiply_tile_reference(
                 for k2 in range(counts[1]):
                     for k3 in range(counts[2]):
                         at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
-                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1]
-                        at_b += b_steps[2][k3] if np.ndim(b_steps[2]) else k3 * b_steps[2]
-                        at_a += a_row[i] if is_table else (i // group) * outer + (i % group) * inner
-                        total += a[at_a] * b[at_b + j * b_vector + lane]
+                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + b_at[k3]
+                        total += a[at_a + row_at[i]] * b[at_b + j * b_vector + lane]
             c[at_c] = 0 if relu and total < 0 else total
 
 
 def transpose_block_reference(
-    source: Any, source_start: Any, source_row: Any, target: Any, target_start: Any, target_row: Any, keep: Any,
-    fill: Any,
+    source: Array, source_start: int, source_row: int, target: Array, target_start: int, target_row: int, keep: Pair,
+    fill: int,
 ) -> None:  # fmt: skip
     """Write ``target[j, i] = source[i, j]`` for one block of ``lanes x lanes`` elements.
 
@@ -203,14 +212,14 @@ def transpose_block_reference(
             target[target_start + j * target_row + i] = value
 
 
-def copy_vector_reference(source: Any, source_start: Any, target: Any, target_start: Any, count: Any) -> None:
+def copy_vector_reference(source: Array, source_start: int, target: Array, target_start: int, count: int) -> None:
     """Copy one vector, of which ``count`` elements are read and the rest is written as zero."""
     width = lanes_reference(source)
     for lane in range(width):
         target[target_start + lane] = source[source_start + lane] if lane < count else 0
 
 
-def copy_every_second_reference(source: Any, source_start: Any, target: Any, target_start: Any) -> None:
+def copy_every_second_reference(source: Array, source_start: int, target: Array, target_start: int) -> None:
     """Fill one vector of the target with elements 0, 2, 4, ... of the source."""
     width = lanes_reference(source)
     for lane in range(width):
@@ -218,8 +227,9 @@ def copy_every_second_reference(source: Any, source_start: Any, target: Any, tar
 
 
 def dot_products_reference(
-    rows: Any, a: Any, a_start: Any, a_row: Any, b: Any, b_start: Any, count: Any, c: Any, c_start: Any, c_row: Any
-) -> None:
+    rows: int, a: Array, a_start: int, a_row: int, b: Array, b_start: int, count: int, c: Array,
+    c_start: int, c_row: int,
+) -> None:  # fmt: skip
     """Write the products of ``rows`` rows of ``a`` with one vector ``b``, along ``count`` elements.
 
     ``c[c_start + i * c_row] = sum_k a[a_start + i * a_row + k] * b[b_start + k]``, with vectors along ``k``:
@@ -240,7 +250,7 @@ def dot_products_reference(
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
 
-def whole(value: Any) -> Any:
+def whole(value: int) -> Value:
     """Return an integer constant."""
     return ir.Constant(INT64, value)
 
@@ -248,7 +258,7 @@ def whole(value: Any) -> Any:
 class VectorBuilder:
     """The vector instructions of one element type, for the array type that an intrinsic is given."""
 
-    def __init__(self, context: Any, builder: Any, array_type: Any) -> None:
+    def __init__(self, context: Context, builder: Builder, array_type: Type) -> None:
         self.context = context
         self.builder = builder
         self.itemsize = array_type.dtype.bitwidth // 8
@@ -258,53 +268,53 @@ class VectorBuilder:
         self.mask = ir.VectorType(ir.IntType(1), self.lanes)
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
-    def call(self, name: Any, result: Any, *arguments: Any) -> Any:
+    def call(self, name: str, result: ir.Type, *arguments: Value) -> Value:
         """Call an LLVM intrinsic, of which ``{}`` in the name is the vector type."""
         name = name.format(f"v{self.lanes}f{8 * self.itemsize}")
         function_type = ir.FunctionType(result, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, function_type, name)
         return self.builder.call(function, arguments)
 
-    def address(self, base: Any, *offsets: Any) -> Any:
+    def address(self, base: Value, *offsets: Value) -> Value:
         """Return the address of the element ``sum(offsets)`` after ``base``."""
         for offset in offsets:
             base = self.builder.gep(base, [offset], source_etype=self.scalar)
         return base
 
-    def load(self, address: Any) -> Any:
+    def load(self, address: Value) -> Value:
         return self.builder.load(address, typ=self.vector, align=self.itemsize)
 
-    def store(self, value: Any, address: Any) -> None:
+    def store(self, value: Value, address: Value) -> None:
         # llvmlite still checks the type of typed pointers, which LLVM itself no longer has.
         address = self.builder.bitcast(address, ir.PointerType(self.vector))
         self.builder.store(value, address, align=self.itemsize)
 
-    def load_masked(self, address: Any, mask: Any) -> Any:
+    def load_masked(self, address: Value, mask: Value) -> Value:
         align = ir.Constant(INT32, self.itemsize)
         return self.call("llvm.masked.load.{}.p0", self.vector, address, align, mask, self.zero)
 
-    def store_masked(self, value: Any, address: Any, mask: Any) -> None:
+    def store_masked(self, value: Value, address: Value, mask: Value) -> None:
         align = ir.Constant(INT32, self.itemsize)
         self.call("llvm.masked.store.{}.p0", ir.VoidType(), value, address, align, mask)
 
-    def broadcast(self, value: Any) -> Any:
+    def broadcast(self, value: Value) -> Value:
         """Return a vector of which each lane is the scalar ``value``."""
         vector = ir.VectorType(value.type, self.lanes)
         single = self.builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(INT32, 0))
         return self.shuffle(single, single, [0] * self.lanes)
 
-    def broadcast_from(self, address: Any) -> Any:
+    def broadcast_from(self, address: Value) -> Value:
         return self.broadcast(self.builder.load(address, typ=self.scalar, align=self.itemsize))
 
-    def shuffle(self, first: Any, second: Any, order: Any) -> Any:
+    def shuffle(self, first: Value, second: Value, order: Sequence[int]) -> Value:
         """Pick lanes: 0 .. lanes-1 are those of ``first``, lanes .. 2*lanes-1 those of ``second``."""
         order = ir.Constant(ir.VectorType(INT32, self.lanes), order)
         return self.builder.shuffle_vector(first, second, order)
 
-    def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
+    def multiply_add(self, x: Value, y: Value, total: Value) -> Value:
         return self.call("llvm.fmuladd.{}", self.vector, x, y, total)
 
-    def lanes_below(self, count: Any) -> Any:
+    def lanes_below(self, count: Value) -> Value:
         """Return the mask of the lanes whose number is less than ``count``, an int64 of any size."""
         smallest, largest = whole(0), whole(self.lanes)
         count = self.builder.select(self.builder.icmp_signed("<", count, smallest), smallest, count)
@@ -313,29 +323,31 @@ class VectorBuilder:
         return self.builder.icmp_unsigned("<", numbers, self.broadcast(self.builder.trunc(count, INT32)))
 
 
-def array_pointer(context: Any, builder: Any, array_type: Any, value: Any) -> Any:
+def array_pointer(context: Context, builder: Builder, array_type: Type, value: Value) -> Value:
     """Return the address of an array's first element."""
     return context.make_array(array_type)(context, builder, value).data
 
 
-def int64_of(context: Any, builder: Any, number_type: Any, value: Any) -> Any:
+def int64_of(context: Context, builder: Builder, number_type: Type, value: Value) -> Value:
     """Return an integer argument, literal or not, as an int64."""
     return context.cast(builder, value, number_type, types.int64)
 
 
-def int64s_at(context: Any, builder: Any, signature: Any, arguments: Any, *positions: Any) -> Any:
+def int64s_at(
+    context: Context, builder: Builder, signature: Signature, arguments: Values, *positions: int
+) -> list[Value]:
     """Return some of an intrinsic's integer arguments as int64s."""
     return [int64_of(context, builder, signature.args[at], arguments[at]) for at in positions]
 
 
-def int64s_of(context: Any, builder: Any, tuple_type: Any, value: Any) -> Any:
+def int64s_of(context: Context, builder: Builder, tuple_type: Type, value: Value) -> list[Value]:
     """Return the members of a tuple of integers as int64s."""
     members = cgutils.unpack_tuple(builder, value)
     return [int64_of(context, builder, member_type, member)
             for member_type, member in zip(tuple_type, members, strict=True)]  # fmt: skip
 
 
-def check_arrays(operation: Any, *array_types: Any) -> None:
+def check_arrays(operation: str, *array_types: Type) -> None:
     """Refuse anything but flat arrays of one type of float."""
     for array_type in array_types:
         if not isinstance(array_type, types.Array) or array_type.ndim != 1:
@@ -345,9 +357,9 @@ def check_arrays(operation: Any, *array_types: Any) -> None:
             raise TypingError(f"{operation}(): operands must all be float32 or all float64 (got {dtypes})")
 
 
-@intrinsic
-def lanes_intrinsic(typing_context: Any, array: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+@intrinsic()
+def lanes_intrinsic(typing_context: Any, array: Type) -> Typed:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         return whole(VECTOR_BYTES // (array.dtype.bitwidth // 8))
 
     return types.int64(array), generate
@@ -355,10 +367,10 @@ def lanes_intrinsic(typing_context: Any, array: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def multiply_tile_intrinsic(
-    typing_context: Any, rows: Any, vectors: Any, counts: Any, a: Any, a_start: Any, a_steps: Any, a_row: Any, b: Any,
-    b_start: Any, b_steps: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, keep: Any, begin: Any,
-    bias: Any, bias_start: Any, relu: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, rows: Type, vectors: Type, counts: Type, a: Type, a_start: Type, a_steps: Type, a_row: Type,
+    b: Type, b_start: Type, b_steps: Type, b_vector: Type, c: Type, c_start: Type, c_row: Type, c_vector: Type,
+    keep: Type, begin: Type, bias: Type, bias_start: Type, relu: Type,
+) -> Typed:  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         raise TypingError(f"multiply_tile(): the shape must be literal (rows={rows}, vectors={vectors})")
     check_arrays("multiply_tile", c, a, b, bias)
@@ -369,14 +381,16 @@ def multiply_tile_intrinsic(
     return signature, generate_multiply_tile
 
 
-def step_functions(context: Any, builder: Any, steps_type: Any, steps: Any) -> Any:
+def step_functions(
+    context: Context, builder: Builder, steps_type: Type, steps: Value
+) -> list[Callable[[Value], Value]]:
     """Return, for each reduction loop, the function from its turn to an offset: by a step or by a table."""
 
-    def by_step(member_type: Any, member: Any) -> Any:
+    def by_step(member_type: Type, member: Value) -> Callable[[Value], Value]:
         step = int64_of(context, builder, member_type, member)
         return lambda k: builder.mul(k, step)
 
-    def by_table(member_type: Any, member: Any) -> Any:
+    def by_table(member_type: Type, member: Value) -> Callable[[Value], Value]:
         table = array_pointer(context, builder, member_type, member)
         return lambda k: builder.load(builder.gep(table, [k], source_etype=INT64), typ=INT64)
 
@@ -386,7 +400,7 @@ def step_functions(context: Any, builder: Any, steps_type: Any, steps: Any) -> A
     ]
 
 
-def row_offsets(context: Any, builder: Any, rows: Any, a_row_type: Any, a_row: Any) -> Any:
+def row_offsets(context: Context, builder: Builder, rows: int, a_row_type: Type, a_row: Value) -> list[Value]:
     """Return how far the tile's rows lie from its start, in each of the three forms of ``a_row``."""
     if isinstance(a_row_type, types.Array):
         table = array_pointer(context, builder, a_row_type, a_row)
@@ -405,7 +419,7 @@ def row_offsets(context: Any, builder: Any, rows: Any, a_row_type: Any, a_row: A
     ]
 
 
-def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_multiply_tile(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the tile: accumulators, three loops around one body, the masked or unmasked end."""
     (rows_type, vectors_type, counts_type, a_type, _, a_steps_type, a_row_type, b_type, _, b_steps_type, _,
      c_type, _, _, _, keep_type, begin_type, bias_type, _, relu_type) = signature.args  # fmt: skip
@@ -490,7 +504,7 @@ def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments
             with builder.if_then(builder.icmp_signed("==", begin, whole(code))):
                 emit()
 
-    def body(a_now: Any, b_now: Any) -> None:
+    def body(a_now: Value, b_now: Value) -> None:
         b_values = [v.load(v.address(b_now, offset)) for offset in b_offsets]
         for i in range(rows):
             a_value = v.broadcast_from(v.address(a_now, a_offsets[i]))
@@ -498,7 +512,7 @@ def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments
                 total = v.multiply_add(a_value, b_values[j], builder.load(accumulators[i, j]))
                 builder.store(total, accumulators[i, j])
 
-    def reduce_from(depth: Any, a_now: Any, b_now: Any) -> None:
+    def reduce_from(depth: int, a_now: Value, b_now: Value) -> None:
         """Emit the loops from number ``depth`` inwards."""
         if depth == 3:
             body(a_now, b_now)
@@ -511,7 +525,7 @@ def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments
             with cgutils.for_range(builder, counts[depth]) as loop:
                 reduce_at(depth, loop.index, a_now, b_now)
 
-    def reduce_at(depth: Any, k: Any, a_now: Any, b_now: Any) -> None:
+    def reduce_at(depth: int, k: Value, a_now: Value, b_now: Value) -> None:
         a_next = v.address(a_now, builder.mul(k, a_steps[depth]))
         b_next = v.address(b_now, b_step[depth](k))
         reduce_from(depth + 1, a_next, b_next)
@@ -522,7 +536,7 @@ def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
-    def result(at: Any) -> Any:
+    def result(at: Pair) -> Value:
         value = builder.load(accumulators[at])
         return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
 
@@ -538,15 +552,15 @@ def generate_multiply_tile(context: Any, builder: Any, signature: Any, arguments
 
 @intrinsic(prefer_literal=True)
 def transpose_block_intrinsic(
-    typing_context: Any, source: Any, source_start: Any, source_row: Any, target: Any, target_start: Any,
-    target_row: Any, keep: Any, fill: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, source_start: Type, source_row: Type, target: Type, target_start: Type,
+    target_row: Type, keep: Type, fill: Type,
+) -> Typed:  # fmt: skip
     check_arrays("transpose_block", source, target)
     signature = types.void(source, source_start, source_row, target, target_start, target_row, keep, fill)
     return signature, generate_transpose_block
 
 
-def generate_transpose_block(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_transpose_block(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit a block's transposition: load its rows, exchange halves, quarters, ..., lanes; store."""
     source_type, _, _, target_type, _, _, keep_type, _ = signature.args
     source, source_start, source_row, target, target_start, target_row, keep, fill = arguments
@@ -584,7 +598,7 @@ def generate_transpose_block(context: Any, builder: Any, signature: Any, argumen
     return context.get_dummy_value()
 
 
-def transposed(v: VectorBuilder, rows: Any) -> Any:
+def transposed(v: VectorBuilder, rows: list[Value]) -> list[Value]:
     """Return the columns of a square of vectors, by log2(lanes) rounds of pairwise exchange.
 
     The round of width ``w`` swaps, in each square of ``2w x 2w``, the upper right ``w x w`` with
@@ -607,11 +621,11 @@ def transposed(v: VectorBuilder, rows: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def copy_vector_intrinsic(
-    typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any, count: Any
-) -> Any:
+    typing_context: Any, source: Type, source_start: Type, target: Type, target_start: Type, count: Type
+) -> Typed:
     check_arrays("copy_vector", source, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
         source_start, target_start, count = int64s_at(context, builder, signature, arguments, 1, 3, 4)
         source_vector = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
@@ -622,13 +636,13 @@ def copy_vector_intrinsic(
     return types.void(source, source_start, target, target_start, count), generate
 
 
-@intrinsic
+@intrinsic()
 def copy_every_second_intrinsic(
-    typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any
-) -> Any:
+    typing_context: Any, source: Type, source_start: Type, target: Type, target_start: Type
+) -> Typed:
     check_arrays("copy_every_second", source, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
         source_start, target_start = int64s_at(context, builder, signature, arguments, 1, 3)
         first = v.address(array_pointer(context, builder, source, arguments[0]), source_start)
@@ -645,9 +659,9 @@ SUMS_PER_ROW = 2  # vectors of a dot product that are summed apart, to hide the 
 
 @intrinsic(prefer_literal=True)
 def dot_products_intrinsic(
-    typing_context: Any, rows: Any, a: Any, a_start: Any, a_row: Any, b: Any, b_start: Any, count: Any, c: Any,
-    c_start: Any, c_row: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, rows: Type, a: Type, a_start: Type, a_row: Type, b: Type, b_start: Type, count: Type, c: Type,
+    c_start: Type, c_row: Type,
+) -> Typed:  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral):
         raise TypingError(f"dot_products(): the number of rows must be literal (rows={rows})")
     check_arrays("dot_products", c, a, b)
@@ -655,7 +669,7 @@ def dot_products_intrinsic(
     return signature, generate_dot_products
 
 
-def generate_dot_products(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_dot_products(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit dot products: ``SUMS_PER_ROW`` vectors at a time, the masked rest, at last across the lanes."""
     rows, a_type, b_type, c_type = (signature.args[at] for at in (0, 1, 4, 7))
     v = VectorBuilder(context, builder, c_type)
@@ -671,7 +685,7 @@ def generate_dot_products(context: Any, builder: Any, signature: Any, arguments:
         for each in row_sums:
             builder.store(v.zero, each)
 
-    def add_vectors(k: Any, load: Any, part: Any) -> None:
+    def add_vectors(k: Value, load: Callable[[Value], Value], part: int) -> None:
         b_vector = load(v.address(b, k))
         for row, row_sums in zip(a_rows, sums, strict=True):
             total = v.multiply_add(load(v.address(row, k)), b_vector, builder.load(row_sums[part]))
@@ -686,7 +700,7 @@ def generate_dot_products(context: Any, builder: Any, signature: Any, arguments:
     for part in range(SUMS_PER_ROW):
         k = builder.add(builder.mul(strides, stride), whole(part * v.lanes))
         mask = v.lanes_below(builder.sub(count, k))
-        add_vectors(k, lambda address, mask=mask: v.load_masked(address, mask), part)
+        add_vectors(k, partial(v.load_masked, mask=mask), part)
 
     for i, row_sums in enumerate(sums):
         totals = [builder.load(each) for each in row_sums]
@@ -703,9 +717,9 @@ def generate_dot_products(context: Any, builder: Any, signature: Any, arguments:
 
 
 # What kernels call: the intrinsics, or where the compiler is switched off their twins.
-lanes: Any = lanes_reference if JIT_DISABLED else lanes_intrinsic
-multiply_tile: Any = multiply_tile_reference if JIT_DISABLED else multiply_tile_intrinsic
-transpose_block: Any = transpose_block_reference if JIT_DISABLED else transpose_block_intrinsic
-copy_vector: Any = copy_vector_reference if JIT_DISABLED else copy_vector_intrinsic
-copy_every_second: Any = copy_every_second_reference if JIT_DISABLED else copy_every_second_intrinsic
-dot_products: Any = dot_products_reference if JIT_DISABLED else dot_products_intrinsic
+lanes = or_twin(lanes_intrinsic, lanes_reference)
+multiply_tile = or_twin(multiply_tile_intrinsic, multiply_tile_reference)
+transpose_block = or_twin(transpose_block_intrinsic, transpose_block_reference)
+copy_vector = or_twin(copy_vector_intrinsic, copy_vector_reference)
+copy_every_second = or_twin(copy_every_second_intrinsic, copy_every_second_reference)
+dot_products = or_twin(dot_products_intrinsic, dot_products_reference)
