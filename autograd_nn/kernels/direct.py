@@ -23,10 +23,13 @@ wastes less where rows are short.
 An image is worked on in bands of rows, sized so that the planes of one band stay in the second-level cache.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from .annotations import Array, Pair, Shape
 from .compile import chunked, jit
 from .tile import BIAS_OF_ROW, VECTOR_BYTES, copy_every_second, copy_vector, lanes, multiply_tile
 
@@ -42,6 +45,11 @@ BAND_BYTES = 640 * 1024  # planes and result of one band: what the second-level 
 PACKED_APART = 20_000  # weights from which on the threads share the packing instead of each doing all of it
 UNPACKED = {np.dtype(each): np.empty(0, each) for each in (np.float32, np.float64)}
 COPY_COST = 4  # multiply-adds a vector that copying the result out of the buffer costs
+
+
+Taps: TypeAlias = list[tuple[int, int, int]]
+Axis: TypeAlias = tuple[int, int, list[tuple[int, int, int, Taps]]]  # see `forward_axis`
+Tables: TypeAlias = tuple[Array, ...]  # see `plan`
 
 
 class Plan(NamedTuple):
@@ -97,7 +105,7 @@ DEPTH = Plan._fields.index("depth")
 
 
 @jit(borrows=True)
-def plan_of(t: Any) -> Any:
+def plan_of(t: Array) -> Plan:
     """Return a table as a named tuple."""
     return Plan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
@@ -106,7 +114,7 @@ def plan_of(t: Any) -> Any:
 
 
 @jit(borrows=True)
-def pass_of(t: Any, k: Any) -> Any:
+def pass_of(t: Array, k: int) -> Pass:
     return Pass(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7])
 
 
@@ -117,7 +125,7 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def forward_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, dilation: Any) -> Any:
+def forward_axis(size: int, out_size: int, taps: int, stride: int, before: int, dilation: int) -> Axis:
     """Plan one axis of the forward convolution.
 
     Returns
@@ -131,7 +139,7 @@ def forward_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, 
     return 1 + max(plane for plane, _, _ in places), before, [(0, out_size, 0, places)]
 
 
-def input_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, dilation: Any) -> Any:
+def input_axis(size: int, out_size: int, taps: int, stride: int, before: int, dilation: int) -> Axis:
     """Plan one axis of the gradient in the input, like `forward_axis`."""
     passes, padding = [], 0
     for first in range(min(stride, size)):
@@ -145,14 +153,18 @@ def input_axis(size: Any, out_size: Any, taps: Any, stride: Any, before: Any, di
     return 1, padding, [(first, count, start + padding, places) for first, count, start, places in passes]
 
 
-def forward_plan(x: Any, w: Any, out: Any, stride: Any, corner: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
+def forward_plan(
+    x: Shape, w: Shape, out: Shape, stride: Pair, corner: Pair, dilation: Pair, groups: int, itemsize: int
+) -> Tables:
     """Plan `conv2d` for shapes x (N, C, H, W), w and out; `corner` is the padding (top, left)."""
     axes = [forward_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
     return plan(axes, x[2:], out[2:], w[0] // groups, w[1], w[3], (1, 1), stride, groups, w[1] * taps, taps, itemsize)
 
 
-def input_plan(x: Any, w: Any, out: Any, stride: Any, corner: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
+def input_plan(
+    x: Shape, w: Shape, out: Shape, stride: Pair, corner: Pair, dilation: Pair, groups: int, itemsize: int
+) -> Tables:
     """Plan `conv2d_input`, from a gradient of shape `out` to one of shape `x`."""
     axes = [input_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
@@ -160,9 +172,9 @@ def input_plan(x: Any, w: Any, out: Any, stride: Any, corner: Any, dilation: Any
 
 
 def plan(
-    axes: Any, size: Any, target: Any, rows: Any, channels: Any, kernel_width: Any, step: Any, split: Any,
-    groups: Any, w_row: Any, w_channel: Any, itemsize: Any,
-) -> Any:  # fmt: skip
+    axes: list[Axis], size: Shape, target: Shape, rows: int, channels: int, kernel_width: int, step: Pair, split: Pair,
+    groups: int, w_row: int, w_channel: int, itemsize: int,
+) -> Tables:  # fmt: skip
     """Combine the two axes; see the module for passes and places.
 
     Returns
@@ -258,7 +270,9 @@ def plan(
 
 
 @jit(borrows=True)
-def pack_range(first: Any, last: Any, w: Any, packed: Any, plan: Any, passes: Any, w_taps: Any, blocks: Any) -> None:
+def pack_range(
+    first: int, last: int, w: Array, packed: Array, plan: Array, passes: Array, w_taps: Array, blocks: Array
+) -> None:
     """Copy the weights of the blocks `first` to `last`, counted over all groups, in the order tiles read them."""
     p = plan_of(plan)
     for each in range(first, last):
@@ -278,7 +292,7 @@ def pack_range(first: Any, last: Any, w: Any, packed: Any, plan: Any, passes: An
 
 
 @jit(borrows=True, inline=True)
-def copy_row(source: Any, start: Any, target: Any, at: Any, count: Any) -> None:
+def copy_row(source: Array, start: int, target: Array, at: int, count: int) -> None:
     """Copy `count` neighbours by whole vectors, the last of which overlaps the one before."""
     width = lanes(source)
     if count >= width:
@@ -291,7 +305,7 @@ def copy_row(source: Any, start: Any, target: Any, at: Any, count: Any) -> None:
 
 
 @jit(borrows=True)
-def gather_row(source: Any, start: Any, step: Any, target: Any, at: Any, count: Any) -> None:
+def gather_row(source: Array, start: int, step: int, target: Array, at: int, count: int) -> None:
     """Copy `count` elements that lie `step` apart."""
     width = lanes(source)
     if step == 2 and count >= width:
@@ -304,7 +318,7 @@ def gather_row(source: Any, start: Any, step: Any, target: Any, at: Any, count: 
 
 
 @jit(borrows=True)
-def clear_run(target: Any, at: Any, count: Any) -> None:
+def clear_run(target: Array, at: int, count: int) -> None:
     """Write `count` zeros, by whole vectors where there is one."""
     width = lanes(target)
     if count >= width:
@@ -317,7 +331,7 @@ def clear_run(target: Any, at: Any, count: Any) -> None:
 
 
 @jit(borrows=True)
-def fill_planes(x: Any, start: Any, planes: Any, plan: Any, first_row: Any, last_row: Any) -> None:
+def fill_planes(x: Array, start: int, planes: Array, plan: Array, first_row: int, last_row: int) -> None:
     """Copy rows of one group's channels of one image, with borders of zeros and split by stride."""
     p = plan_of(plan)
     width = lanes(x)
@@ -352,7 +366,7 @@ def fill_planes(x: Any, start: Any, planes: Any, plan: Any, first_row: Any, last
 
 
 @jit(borrows=True)
-def store_rows(source: Any, start: Any, target: Any, at: Any, plan: Any, this: Any, row_count: Any) -> None:
+def store_rows(source: Array, start: int, target: Array, at: int, plan: Array, this: Pass, row_count: int) -> None:
     """Copy the rows of a flat result to their place."""
     p = plan_of(plan)
     for _ in range(row_count):
@@ -367,9 +381,9 @@ def store_rows(source: Any, start: Any, target: Any, at: Any, plan: Any, this: A
 
 @jit(borrows=True, inline=True)
 def multiply_block(
-    count: Any, vectors: Any, channels: Any, a: Any, a_start: Any, places: Any, b: Any, b_start: Any,
-    channel_step: Any, b_vector: Any, c: Any, c_start: Any, c_row: Any, c_vector: Any, columns: Any, bias: Any,
-    bias_start: Any, relu: Any,
+    count: int, vectors: int, channels: int, a: Array, a_start: int, places: Array, b: Array, b_start: int,
+    channel_step: int, b_vector: int, c: Array, c_start: int, c_row: int, c_vector: int, columns: int, bias: Array,
+    bias_start: int, relu: bool,
 ) -> None:  # fmt: skip
     """Run the tile for `count` rows and so many vectors."""
     counts = (channels, 1, places.size)
@@ -391,7 +405,7 @@ def multiply_block(
 
 
 @jit(borrows=True)
-def clear_pixels(this: Any, row_count: Any, block_rows: Any, out: Any, out_start: Any, plan: Any) -> None:
+def clear_pixels(this: Pass, row_count: int, block_rows: int, out: Array, out_start: int, plan: Array) -> None:
     """Write zeros where no tap reaches: a stride larger than the kernel."""
     p = plan_of(plan)
     for i in range(block_rows):
@@ -403,9 +417,9 @@ def clear_pixels(this: Any, row_count: Any, block_rows: Any, out: Any, out_start
 
 @jit(borrows=True)
 def compute_pass(
-    this: Any, band: Any, block_rows: Any, packed: Any, packed_start: Any, places: Any, planes: Any,
-    planes_start: Any, plane_row: Any, buffer: Any, out: Any, out_start: Any, bias: Any, bias_start: Any, relu: Any,
-    plan: Any,
+    this: Pass, band: int, block_rows: int, packed: Array, packed_start: int, places: Array, planes: Array,
+    planes_start: int, plane_row: int, buffer: Array, out: Array, out_start: int, bias: Array, bias_start: int,
+    relu: bool, plan: Array,
 ) -> None:  # fmt: skip
     """Compute the pixels of one pass in one band for one block of target channels."""
     p = plan_of(plan)
@@ -458,7 +472,9 @@ def compute_pass(
 
 
 @chunked
-def pack_chunk(t: Any, threads: Any, w: Any, packed: Any, plan: Any, passes: Any, w_taps: Any, blocks: Any) -> None:
+def pack_chunk(
+    t: int, threads: int, w: Array, packed: Array, plan: Array, passes: Array, w_taps: Array, blocks: Array
+) -> None:
     """Pack the t-th share of the weights."""
     count = plan[0] * blocks.shape[0]
     first, last = count * t // threads, count * (t + 1) // threads
@@ -467,8 +483,8 @@ def pack_chunk(t: Any, threads: Any, w: Any, packed: Any, plan: Any, passes: Any
 
 @chunked
 def convolve_chunk(
-    t: Any, threads: Any, x: Any, w: Any, packed: Any, bias: Any, out: Any, relu: Any, plan: Any, passes: Any,
-    places: Any, w_taps: Any, bands: Any, blocks: Any,
+    t: int, threads: int, x: Array, w: Array, packed: Array, bias: Array, out: Array, relu: bool, plan: Array,
+    passes: Array, places: Array, w_taps: Array, bands: Array, blocks: Array,
 ) -> None:  # fmt: skip
     """Compute the t-th share of the units, each one band of one image."""
     p = plan_of(plan)
@@ -502,7 +518,9 @@ def convolve_chunk(
                     )  # fmt: skip
 
 
-def convolve(threads: Any, x: Any, w: Any, bias: Any, out: Any, tables: Any, relu: Any = False) -> None:
+def convolve(
+    threads: int, x: Array, w: Array, bias: Array | None, out: Array, tables: Tables, relu: bool = False
+) -> None:
     """Run a plan: `forward_plan` from x to out, `input_plan` from the gradient of the output to that of x.
 
     Parameters
