@@ -12,10 +12,13 @@ there are depends on the shape alone; each unit has its own accumulators, which 
 chunk. So the result has the same bits for any number of threads.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from .annotations import Array, Padding, Pair, Shape, Triple
 from .compile import chunked, jit
 from .direct import Plan, ceil_div, fill_planes
 from .tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile, transpose_block
@@ -27,6 +30,9 @@ WIDE = 2 if VECTOR_BYTES == 64 else 1  # vectors of a tile
 PIXELS = 256  # pixels that one tile sums over before the next tile takes them again from the cache
 UNITS = 8  # wanted, so that several threads find work
 PARTIAL_BYTES = 16 * 1024 * 1024  # of all units' accumulators together
+
+
+Tables: TypeAlias = tuple[Array, ...]  # see `weight_plan`
 
 
 class WeightPlan(NamedTuple):
@@ -54,7 +60,7 @@ class WeightPlan(NamedTuple):
 
 
 @jit(borrows=True)
-def weight_plan_of(t: Any) -> Any:
+def weight_plan_of(t: Array) -> WeightPlan:
     """Return a table as a named tuple."""
     return WeightPlan(
         t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
@@ -62,7 +68,9 @@ def weight_plan_of(t: Any) -> Any:
     )  # fmt: skip
 
 
-def weight_plan(x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, itemsize: Any) -> Any:
+def weight_plan(
+    x: Shape, w: Shape, out: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
+) -> Tables:
     """Plan `conv2d_weight` for shapes x (N, C, H, W), w (of the result) and out (of g).
 
     Returns
@@ -116,7 +124,7 @@ def weight_plan(x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: A
 
 
 @jit(borrows=True)
-def transpose_gradient(g: Any, start: Any, pixels: Any, channels: Any, columns: Any, target: Any, at: Any) -> None:
+def transpose_gradient(g: Array, start: int, pixels: int, channels: int, columns: int, target: Array, at: int) -> None:
     """Write g[channel, pixel] of some channels to target[pixel, channel], with zeros up to `columns` channels."""
     width = lanes(g)
     for p in range(0, pixels, width):
@@ -127,8 +135,8 @@ def transpose_gradient(g: Any, start: Any, pixels: Any, channels: Any, columns: 
 
 @jit(borrows=True, inline=True)
 def multiply_taps(
-    tile_rows: Any, vectors: Any, counts: Any, x: Any, x_start: Any, x_steps: Any, places: Any, g: Any, g_start: Any,
-    g_steps: Any, d: Any, d_start: Any, columns: Any, begin: Any,
+    tile_rows: int, vectors: int, counts: Triple, x: Array, x_start: int, x_steps: Triple, places: Array, g: Array,
+    g_start: int, g_steps: Triple, d: Array, d_start: int, columns: int, begin: int,
 ) -> None:  # fmt: skip
     """Add to the accumulators of one tile."""
     width = lanes(d)
@@ -149,7 +157,9 @@ def multiply_taps(
 
 
 @chunked
-def accumulate(t: Any, threads: Any, g: Any, x: Any, partial: Any, plan: Any, copy: Any, places: Any) -> None:
+def accumulate(
+    t: int, threads: int, g: Array, x: Array, partial: Array, plan: Array, copy: Array, places: Array
+) -> None:
     """Sum the t-th share of the units into their accumulators, partial (chunks, blocks, taps, columns)."""
     p = weight_plan_of(plan)
     images = x.shape[0]
@@ -201,7 +211,7 @@ def accumulate(t: Any, threads: Any, g: Any, x: Any, partial: Any, plan: Any, co
 
 
 @chunked
-def sum_chunks(t: Any, threads: Any, partial: Any, out: Any, plan: Any) -> None:
+def sum_chunks(t: int, threads: int, partial: Array, out: Array, plan: Array) -> None:
     """Add the chunks' accumulators up, in order, and transpose the t-th share of them to out."""
     p = weight_plan_of(plan)
     partial, out = partial.reshape(-1), out.reshape(-1)
@@ -230,7 +240,7 @@ PLANE_ROWS = Plan._fields.index("target_height")
 SHAPE = tuple(WeightPlan._fields.index(name) for name in ("chunks", "groups", "blocks", "padded_taps", "vectors"))
 
 
-def weight_gradient(threads: Any, g: Any, x: Any, out: Any, tables: Any) -> None:
+def weight_gradient(threads: int, g: Array, x: Array, out: Array, tables: Tables) -> None:
     """Run a plan of `weight_plan`.
 
     Parameters
