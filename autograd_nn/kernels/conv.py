@@ -9,6 +9,8 @@ Which method computes what is said in one place, `choose`; ask `method` for the 
 `force_method("direct")` or, for all calls, `set_winograd(False)`.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,15 +19,12 @@ from typing import Any
 import numpy as np
 
 from . import depthwise, direct, direct_weight, winograd
+from .annotations import Array, Padding, Pair, Shape
 from .compile import threads_for
 from .memory import contiguous
 
 __all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "method", "set_winograd"]
 
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]
-Shape = tuple[int, ...]
-Array = np.ndarray[Any, Any]
 ONE = (1, 1)
 NONE = ((0, 0), (0, 0))
 
@@ -37,8 +36,9 @@ _winograd = True
 
 
 def choose(
-    operation: Any, x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, allow_winograd: Any
-) -> str:
+    operation: str, x: Shape, w: Shape, out: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    allow_winograd: bool,
+) -> str:  # fmt: skip
     """Return the fastest method for the three shapes of a convolution.
 
     ===========  ================================================================================================
@@ -126,15 +126,15 @@ def can_use(name: str, w: Shape, stride: Pair, dilation: Pair, groups: int) -> b
 
 @lru_cache(maxsize=4096)
 def prepare(
-    operation: Any, x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any, groups: Any, itemsize: Any,
-    forced: Any, allow_winograd: Any,
-) -> Any:  # fmt: skip
+    operation: str, x: Shape, w: Shape, out: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    itemsize: int, forced: str | None, allow_winograd: bool,
+) -> tuple[str, tuple[Array, ...], int]:  # fmt: skip
     """Check that the shapes belong to one convolution, choose its method and plan it.
 
     Returns
     -------
     method : str
-    tables : what the method's plan function returned, None for methods without
+    tables : what the method's plan function returned, () for methods without
     work : int, multiplications
 
     Raises
@@ -152,7 +152,7 @@ def prepare(
     if forced is not None and can_use(forced, w, stride, dilation, groups):
         name = forced
     corner = corner_of(padding)
-    tables = None
+    tables: tuple[Array, ...] = ()
     if name == "direct" and operation == WEIGHT:
         tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
     elif name == "direct":
@@ -168,17 +168,17 @@ def writable(out: Array | None, shape: Shape, dtype: np.dtype[Any]) -> Array:
 
 
 def conv2d(
-    x: np.ndarray,
-    w: np.ndarray,
-    bias: np.ndarray | None = None,
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
     *,
     stride: Pair = ONE,
     padding: Padding = NONE,
     dilation: Pair = ONE,
     groups: int = 1,
     relu: bool = False,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Convolve images with kernels.
 
     Parameters
@@ -228,16 +228,16 @@ def finished(result: Array, out: Array | None) -> Array:
 
 
 def conv2d_input(
-    g: np.ndarray,
-    w: np.ndarray,
+    g: Array,
+    w: Array,
     *,
     size: Pair,
     stride: Pair = ONE,
     padding: Padding = NONE,
     dilation: Pair = ONE,
     groups: int = 1,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Compute the gradient of `conv2d` in x; also the transposed convolution.
 
     Parameters
@@ -274,16 +274,16 @@ def conv2d_input(
 
 
 def conv2d_weight(
-    g: np.ndarray,
-    x: np.ndarray,
+    g: Array,
+    x: Array,
     *,
     size: Pair,
     stride: Pair = ONE,
     padding: Padding = NONE,
     dilation: Pair = ONE,
     groups: int = 1,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Compute the gradient of `conv2d` in w.
 
     Parameters
