@@ -21,22 +21,23 @@ Kernel size, stride and dilation are constants of the machine code: they are pas
 lengths are part of their types, so that each combination is compiled when it is first used.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from .compile import JIT_DISABLED, chunked, jit
+from .annotations import Array, Builder, Context, Pair, Shape, Signature, Triple, Type, Typed, Value, Values
+from .compile import chunked, intrinsic, jit, or_twin
 from .tile import REGISTERS, VECTOR_BYTES, VectorBuilder, array_pointer, check_arrays, int64s_at, int64s_of, whole
 
 __all__ = ["can_use", "convolve", "convolve_input", "convolve_weight"]
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
-Pair = tuple[int, int]
 Constant = tuple[int, ...]  # whose length is the value
 
 ROWS = 7 if REGISTERS == 32 else 4  # of a tile; images are often 7, 14, 28, 56, ... pixels high
@@ -63,7 +64,7 @@ def window_of(*numbers: int) -> Window:
 # --- The twins: what each intrinsic means, in Python ------------------------------------------------------
 
 
-def meetings(window: Any, size: Pair, out_size: Pair, corner: Pair) -> Any:
+def meetings(window: Window, size: Pair, out_size: Pair, corner: Pair) -> Iterator[Triple]:
     """Yield the elements that meet, as positions in (out, w, x)."""
     kH, kW, sH, sW, dH, dW = map(len, window)
     for r, q, i, j in np.ndindex(*out_size, kH, kW):
@@ -73,8 +74,8 @@ def meetings(window: Any, size: Pair, out_size: Pair, corner: Pair) -> Any:
 
 
 def convolve_plane_reference(
-    window: Any, x: Array, x_start: int, size: Pair, w: Array, w_start: int, bias: Array, channel: int,
-    out: Array, out_start: int, out_size: Pair, corner: Pair, rows: Pair, relu: bool,
+    window: Window, x: Array, x_start: int, size: Pair, w: Array, w_start: int, bias: Array, channel: int, out: Array,
+    out_start: int, out_size: Pair, corner: Pair, rows: Pair, relu: bool,
 ) -> None:  # fmt: skip
     """Compute rows of one plane of out.
 
@@ -104,8 +105,8 @@ def convolve_plane_reference(
 
 
 def gather_plane_reference(
-    window: Any, g: Array, g_start: int, out_size: Pair, w: Array, w_start: int,
-    x: Array, x_start: int, size: Pair, corner: Pair, rows: Pair, add: bool,
+    window: Window, g: Array, g_start: int, out_size: Pair, w: Array, w_start: int, x: Array, x_start: int, size: Pair,
+    corner: Pair, rows: Pair, add: bool,
 ) -> None:  # fmt: skip
     """Compute rows of one plane of the gradient of x, or with `add` add to them.
 
@@ -122,7 +123,7 @@ def gather_plane_reference(
 
 
 def correlate_plane_reference(
-    window: Any, x: Array, x_start: int, size: Pair, g: Array, g_start: int, out_size: Pair, corner: Pair,
+    window: Window, x: Array, x_start: int, size: Pair, g: Array, g_start: int, out_size: Pair, corner: Pair,
     totals: Array, totals_start: int,
 ) -> None:  # fmt: skip
     """Add the products of one plane of x and one of g to the vectors of sums of all taps.
@@ -138,11 +139,11 @@ def correlate_plane_reference(
 # --- The intrinsics ---------------------------------------------------------------------------------------
 
 
-@intrinsic
+@intrinsic()
 def convolve_plane_intrinsic(
-    typing_context: Any, window: Any, x: Any, x_start: Any, size: Any, w: Any, w_start: Any, bias: Any, channel: Any,
-    out: Any, out_start: Any, out_size: Any, corner: Any, rows: Any, relu: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, w: Type, w_start: Type, bias: Type,
+    channel: Type, out: Type, out_start: Type, out_size: Type, corner: Type, rows: Type, relu: Type,
+) -> Typed:  # fmt: skip
     check_arrays("convolve_plane", x, w, bias, out)
     signature = types.void(
         window, x, x_start, size, w, w_start, bias, channel, out, out_start, out_size, corner, rows, relu
@@ -150,43 +151,45 @@ def convolve_plane_intrinsic(
     return signature, generate_convolve_plane
 
 
-@intrinsic
+@intrinsic()
 def gather_plane_intrinsic(
-    typing_context: Any, window: Any, g: Any, g_start: Any, out_size: Any, w: Any, w_start: Any, x: Any, x_start: Any,
-    size: Any, corner: Any, rows: Any, add: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, window: Type, g: Type, g_start: Type, out_size: Type, w: Type, w_start: Type, x: Type,
+    x_start: Type, size: Type, corner: Type, rows: Type, add: Type,
+) -> Typed:  # fmt: skip
     check_arrays("gather_plane", x, w, g)
     signature = types.void(window, g, g_start, out_size, w, w_start, x, x_start, size, corner, rows, add)
     return signature, generate_gather_plane
 
 
-@intrinsic
+@intrinsic()
 def correlate_plane_intrinsic(
-    typing_context: Any, window: Any, x: Any, x_start: Any, size: Any, g: Any, g_start: Any, out_size: Any,
-    corner: Any, totals: Any, totals_start: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, g: Type, g_start: Type, out_size: Type,
+    corner: Type, totals: Type, totals_start: Type,
+) -> Typed:  # fmt: skip
     check_arrays("correlate_plane", x, g, totals)
     signature = types.void(window, x, x_start, size, g, g_start, out_size, corner, totals, totals_start)
     return signature, generate_correlate_plane
 
 
-def start_of(v: VectorBuilder, signature: Any, arguments: Any, array: Any, start: Any) -> Any:
+def start_of(v: VectorBuilder, signature: Signature, arguments: Values, array: int, start: int) -> Value:
     """Return the address of element ``arguments[start]`` of an array."""
     (offset,) = int64s_at(v.context, v.builder, signature, arguments, start)
     return v.address(array_pointer(v.context, v.builder, signature.args[array], arguments[array]), offset)
 
 
-def pairs_at(v: VectorBuilder, signature: Any, arguments: Any, *positions: Any) -> Any:
+def pairs_at(v: VectorBuilder, signature: Signature, arguments: Values, *positions: int) -> list[list[Value]]:
     """Return some of an intrinsic's pairs of integers."""
     return [int64s_of(v.context, v.builder, signature.args[at], arguments[at]) for at in positions]
 
 
-def lanes_between(v: VectorBuilder, first: Any, last: Any) -> Any:
+def lanes_between(v: VectorBuilder, first: Value, last: Value) -> Value:
     """Return the mask of the lanes numbered from `first` to `last`, excluded; any integers."""
     return v.builder.and_(v.lanes_below(last), v.builder.not_(v.lanes_below(first)))
 
 
-def for_tiles(v: VectorBuilder, rows: Any, columns: Any, height: Any, emit: Any) -> None:
+def for_tiles(
+    v: VectorBuilder, rows: Values, columns: Values, height: int, emit: Callable[[int, Value, Value], None]
+) -> None:
     """Emit ``emit(height, row, column)`` over tiles of full height, then over those of the rows that are left."""
     builder = v.builder
     count = builder.sdiv(builder.sub(rows[1], rows[0]), whole(height))
@@ -200,24 +203,24 @@ def for_tiles(v: VectorBuilder, rows: Any, columns: Any, height: Any, emit: Any)
             emit(tile_height, row, builder.add(columns[0], builder.mul(block.index, whole(v.lanes))))
 
 
-def for_row(v: VectorBuilder, row: Any, height: Any) -> Any:
+def for_row(v: VectorBuilder, row: Value, height: Value) -> AbstractContextManager[None]:
     """Return a context in which code runs where the row exists."""
     builder = v.builder
     return builder.if_then(builder.icmp_unsigned("<", row, height))
 
 
-def load_weights(v: VectorBuilder, w: Any, taps: Any) -> Any:
+def load_weights(v: VectorBuilder, w: Value, taps: int) -> list[Value]:
     return [v.broadcast_from(v.address(w, whole(tap))) for tap in range(taps)]
 
 
-def split_columns(v: VectorBuilder, vectors: Any) -> Any:
+def split_columns(v: VectorBuilder, vectors: list[Value]) -> list[Value]:
     """Return the columns of neighbouring vectors by their remainder: as they are, or even and odd ones."""
     if len(vectors) == 1:
         return vectors
     return [v.shuffle(vectors[0], vectors[1], [2 * lane + phase for lane in range(v.lanes)]) for phase in range(2)]
 
 
-def join_columns(v: VectorBuilder, vectors: Any) -> Any:
+def join_columns(v: VectorBuilder, vectors: list[Value]) -> list[Value]:
     """Return the inverse of `split_columns`."""
     if len(vectors) == 1:
         return vectors
@@ -226,8 +229,8 @@ def join_columns(v: VectorBuilder, vectors: Any) -> Any:
 
 
 def for_window(
-    v: VectorBuilder, window: Any, x: Any, size: Any, corner: Any, keep: Any, height: Any, row: Any, column: Any,
-    use: Any,
+    v: VectorBuilder, window: Sequence[int], x: Value, size: Values, corner: Values, keep: Value, height: int,
+    row: Value, column: Value, use: Callable[[int, int, int, Value], None],
 ) -> None:  # fmt: skip
     """Pass over the part of x that a tile of out sees: emit ``use(r, i, j, vector)`` for each row r and tap (i, j).
 
@@ -262,7 +265,7 @@ def for_window(
                         use(r, i, j, vectors[j * dW // sW][j * dW % sW])
 
 
-def generate_convolve_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_convolve_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the forward pass: tiles of out, which begin with the bias."""
     v = VectorBuilder(context, builder, signature.args[1])
     window = [len(each) for each in signature.args[0]]
@@ -274,12 +277,12 @@ def generate_convolve_plane(context: Any, builder: Any, signature: Any, argument
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(arguments[13], ir.Constant(v.scalar, 0.0), infinity))
 
-    def emit(height: Any, row: Any, column: Any) -> None:
+    def emit(height: int, row: Value, column: Value) -> None:
         sums = [cgutils.alloca_once(builder, v.vector) for _ in range(height)]
         for each in sums:
             builder.store(first, each)
 
-        def use(r: Any, i: Any, j: Any, vector: Any) -> None:
+        def use(r: int, i: int, j: int, vector: Value) -> None:
             builder.store(v.multiply_add(weights[i * kW + j], vector, builder.load(sums[r])), sums[r])
 
         keep = builder.sub(out_size[1], column)
@@ -294,7 +297,7 @@ def generate_convolve_plane(context: Any, builder: Any, signature: Any, argument
     return context.get_dummy_value()
 
 
-def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_gather_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the gradient of the input: tiles of x, its columns counted with the padding and kept by remainder."""
     v = VectorBuilder(context, builder, signature.args[1])
     kH, kW, sH, sW, dH, dW = (len(each) for each in signature.args[0])
@@ -304,7 +307,7 @@ def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments:
     first_column = builder.udiv(corner[1], whole(sW))
     last_column = builder.udiv(builder.add(corner[1], builder.add(size[1], whole(sW - 1))), whole(sW))
 
-    def emit(height: Any, row: Any, column: Any) -> None:
+    def emit(height: int, row: Value, column: Value) -> None:
         sums = {at: cgutils.alloca_once(builder, v.vector) for at in np.ndindex(height, sH, sW)}
         first_x_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
         starts = [
@@ -312,19 +315,19 @@ def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments:
         ]
         masks = [lanes_between(v, builder.neg(start), builder.sub(size[1], start)) for start in starts]
 
-        def for_rows_of_x(use: Any) -> None:
+        def for_rows_of_x(use: Callable[[list[Value], list[Value]], None]) -> None:
             for r, a in np.ndindex(height, sH):
                 x_row = builder.add(first_x_row, whole(int(r * sH + a)))
                 with for_row(v, x_row, size[0]):
                     base = v.address(x, builder.mul(x_row, size[1]))
                     use([sums[r, a, b] for b in range(sW)], [v.address(base, start) for start in starts])
 
-        def begin(row_sums: Any, addresses: Any) -> None:
+        def begin(row_sums: list[Value], addresses: list[Value]) -> None:
             before = [v.load_masked(address, mask) for address, mask in zip(addresses, masks, strict=True)]
             for value, each in zip(split_columns(v, before), row_sums, strict=True):
                 builder.store(value, each)
 
-        def end(row_sums: Any, addresses: Any) -> None:
+        def end(row_sums: list[Value], addresses: list[Value]) -> None:
             values = join_columns(v, [builder.load(each) for each in row_sums])
             for value, address, mask in zip(values, addresses, masks, strict=True):
                 v.store_masked(value, address, mask)
@@ -355,7 +358,7 @@ def generate_gather_plane(context: Any, builder: Any, signature: Any, arguments:
     return context.get_dummy_value()
 
 
-def generate_correlate_plane(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def generate_correlate_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the gradient of the weight: tiles of g, and sums that stay in registers throughout the plane."""
     v = VectorBuilder(context, builder, signature.args[1])
     window = [len(each) for each in signature.args[0]]
@@ -367,7 +370,7 @@ def generate_correlate_plane(context: Any, builder: Any, signature: Any, argumen
     for each, address in zip(sums, addresses, strict=True):
         builder.store(v.load(address), each)
 
-    def emit(height: Any, row: Any, column: Any) -> None:
+    def emit(height: int, row: Value, column: Value) -> None:
         keep = builder.sub(out_size[1], column)
         source = v.address(g, builder.add(builder.mul(row, out_size[1]), column))
         mask = v.lanes_below(keep)
@@ -375,7 +378,7 @@ def generate_correlate_plane(context: Any, builder: Any, signature: Any, argumen
             v.load_masked(v.address(source, builder.mul(whole(r), out_size[1])), mask) for r in range(height)
         ]
 
-        def use(r: Any, i: Any, j: Any, vector: Any) -> None:
+        def use(r: int, i: int, j: int, vector: Value) -> None:
             total = sums[i * kW + j]
             builder.store(v.multiply_add(gradients[r], vector, builder.load(total)), total)
 
@@ -387,9 +390,9 @@ def generate_correlate_plane(context: Any, builder: Any, signature: Any, argumen
     return context.get_dummy_value()
 
 
-convolve_plane: Any = convolve_plane_reference if JIT_DISABLED else convolve_plane_intrinsic
-gather_plane: Any = gather_plane_reference if JIT_DISABLED else gather_plane_intrinsic
-correlate_plane: Any = correlate_plane_reference if JIT_DISABLED else correlate_plane_intrinsic
+convolve_plane = or_twin(convolve_plane_intrinsic, convolve_plane_reference)
+gather_plane = or_twin(gather_plane_intrinsic, gather_plane_reference)
+correlate_plane = or_twin(correlate_plane_intrinsic, correlate_plane_reference)
 
 
 # --- Kernels ----------------------------------------------------------------------------------------------
@@ -397,8 +400,9 @@ correlate_plane: Any = correlate_plane_reference if JIT_DISABLED else correlate_
 
 @chunked
 def convolve_chunk(
-    t: Any, threads: Any, window: Any, x: Any, w: Any, bias: Any, out: Any, corner: Any, relu: Any, bands: Any
-) -> None:
+    t: int, threads: int, window: Window, x: Array, w: Array, bias: Array, out: Array, corner: Pair, relu: bool,
+    bands: int,
+) -> None:  # fmt: skip
     """Compute the t-th share of the units, each a band of rows of a plane of out."""
     N, O, OH, OW = out.shape
     size, taps, per_group = x.shape[2:], w.shape[2] * w.shape[3], O // x.shape[1]
@@ -412,7 +416,9 @@ def convolve_chunk(
 
 
 @chunked
-def gather_chunk(t: Any, threads: Any, window: Any, g: Any, w: Any, out: Any, corner: Any, bands: Any) -> None:
+def gather_chunk(
+    t: int, threads: int, window: Window, g: Array, w: Array, out: Array, corner: Pair, bands: int
+) -> None:
     """Compute the t-th share of the units, each a band of rows of a plane of the gradient of the input."""
     N, C, H, W = out.shape
     g_size, taps, per_group = g.shape[2:], w.shape[2] * w.shape[3], g.shape[1] // C
@@ -431,7 +437,7 @@ def gather_chunk(t: Any, threads: Any, window: Any, g: Any, w: Any, out: Any, co
 
 
 @jit(borrows=True)
-def sum_lanes(totals: Any, first: Any, last: Any, chunks: Any, size: Any, width: Any, out: Any) -> None:
+def sum_lanes(totals: Array, first: int, last: int, chunks: int, size: int, width: int, out: Array) -> None:
     """Add up the lanes, and the chunks in their order, of the sums `first` to `last`."""
     for k in range(first, last):
         total = totals[0] * 0
@@ -443,7 +449,7 @@ def sum_lanes(totals: Any, first: Any, last: Any, chunks: Any, size: Any, width:
 
 @chunked
 def correlate_chunk(
-    t: Any, threads: Any, window: Any, g: Any, x: Any, totals: Any, out: Any, corner: Any, chunks: Any
+    t: int, threads: int, window: Window, g: Array, x: Array, totals: Array, out: Array, corner: Pair, chunks: int
 ) -> None:
     """Compute the t-th share of the units, each one group over one chunk of the images."""
     N, O, OH, OW = g.shape
@@ -469,7 +475,7 @@ def correlate_chunk(
 
 
 @chunked
-def sum_chunks(t: Any, threads: Any, totals: Any, out: Any, chunks: Any) -> None:
+def sum_chunks(t: int, threads: int, totals: Array, out: Array, chunks: int) -> None:
     """Compute the t-th share of the sums from those of all chunks."""
     first, last = out.size * t // threads, out.size * (t + 1) // threads
     sum_lanes(totals, first, last, chunks, totals.size // chunks, VECTOR_BYTES // out.itemsize, out.reshape(-1))
