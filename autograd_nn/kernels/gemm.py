@@ -27,11 +27,14 @@ calling thread. Above it would wake a pool of threads of its own, which fights w
 processors and slows both many times over; so it is never called there.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 import numpy as np
 
+from .annotations import Array, Pair, Shape, Triple
 from .compile import JIT_DISABLED, chunked, get_num_threads, jit
 from .tile import (
     ADD,
@@ -79,7 +82,7 @@ SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
 
 @jit(borrows=True)
 def pack_rows(
-    a: Any, a_start: Any, a_row: Any, a_column: Any, row_count: Any, k_count: Any, packed: Any, packed_start: Any
+    a: Array, a_start: int, a_row: int, a_column: int, row_count: int, k_count: int, packed: Array, packed_start: int
 ) -> None:
     """Pack a block of ``a``: of each panel of rows, element (i, k) to ``k * ROWS + i``; zeros beyond."""
     width = lanes(a)
@@ -110,7 +113,7 @@ def pack_rows(
 
 @jit(borrows=True)
 def pack_columns(
-    b: Any, b_start: Any, b_row: Any, b_column: Any, column_count: Any, k_count: Any, packed: Any, packed_start: Any
+    b: Array, b_start: int, b_row: int, b_column: int, column_count: int, k_count: int, packed: Array, packed_start: int
 ) -> None:
     """Pack a block of ``b``: of each panel of columns, element (k, j) to ``k * panel + j``; zeros beyond."""
     width = lanes(b)
@@ -137,8 +140,8 @@ def pack_columns(
 
 @jit(borrows=True)
 def multiply_block(
-    a: Any, a_start: Any, b: Any, b_start: Any, b_row: Any, b_panel: Any, c: Any, c_start: Any, N: Any,
-    row_count: Any, column_count: Any, k_count: Any, begin: Any, bias: Any, bias_start: Any, relu: Any,
+    a: Array, a_start: int, b: Array, b_start: int, b_row: int, b_panel: int, c: Array, c_start: int, N: int,
+    row_count: int, column_count: int, k_count: int, begin: int, bias: Array, bias_start: int, relu: bool,
 ) -> None:  # fmt: skip
     """Multiply a packed block of ``a`` with one of ``b``: row panels outside, column panels inside.
 
@@ -173,7 +176,7 @@ def multiply_block(
 
 @jit(borrows=True)
 def transpose_part(
-    c: Any, N: Any, row_begin: Any, row_end: Any, column_begin: Any, column_end: Any, out: Any, M: Any
+    c: Array, N: int, row_begin: int, row_end: int, column_begin: int, column_end: int, out: Array, M: int
 ) -> None:
     """Write a part of ``c`` (M, N) to ``out`` (N, M)."""
     width = lanes(c)
@@ -187,9 +190,9 @@ def transpose_part(
 
 @chunked
 def product(
-    t: Any, threads: Any, a: Any, a_starts: Any, a_row: Any, a_column: Any, b: Any, b_starts: Any, b_row: Any,
-    b_column: Any, c: Any, bias: Any, begin: Any, relu: Any, M: Any, N: Any, K: Any, last_K: Any, m_block: Any,
-    k_block: Any, n_block: Any, row_parts: Any, column_parts: Any, space: Any, out: Any, transposed: Any,
+    t: int, threads: int, a: Array, a_starts: Array, a_row: int, a_column: int, b: Array, b_starts: Array, b_row: int,
+    b_column: int, c: Array, bias: Array, begin: int, relu: bool, M: int, N: int, K: int, last_K: int, m_block: int,
+    k_block: int, n_block: int, row_parts: int, column_parts: int, space: Array, out: Array, transposed: bool,
 ) -> None:  # fmt: skip
     """Compute products ``c[s] = a[s] @ b[s]``, of which each thread owns some, or a rectangle of each.
 
@@ -247,7 +250,7 @@ def product(
 
 
 @chunked
-def rows_times_vector(t: Any, threads: Any, w: Any, x: Any, R: Any, K: Any, length: Any, partial: Any) -> None:
+def rows_times_vector(t: int, threads: int, w: Array, x: Array, R: int, K: int, length: int, partial: Array) -> None:
     """Compute ``partial[r, s]``, the product of piece ``s`` of row ``r`` of ``w`` with that of ``x``."""
     pieces = -(-K // length)
     groups = -(-R // DOT_ROWS)
@@ -263,7 +266,7 @@ def rows_times_vector(t: Any, threads: Any, w: Any, x: Any, R: Any, K: Any, leng
 
 
 @chunked
-def vector_times_rows(t: Any, threads: Any, x: Any, w: Any, K: Any, N: Any, y: Any, edge: Any) -> None:
+def vector_times_rows(t: int, threads: int, x: Array, w: Array, K: int, N: int, y: Array, edge: Array) -> None:
     """Compute ``y = x @ w``, of which each thread owns some panels of columns.
 
     Rows of ``w`` are read as they lie, some at a time, so that few pages are in use at once. The last panel
@@ -294,12 +297,12 @@ FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 FIRST = np.zeros(1, np.int64)
 
 
-def is_numpys(M: Any, K: Any, N: Any) -> Any:
+def is_numpys(M: int, K: int, N: int) -> bool:
     """Return whether a product is so small that NumPy is quicker and stays in the calling thread."""
     return M * N * K <= NUMPY_WORK and (K <= NUMPY_DOT or M * N > 1)
 
 
-def flattened(matrix: Any) -> Any:
+def flattened(matrix: Array) -> tuple[Array, int, int]:
     """Return the last two dims as (flat array, step from row to row, step from column to column).
 
     Kernels take aligned, writable arrays of unit stride in one of both dims; others are copied.
@@ -313,7 +316,7 @@ def flattened(matrix: Any) -> Any:
     return np.array(matrix, order="C").reshape(-1), columns, 1
 
 
-def blocks(M: Any, N: Any, K: Any, itemsize: Any) -> Any:
+def blocks(M: int, N: int, K: int, itemsize: int) -> Triple:
     """Return the sizes of the blocks in M, K and N; that in K depends on nothing else."""
     panel = VECTORS * VECTOR_BYTES // itemsize
     k_block = math.ceil(K / math.ceil(K * ROWS * itemsize / ROW_PANEL_BYTES))
@@ -321,12 +324,12 @@ def blocks(M: Any, N: Any, K: Any, itemsize: Any) -> Any:
     return min(ROW_BLOCK, -(-M // ROWS) * ROWS), k_block, min(n_block, -(-N // panel) * panel)
 
 
-def padded_work(M: Any, N: Any, panel: Any) -> Any:
+def padded_work(M: int, N: int, panel: int) -> int:
     """Return how many elements of ``c`` the tiles compute, those beyond the edges too."""
     return -(-M // REST) * REST * -(-N // panel) * panel
 
 
-def parts(threads: Any, M: Any, N: Any, panel: Any) -> Any:
+def parts(threads: int, M: int, N: int, panel: int) -> Pair:
     """Return into how many row and column parts ``c`` is cut, so that the largest part is least work.
 
     A part is its multiply-adds, and the packing of its rows and columns, some PACK_WORK for each element.
@@ -341,7 +344,7 @@ def parts(threads: Any, M: Any, N: Any, panel: Any) -> Any:
     return min(choices)[1:]
 
 
-def multiply(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = False) -> Any:
+def multiply(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """Compute ``out = a @ b`` for matrices, by the tile whatever the size."""
     (M, K), N = a.shape, b.shape[1]
     threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
@@ -368,8 +371,8 @@ def multiply(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = False) -> A
 
 
 def multiply_many(
-    a: Any, a_starts: Any, a_row: Any, a_column: Any, b: Any, b_starts: Any, b_row: Any, b_column: Any, c: Any,
-    M: Any, N: Any, K: Any, last_K: Any,
+    a: Array, a_starts: Array, a_row: int, a_column: int, b: Array, b_starts: Array, b_row: int, b_column: int,
+    c: Array, M: int, N: int, K: int, last_K: int,
 ) -> None:  # fmt: skip
     """Compute a list of products, each by one thread."""
     threads = max(1, min(get_num_threads(), len(a_starts), M * N * K * len(a_starts) // THREAD_WORK))
@@ -381,7 +384,7 @@ def multiply_many(
     )  # fmt: skip
 
 
-def multiply_pieces(a: Any, b: Any, out: Any) -> Any:
+def multiply_pieces(a: Array, b: Array, out: Array) -> Array:
     """Compute ``out = a @ b`` as the sum of products of pieces of the reduction."""
     (M, K), N = a.shape, b.shape[1]
     a, a_row, a_column = flattened(a)
@@ -396,7 +399,7 @@ def multiply_pieces(a: Any, b: Any, out: Any) -> Any:
     return np.add.reduce(pieces, axis=0, out=out)
 
 
-def multiply_vector(w: Any, x: Any, y: Any) -> None:
+def multiply_vector(w: Array, x: Array, y: Array) -> None:
     """Compute ``y = w @ x`` for a matrix (R, K) and vectors."""
     R, K = w.shape
     threads = max(1, min(get_num_threads(), R * K // THREAD_WORK))
@@ -411,7 +414,7 @@ def multiply_vector(w: Any, x: Any, y: Any) -> None:
         vector_times_rows(threads, x, w, K, R, y, edge)
 
 
-def multiply_matrices(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = False) -> Any:
+def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
     (M, K), N = a.shape, b.shape[1]
     if is_numpys(M, K, N) or JIT_DISABLED:
@@ -427,7 +430,7 @@ def multiply_matrices(a: Any, b: Any, out: Any, bias: Any = None, relu: Any = Fa
     return finished(out, bias, relu)
 
 
-def finished(out: Any, bias: Any, relu: Any) -> Any:
+def finished(out: Array, bias: Array | None, relu: bool) -> Array:
     """Apply bias and ReLU to a product that did not come from the tile."""
     if bias is not None:
         out += bias
@@ -436,7 +439,7 @@ def finished(out: Any, bias: Any, relu: Any) -> Any:
     return out
 
 
-def multiply_batch(a: Any, b: Any, out: Any) -> Any:
+def multiply_batch(a: Array, b: Array, out: Array) -> Array:
     """Compute ``out = a @ b`` for stacks of matrices, of which a stack may be repeated along a dim."""
     (M, K), N, batch = a.shape[-2:], b.shape[-1], out.shape[:-2]
     work = M * N * K
@@ -461,7 +464,7 @@ def multiply_batch(a: Any, b: Any, out: Any) -> Any:
     return out
 
 
-def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return the matrix product over the last two dims; the other dims are broadcast.
 
     Parameters
@@ -484,7 +487,7 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
     """
     if a.ndim == 2 == b.ndim:
         (M, K), (rows, N) = a.shape, b.shape
-        batch: tuple[int, ...] = ()
+        batch: Shape = ()
     elif a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
     else:
@@ -514,12 +517,12 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
 
 
 def linear(
-    x: np.ndarray,
-    w: np.ndarray,
-    bias: np.ndarray | None = None,
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
     relu: bool = False,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Return ``x @ w.T + bias``, with ``max(., 0)`` applied where ``relu`` is set.
 
     Parameters
@@ -562,7 +565,7 @@ def linear(
     return delivered(result, out)
 
 
-def fitting_output(operation: Any, out: Any, shape: Any, dtype: Any) -> Any:
+def fitting_output(operation: str, out: Array | None, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return an array that kernels can write to: ``out`` itself, or one to be copied to it."""
     if out is None:
         return np.empty(shape, dtype)
@@ -574,7 +577,7 @@ def fitting_output(operation: Any, out: Any, shape: Any, dtype: Any) -> Any:
     return out if out.flags.carray else np.empty(shape, dtype)
 
 
-def delivered(result: Any, out: Any) -> Any:
+def delivered(result: Array, out: Array | None) -> Array:
     """Return the result, in the caller's ``out`` if there is one."""
     if out is None or out is result:
         return result
