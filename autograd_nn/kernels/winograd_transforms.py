@@ -12,15 +12,17 @@ lanes. NCHW arrays have pixels innermost: `scatter_pixels` and `gather_pixels` t
 ``lanes x lanes`` numbers on the way in and out.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from .compile import JIT_DISABLED
+from .annotations import Array, Builder, Context, Signature, Type, Typed, Value, Values
+from .compile import intrinsic, or_twin
 from .tile import (
     VectorBuilder,
     array_pointer,
@@ -36,13 +38,15 @@ __all__ = [
     "transform_weight", "transform_weight_gradient",
 ]  # fmt: skip
 
+Vector = TypeVar("Vector", Array, "Lanes")
+
 
 # --- The matrices, applied to one line -----------------------------------------------------------------
 # Interpolation points 0, 1, -1, 2, -2 and infinity, scaled as by Lavin and Gray. The values at p and -p
 # share their even and odd parts.
 
 
-def input_line(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
+def input_line(d0: Vector, d1: Vector, d2: Vector, d3: Vector, d4: Vector, d5: Vector) -> tuple[Vector, ...]:
     """Return B^T d for 6 inputs: 6 points.
 
     B^T = [4  0 -5  0 1 0]
@@ -57,7 +61,7 @@ def input_line(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
     return d0 * 4 - d2 * 5 + d4, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, d1 * 4 - d3 * 5 + d5
 
 
-def weight_line(w0: Any, w1: Any, w2: Any) -> Any:
+def weight_line(w0: Vector, w1: Vector, w2: Vector) -> tuple[Vector, ...]:
     """Return G w for 3 weights: 6 points.
 
     G = [ 1/4    0     0 ]
@@ -72,7 +76,7 @@ def weight_line(w0: Any, w1: Any, w2: Any) -> Any:
     return w0 * (1 / 4), even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, w2
 
 
-def output_line(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
+def output_line(m0: Vector, m1: Vector, m2: Vector, m3: Vector, m4: Vector, m5: Vector) -> tuple[Vector, ...]:
     """Return A^T m for 6 points: 4 outputs.
 
     A^T = [1 1  1 1  1 0]
@@ -84,14 +88,14 @@ def output_line(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
     return m0 + even1 + even2, odd1 + odd2 * 2, even1 + even2 * 4, odd1 + odd2 * 8 + m5
 
 
-def gradient_line(g0: Any, g1: Any, g2: Any, g3: Any) -> Any:
+def gradient_line(g0: Vector, g1: Vector, g2: Vector, g3: Vector) -> tuple[Vector, ...]:
     """Return A g for 4 gradients of outputs: 6 points."""
     even1, odd1 = g0 + g2, g1 + g3
     even2, odd2 = g0 + g2 * 4, g1 * 2 + g3 * 8
     return g0, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g3
 
 
-def weight_gradient_line(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -> Any:
+def weight_gradient_line(u0: Vector, u1: Vector, u2: Vector, u3: Vector, u4: Vector, u5: Vector) -> tuple[Vector, ...]:
     """Return G^T u for 6 points: gradients of 3 weights."""
     even1, odd1, even2, odd2 = u1 + u2, u1 - u2, u3 + u4, u3 - u4
     return (
@@ -101,7 +105,7 @@ def weight_gradient_line(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -
     )
 
 
-def transform(line: Any, grid: Any) -> Any:
+def transform(line: Callable[..., tuple[Vector, ...]], grid: Iterable[Iterable[Vector]]) -> list[Sequence[Vector]]:
     """Return M X M^T, where ``line`` applies M and ``grid`` is X, a list of rows."""
     columns = [line(*column) for column in zip(*grid, strict=True)]
     return [line(*row) for row in zip(*columns, strict=True)]
@@ -110,13 +114,13 @@ def transform(line: Any, grid: Any) -> Any:
 # --- The twins: what each intrinsic means, in Python ---------------------------------------------------
 
 
-def read_grid(size: Any, source: Any, start: Any, row: Any, column: Any) -> Any:
+def read_grid(size: int, source: Array, start: int, row: int, column: int) -> list[list[Array]]:
     width = lanes_reference(source)
     corners = [[start + i * row + j * column for j in range(size)] for i in range(size)]
     return [[source[at : at + width] for at in line] for line in corners]
 
 
-def write_grid(grid: Any, target: Any, start: Any, row: Any, column: Any) -> None:
+def write_grid(grid: Iterable[Iterable[Array]], target: Array, start: int, row: int, column: int) -> None:
     for i, line in enumerate(grid):
         for j, value in enumerate(line):
             at = start + i * row + j * column
@@ -124,8 +128,9 @@ def write_grid(grid: Any, target: Any, start: Any, row: Any, column: Any) -> Non
 
 
 def transform_input_reference(
-    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any, target_column: Any
-) -> None:
+    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
+    target_column: int,
+) -> None:  # fmt: skip
     """Write B^T d B for the 6x6 vectors d of ``source`` to 6x6 vectors of ``target``.
 
     Parameters
@@ -141,16 +146,17 @@ def transform_input_reference(
 
 
 def transform_gradient_reference(
-    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any, target_column: Any
-) -> None:
+    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
+    target_column: int,
+) -> None:  # fmt: skip
     """Write A g A^T for the 4x4 vectors g of ``source`` to 6x6 vectors of ``target``."""
     grid = transform(gradient_line, read_grid(4, source, start, row, column))
     write_grid(grid, target, target_start, target_row, target_column)
 
 
 def transform_output_reference(
-    source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any, target_row: Any,
-    target_column: Any, bias: Any, bias_start: Any, relu: Any,
+    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
+    target_column: int, bias: Array, bias_start: int, relu: bool,
 ) -> None:  # fmt: skip
     """Write A^T m A + bias for the 6x6 vectors m of ``source`` to 4x4 vectors of ``target``, ReLU if asked."""
     b = bias[bias_start : bias_start + lanes_reference(bias)]
@@ -162,7 +168,7 @@ def transform_output_reference(
 
 
 def transform_weight_reference(
-    w: Any, start: Any, lane: Any, lane_count: Any, flip: Any, target: Any, target_start: Any, point: Any
+    w: Array, start: int, lane: int, lane_count: int, flip: bool, target: Array, target_start: int, point: int
 ) -> None:
     """Write G w G^T for one vector of 3x3 kernels.
 
@@ -185,17 +191,17 @@ def transform_weight_reference(
 
 
 def transform_weight_gradient_reference(
-    source: Any, start: Any, point: Any, target: Any, target_start: Any, lane_count: Any
+    source: Array, start: int, point: int, target: Array, target_start: int, lane_count: int
 ) -> None:
     """Write G^T u G for 36 vectors, ``point`` elements apart, as ``lane_count`` neighbouring 3x3 kernels."""
     grid = transform(weight_gradient_line, read_grid(6, source, start, 6 * point, point))
-    kernels = np.reshape(grid, (9, -1)).T[:lane_count]
+    kernels = np.stack([tap for row in grid for tap in row], axis=1)[:lane_count]
     target[target_start : target_start + kernels.size] = kernels.ravel()
 
 
 def scatter_pixels_reference(
-    source: Any, start: Any, plane: Any, plane_count: Any, count: Any, target: Any, target_start: Any, places: Any,
-    first: Any,
+    source: Array, start: int, plane: int, plane_count: int, count: int, target: Array, target_start: int,
+    places: Array, first: int,
 ) -> None:  # fmt: skip
     """Spread neighbouring pixels of ``lanes`` planes to places of vectors.
 
@@ -212,8 +218,8 @@ def scatter_pixels_reference(
 
 
 def gather_pixels_reference(
-    source: Any, start: Any, places: Any, first: Any, count: Any, target: Any, target_start: Any, plane: Any,
-    plane_count: Any,
+    source: Array, start: int, places: Array, first: int, count: int, target: Array, target_start: int, plane: int,
+    plane_count: int,
 ) -> None:  # fmt: skip
     """Collect vectors of channels into neighbouring pixels of planes: the reverse of `scatter_pixels`.
 
@@ -234,22 +240,22 @@ class Lanes:
 
     FLAGS = ("contract",)  # products and sums may be fused
 
-    def __init__(self, v: VectorBuilder, value: Any) -> None:
+    def __init__(self, v: VectorBuilder, value: Value) -> None:
         self.v = v
         self.value = value
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Lanes) -> Lanes:
         return Lanes(self.v, self.v.builder.fadd(self.value, other.value, flags=self.FLAGS))
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Lanes) -> Lanes:
         return Lanes(self.v, self.v.builder.fsub(self.value, other.value, flags=self.FLAGS))
 
-    def __mul__(self, constant: Any) -> Any:
+    def __mul__(self, constant: float) -> Lanes:
         factor = ir.Constant(self.v.vector, [float(constant)] * self.v.lanes)
         return Lanes(self.v, self.v.builder.fmul(self.value, factor, flags=self.FLAGS))
 
 
-def grid_addresses(v: VectorBuilder, size: Any, base: Any, row: Any, column: Any) -> Any:
+def grid_addresses(v: VectorBuilder, size: int, base: Value, row: Value, column: Value) -> list[list[Value]]:
     """Return the addresses of a grid, as rows."""
     multiply = v.builder.mul
     lines = [v.address(base, multiply(whole(i), row)) for i in range(size)]
@@ -257,8 +263,9 @@ def grid_addresses(v: VectorBuilder, size: Any, base: Any, row: Any, column: Any
 
 
 def emit_transform(
-    v: VectorBuilder, line: Any, addresses: Any, targets: Any, finish: Any = lambda value: value
-) -> None:
+    v: VectorBuilder, line: Callable[..., tuple[Lanes, ...]], addresses: list[list[Value]], targets: list[list[Value]],
+    finish: Callable[[Value], Value] = lambda value: value,
+) -> None:  # fmt: skip
     """Emit a transform from vectors in memory to vectors in memory."""
     grid = [[Lanes(v, v.load(address)) for address in row] for row in addresses]
     for values, row in zip(transform(line, grid), targets, strict=True):
@@ -267,8 +274,9 @@ def emit_transform(
 
 
 def generate_transform(
-    line: Any, size: Any, target_size: Any, context: Any, builder: Any, signature: Any, arguments: Any
-) -> Any:
+    line: Callable[..., tuple[Lanes, ...]], size: int, target_size: int, context: Context, builder: Builder,
+    signature: Signature, arguments: Values,
+) -> Value:  # fmt: skip
     """Emit a transform between two grids, the first eight parameters of the intrinsic."""
     source_type, target_type = signature.args[0], signature.args[4]
     v = VectorBuilder(context, builder, source_type)
@@ -284,7 +292,9 @@ def generate_transform(
     return context.get_dummy_value()
 
 
-def epilogue(v: VectorBuilder, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def epilogue(
+    v: VectorBuilder, context: Context, builder: Builder, signature: Signature, arguments: Values
+) -> Callable[[Value], Value]:
     """Return the function that adds the bias and applies ReLU to a vector of outputs."""
     (bias_start,) = int64s_at(context, builder, signature, arguments, 9)
     bias = v.load(v.address(array_pointer(context, builder, signature.args[8], arguments[8]), bias_start))
@@ -292,7 +302,7 @@ def epilogue(v: VectorBuilder, context: Any, builder: Any, signature: Any, argum
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
-    def finish(value: Any) -> Any:
+    def finish(value: Value) -> Value:
         value = builder.fadd(value, bias)
         # The comparison is false for NaN, which stays.
         return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
@@ -300,40 +310,40 @@ def epilogue(v: VectorBuilder, context: Any, builder: Any, signature: Any, argum
     return finish
 
 
-@intrinsic
+@intrinsic()
 def transform_input_intrinsic(
-    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
-    target_row: Any, target_column: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
+    target_row: Type, target_column: Type,
+) -> Typed:  # fmt: skip
     check_arrays("transform_input", source, target)
 
-    def generate(*arguments: Any) -> Any:
+    def generate(*arguments: Any) -> Value:
         return generate_transform(input_line, 6, 6, *arguments)
 
     return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
 
 
-@intrinsic
+@intrinsic()
 def transform_gradient_intrinsic(
-    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
-    target_row: Any, target_column: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
+    target_row: Type, target_column: Type,
+) -> Typed:  # fmt: skip
     check_arrays("transform_gradient", source, target)
 
-    def generate(*arguments: Any) -> Any:
+    def generate(*arguments: Any) -> Value:
         return generate_transform(gradient_line, 4, 6, *arguments)
 
     return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
 
 
-@intrinsic
+@intrinsic()
 def transform_output_intrinsic(
-    typing_context: Any, source: Any, start: Any, row: Any, column: Any, target: Any, target_start: Any,
-    target_row: Any, target_column: Any, bias: Any, bias_start: Any, relu: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
+    target_row: Type, target_column: Type, bias: Type, bias_start: Type, relu: Type,
+) -> Typed:  # fmt: skip
     check_arrays("transform_output", source, target, bias)
 
-    def generate(*arguments: Any) -> Any:
+    def generate(*arguments: Any) -> Value:
         return generate_transform(output_line, 6, 4, *arguments)
 
     signature = types.void(
@@ -349,14 +359,14 @@ def pieces_of_nine(v: VectorBuilder) -> Iterator[Any]:
         yield first, None if first + v.lanes <= 9 else mask
 
 
-@intrinsic
+@intrinsic()
 def transform_weight_intrinsic(
-    typing_context: Any, w: Any, start: Any, lane: Any, lane_count: Any, flip: Any, target: Any, target_start: Any,
-    point: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, w: Type, start: Type, lane: Type, lane_count: Type, flip: Type, target: Type,
+    target_start: Type, point: Type,
+) -> Typed:  # fmt: skip
     check_arrays("transform_weight", w, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, w)
         start, lane, lane_count, target_start, point = int64s_at(
             context, builder, signature, arguments, 1, 2, 3, 6, 7
@@ -386,13 +396,13 @@ def transform_weight_intrinsic(
     return types.void(w, start, lane, lane_count, flip, target, target_start, point), generate
 
 
-@intrinsic
+@intrinsic()
 def transform_weight_gradient_intrinsic(
-    typing_context: Any, source: Any, start: Any, point: Any, target: Any, target_start: Any, lane_count: Any
-) -> Any:
+    typing_context: Any, source: Type, start: Type, point: Type, target: Type, target_start: Type, lane_count: Type
+) -> Typed:
     check_arrays("transform_weight_gradient", source, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
         start, point, target_start, lane_count = int64s_at(context, builder, signature, arguments, 1, 2, 4, 5)
         base = v.address(array_pointer(context, builder, source, arguments[0]), start)
@@ -414,7 +424,7 @@ def transform_weight_gradient_intrinsic(
     return types.void(source, start, point, target, target_start, lane_count), generate
 
 
-def place_addresses(v: VectorBuilder, array_type: Any, places: Any, base: Any, first: Any) -> Any:
+def place_addresses(v: VectorBuilder, array_type: Type, places: Value, base: Value, first: Value) -> list[Value]:
     """Return the addresses of ``lanes`` vectors, at ``base`` plus a table of offsets."""
     builder = v.builder
     table = array_pointer(v.context, builder, array_type, places)
@@ -425,14 +435,14 @@ def place_addresses(v: VectorBuilder, array_type: Any, places: Any, base: Any, f
     return addresses
 
 
-@intrinsic
+@intrinsic()
 def scatter_pixels_intrinsic(
-    typing_context: Any, source: Any, start: Any, plane: Any, plane_count: Any, count: Any, target: Any,
-    target_start: Any, places: Any, first: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, start: Type, plane: Type, plane_count: Type, count: Type, target: Type,
+    target_start: Type, places: Type, first: Type,
+) -> Typed:  # fmt: skip
     check_arrays("scatter_pixels", source, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
         start, plane, plane_count, count, target_start, first = int64s_at(
             context, builder, signature, arguments, 1, 2, 3, 4, 6, 8
@@ -453,14 +463,14 @@ def scatter_pixels_intrinsic(
     return types.void(source, start, plane, plane_count, count, target, target_start, places, first), generate
 
 
-@intrinsic
+@intrinsic()
 def gather_pixels_intrinsic(
-    typing_context: Any, source: Any, start: Any, places: Any, first: Any, count: Any, target: Any, target_start: Any,
-    plane: Any, plane_count: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, source: Type, start: Type, places: Type, first: Type, count: Type, target: Type,
+    target_start: Type, plane: Type, plane_count: Type,
+) -> Typed:  # fmt: skip
     check_arrays("gather_pixels", source, target)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
         start, first, count, target_start, plane, plane_count = int64s_at(
             context, builder, signature, arguments, 1, 3, 4, 6, 7, 8
@@ -490,12 +500,10 @@ def gather_pixels_intrinsic(
 
 
 # What kernels call: the intrinsics, or where the compiler is switched off their twins.
-transform_input: Any = transform_input_reference if JIT_DISABLED else transform_input_intrinsic
-transform_gradient: Any = transform_gradient_reference if JIT_DISABLED else transform_gradient_intrinsic
-transform_output: Any = transform_output_reference if JIT_DISABLED else transform_output_intrinsic
-transform_weight: Any = transform_weight_reference if JIT_DISABLED else transform_weight_intrinsic
-transform_weight_gradient: Any = (
-    transform_weight_gradient_reference if JIT_DISABLED else transform_weight_gradient_intrinsic
-)
-scatter_pixels: Any = scatter_pixels_reference if JIT_DISABLED else scatter_pixels_intrinsic
-gather_pixels: Any = gather_pixels_reference if JIT_DISABLED else gather_pixels_intrinsic
+transform_input = or_twin(transform_input_intrinsic, transform_input_reference)
+transform_gradient = or_twin(transform_gradient_intrinsic, transform_gradient_reference)
+transform_output = or_twin(transform_output_intrinsic, transform_output_reference)
+transform_weight = or_twin(transform_weight_intrinsic, transform_weight_reference)
+transform_weight_gradient = or_twin(transform_weight_gradient_intrinsic, transform_weight_gradient_reference)
+scatter_pixels = or_twin(scatter_pixels_intrinsic, scatter_pixels_reference)
+gather_pixels = or_twin(gather_pixels_intrinsic, gather_pixels_reference)
