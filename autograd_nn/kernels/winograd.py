@@ -66,11 +66,14 @@ further apart than their data needs: otherwise the 36 values of a tile would oft
 compete for the same few lines of cache.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .annotations import Array, Padding, Pair, Shape, Steps, Triple
 from .compile import JIT_DISABLED, chunked, jit, threads_for
 from .tile import ADD, REGISTERS, VECTOR_BYTES, ZERO, lanes, multiply_tile
 from .winograd_transforms import (
@@ -84,9 +87,6 @@ from .winograd_transforms import (
 )
 
 __all__ = ["PreparedWeight", "conv2d", "conv2d_input", "conv2d_prepared", "conv2d_weight", "prepare_weight"]
-
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]
 
 POINTS = 36
 ROWS, VECTORS = (8 if REGISTERS == 32 else 6), 2  # of the register tile
@@ -110,8 +110,8 @@ SLOTS = 4  # more would cost bandwidth; the weight gradient of small layers uses
 
 @jit
 def load_strip(
-    x: Any, start: Any, planes: Any, size: Any, first_row: Any, rows: Any, strip: Any, strip_start: Any,
-    strip_row: Any, places: Any,
+    x: Array, start: int, planes: int, size: Pair, first_row: int, rows: int, strip: Array, strip_start: int,
+    strip_row: int, places: Array,
 ) -> None:  # fmt: skip
     """Lay rows of an image out with channels innermost, for one vector of channels; zero outside the image.
 
@@ -129,8 +129,9 @@ def load_strip(
 
 @jit
 def transform_images(
-    x: Any, channels: Any, size: Any, top: Any, halo: Any, tiles: Any, first_tile_row: Any, last_tile_row: Any,
-    target: Any, target_start: Any, target_tile: Any, target_point: Any, strip: Any, strip_start: Any, places: Any,
+    x: Array, channels: int, size: Pair, top: int, halo: int, tiles: Pair, first_tile_row: int, last_tile_row: int,
+    target: Array, target_start: int, target_tile: int, target_point: int, strip: Array, strip_start: int,
+    places: Array,
 ) -> None:  # fmt: skip
     """Transform some rows of tiles, counted through all images: B^T d B of inputs or A g A^T of gradients.
 
@@ -166,7 +167,7 @@ def transform_images(
 
 
 @jit
-def clear_rows(V: Any, v_start: Any, count: Any, v_tile: Any, v_point: Any) -> None:
+def clear_rows(V: Array, v_start: int, count: int, v_tile: int, v_point: int) -> None:
     """Fill the last register tile of a block of ``count`` tiles: leftovers may be denormal, which is slow."""
     for point in range(POINTS):
         start = v_start + point * v_point
@@ -175,8 +176,9 @@ def clear_rows(V: Any, v_start: Any, count: Any, v_tile: Any, v_point: Any) -> N
 
 @jit
 def transform_weights(
-    w: Any, start: Any, lane: Any, lane_count: Any, step: Any, count: Any, flip: Any, U: Any, u_start: Any, u_point: Any
-) -> None:
+    w: Array, start: int, lane: int, lane_count: int, step: int, count: int, flip: bool, U: Array, u_start: int,
+    u_point: int,
+) -> None:  # fmt: skip
     """Transform ``count`` rows of a panel of weights; kernels are ``lane`` apart across it and ``step`` down it."""
     width = lanes(w)
     for j in range(0, VECTORS * width, width):
@@ -187,8 +189,8 @@ def transform_weights(
 
 @jit
 def write_outputs(
-    M: Any, m_start: Any, m_point: Any, tiles: Any, first_tile_row: Any, last_tile_row: Any, bias: Any, relu: Any,
-    out: Any, channels: Any, channel: Any, size: Any, scratch: Any, scratch_start: Any, places: Any,
+    M: Array, m_start: int, m_point: int, tiles: Pair, first_tile_row: int, last_tile_row: int, bias: Array, relu: bool,
+    out: Array, channels: int, channel: int, size: Pair, scratch: Array, scratch_start: int, places: Array,
 ) -> None:  # fmt: skip
     """Transform the products of some rows of tiles and one panel, and write them as images."""
     tiles_down, tiles_across = tiles
@@ -215,7 +217,7 @@ def write_outputs(
 
 
 @jit
-def rows_of(block: Any, block_rows: Any, tile_rows: Any) -> Any:
+def rows_of(block: int, block_rows: int, tile_rows: Pair) -> Pair:
     """Return the first row of tiles of a block, and the one after its last."""
     first = tile_rows[0] + block * block_rows
     return first, min(first + block_rows, tile_rows[1])
@@ -223,10 +225,10 @@ def rows_of(block: Any, block_rows: Any, tile_rows: Any) -> Any:
 
 @chunked
 def convolve(
-    t: Any, threads: Any, by_panel: Any, blocks: Any, panels: Any, x: Any, in_channels: Any, in_size: Any, top: Any,
-    tiles: Any, tile_rows: Any, block_rows: Any, w: Any, lane: Any, step: Any, flip: Any, depth: Any, V: Any,
-    v_steps: Any, U: Any, u_steps: Any, M: Any, m_steps: Any, bias: Any, relu: Any, out: Any, out_channels: Any,
-    out_size: Any, scratch: Any, scratch_step: Any, strip_places: Any, image_places: Any,
+    t: int, threads: int, by_panel: bool, blocks: int, panels: int, x: Array, in_channels: int, in_size: Pair, top: int,
+    tiles: Pair, tile_rows: Pair, block_rows: int, w: Array, lane: int, step: int, flip: bool, depth: int, V: Array,
+    v_steps: Steps, U: Array, u_steps: Steps, M: Array, m_steps: Triple, bias: Array, relu: bool, out: Array,
+    out_channels: int, out_size: Pair, scratch: Array, scratch_step: int, strip_places: Array, image_places: Array,
 ) -> None:  # fmt: skip
     """Compute a convolution, or one of the transforms that it needs.
 
@@ -273,10 +275,10 @@ def convolve(
 
 @jit
 def multiply_panel(
-    t: Any, panel: Any, first_block: Any, last_block: Any, columns: Any, in_channels: Any, tiles: Any, tile_rows: Any,
-    block_rows: Any, w: Any, lane: Any, step: Any, flip: Any, with_weights: Any, depth: Any, V: Any, v_steps: Any,
-    U: Any, u_steps: Any, M: Any, m_steps: Any, bias: Any, relu: Any, out: Any, out_channels: Any, out_size: Any,
-    scratch: Any, work: Any, image_places: Any,
+    t: int, panel: int, first_block: int, last_block: int, columns: int, in_channels: int, tiles: Pair, tile_rows: Pair,
+    block_rows: int, w: Array, lane: int, step: int, flip: bool, with_weights: bool, depth: int, V: Array,
+    v_steps: Steps, U: Array, u_steps: Steps, M: Array, m_steps: Triple, bias: Array, relu: bool, out: Array,
+    out_channels: int, out_size: Pair, scratch: Array, work: int, image_places: Array,
 ) -> None:  # fmt: skip
     """Multiply blocks of V by a panel of U, computed first if asked, and write the outputs."""
     v_thread, v_block, v_tile, v_point = v_steps
@@ -314,9 +316,10 @@ def multiply_panel(
 
 @chunked
 def correlate_tiles(
-    t: Any, threads: Any, slots: Any, tile_rows: Any, slot_rows: Any, chunk_rows: Any, tiles: Any, with_products: Any,
-    x: Any, in_channels: Any, in_size: Any, top: Any, g: Any, out_channels: Any, out_size: Any, V: Any, v_steps: Any,
-    Q: Any, q_steps: Any, D: Any, d_steps: Any, scratch: Any, scratch_step: Any, x_places: Any, g_places: Any,
+    t: int, threads: int, slots: int, tile_rows: Pair, slot_rows: int, chunk_rows: int, tiles: Pair,
+    with_products: bool, x: Array, in_channels: int, in_size: Pair, top: int, g: Array, out_channels: int,
+    out_size: Pair, V: Array, v_steps: Steps, Q: Array, q_steps: Steps, D: Array, d_steps: Steps, scratch: Array,
+    scratch_step: int, x_places: Array, g_places: Array,
 ) -> None:  # fmt: skip
     """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D.
 
@@ -359,8 +362,8 @@ def correlate_tiles(
 
 @chunked
 def correlate_channels(
-    t: Any, threads: Any, count: Any, is_begun: Any, is_done: Any, slots: Any, in_channels: Any, out_channels: Any,
-    V: Any, v_steps: Any, Q: Any, q_steps: Any, D: Any, d_steps: Any, gw: Any,
+    t: int, threads: int, count: int, is_begun: bool, is_done: bool, slots: int, in_channels: int, out_channels: int,
+    V: Array, v_steps: Steps, Q: Array, q_steps: Steps, D: Array, d_steps: Steps, gw: Array,
 ) -> None:  # fmt: skip
     """Add the products of ``count`` tiles to blocks of D; when all is done, sum the slots and transform to gw."""
     width = lanes(V)
@@ -387,14 +390,14 @@ def correlate_channels(
 
 
 @jit
-def weight_blocks(V: Any, out_channels: Any, in_channels: Any) -> Any:
+def weight_blocks(V: Array, out_channels: int, in_channels: int) -> int:
     """Return the number of blocks of the weight gradient."""
     columns = VECTORS * lanes(V)
     return ((out_channels + WEIGHT_ROWS - 1) // WEIGHT_ROWS) * ((in_channels + columns - 1) // columns)
 
 
 @jit
-def weight_block(V: Any, block: Any, out_channels: Any, in_channels: Any) -> Any:
+def weight_block(V: Array, block: int, out_channels: int, in_channels: int) -> tuple[int, int, int, int]:
     """Return the first output channel of a block, its number of them, the first input channel, the columns."""
     columns = VECTORS * lanes(V)
     across = (in_channels + columns - 1) // columns
@@ -404,8 +407,8 @@ def weight_block(V: Any, block: Any, out_channels: Any, in_channels: Any) -> Any
 
 @jit
 def add_products(
-    block: Any, count: Any, is_begun: Any, out_channels: Any, in_channels: Any, V: Any, v_start: Any, v_tile: Any,
-    v_point: Any, Q: Any, q_start: Any, q_tile: Any, q_point: Any, D: Any, d_start: Any, d_point: Any,
+    block: int, count: int, is_begun: bool, out_channels: int, in_channels: int, V: Array, v_start: int, v_tile: int,
+    v_point: int, Q: Array, q_start: int, q_tile: int, q_point: int, D: Array, d_start: int, d_point: int,
 ) -> None:  # fmt: skip
     """Add the products of ``count`` tiles to a block of D: D[p] (+)= Q[p]^T V[p] for each point p."""
     o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
@@ -433,7 +436,7 @@ def ceil_to(value: int, unit: int) -> int:
     return ceil_div(value, unit) * unit
 
 
-def empty_buffer(count: int, dtype: np.dtype) -> np.ndarray:
+def empty_buffer(count: int, dtype: np.dtype[Any]) -> Array:
     """Return an uninitialised flat array that starts on a cache line.
 
     It is zero where the compiler is switched off: NumPy would warn of numbers in gaps, which are multiplied too.
@@ -444,7 +447,7 @@ def empty_buffer(count: int, dtype: np.dtype) -> np.ndarray:
     return memory[start : start + count]
 
 
-def flat(array: np.ndarray) -> np.ndarray:
+def flat(array: Array) -> Array:
     """Return the array's elements in one row: itself when it is C-contiguous and writeable, else a copy.
 
     Read-only arrays are another type to Numba: the copy spares a second build of every kernel.
@@ -453,7 +456,7 @@ def flat(array: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def places_in_strip(W: int, rows: int, left: int, columns: int, width: int) -> np.ndarray:
+def places_in_strip(W: int, rows: int, left: int, columns: int, width: int) -> Array:
     """Return where the pixels of some rows of an image lie in a strip of vectors, from its first row on.
 
     One vector of pixels more than there are has places, because pixels are scattered by whole vectors.
@@ -463,7 +466,7 @@ def places_in_strip(W: int, rows: int, left: int, columns: int, width: int) -> n
 
 
 @lru_cache(maxsize=256)
-def places_in_tiles(OW: int, columns: int, width: int) -> np.ndarray:
+def places_in_tiles(OW: int, columns: int, width: int) -> Array:
     """Return where the pixels of 4 rows of outputs lie in a row of tiles; pixels that do not exist repeat the last."""
     y, x = np.divmod(np.minimum(np.arange(4 * OW + width), 4 * OW - 1), OW)
     return (y * columns + x) * width
@@ -481,7 +484,7 @@ def block_rows_for(tile_rows: int, across: int, most_tiles: int, threads: int) -
     block, the less U is read.
     """
 
-    def worth(rows: Any) -> Any:
+    def worth(rows: int) -> float:
         tiles = ceil_to(rows * across, ROWS)
         rounds = ceil_div(ceil_div(tile_rows, rows), threads)
         return tile_rows * across / (rounds * threads * tiles) * tiles / (tiles + 2)
@@ -501,11 +504,11 @@ class Blocks(NamedTuple):
     block_rows: int
     depth: int
     v_size: int
-    v_steps: tuple[int, int, int, int]
+    v_steps: Steps
     u_size: int
-    u_steps: tuple[int, int, int, int]
+    u_steps: Steps
     m_size: int
-    m_steps: tuple[int, int, int]
+    m_steps: Triple
 
 
 @lru_cache(maxsize=256)
@@ -550,8 +553,9 @@ def blocks_for(
 
 
 def run_convolution(
-    x: Any, w: Any, lane: Any, step: Any, flip: Any, bias: Any, corner: Any, relu: Any, out: Any, U: Any = None
-) -> None:
+    x: Array, w: Array, lane: int, step: int, flip: bool, bias: Array | None, corner: Pair, relu: bool, out: Array,
+    U: Array | None = None,
+) -> None:  # fmt: skip
     """Convolve x, from ``corner`` before its first pixel on, with kernels at ``o * lane + c * step`` in w, or by U."""
     top, left = corner
     O, OH, OW = out.shape[1:]
@@ -593,13 +597,15 @@ def run_convolution(
         for first in range(0, plan.tile_rows, plan.group_rows):
             last = min(first + plan.group_rows, plan.tile_rows)
             blocks = ceil_div(last - first, plan.block_rows)
-            convolve(threads, False, blocks, 0, *images, (first, last), *arguments)
-            convolve(threads, True, blocks, plan.panels, *images, (first, last), *arguments)
+            group = *images, (first, last), *arguments
+            convolve(threads, False, blocks, 0, *group)
+            convolve(threads, True, blocks, plan.panels, *group)
     else:
         blocks = ceil_div(plan.tile_rows, plan.block_rows)
+        group = *images, (0, plan.tile_rows), *arguments
         if U is None:
-            convolve(threads, True, 0, plan.panels, *images, (0, plan.tile_rows), *arguments)
-        convolve(threads, False, blocks, plan.panels, *images, (0, plan.tile_rows), *arguments)
+            convolve(threads, True, 0, plan.panels, *group)
+        convolve(threads, False, blocks, plan.panels, *group)
     if target is not out:
         out[...] = target
 
@@ -614,11 +620,11 @@ class WeightBlocks(NamedTuple):
     slot_rows: int
     chunk_rows: int
     v_size: int
-    v_steps: tuple[int, int, int, int]
+    v_steps: Steps
     q_size: int
-    q_steps: tuple[int, int, int, int]
+    q_steps: Steps
     d_size: int
-    d_steps: tuple[int, int, int, int]
+    d_steps: Steps
 
 
 @lru_cache(maxsize=256)
@@ -667,20 +673,20 @@ def weight_blocks_for(N: int, C: int, O: int, OH: int, OW: int, itemsize: int, t
 # --- Public functions ---------------------------------------------------------------------------------------
 
 
-def output_size(x: np.ndarray, padding: Padding) -> Pair:
+def output_size(x: Array, padding: Padding) -> Pair:
     """Return the height and width of the outputs."""
     return x.shape[2] + sum(padding[0]) - 2, x.shape[3] + sum(padding[1]) - 2
 
 
 def conv2d(
-    x: np.ndarray,
-    w: np.ndarray,
-    bias: np.ndarray | None = None,
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
     *,
     padding: Padding,
     relu: bool = False,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Convolve images with 3x3 kernels, stride 1.
 
     Parameters
@@ -706,11 +712,11 @@ def conv2d(
 class PreparedWeight(NamedTuple):
     """A weight's transform, for evaluation: it does not follow when the weight changes."""
 
-    shape: tuple[int, ...]
-    U: np.ndarray
+    shape: Shape
+    U: Array
 
 
-def prepare_weight(w: np.ndarray) -> PreparedWeight:
+def prepare_weight(w: Array) -> PreparedWeight:
     """Transform a weight (Cout, Cin, 3, 3) once, for many calls of `conv2d_prepared`. It takes 4 times its memory."""
     O, C = w.shape[:2]
     columns = VECTORS * VECTOR_BYTES // w.itemsize
@@ -728,14 +734,14 @@ def prepare_weight(w: np.ndarray) -> PreparedWeight:
 
 
 def conv2d_prepared(
-    x: np.ndarray,
+    x: Array,
     w: PreparedWeight,
-    bias: np.ndarray | None = None,
+    bias: Array | None = None,
     *,
     padding: Padding,
     relu: bool = False,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
+    out: Array | None = None,
+) -> Array:
     """Convolve images with a prepared weight: the result of `conv2d`, to the bit, in less time for deep layers."""
     if out is None:
         out = np.empty((x.shape[0], w.shape[0], *output_size(x, padding)), x.dtype)
@@ -744,8 +750,8 @@ def conv2d_prepared(
 
 
 def conv2d_input(
-    g: np.ndarray, w: np.ndarray, *, size: Pair, padding: Padding, out: np.ndarray | None = None
-) -> np.ndarray:
+    g: Array, w: Array, *, size: Pair, padding: Padding, out: Array | None = None
+) -> Array:
     """Compute the gradient of `conv2d` in x.
 
     Parameters
@@ -768,7 +774,7 @@ def conv2d_input(
     return out
 
 
-def conv2d_weight(g: np.ndarray, x: np.ndarray, *, padding: Padding, out: np.ndarray | None = None) -> np.ndarray:
+def conv2d_weight(g: Array, x: Array, *, padding: Padding, out: Array | None = None) -> Array:
     """Compute the gradient of `conv2d` in w.
 
     Parameters
