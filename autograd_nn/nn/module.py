@@ -666,7 +666,7 @@ def _note_layer(error: Exception, module: Module) -> None:
         error.__notes__.remove(note)
     note = f"{where}: {innermost._get_name() if has_children else innermost}"
     error.add_note(note)
-    error._modules = trail, note  # type: ignore[attr-defined]
+    error._modules = trail, note  # type: ignore[attr-defined]  # the trail travels with the error
 
 
 def _names_device(target: object) -> bool:
