@@ -598,14 +598,14 @@ def run_convolution(
             last = min(first + plan.group_rows, plan.tile_rows)
             blocks = ceil_div(last - first, plan.block_rows)
             group = *images, (first, last), *arguments
-            convolve(threads, False, blocks, 0, *group)
-            convolve(threads, True, blocks, plan.panels, *group)
+            convolve(min(threads, blocks), False, blocks, 0, *group)
+            convolve(min(threads, plan.panels), True, blocks, plan.panels, *group)
     else:
         blocks = ceil_div(plan.tile_rows, plan.block_rows)
         group = *images, (0, plan.tile_rows), *arguments
         if U is None:
-            convolve(threads, True, 0, plan.panels, *group)
-        convolve(threads, False, blocks, plan.panels, *group)
+            convolve(min(threads, plan.panels), True, 0, plan.panels, *group)
+        convolve(min(threads, blocks), False, blocks, plan.panels, *group)
     if target is not out:
         out[...] = target
 
