@@ -301,9 +301,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     return _adaptive_avg_pool2d(input, size=size)
 
 
-def adaptive_max_pool2d(
-    input: Tensor, output_size: OutputSize, return_indices: bool = False
-) -> TensorOrTuple:
+def adaptive_max_pool2d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
     """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`.
 
     The first of a tie gets the gradient.
@@ -368,9 +366,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
     return _as_sequences(adaptive_avg_pool2d(_as_images(input), (1, size)))
 
 
-def adaptive_max_pool1d(
-    input: Tensor, output_size: OutputSize, return_indices: bool = False
-) -> TensorOrTuple:
+def adaptive_max_pool1d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
     """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
     _check_sequence(input, "adaptive_max_pool1d")
     size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
