@@ -65,7 +65,7 @@ def _gelu(t: int, threads: int, x: Array, out: Array) -> None:
         out[i] = half * x[i] * (one + error_function(x[i] * root))
 
 
-@chunked
+@chunked(contract=False)
 def _gelu_input(t: int, threads: int, g: Array, x: Array, out: Array) -> None:
     T = x.dtype.type
     half, one, root, top = T(0.5), T(1), T(ROOT_HALF), T(DENSITY_AT_0)
@@ -81,7 +81,7 @@ def _silu(t: int, threads: int, x: Array, out: Array) -> None:
         out[i] = x[i] / (one + exponential(-x[i]))
 
 
-@chunked
+@chunked(contract=False)
 def _silu_input(t: int, threads: int, g: Array, x: Array, out: Array) -> None:
     one = x.dtype.type(1)
     for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):

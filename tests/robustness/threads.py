@@ -1,10 +1,16 @@
-"""Train in several Python threads at once and in forked children; the bits must be those of a run alone.
+"""Train in several Python threads at once, in child processes or in joblib's workers; the bits must be those of a run
+alone.
 
-``python -m tests.robustness.threads --threads 8 --steps 200`` prints how many runs had the bits of the serial one.
+``python -m tests.robustness.threads --threads 8 --steps 200`` prints how many runs had the bits of the serial one;
+``--children fork`` (or spawn, forkserver, joblib) trains in processes instead, started after this one used its threads.
 """
 
 import argparse
+import functools
+import importlib
 import multiprocessing
+import os
+import subprocess
 import sys
 import threading
 
@@ -13,6 +19,21 @@ from numba.np.ufunc.parallel import threading_layer
 
 from autograd_nn import Tensor, manual_seed, nn, optim
 from autograd_nn.kernels.compile import set_num_threads
+
+LAYERS = {"workqueue": "workqueue", "omp": "omppool", "tbb": "tbbpool"}  # Numba's threading layers, and their modules
+
+
+def environment(layer):
+    """Return the variables that choose a threading layer, and let the loader find the library of tbb from pip."""
+    places = [os.path.join(sys.prefix, "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {"NUMBA_THREADING_LAYER": layer, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, places))}
+
+
+@functools.cache
+def is_available(layer):
+    """Return whether Numba can load a threading layer."""
+    command = [sys.executable, "-c", f"import numba.np.ufunc.{LAYERS[layer]}"]
+    return not subprocess.run(command, env=os.environ | environment(layer), stderr=subprocess.DEVNULL).returncode
 
 
 def made(seed):
@@ -54,13 +75,26 @@ def in_threads(count, steps):
     return results
 
 
+def alone(seed, steps):
+    """Make a net, train it and return the bytes of the weights."""
+    return trained(made(seed), steps)
+
+
 def in_child(queue, seed, steps):
     """Train in a child process."""
-    queue.put(trained(made(seed), steps))
+    queue.put(alone(seed, steps))
+
+
+def in_workers(count, steps):
+    """Return what joblib's workers end with, two at work at a time."""
+    joblib = importlib.import_module("joblib")
+    return joblib.Parallel(n_jobs=2)(joblib.delayed(alone)(seed, steps) for seed in range(count))
 
 
 def in_children(method, count, steps):
     """Return what children end with that were started after this process has used its own threads."""
+    if method == "joblib":
+        return in_workers(count, steps)
     context = multiprocessing.get_context(method)
     results = []
     for seed in range(count):
@@ -80,10 +114,10 @@ def main():
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--kernel-threads", type=int, default=3)
-    parser.add_argument("--children", choices=["fork", "spawn", "forkserver"])
+    parser.add_argument("--children", choices=["fork", "spawn", "forkserver", "joblib"])
     options = parser.parse_args()
     set_num_threads(options.kernel_threads)
-    serial = [trained(made(seed), options.steps) for seed in range(options.threads)]
+    serial = [alone(seed, options.steps) for seed in range(options.threads)]
     found = (
         in_children(options.children, options.threads, options.steps)
         if options.children
