@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autograd_nn.kernels import gemm
-from autograd_nn.kernels.compile import get_num_threads, set_num_threads
+from autograd_nn.kernels.compile import JIT_DISABLED, get_num_threads, set_num_threads
 
 from .. import reference
 
@@ -260,6 +260,7 @@ def test_own_kernels_run_as_plain_python():
     )
 
 
+@pytest.mark.skipif(JIT_DISABLED, reason="in plain Python all products are NumPy's")
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads' time slices in /proc")
 def test_numpy_is_left_no_product_that_wakes_its_thread_pool():
     run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autograd_nn.kernels import tile
-from autograd_nn.kernels.compile import jit
+from autograd_nn.kernels.compile import JIT_DISABLED, jit
 from autograd_nn.kernels.tile import (
     ADD,
     BIAS_OF_COLUMN,
@@ -22,6 +22,7 @@ from autograd_nn.kernels.tile import (
     transpose_block,
 )
 
+COMPILED = pytest.mark.skipif(JIT_DISABLED, reason="of compiled kernels only")
 ROWS, VECTORS, DOT_ROWS = 5, 2, 3
 DTYPES = [np.float32, np.float64]
 
@@ -219,6 +220,7 @@ def test_dot_products(dtype, count, rng):
         np.testing.assert_array_equal(result[::2], -1)
 
 
+@COMPILED
 def test_wrong_operands_are_refused_when_compiled():
     c = np.zeros(200, np.float32)
     with pytest.raises(tile.TypingError, match="all be float32 or all float64"):
@@ -258,6 +260,7 @@ def test_narrower_vectors_of_other_processors(vector_bytes, tmp_path):
     )
 
 
+@COMPILED
 def test_a_fresh_process_finds_the_kernels_on_disk(tmp_path):
     program = """
         import numpy as np
