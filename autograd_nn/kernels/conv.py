@@ -12,6 +12,7 @@ Which method computes what is said in one place, `choose`; ask `method` for the 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -135,7 +136,7 @@ def prepare(
     -------
     method : str
     tables : what the method's plan function returned, () for methods without
-    work : int, multiplications
+    work : int, as `threads_for` counts it
 
     Raises
     ------
@@ -158,7 +159,7 @@ def prepare(
     elif name == "direct":
         plan = direct.forward_plan if operation == FORWARD else direct.input_plan
         tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
-    work = out[0] * out[1] * out[2] * out[3] * w[1] * w[2] * w[3]
+    work = math.prod(out) * math.prod(w[1:]) // 4  # multiplications, which come in vectors
     return name, tables, work
 
 

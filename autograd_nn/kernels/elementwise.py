@@ -11,13 +11,13 @@ import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array
-from autograd_nn.kernels.compile import SERIAL_BELOW, chunked, jit, threads_for
+from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 from autograd_nn.kernels.numeric import error_function, exponential
 
 __all__ = ["add_relu", "dropout", "dropout_apply", "erf", "relu", "relu_input", "sigmoid"]
 
-SMALL = SERIAL_BELOW
+SMALL = 32_000
 TINY = 512  # the same where NumPy needs several passes
 
 

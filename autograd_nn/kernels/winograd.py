@@ -573,7 +573,7 @@ def run_convolution(
 
     dtype = out.dtype
     width = VECTOR_BYTES // dtype.itemsize
-    threads = threads_for(out.size * C)
+    threads = threads_for(out.size * C // 4)
     plan = blocks_for(N, C, O, OH, OW, dtype.itemsize, threads, U is not None)
     padded_bias = np.zeros(plan.panels * VECTORS * width, dtype)
     if bias is not None:
@@ -799,7 +799,7 @@ def conv2d_weight(g: Array, x: Array, *, padding: Padding, out: Array | None = N
         return out
 
     width = VECTOR_BYTES // dtype.itemsize
-    threads = threads_for(g.size * C)
+    threads = threads_for(g.size * C // 4)
     plan = weight_blocks_for(N, C, O, OH, OW, dtype.itemsize, threads)
     target = out if out.flags.carray else np.empty(out.shape, dtype)
     across = plan.tiles[1]
