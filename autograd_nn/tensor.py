@@ -392,7 +392,7 @@ class Tensor(Variable):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        value = value if isinstance(value, Tensor) else wrap(np.asarray(value, self._data.dtype))
+        value = value if isinstance(value, Tensor) else wrap(shapes.to_array(value, self.dtype, "item assignment"))
         recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
         if recorded:
             self._check_in_place("item assignment")

@@ -30,8 +30,8 @@ def set_default_dtype(d: DTypeLike) -> None:
     """
     global _chosen
     dtype = np.dtype(d)
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"set_default_dtype(): d must be float32 or float64 (d={dtype})")
+    if d is None or dtype not in (np.float32, np.float64):
+        raise TypeError(f"set_default_dtype(): d must be float32 or float64 (d={d})")
     _chosen = dtype
 
 

@@ -262,7 +262,7 @@ class Primitive:
                 if x.node is not None:
                     needs |= bit
             else:
-                arrays.append(x if type(x) in NUMBERS else _as_array(x, self))
+                arrays.append(x if type(x) in NUMBERS else _as_array(x, self, bool(arrays)))
                 parents.append(None)
             bit += bit
         if self.promotes:
@@ -393,15 +393,15 @@ def _asked_for(primitive: Primitive) -> str:
     return name
 
 
-def _as_array(x: Any, primitive: Primitive) -> Any:
-    """Return an input that is not a variable as an array; None stands for an absent optional input."""
+def _as_array(x: Any, primitive: Primitive, optional: bool) -> Any:
+    """Return an input that is not a variable as an array; None stands for an absent `optional` input."""
     if isinstance(x, np.ndarray | np.generic):
         array = np.asarray(x)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{_asked_for(primitive)}(): expects elements that are numbers or booleans "
                             f"(dtype={array.dtype})")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-    if x is None:
+    if x is None and optional:
         return None
     if isinstance(x, list | tuple):
         array = np.asarray(x)

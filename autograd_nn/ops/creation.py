@@ -68,6 +68,8 @@ def full(
     """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
     size = (size,) if isinstance(size, int) else size
     value = getattr(fill_value, "data", fill_value)
+    if value is None:
+        raise TypeError("full(): fill_value must be a number (fill_value=None)")
     if dtype is None:
         dtype = get_default_dtype() if isinstance(value, float) else np.asarray(value).dtype
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")

@@ -12,7 +12,7 @@ from ..engine import Variable, primitive, wrap
 from ..engine.annotations import Array, Index, Number, Shape, Tensor, TensorLike
 from ..kernels import scatter as kernels
 from .elementwise import add
-from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size
+from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array
 
 
 @primitive
@@ -126,6 +126,7 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     accumulate : bool
     """
     index = _array_index(tuple(indices), "index_put")
+    values = values if isinstance(values, Variable) else wrap(to_array(values, input.dtype, "index_put"))
     if not accumulate:
         return _setitem(clone(input), values, index=index)
     return add(input, _put(broadcast_to(values, input.data[index].shape), shape=input.shape, index=index))
@@ -243,7 +244,7 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tens
     source = src if isinstance(src, Variable | np.ndarray) else None
     dim, index = _check_along(input, index, dim, source, "scatter")
     places = _along(index, dim) if input.ndim else ()
-    value = wrap(np.asarray(src, input.dtype)) if source is None else _cropped(source, index.shape)
+    value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
     return _setitem(clone(input), value, index=places)
 
 
@@ -327,7 +328,7 @@ def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Te
 def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
     dim, index = _flat_index(input, dim, index, "index_fill")
-    value = wrap(np.asarray(getattr(value, "data", value), input.dtype))
+    value = wrap(to_array(value, input.dtype, "index_fill"))
     return _setitem(clone(input), value, index=(slice(None),) * dim + (index,))
 
 

@@ -61,6 +61,14 @@ def to_dtype(input: Tensor, dtype: DTypeLike) -> Tensor:
     return (cast if dtype.kind == "f" and input.dtype.kind == "f" else _cast_discrete)(input, dtype=dtype)
 
 
+def to_array(value: Any, dtype: DTypeLike, operation: str) -> Array:
+    """Return a number, an array or nested lists of numbers as an array of `dtype`; NumPy would make NaN of None."""
+    array = value.data if isinstance(value, Variable) else np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{operation}(): expects a number, a tensor or an array (got {value!r:.60})")
+    return array.astype(dtype, copy=False)
+
+
 @primitive
 def _broadcast_to(x: Array, *, shape: Shape) -> Array:
     return np.broadcast_to(x, shape)
