@@ -241,7 +241,7 @@ def for_window(
     first_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
     first_column = builder.sub(builder.mul(column, whole(sW)), corner[1])
     # Columns from j dW on that lie stride by stride are remainder j dW % sW of the group j dW // sW of vectors.
-    groups: dict[int, list[Any]] = {}
+    groups: dict[int, list[tuple[Value, Value]]] = {}
     for group in sorted({j * dW // sW for j in range(kW)}):
         groups[group] = []
         for k in range(sW):

@@ -457,7 +457,7 @@ def generate_multiply_tile(context: Context, builder: Builder, signature: Signat
         builder.icmp_signed(">=", column_count, whole(vectors * v.lanes)),
     )
 
-    def masks() -> Iterator[Any]:
+    def masks() -> Iterator[tuple[int, int, Value]]:
         """Yield (row, vector, mask of the lanes that are kept)."""
         columns = [v.lanes_below(builder.sub(column_count, whole(j * v.lanes))) for j in range(vectors)]
         nothing = ir.Constant(v.mask, [0] * v.lanes)

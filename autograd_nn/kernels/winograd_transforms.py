@@ -352,7 +352,7 @@ def transform_output_intrinsic(
     return signature, generate
 
 
-def pieces_of_nine(v: VectorBuilder) -> Iterator[Any]:
+def pieces_of_nine(v: VectorBuilder) -> Iterator[tuple[int, Value | None]]:
     """Yield (first, mask or None) for the vectors that cover 9 neighbouring elements, the last one masked."""
     for first in range(0, 9, v.lanes):
         mask = ir.Constant(v.mask, [int(first + i < 9) for i in range(v.lanes)])

@@ -138,6 +138,12 @@ def test_nan_gradient_reaches_parameter_and_state():
     assert np.isnan(m[0]) and np.isnan(v[0]) and np.isinf(m[1]) and np.isinf(v[1])
 
 
+def test_momentum_needs_a_buffer():
+    p = np.ones(3, np.float32)
+    with pytest.raises(ValueError, match=r"sgd_step\(\): momentum needs buf, an array like p \(momentum=0.9\)"):
+        sgd_step(p, p, lr=0.1, momentum=0.9)
+
+
 def test_against_torch(rng):
     torch = pytest.importorskip("torch")
     for kind, settings in (
