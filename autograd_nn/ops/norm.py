@@ -17,7 +17,7 @@ from ..engine.annotations import Array, Dims, DTypeLike, Gradients, Shape, Shape
 from ..kernels import norm as kernels
 from .elementwise import abs, add, clamp, div, eq, mul, pow, rsqrt, sign, square, sub, where
 from .pad import pad
-from .reduce import _spread, amax, amin, count_nonzero, mean, sum
+from .reduce import _spread, added, amax, amin, count_nonzero, mean, sum
 from .shape import normalized_dim, normalized_dims, reshape, unsqueeze
 
 # ------------------------------------------------------------------------------------ gradients, composed
@@ -392,7 +392,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 @primitive
 def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    return np.sqrt(np.square(x).sum(axis=dims, keepdims=keepdim))
+    return np.sqrt(added(np.square(x), dims, keepdims=keepdim))
 
 
 def _reciprocal_or_zero(x: Tensor) -> Tensor:

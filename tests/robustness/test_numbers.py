@@ -111,6 +111,12 @@ ACTIVATIONS |= {
 }  # fmt: skip
 
 TABLE = LOSSES | NORMS | ACTIVATIONS
+MILLION = 2**20
+KINDS = {
+    "uniform": lambda rng, shape: rng.random(shape, np.float32),
+    "equal": lambda rng, shape: np.full(shape, 0.1, np.float32),
+    "normal": lambda rng, shape: rng.standard_normal(shape, np.float32),
+}
 
 
 def results(function, values, dtype):
@@ -128,3 +134,53 @@ def test_values_and_gradients_at_extremes(name):
     for found, expected in zip(results(function, values, np.float32), results(function, values, np.float64)):
         assert found.dtype == np.float32 and np.isfinite(found).all() and np.isfinite(expected).all()
         np.testing.assert_allclose(found, expected, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("shape", "dims", "bound"), [
+    ((MILLION,), 0, 3e-7),
+    ((4, MILLION // 4), (0, 1), 3e-7),
+    ((3, MILLION), 1, 3e-7),
+    ((MILLION, 3), 0, 1e-4),
+    ((64, MILLION // 64, 3), (0, 1), 1e-4),
+    ((3, MILLION // 16, 16), (1, 2), 1e-4),
+])  # fmt: skip
+def test_sums_of_a_million(kind, shape, dims, bound):
+    """Errors relative to the sum of the magnitudes."""
+    x = KINDS[kind](np.random.default_rng(0), shape)
+    size, t = np.abs(x).sum(dims, dtype=np.float64), ag.tensor(x)
+    assert (abs(t.sum(dims).data - x.sum(dims, dtype=np.float64)) < bound * size).all()
+    assert (abs(t.mean(dims).data - x.mean(dims, dtype=np.float64)) < bound * np.abs(x).mean(dims)).all()
+    np.testing.assert_allclose(t.var(dims).data, x.var(dims, dtype=np.float64, ddof=1), 2 * bound, 1e-9)
+    np.testing.assert_allclose(ag.norm(t, dim=dims).data, np.sqrt(np.square(x, dtype=np.float64).sum(dims)), bound)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_of_a_million_rows(kind):
+    x = KINDS[kind](np.random.default_rng(1), (MILLION, 2))
+    wide = x.astype(np.float64)
+    expected = np.logaddexp(wide[:, 0], wide[:, 1]) - wide[:, 1]
+    target = ag.ones(MILLION, dtype=np.int64)
+    assert F.cross_entropy(ag.tensor(x), target).item() == pytest.approx(expected.mean(), rel=5e-7)
+    assert F.mse_loss(ag.tensor(x), ag.tensor(x * 0)).item() == pytest.approx(np.square(wide).mean(), rel=5e-7)
+
+
+@pytest.mark.parametrize("center", [0, 100])
+@pytest.mark.parametrize(("shape", "bound"), [
+    ((MILLION, 2), 5e-7), ((64, 2, 128, 128), 5e-7), ((1, 2, 1024, 1024), 5e-6)
+])  # fmt: skip
+def test_statistics_of_a_million(shape, bound, center):
+    x = np.random.default_rng(2).standard_normal(shape, np.float32) + np.float32(center)
+    dims = (0, *range(2, len(shape)))
+    mean, var = ag.zeros(2), ag.ones(2)
+    F.batch_norm(ag.tensor(x), mean, var, training=True, momentum=1.0)
+    np.testing.assert_allclose(mean.data, x.mean(dims, dtype=np.float64), bound, bound)
+    np.testing.assert_allclose(var.data, x.var(dims, dtype=np.float64, ddof=1), bound)
+
+
+@pytest.mark.parametrize(("terms", "bound"), [(100, 2e-6), (10_000, 2e-5), (100_000, 5e-5)])
+@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (1, 100), (100, 1), (3, 3)])
+def test_products_of_many_terms(rows, columns, terms, bound):
+    rng = np.random.default_rng(3)
+    x, y = rng.random((rows, terms), np.float32), rng.random((terms, columns), np.float32)
+    np.testing.assert_allclose((ag.tensor(x) @ ag.tensor(y)).data, x.astype(np.float64) @ y, bound)
