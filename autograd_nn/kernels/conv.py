@@ -24,7 +24,7 @@ from .annotations import Array, Padding, Pair, Shape
 from .compile import threads_for
 from .memory import contiguous
 
-__all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "method", "set_winograd"]
+__all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "forget_weights", "method", "set_winograd"]
 
 ONE = (1, 1)
 NONE = ((0, 0), (0, 0))
@@ -79,6 +79,11 @@ def set_winograd(allowed: bool) -> None:
     """Allow Winograd's method, or leave it out everywhere for the direct method's rounding."""
     global _winograd
     _winograd = bool(allowed)
+
+
+def forget_weights() -> None:
+    """Free what is kept of weights that stay the same between calls, at most 256 MB."""
+    winograd.kept_transforms.clear()
 
 
 def method(

@@ -75,6 +75,7 @@ import numpy as np
 
 from .annotations import Array, Padding, Pair, Shape, Steps, Triple
 from .compile import JIT_DISABLED, chunked, jit, threads_for
+from .kept import Kept
 from .tile import ADD, REGISTERS, VECTOR_BYTES, ZERO, lanes, multiply_tile
 from .winograd_transforms import (
     gather_pixels,
@@ -100,6 +101,7 @@ SHARED_BYTES = 4 * 1024 * 1024  # U, when it is shared
 GROUP_TILES = 128  # tiles that share one transform of the weights, when it is not
 GROUP_BYTES = 8 * 1024 * 1024  # V and Q of the weight gradient, when they are shared
 SLOT_BYTES = 1024 * 1024  # D of one slot
+KEPT_BYTES = 256 * 1024 * 1024  # U of weights that stay the same, and their copies
 SLOTS = 4  # more would cost bandwidth; the weight gradient of small layers uses no more threads
 
 
@@ -705,7 +707,8 @@ def conv2d(
     O, C = w.shape[:2]
     if out is None:
         out = np.empty((x.shape[0], O, *output_size(x, padding)), x.dtype)
-    run_convolution(x, w, 9 * C, 9, False, bias, (padding[0][0], padding[1][0]), relu, out)
+    U = kept_transforms(w) if 4 * w.nbytes > SHARED_BYTES and w.flags.c_contiguous else None
+    run_convolution(x, w, 9 * C, 9, False, bias, (padding[0][0], padding[1][0]), relu, out, U)
     return out
 
 
@@ -731,6 +734,14 @@ def prepare_weight(w: Array) -> PreparedWeight:
             none, 0, nowhere, nowhere,
         )  # fmt: skip
     return PreparedWeight(w.shape, U)
+
+
+def _transform(w: Array) -> tuple[Array, int]:
+    U = prepare_weight(w).U
+    return U, U.nbytes
+
+
+kept_transforms = Kept(_transform, KEPT_BYTES)
 
 
 def conv2d_prepared(
