@@ -4,7 +4,7 @@ import pytest
 
 from autograd_nn.kernels import compile as compiling
 
-PATIENCE = 2  # seconds for a test of kernels that run as plain Python (NUMBA_DISABLE_JIT=1, to measure coverage)
+PATIENCE = 0.5  # seconds for a test of kernels that run as plain Python (NUMBA_DISABLE_JIT=1, to measure coverage)
 
 
 @pytest.fixture(autouse=compiling.JIT_DISABLED)
@@ -15,9 +15,9 @@ def short():
         pytest.skip(f"takes more than {PATIENCE} s in plain Python")
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(PATIENCE)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 ``python -m tests.robustness.soak --steps 50000`` trains the ConvNet half of the steps by `fit` and half by a loop
 written out, with a shuffling loader that makes batches ahead and a checkpoint now and then. It measures after each
 window of steps, prints the figures, and ends with an error where resident memory moved by more than 1 % or the number
-of file handles or threads changed, after the windows that warm up. (The thread that makes the batches of an epoch ahead
-is there or has made its last: it is not counted, a second one would be.)
+of file handles or threads changed, after the windows that warm up; the time of a step is shown, not judged. (The
+thread that makes the batches of an epoch ahead is there or has made its last: it is not counted, a second would be.)
 """
 
 import argparse
@@ -144,12 +144,12 @@ def main():
         for kind in (by_fit, by_hand):
             windows = kind(pathlib.Path(name), count, options.window)
             judged = windows[WARM:]
-            quarter = max(len(judged) // 4, 1)
-            first, last = (statistics.median(w.step for w in part) for part in (judged[:quarter], judged[-quarter:]))
+            tenth = max(len(judged) // 10, 1)
+            first, last = (statistics.median(w.step for w in part) for part in (judged[:tenth], judged[-tenth:]))
             print(f"{kind.__name__}: {count * options.window} steps; resident {judged[0].resident / 2**20:.1f} .. "
                   f"{judged[-1].resident / 2**20:.1f} MiB (moved by {moved([w.resident for w in judged]):.2%}), "
-                  f"{judged[-1].handles} handles, {judged[-1].threads} threads, a step {first * 1e6:.0f} us in the "
-                  f"first quarter and {last * 1e6:.0f} us in the last", flush=True)
+                  f"{judged[-1].handles} handles, {judged[-1].threads} threads, median step {first * 1e6:.0f} us in "
+                  f"the first tenth and {last * 1e6:.0f} us in the last ({last / first:.2f} times)", flush=True)
             found += [f"{kind.__name__}: {problem}" for problem in problems(windows)]
     print("\n".join(found) or "flat")
     return int(bool(found))
