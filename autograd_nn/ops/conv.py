@@ -10,7 +10,8 @@ so gradients of every order need no further kernel, and transposed convolution i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -265,6 +266,16 @@ def _as_sequences(x: Tensor) -> Tensor:
     return reshape(x, (*x.shape[:-2], x.shape[-1]))
 
 
+def in_one_row(operation: str, on_images: Callable[..., Any], *arguments: Any) -> Any:
+    """Call an operation on images of height 1; its errors tell the sequences and settings that the user knows."""
+    try:
+        return on_images(*arguments)
+    except (RuntimeError, ValueError) as error:
+        text = re.sub(r"^\w+\(\)", f"{operation}()", str(error))
+        text = re.sub(r"\((\d+(?:, \d+)*), 1, (\d+)\)", r"(\1, \2)", text)
+        raise type(error)(re.sub(r"\([01], (\d+)\)", r"\1", text)) from None
+
+
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -294,7 +305,8 @@ def conv1d(
         _check_channels(input, weight, groups, "conv1d")
     padding = padding if isinstance(padding, str) else _row(padding, "padding", "conv1d")
     stride, dilation = _row(stride, "stride", "conv1d", 1), _row(dilation, "dilation", "conv1d", 1)
-    return _as_sequences(conv2d(_as_images(input), _as_images(weight), bias, stride, padding, dilation, groups))
+    images = _as_images(input), _as_images(weight), bias
+    return _as_sequences(in_one_row("conv1d", conv2d, *images, stride, padding, dilation, groups))
 
 
 def conv_transpose2d(
@@ -380,8 +392,8 @@ def conv_transpose1d(
     """
     operation = "conv_transpose1d"
     _check_sequences(input, weight, operation)
-    out = conv_transpose2d(
-        _as_images(input), _as_images(weight), bias,
+    out = in_one_row(
+        operation, conv_transpose2d, _as_images(input), _as_images(weight), bias,
         _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
         _row(output_padding, "output_padding", operation), groups, _row(dilation, "dilation", operation, 1),
     )  # fmt: skip

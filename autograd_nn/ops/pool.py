@@ -11,7 +11,7 @@ import numpy as np
 from ..engine import primitive, wrap
 from ..engine.annotations import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
 from ..kernels import pool as kernels
-from .conv import _as_images, _as_sequences, _row, pair
+from .conv import _as_images, _as_sequences, _row, in_one_row, pair
 from .elementwise import abs, mul, pow, relu, sign
 from .index import scatter
 from .shape import reshape
@@ -340,7 +340,8 @@ def max_pool1d(
         for value, name, least in ((kernel_size, "kernel_size", 1), (padding, "padding", 0), (dilation, "dilation", 1))
     )
     stride = kernel if stride is None else _row(stride, "stride", "max_pool1d", 1)
-    out = max_pool2d(_as_images(input), kernel, stride, padding, dilation, ceil_mode, return_indices)
+    settings = kernel, stride, padding, dilation, ceil_mode, return_indices
+    out = in_one_row("max_pool1d", max_pool2d, _as_images(input), *settings)
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
 
 
@@ -356,19 +357,20 @@ def avg_pool1d(
     _check_sequence(input, "avg_pool1d")
     kernel, padding = _row(kernel_size, "kernel_size", "avg_pool1d", 1), _row(padding, "padding", "avg_pool1d")
     stride = kernel if stride is None else _row(stride, "stride", "avg_pool1d", 1)
-    return _as_sequences(avg_pool2d(_as_images(input), kernel, stride, padding, ceil_mode, count_include_pad))
+    settings = kernel, stride, padding, ceil_mode, count_include_pad
+    return _as_sequences(in_one_row("avg_pool1d", avg_pool2d, _as_images(input), *settings))
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
     """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
     _check_sequence(input, "adaptive_avg_pool1d")
     size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    return _as_sequences(adaptive_avg_pool2d(_as_images(input), (1, size)))
+    return _as_sequences(in_one_row("adaptive_avg_pool1d", adaptive_avg_pool2d, _as_images(input), (1, size)))
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
     """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
     _check_sequence(input, "adaptive_max_pool1d")
     size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    out = adaptive_max_pool2d(_as_images(input), (1, size), return_indices)
+    out = in_one_row("adaptive_max_pool1d", adaptive_max_pool2d, _as_images(input), (1, size), return_indices)
     return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
