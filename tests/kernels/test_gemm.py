@@ -204,6 +204,20 @@ def test_other_dtypes_are_numpys():
     np.testing.assert_array_equal(out, [[5, 14], [14, 50]])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("M", "K", "N"), [(7, 9, 45), (3, 5, 70), (35, 2, 3), (20, 3, 35), (1, 30, 67), (17, 40, 1)])
+def test_products_so_small_that_matmul_leaves_them_to_numpy(M, K, N, dtype, rng):
+    for orders in ORDERS:
+        a, b = operand(rng, (M, K), dtype, orders[0]), operand(rng, (K, N), dtype, orders[1])
+        bias, out, column, row = rng.standard_normal(N).astype(dtype), *(np.empty(n, dtype) for n in ((M, N), M, N))
+        gemm.multiply(a, b, out, bias, True)
+        gemm.multiply_vector(a, b[:, 0], column)
+        gemm.multiply_vector(b.T, a[0], row)
+        np.testing.assert_allclose(out, np.maximum(a @ b + bias, 0), 1e-4, 1e-5)
+        np.testing.assert_allclose(column, a @ b[:, 0], 1e-4, 1e-5)
+        np.testing.assert_allclose(row, a[0] @ b, 1e-4, 1e-5)
+
+
 def test_many_rows_are_multiplied_in_blocks(monkeypatch, rng):
     monkeypatch.setattr(gemm, "ROW_BLOCK", 3 * gemm.ROWS)
     x, w = operand(rng, (150, 80), np.float32, "n"), operand(rng, (90, 80), np.float32, "n")
