@@ -48,7 +48,7 @@ def mutated(whole, generator):
     data = bytearray(whole)
     header = 8 + int.from_bytes(whole[:8], "little")
     for _ in range(generator.integers(1, 4)):
-        place = int(generator.integers(0, header if generator.random() < 0.8 else len(data)))
+        place = int(generator.integers(0, header if generator.random() < 0.8 else max(len(data), 1)))
         place = min(place, max(len(data) - 1, 0))
         kind = generator.integers(0, 6)
         if kind == 0 and data:
