@@ -13,7 +13,7 @@ from numba.extending import overload
 from autograd_nn.kernels.annotations import Type
 from autograd_nn.kernels.compile import OPTIONS, jit
 
-__all__ = ["error_function", "exponential", "from_ordered", "to_ordered"]
+__all__ = ["error_function", "exponential", "from_ordered", "hyperbolic_tangent", "to_ordered"]
 
 INLINED: Any = OPTIONS | {"forceinline": True}
 
@@ -100,6 +100,32 @@ def _error_function_float32(x: np.float32) -> np.float32:
     far = far if size < F(4) else F(1)
     far = -far if x < F(0) else far
     return far if size > F(0.927734375) else near
+
+
+def hyperbolic_tangent(x: float) -> float:
+    """Return tanh(x), in float32 to within 3 ulp."""
+    return math.tanh(x)
+
+
+@compiled(hyperbolic_tangent)
+def _hyperbolic_tangent(x: Type) -> Implementation:
+    if x == types.float32:
+        return lambda x: _hyperbolic_tangent_float32(x)
+    return lambda x: math.tanh(x)
+
+
+@jit(inline=True)
+def _hyperbolic_tangent_float32(x: np.float32) -> np.float32:
+    """Take the polynomial of Cephes' tanhf near 0, else 1 - 2 / (e**2x + 1)."""
+    F = np.float32
+    square = x * x
+    near = F(-5.70498872745e-3) * square + F(2.06390887954e-2)
+    near = near * square + F(-5.37397155531e-2)
+    near = near * square + F(1.33314422036e-1)
+    near = near * square + F(-3.33332819422e-1)
+    near = near * square * x + x
+    far = F(1) - F(2) / (_exponential_float32(x + x) + F(1))
+    return near if abs(x) < F(0.625) else far
 
 
 def to_ordered(x: np.floating[Any]) -> np.signedinteger[Any]:

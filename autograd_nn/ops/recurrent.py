@@ -15,8 +15,9 @@ import numpy as np
 
 from ..engine import is_grad_enabled, primitive, wrap
 from ..engine.annotations import Array, Gradients, Tensor
-from ..kernels import elementwise as kernels
 from ..kernels import gemm
+from ..kernels import recurrent as kernels
+from ..kernels.elementwise import sigmoid as sigmoid_of_array
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
 from .linalg import linear, matmul
 from .reduce import sum
@@ -108,29 +109,32 @@ _rnn.defvjps(_rnn_rule)
 # ------------------------------------------------------------------------------------ LSTM
 
 
-@primitive
-def _lstm(gx: Array, w: Array, h0: Array, c0: Array) -> Array:
+@primitive(residuals=True)
+def _lstm(gx: Array, w: Array, h0: Array, c0: Array) -> tuple[Array, tuple[Array]]:
     """Return the states (h, c) after each step, joined in the last dim."""
-    size = h0.shape[1]
-    out = np.empty((len(gx), len(h0), 2 * size), gx.dtype)
-    h, c, wt = h0, c0, w.T
-    for t in range(len(gx)):
-        a = gemm.matmul(h, wt)
-        a += gx[t]
-        gates = kernels.sigmoid(a)
-        candidate = np.tanh(a[:, 2 * size : 3 * size])
-        c = np.multiply(gates[:, size : 2 * size], c, out=out[t, :, size:])
-        c += gates[:, :size] * candidate
-        h = np.multiply(gates[:, 3 * size :], np.tanh(c), out=out[t, :, :size])
-    return out
+    out, gates = kernels.lstm(gx, w, h0, c0, is_grad_enabled())
+    return out, (gates,)
 
 
 def _lstm_rule(
-    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool]
-) -> Gradients:
-    size = h0.shape[1]
-    h, c = _part(out, 0, size), _part(out, 1, size)
-    h_before, c_before = _previous(h0, h), _previous(c0, c)
+    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool],
+    residuals: tuple[Array],
+) -> Gradients:  # fmt: skip
+    h_before = _previous(h0, _part(out, 0, h0.shape[1]))
+    if is_grad_enabled():
+        da, dh0, dc0 = _lstm_recorded(g, out, gx, w, h_before, c0)
+    else:
+        da, dh0, dc0 = map(wrap, kernels.lstm_input(g.data, out.data, residuals[0], w.data, c0.data))
+    return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
+
+
+def _lstm_recorded(
+    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h_before: Tensor, c0: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients in `gx`, `h0` and `c0` by operations, from which the next order derives."""
+    size = c0.shape[1]
+    c = _part(out, 1, size)
+    c_before = _previous(c0, c)
     a = add(gx, _projected(h_before, w))
     i, f, o = (sigmoid(_part(a, k, size)) for k in (0, 1, 3))
     n, tc = tanh(_part(a, 2, size)), tanh(c)
@@ -145,7 +149,7 @@ def _lstm_rule(
         2,
     )
     da, (dh0, dc0) = _through_time(_lstm_loop, w, _part(g, 0, size), _part(g, 1, size), through_c, slope, f)
-    return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
+    return da, dh0, dc0
 
 
 def _lstm_loop(
@@ -184,7 +188,7 @@ def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
         a = gemm.matmul(h, wt)
         if b is not None:
             a += b
-        gates = kernels.sigmoid(gx[t, :, : 2 * size] + a[:, : 2 * size])
+        gates = sigmoid_of_array(gx[t, :, : 2 * size] + a[:, : 2 * size])
         n = np.tanh(gx[t, :, 2 * size :] + gates[:, :size] * a[:, 2 * size :])
         h = np.add(n, gates[:, size:] * (h - n), out=out[t])
     return out
