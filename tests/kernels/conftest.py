@@ -4,7 +4,7 @@ import pytest
 
 from autograd_nn.kernels import compile as compiling
 
-PATIENCE = 0.5  # seconds for a test of kernels that run as plain Python (NUMBA_DISABLE_JIT=1, to measure coverage)
+PATIENCE = 0.2  # seconds for a test of kernels that run as plain Python (NUMBA_DISABLE_JIT=1, to measure coverage)
 
 
 @pytest.fixture(autouse=compiling.JIT_DISABLED)

@@ -10,6 +10,7 @@ import pytest
 
 from autograd_nn.kernels import compile as compiling
 from autograd_nn.kernels import elementwise, optim
+from tests.robustness.threads import environment, is_available
 
 ROOT = pathlib.Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and file modes")
@@ -221,24 +222,25 @@ print(wrong, numba.threading_layer())
 """
 
 
-def available(layer):
-    """Skip the test where Numba cannot load a threading layer."""
-    module = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}.get(layer, "parallel")
-    pytest.importorskip(f"numba.np.ufunc.{module}", exc_type=ImportError)
+def on_layer(layer, program):
+    """Run a program under a threading layer of Numba's; skip the test where Numba cannot load it."""
+    if layer == "default":
+        return run(program, NUMBA_NUM_THREADS="2")
+    if not is_available(layer):
+        pytest.skip(f"Numba cannot load the threading layer {layer}")
+    return run(program, NUMBA_NUM_THREADS="2", **environment(layer))
 
 
 @LINUX
 @pytest.mark.parametrize("layer", ["omp", "workqueue", "tbb"])
 def test_forked_children_run_kernels(layer):
-    available(layer)
-    out, _ = run(FORK, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
+    out, _ = on_layer(layer, FORK)
     assert out == "0\n0\n0\nTrue"
 
 
 @pytest.mark.parametrize("layer", ["default", "workqueue", "tbb"])
 def test_python_threads_may_run_kernels_at_once(layer):
-    available(layer)
-    out, _ = run(THREADS, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
+    out, _ = on_layer(layer, THREADS)
     assert out.startswith("[]") and (layer == "default" or out.endswith(layer))
 
 

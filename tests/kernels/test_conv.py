@@ -290,17 +290,24 @@ def test_the_choice_of_the_method_can_be_seen_and_overruled():
     assert conv.method((2, 8, 9, 9), (8, 1, 3, 3), stride=(3, 3), groups=8)["conv2d"] == "direct"
 
 
-def test_without_the_compiler():
-    code = """
-import numpy as np
-from autograd_nn.kernels import conv
-from tests.kernels.test_conv import assert_all_near, operands
-for case in [
+TINY = [
     (2, 2, 6, 19, 3, (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
     (1, 2, 5, 6, 3, (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 1),
     (1, 2, 5, 6, 2, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2),
     (1, 2, 7, 8, 3, (2, 2), (2, 2), ((1, 1), (1, 1)), (2, 2), 1),
-]:
+]
+
+
+@pytest.mark.parametrize("case", TINY)
+def test_tiny_cases(case):
+    assert_all_near(*operands(case, np.float32), np.float32)
+
+
+def test_without_the_compiler():
+    code = """
+import numpy as np
+from tests.kernels.test_conv import TINY, assert_all_near, operands
+for case in TINY:
     assert_all_near(*operands(case, np.float32), np.float32)
 """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
