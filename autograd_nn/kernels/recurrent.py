@@ -74,7 +74,7 @@ def _tanh_of_sum(a: Array, b: Array, out: Array) -> None:
 
 @chunked(contract=False)
 def _lstm_step(t: int, threads: int, step: int, a: Array, gx: Array, c0: Array, out: Array, gates: Array) -> None:
-    """Compute a step by short loops over few arrays each, which LLVM vectorizes; what they pass on stays in the cache."""
+    """Compute a step by short loops over few arrays each, which LLVM vectorizes; the cache holds what they pass on."""
     N, size = c0.shape
     for r in range(t * N // threads, (t + 1) * N // threads):
         before = out[step - 1, r, size:] if step else c0[r]
