@@ -226,8 +226,8 @@ def product(
                     n_count = min(n_block, column_end - n)
                     source, target = b_starts[s] + k * b_row + n * b_column, (s * M + m) * N + n
                     bias_start = m if begin == BIAS_OF_ROW else n
-                    # With a single row panel no column is used twice: whole panels are read as they lie.
-                    in_place = n_count // panel * panel if b_column == 1 and m_count <= ROWS else 0
+                    # Few row panels use a column too rarely to pay for packing: whole panels are read as they lie.
+                    in_place = n_count // panel * panel if b_column == 1 and m_count <= 3 * ROWS else 0
                     if in_place:
                         multiply_block(
                             space, a_space, b, source, b_row, panel, c, target, N, m_count, in_place, k_count,
