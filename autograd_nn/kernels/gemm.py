@@ -33,9 +33,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import uintp
 
 from .annotations import Array, Pair, Shape, Triple
 from .compile import JIT_DISABLED, chunked, get_num_threads, jit
+from .memory import contiguous
 from .tile import (
     ADD,
     BIAS_OF_COLUMN,
@@ -291,6 +293,15 @@ def vector_times_rows(t: int, threads: int, x: Array, w: Array, K: int, N: int, 
             )  # fmt: skip
 
 
+@chunked
+def outer(t: int, threads: int, x: Array, y: Array, out: Array) -> None:
+    """Compute ``out[i, j] = x[i] y[j]``."""
+    for i in range(t * len(x) // threads, (t + 1) * len(x) // threads):
+        row, factor = out[i], x[i]
+        for j in range(uintp(len(y))):
+            row[j] = factor * y[j]
+
+
 # --- The choice, in Python ----------------------------------------------------------------------------
 
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
@@ -419,6 +430,8 @@ def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None,
     (M, K), N = a.shape, b.shape[1]
     if is_numpys(M, K, N) or JIT_DISABLED:
         np.matmul(a, b, out=out)
+    elif K == 1 and bias is None and not relu:
+        outer(get_num_threads(), contiguous(a).reshape(-1), contiguous(b).reshape(-1), out)
     elif M == 1:
         multiply_vector(b.T, a.reshape(-1), out.reshape(-1))
     elif N == 1:
@@ -502,7 +515,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         raise ValueError(
             f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"
         )
-    if K == 1 and not batch and a.dtype == b.dtype:
+    if K == 1 and not batch and a.dtype == b.dtype and (M * N <= NUMPY_WORK or a.dtype not in FLOATS):
         return np.multiply(a, b, out=out)
     if a.dtype != b.dtype or a.dtype not in FLOATS or (out is None and not batch and is_numpys(M, K, N)):
         return np.matmul(a, b, out=out)
