@@ -433,7 +433,10 @@ class Chunked(Generic[*Arguments]):
         if JIT_DISABLED:
             return self._interpret
         body = numba.njit(**OPTIONS | {"fastmath": self.fastmath})(self.python)
-        return _build(_entry_point(body), "chunked", named_after=self.python, fastmath=self.fastmath)
+        entry: Callable[..., None] = _build(
+            _entry_point(body), "chunked", named_after=self.python, fastmath=self.fastmath
+        )
+        return entry
 
     def _interpret(self, threads: int, workers: int, *arguments: *Arguments) -> None:
         for t in range(threads):

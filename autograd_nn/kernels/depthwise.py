@@ -206,7 +206,8 @@ def for_tiles(
 def for_row(v: VectorBuilder, row: Value, height: Value) -> AbstractContextManager[None]:
     """Return a context in which code runs where the row exists."""
     builder = v.builder
-    return builder.if_then(builder.icmp_unsigned("<", row, height))
+    context: AbstractContextManager[None] = builder.if_then(builder.icmp_unsigned("<", row, height))
+    return context
 
 
 def load_weights(v: VectorBuilder, w: Value, taps: int) -> list[Value]:

@@ -61,7 +61,8 @@ def add_relu(a: Array, b: Array) -> Array:
     a, b : ndarray, same shape and dtype
     """
     if a.size < SMALL:
-        return np.maximum(a + b, 0)
+        out: Array = np.maximum(a + b, 0)
+        return out
     return _mapped(_add_relu, a, b)
 
 

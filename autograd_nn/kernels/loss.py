@@ -115,7 +115,7 @@ def _row_maximum(x: Array, m: int) -> float:
 
 @jit(reassociate=True)
 def _row_sum_of_exponentials(x: Array, m: int, shift: float) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for j in range(x.shape[1]):
         total += exponential(x[m, j] - shift)
     return total
@@ -123,7 +123,7 @@ def _row_sum_of_exponentials(x: Array, m: int, shift: float) -> float:
 
 @jit(reassociate=True)
 def _row_sum(x: Array, m: int) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for j in range(x.shape[1]):
         total += x[m, j]
     return total

@@ -187,7 +187,7 @@ def layer_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd
 
 @jit(reassociate=True)
 def _sum(x: Array, n: int, c: int) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for i in range(x.shape[2]):
         total += x[n, c, i]
     return total
@@ -195,7 +195,7 @@ def _sum(x: Array, n: int, c: int) -> float:
 
 @jit(reassociate=True)
 def _sum_of_squares(x: Array, n: int, c: int, center: float) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for i in range(x.shape[2]):
         total += (x[n, c, i] - center) * (x[n, c, i] - center)
     return total
@@ -340,7 +340,7 @@ def _batch_norm_columns_input(
 
 @jit(reassociate=True)
 def _row_sum(x: Array, m: int) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for i in range(x.shape[1]):
         total += x[m, i]
     return total
@@ -348,7 +348,7 @@ def _row_sum(x: Array, m: int) -> float:
 
 @jit(reassociate=True)
 def _row_sum_of_squares(x: Array, m: int, center: float) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for i in range(x.shape[1]):
         total += (x[m, i] - center) * (x[m, i] - center)
     return total

@@ -30,7 +30,8 @@ def compiled(function: Callable[..., Any]) -> Callable[[Callable[[Type], Impleme
 
 def exponential(x: float) -> float:
     """Return e**x, in float32 to within 2 ulp (results below 1.7e-38 become 0)."""
-    return np.exp(x)
+    power: float = np.exp(x)
+    return power
 
 
 @compiled(exponential)
@@ -134,7 +135,8 @@ def to_ordered(x: np.floating[Any]) -> np.signedinteger[Any]:
     NaN orders outside of the infinities, on the side of its sign.
     """
     bits = x.view(f"i{x.dtype.itemsize}")
-    return bits ^ ((bits >> (8 * x.dtype.itemsize - 1)) & np.iinfo(bits.dtype).max)
+    key: np.signedinteger[Any] = bits ^ ((bits >> (8 * x.dtype.itemsize - 1)) & np.iinfo(bits.dtype).max)
+    return key
 
 
 @compiled(to_ordered)
@@ -147,7 +149,8 @@ def _to_ordered(x: Type) -> Implementation:
 def from_ordered(key: np.signedinteger[Any]) -> float:
     """Return the float whose `to_ordered` is `key`."""
     bits = key ^ ((key >> (8 * key.dtype.itemsize - 1)) & np.iinfo(key.dtype).max)
-    return bits.view(f"f{key.dtype.itemsize}")
+    x: float = bits.view(f"f{key.dtype.itemsize}")
+    return x
 
 
 @compiled(from_ordered)

@@ -542,7 +542,7 @@ def _adaptive_avg(t: int, threads: int, x: Array, out: Array) -> None:
 
 @jit(reassociate=True)
 def _sum_of_run(x: Array, p: int, a: int, left: int, length: int) -> float:
-    total = x.dtype.type(0)
+    total: float = x.dtype.type(0)
     for b in range(length):
         total += x[p, a, uintp(left + b)]
     return total

@@ -66,7 +66,8 @@ class _Listing(Module, Generic[Item, Given]):
     def __getitem__(self, position: SupportsIndex | slice) -> Item | Self:
         if isinstance(position, slice):
             return type(self)(self._items()[position])  # type: ignore[call-arg]  # its subclasses take their items
-        return getattr(self, self._name_at(position))
+        item: Item = getattr(self, self._name_at(position))
+        return item
 
     def __setitem__(self, position: SupportsIndex, value: Given) -> None:
         setattr(self, self._name_at(position), self._checked(value))

@@ -91,10 +91,12 @@ class TransformerEncoderLayer(Module):
 
     def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
         attended, _ = self.self_attn(x, x, x, key_padding_mask=padding, need_weights=False, attn_mask=mask)
-        return self.dropout1(attended)
+        out: Tensor = self.dropout1(attended)
+        return out
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        out: Tensor = self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return out
 
     def forward(
         self,
@@ -117,7 +119,8 @@ class TransformerEncoderLayer(Module):
             src = src + self._attend(self.norm1(src), src_mask, src_key_padding_mask)
             return src + self._feed_forward(self.norm2(src))
         src = self.norm1(src + self._attend(src, src_mask, src_key_padding_mask))
-        return self.norm2(src + self._feed_forward(src))
+        out: Tensor = self.norm2(src + self._feed_forward(src))
+        return out
 
 
 class TransformerEncoder(Module):
@@ -200,15 +203,18 @@ class TransformerDecoderLayer(Module):
 
     def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
         attended, _ = self.self_attn(x, x, x, key_padding_mask=padding, need_weights=False, attn_mask=mask)
-        return self.dropout1(attended)
+        out: Tensor = self.dropout1(attended)
+        return out
 
     def _attend_memory(self, x: Tensor, memory: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
         attended, _ = self.multihead_attn(x, memory, memory, key_padding_mask=padding, need_weights=False,
                                           attn_mask=mask)
-        return self.dropout2(attended)
+        out: Tensor = self.dropout2(attended)
+        return out
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        out: Tensor = self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return out
 
     def forward(
         self,
@@ -239,7 +245,8 @@ class TransformerDecoderLayer(Module):
             return x + self._feed_forward(self.norm3(x))
         x = self.norm1(tgt + self._attend(tgt, tgt_mask, tgt_key_padding_mask))
         x = self.norm2(x + self._attend_memory(x, memory, memory_mask, memory_key_padding_mask))
-        return self.norm3(x + self._feed_forward(x))
+        out: Tensor = self.norm3(x + self._feed_forward(x))
+        return out
 
 
 class TransformerDecoder(Module):
@@ -344,8 +351,9 @@ class Transformer(Module):
         The arguments are those of `TransformerEncoderLayer.forward` and `TransformerDecoderLayer.forward`.
         """
         memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
-        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
-                            tgt_is_causal, memory_is_causal)
+        out: Tensor = self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
+                                   tgt_is_causal, memory_is_causal)
+        return out
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: DeviceLike = None, dtype: DTypeLike | None = None) -> Tensor:

@@ -83,7 +83,8 @@ def relu6(x: Tensor) -> Tensor:
 
 @primitive
 def _hardsigmoid(x: Array) -> Array:
-    return np.clip(x / 6 + x.dtype.type(0.5), 0, 1)
+    out: Array = np.clip(x / 6 + x.dtype.type(0.5), 0, 1)
+    return out
 
 
 _hardsigmoid.defvjp(lambda g, out, x: _keep(div(g, 6.0), _within(x, low=-3, high=3, inclusive=False)))
@@ -96,13 +97,15 @@ def hardsigmoid(x: Tensor) -> Tensor:
 
 @primitive
 def _hardswish(x: Array) -> Array:
-    return x * np.clip(x + 3, 0, 6) / 6
+    out: Array = x * np.clip(x + 3, 0, 6) / 6
+    return out
 
 
 @primitive
 def _hardswish_slope(x: Array) -> Array:
     """Return 0 up to -3, ``x / 3 + 1/2`` between -3 and 3, 1 from 3 on."""
-    return np.where(x <= -3, x.dtype.type(0), np.where(x < 3, x / 3 + x.dtype.type(0.5), x.dtype.type(1)))
+    out: Array = np.where(x <= -3, x.dtype.type(0), np.where(x < 3, x / 3 + x.dtype.type(0.5), x.dtype.type(1)))
+    return out
 
 
 _hardswish.defvjp(lambda g, out, x: mul(g, _hardswish_slope(x)))
@@ -328,7 +331,8 @@ _gelu_input.defvjp(
 
 @primitive
 def _gelu_tanh(x: Array) -> Array:
-    return x * _gelu_gate.forward(x)
+    out: Array = x * _gelu_gate.forward(x)
+    return out
 
 
 @primitive

@@ -185,7 +185,8 @@ def _pow_exponent(g: Tensor, out: Tensor, x: Tensor | Number, y: Tensor) -> Tens
 
 @elementwise
 def _pow_flat(x: Operand, y: Operand) -> Array:
-    return (np.asarray(x) == 0) & (np.asarray(y) >= 0)
+    out: Array = (np.asarray(x) == 0) & (np.asarray(y) >= 0)
+    return out
 
 
 pow.defvjp(_pow_base, _pow_exponent)
@@ -433,7 +434,8 @@ tanh.defvjp(lambda g, out, x: mul(g, sub(1, square(out))))
 def sigmoid(x: Array) -> Array:
     """Return ``1 / (1 + exp(-x))``, computed from ``exp(-abs(x))`` so that it never overflows."""
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    out: Array = np.where(x >= 0, 1, e) / (1 + e)
+    return out
 
 
 sigmoid.defvjp(lambda g, out, x: mul(g, mul(out, sub(1, out))))
@@ -549,7 +551,8 @@ def _share(x: Operand, y: Operand) -> Array:
     """Return 1 where x > y, 1/2 where they are equal, 0 elsewhere."""
     x, y = np.asarray(x), np.asarray(y)
     dtype = np.result_type(*(a.dtype for a in (x, y) if a.dtype.kind == "f"))
-    return (x > y).astype(dtype) + (x == y) * dtype.type(0.5)
+    out: Array = (x > y).astype(dtype) + (x == y) * dtype.type(0.5)
+    return out
 
 
 maximum.defvjp(lambda g, out, x, y: mul(g, _share(x, y)), lambda g, out, x, y: mul(g, _share(y, x)))

@@ -62,7 +62,8 @@ def _leading_places(index: Index, shape: Shape) -> Array | None:
     for i, n in zip(index, shape):
         i = i.astype(np.int64, copy=False)
         places = places * n + (np.where(i < 0, i + n, i) if i.size and i.min() < 0 else i)
-    return places.reshape(-1)
+    flat: Array = places.reshape(-1)
+    return flat
 
 
 def _array_index(index: Index, operation: str) -> Index:
@@ -378,7 +379,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
 
 @primitive
 def _one_hot(index: Array, *, classes: int) -> Array:
-    return (index[..., None] == np.arange(classes)).astype(np.int64)
+    out: Array = (index[..., None] == np.arange(classes)).astype(np.int64)
+    return out
 
 
 def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:

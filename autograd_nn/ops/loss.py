@@ -310,7 +310,9 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
 @primitive
 def _huber(x: Array, *, delta: float) -> Array:
     size = np.abs(x)
-    return np.where(size < delta, x * x * x.dtype.type(0.5), (size - x.dtype.type(0.5 * delta)) * x.dtype.type(delta))
+    linear = (size - x.dtype.type(0.5 * delta)) * x.dtype.type(delta)
+    out: Array = np.where(size < delta, x * x * x.dtype.type(0.5), linear)
+    return out
 
 
 _huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))

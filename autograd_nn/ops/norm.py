@@ -406,7 +406,8 @@ _euclidean.defvjp(lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _recipr
 
 @primitive
 def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
-    return (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim) ** x.dtype.type(1 / p)
+    out: Array = (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim) ** x.dtype.type(1 / p)
+    return out
 
 
 def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:

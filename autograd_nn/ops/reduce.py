@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
-_reduced: Callable[..., Any] = np.add.reduce  # without NumPy's types, which want `keepdims` literally
+_reduced: Callable[..., Array] = np.add.reduce  # without NumPy's types, which want `keepdims` literally
 RUN = 2048  # rows that are added up one after the other
 
 
@@ -79,7 +79,8 @@ def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | N
 def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Array:
     if x.dtype.char == "e":
         return (added(x, dims, np.float32, keepdims=keepdim) * np.float32(share)).astype(np.float16)
-    return added(x, dims, keepdims=keepdim) * x.dtype.type(share)
+    out: Array = added(x, dims, keepdims=keepdim) * x.dtype.type(share)
+    return out
 
 
 _mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(mul(g, share), x, dims))
@@ -101,19 +102,21 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
 @primitive
 def _var(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
     if x.dtype.char == "e":
-        wide = _var.forward(x.astype(np.float32), dims=dims, keepdim=keepdim, correction=correction)
+        wide: Array = _var.forward(x.astype(np.float32), dims=dims, keepdim=keepdim, correction=correction)
         return wide.astype(np.float16)
     count = math.prod([x.shape[i] for i in dims])
     if count <= correction:
         return np.full(added(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)
     deviations = x - added(x, dims, keepdims=True) * x.dtype.type(1 / count)
     np.square(deviations, out=deviations)
-    return added(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
+    out: Array = added(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
+    return out
 
 
 @primitive
 def _std(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
-    return np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
+    out: Array = np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
+    return out
 
 
 def _deviations(x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
@@ -235,12 +238,14 @@ def _check_not_empty(x: Tensor, dims: Iterable[int], operation: str) -> None:
 
 @primitive
 def _amax(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    return x.max(axis=dims, keepdims=keepdim)
+    out: Array = x.max(axis=dims, keepdims=keepdim)
+    return out
 
 
 @primitive
 def _amin(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    return x.min(axis=dims, keepdims=keepdim)
+    out: Array = x.min(axis=dims, keepdims=keepdim)
+    return out
 
 
 def _even_share(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -268,12 +273,14 @@ def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @primitive
 def _argmax(x: Array, *, dim: int | None, keepdim: bool) -> Array:
-    return np.argmax(x, axis=dim, keepdims=keepdim)
+    out: Array = np.argmax(x, axis=dim, keepdims=keepdim)
+    return out
 
 
 @primitive
 def _argmin(x: Array, *, dim: int | None, keepdim: bool) -> Array:
-    return np.argmin(x, axis=dim, keepdims=keepdim)
+    out: Array = np.argmin(x, axis=dim, keepdims=keepdim)
+    return out
 
 
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -362,7 +369,7 @@ def _logsumexp(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     peak = x.max(axis=dims, keepdims=True, initial=-np.inf)
     finite = np.where(np.isfinite(peak), peak, 0)
     with np.errstate(divide="ignore"):
-        out = np.log(np.exp(x - finite).sum(axis=dims, keepdims=True)) + finite
+        out: Array = np.log(np.exp(x - finite).sum(axis=dims, keepdims=True)) + finite
     return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dims])
 
 
@@ -384,7 +391,7 @@ def _softmax(x: Array, *, dim: int) -> Array:
         if dim == 1:
             return kernels.softmax(x)
         return kernels.softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
-    e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
+    e: Array = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
     e /= e.sum(axis=dim, keepdims=True)
     return e
 
@@ -399,7 +406,8 @@ def _log_softmax(x: Array, *, dim: int) -> Array:
             return kernels.log_softmax(x)
         return kernels.log_softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
     shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+    out: Array = shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+    return out
 
 
 _log_softmax.defvjp(lambda g, out, x, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))

@@ -49,7 +49,8 @@ def _nearest(size: int, new_size: int, scale: float | None, exact: bool) -> Arra
     """Return which element of an axis each place of the resized axis repeats."""
     step = size / new_size if scale is None else 1 / scale
     places = np.floor((np.arange(new_size) + (0.5 if exact else 0.0)) * np.float32(step)).astype(np.int64)
-    return np.minimum(places, size - 1)
+    clipped: Array = np.minimum(places, size - 1)
+    return clipped
 
 
 def _linear_positions(size: int, new_size: int, scale: float | None, align_corners: bool) -> tuple[Array, Array, Array]:

@@ -96,7 +96,8 @@ def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
 @primitive
 def _prod(x: Array) -> Array:
     """Return the product over the last dim."""
-    return x.prod(axis=-1, dtype=np.int64 if x.dtype.kind in "iub" else None)
+    out: Array = x.prod(axis=-1, dtype=np.int64 if x.dtype.kind in "iub" else None)
+    return out
 
 
 def _prod_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
@@ -150,7 +151,8 @@ class Ordered(NamedTuple):
 @primitive
 def _argsort(x: Array, *, dim: int, descending: bool) -> Array:
     if descending:
-        return x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
+        out: Array = x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
+        return out
     return np.argsort(x, dim, kind="stable")
 
 

@@ -101,7 +101,8 @@ def saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | 
             raise ValueError(f"saliency(): the model must return scores (N, C) (output.shape={scores.shape})")
         chosen = scores.data.argmax(axis=1) if target is None else np.broadcast_to(array_of(target), len(scores.data))
         (g,) = grad(scores[np.arange(len(chosen)), chosen].sum(), [leaf])
-    return np.abs(g.data)
+    magnitudes: Array = np.abs(g.data)
+    return magnitudes
 
 
 def plot_saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | None = None, *,

@@ -51,7 +51,7 @@ def require(operation: str) -> None:
 class Picture(Figure):
     """A figure that notebooks show by itself and that pyplot does not hold on to."""
 
-    def savefig(self, fname: str | os.PathLike[str] | IO[bytes], **settings: Any) -> None:  # type: ignore[override]
+    def savefig(self, fname: str | os.PathLike[str] | IO[bytes], **settings: Any) -> None:
         """Write the picture to a file; the background is the picture's own, whatever the style in use says."""
         self.draw_without_rendering()  # a bar beside an image finds its place in the second layout only
         super().savefig(fname, **{"facecolor": self.get_facecolor(), "dpi": 150, **settings})
@@ -72,7 +72,8 @@ def styled(function: str, *given: Axes | FigureBase | None) -> Iterator[None]:
 
 def ink() -> str:
     """Return the colour of text in the style in use."""
-    return matplotlib.rcParams["text.color"]
+    colour: str = matplotlib.rcParams["text.color"]
+    return colour
 
 
 def place_for(given: Axes | FigureBase | None, width: float, height: float) -> Axes | FigureBase:

@@ -172,7 +172,8 @@ class Schedule(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the scheduler."""
-        return self.scheduler.state_dict()
+        state: dict[str, Any] = self.scheduler.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""

@@ -47,7 +47,8 @@ class PackedSequence(NamedTuple):
     def lengths(self) -> Array:
         """Return the length of each sequence, longest first, as an array."""
         sizes = self.batch_sizes.data
-        return (sizes[:, None] > np.arange(sizes[0])).sum(0)
+        lengths: Array = (sizes[:, None] > np.arange(sizes[0])).sum(0)
+        return lengths
 
     def places(self) -> tuple[Array, Array]:
         """Return the step and the (sorted) sequence that each row of `data` belongs to, as arrays."""
