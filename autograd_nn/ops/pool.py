@@ -188,7 +188,8 @@ def _flat_places(index: Array, width: int, *, kernel: Pair, stride: Pair, paddin
     row, column = np.divmod(index.astype(np.int64), kernel[1])
     top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]
     left = np.arange(index.shape[3]) * stride[1] - padding[1]
-    return (top + row * dilation[0]) * width + left + column * dilation[1]
+    places: Array = (top + row * dilation[0]) * width + left + column * dilation[1]
+    return places
 
 
 def max_unpool2d(
