@@ -14,12 +14,13 @@ from llvmlite import ir
 from numba.core.cpu import CPUContext
 from numba.core.typing.templates import Signature
 
-__all__ = ["Array", "Builder", "Context", "Generator", "Padding", "Pair", "Shape", "Signature", "Steps", "Triple",
-           "Type", "Typed", "Value", "Values"]  # fmt: skip
+__all__ = ["Array", "Builder", "Context", "Flags", "Generator", "Padding", "Pair", "Shape", "Signature", "Steps",
+           "Triple", "Type", "Typed", "Value", "Values"]  # fmt: skip
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]  # of the two spatial axes
+Flags: TypeAlias = tuple[bool, bool]
 Padding: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
 Triple: TypeAlias = tuple[int, int, int]
 Steps: TypeAlias = tuple[int, int, int, int]

@@ -23,10 +23,11 @@ from . import depthwise, direct, direct_weight, winograd
 from .annotations import Array, Padding, Pair, Shape
 from .compile import threads_for
 from .memory import contiguous
+from .winograd import ceil_div
 
 __all__ = ["conv2d", "conv2d_input", "conv2d_weight", "force_method", "forget_weights", "method", "set_winograd"]
 
-ONE = (1, 1)
+ONE, TWO = (1, 1), (2, 2)
 NONE = ((0, 0), (0, 0))
 
 METHODS = ("depthwise", "winograd", "direct")
@@ -44,16 +45,27 @@ def choose(
 
     ===========  ================================================================================================
     depthwise    a group has one input channel: depthwise, gradients of first layers on grey images
-    winograd     3x3, stride 1, enough channels and pixels to pay for the transforms; rounds less exactly
+    winograd     3x3, stride 1 or 2, enough channels and pixels to pay for the transforms; rounds less exactly
     direct       everything else: on the register tile, 1x1 as a matrix product
     ===========  ================================================================================================
     """
     if depthwise.can_use(w, stride) and (groups > 1 or operation == INPUT or (operation == WEIGHT and w[0] < 16)):
         return "depthwise"
-    fits = w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
-    if allow_winograd and fits and min(w[:2]) >= 16 and min(out[2:]) >= 3:
+    if allow_winograd and can_use("winograd", w, stride, dilation, groups) and winograd_pays(operation, w, out, stride):
         return "winograd"
     return "direct"
+
+
+def winograd_pays(operation: str, w: Shape, out: Shape, stride: Pair) -> bool:
+    """Return whether Winograd's method is faster than the direct one, by the number of channels and pixels."""
+    channels, (OH, OW) = w[0] * w[1], out[2:]
+    if min(w[:2]) < 16:
+        return False
+    if stride == ONE:
+        return min(OH, OW) >= 3
+    if operation == WEIGHT:  # where most outputs of the 4x4 tiles exist
+        return min(w[:2]) >= 32 and channels >= 64 * 64 and 12 * ceil_div(OH, 4) * ceil_div(OW, 4) <= OH * OW
+    return channels >= 16 * 32 and min(OH, OW) >= 2
 
 
 @contextlib.contextmanager
@@ -126,7 +138,7 @@ def can_use(name: str, w: Shape, stride: Pair, dilation: Pair, groups: int) -> b
     if name == "depthwise":
         return depthwise.can_use(w, stride)
     if name == "winograd":
-        return w[2:] == (3, 3) and stride == dilation == ONE and groups == 1
+        return w[2:] == (3, 3) and stride in (ONE, TWO) and dilation == ONE and groups == 1
     return True
 
 
@@ -217,7 +229,7 @@ def conv2d(
     if bias is not None:
         bias = contiguous(bias)
     if name == "winograd":
-        winograd.conv2d(x, w, bias, padding=padding, relu=relu, out=result)
+        winograd.conv2d(x, w, bias, stride=stride[0], padding=padding, relu=relu, out=result)
     elif name == "depthwise":
         depthwise.convolve(threads, x, w, bias, result, stride, corner_of(padding), dilation, relu)
     else:
@@ -271,7 +283,7 @@ def conv2d_input(
     result = writable(out, shape, g.dtype)
     g, w, threads = contiguous(g), contiguous(w), threads_for(work)
     if name == "winograd":
-        winograd.conv2d_input(g, w, size=size, padding=padding, out=result)
+        winograd.conv2d_input(g, w, size=size, stride=stride[0], padding=padding, out=result)
     elif name == "depthwise":
         depthwise.convolve_input(threads, g, w, result, stride, corner_of(padding), dilation)
     else:
@@ -319,7 +331,7 @@ def conv2d_weight(
     if g.size == 0:
         result.fill(0)
     elif name == "winograd":
-        winograd.conv2d_weight(g, x, padding=padding, out=result)
+        winograd.conv2d_weight(g, x, stride=stride[0], padding=padding, out=result)
     elif name == "depthwise":
         depthwise.convolve_weight(threads, g, x, result, stride, corner_of(padding), dilation)
     else:

@@ -1,11 +1,14 @@
-"""The transforms of Winograd's convolution, on vectors of channels.
+"""The transforms of Winograd's convolutions, on vectors of channels.
 
-`winograd` explains the algorithm. Here are its three matrices, B^T (input), G (weight) and A^T (output), and the
+`winograd` explains the algorithms. Here are their matrices, B^T (input), G (weight) and A^T (output), and the
 two adjoints that the weight gradient needs, A and G^T. Each is written as a function of one line of numbers, and
 only uses ``+``, ``-`` and multiplication by constants. So one text serves twice: applied to `Lanes` it emits vector
 instructions, applied to NumPy arrays it is the reference that runs where the compiler is switched off.
 
-A two-dimensional transform M X M^T applies the function to the columns of X, then to the rows of the result.
+A two-dimensional transform M X M^T applies the function to the columns of X, then to the rows of the result. Where
+even and odd pixels do not mix, M has a `Part` for each, and the transform one for each pair of them: small enough for
+the registers. An algorithm, of which kernels are given an object, is a class that has the transforms: a kernel is
+compiled for the class, and the intrinsics look up their transform by its name.
 
 Data is laid out with channels innermost, one vector of channels at each place, so that a transform never mixes
 lanes. NCHW arrays have pixels innermost: `scatter_pixels` and `gather_pixels` transpose blocks of
@@ -14,14 +17,15 @@ lanes. NCHW arrays have pixels innermost: `scatter_pixels` and `gather_pixels` t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
-from .annotations import Array, Builder, Context, Signature, Type, Typed, Value, Values
+from .annotations import Array, Builder, Context, Flags, Pair, Signature, Type, Typed, Value, Values
 from .compile import intrinsic, or_twin
 from .tile import (
     VectorBuilder,
@@ -34,16 +38,18 @@ from .tile import (
 )
 
 __all__ = [
-    "gather_pixels", "scatter_pixels", "transform_gradient", "transform_input", "transform_output",
-    "transform_weight", "transform_weight_gradient",
+    "GRADIENT", "INPUT", "OUTPUT", "POLYPHASE_GRADIENT", "POLYPHASE_INPUT", "POLYPHASE_OUTPUT", "POLYPHASE_WEIGHT",
+    "POLYPHASE_WEIGHT_GRADIENT", "UPSAMPLED_INPUT", "UPSAMPLED_OUTPUT", "WEIGHT", "WEIGHT_GRADIENT", "Transform",
+    "gather_pixels", "scatter_pixels", "sizes_of", "transform_output", "transform_tile", "transform_weight",
+    "transform_weight_gradient",
 ]  # fmt: skip
 
 Vector = TypeVar("Vector", Array, "Lanes")
 
 
 # --- The matrices, applied to one line -----------------------------------------------------------------
-# Interpolation points 0, 1, -1, 2, -2 and infinity, scaled as by Lavin and Gray. The values at p and -p
-# share their even and odd parts.
+# F(4, 3), for stride 1. Interpolation points 0, 1, -1, 2, -2 and infinity, scaled as by Lavin and Gray. The values
+# at p and -p share their even and odd parts.
 
 
 def input_line(d0: Vector, d1: Vector, d2: Vector, d3: Vector, d4: Vector, d5: Vector) -> tuple[Vector, ...]:
@@ -105,97 +111,244 @@ def weight_gradient_line(u0: Vector, u1: Vector, u2: Vector, u3: Vector, u4: Vec
     )
 
 
-def transform(line: Callable[..., tuple[Vector, ...]], grid: Iterable[Iterable[Vector]]) -> list[Sequence[Vector]]:
-    """Return M X M^T, where ``line`` applies M and ``grid`` is X, a list of rows."""
-    columns = [line(*column) for column in zip(*grid, strict=True)]
-    return [line(*row) for row in zip(*columns, strict=True)]
+# F(4, 2), for stride 2: the even pixels, with the outer weights. Interpolation points 0, 1, -1, infinity and 2.
+
+
+def even_input_line(d0: Vector, d1: Vector, d2: Vector, d3: Vector, d4: Vector) -> tuple[Vector, ...]:
+    """Return B^T d for 5 inputs: 5 points.
+
+    B^T = [2 -1 -2  1 0]
+          [0 -2 -1  1 0]
+          [0  2 -3  1 0]
+          [0  2 -1 -2 1]
+          [0 -1  0  1 0]
+    """
+    outer, inner = d3 - d2, d1 * 2
+    return d0 * 2 - d1 - d2 * 2 + d3, outer - inner, outer - d2 * 2 + inner, inner - d2 - d3 * 2 + d4, d3 - d1
+
+
+def even_weight_line(w0: Vector, w2: Vector) -> tuple[Vector, ...]:
+    """Return G w for 2 weights: 5 points.
+
+    G = [ 1/2    0 ]
+        [-1/2  -1/2]
+        [-1/6   1/6]
+        [  0     1 ]
+        [ 1/6   1/3]
+    """
+    return w0 * (1 / 2), (w0 + w2) * (-1 / 2), (w2 - w0) * (1 / 6), w2, w0 * (1 / 6) + w2 * (1 / 3)
+
+
+def even_output_line(m0: Vector, m1: Vector, m2: Vector, m3: Vector, m4: Vector) -> tuple[Vector, ...]:
+    """Return A^T m for 5 points: 4 outputs.
+
+    A^T = [1 1  1 0 1]
+          [0 1 -1 0 2]
+          [0 1  1 0 4]
+          [0 1 -1 1 8]
+    """
+    even, odd = m1 + m2, m1 - m2
+    return m0 + even + m4, odd + m4 * 2, even + m4 * 4, odd + m4 * 8 + m3
+
+
+def even_gradient_line(g0: Vector, g1: Vector, g2: Vector, g3: Vector) -> tuple[Vector, ...]:
+    """Return A g for 4 gradients of outputs: 5 points."""
+    even, odd = g0 + g2, g1 + g3
+    return g0, even + odd, even - odd, g3, g0 + g1 * 2 + g2 * 4 + g3 * 8
+
+
+def even_weight_gradient_line(u0: Vector, u1: Vector, u2: Vector, u3: Vector, u4: Vector) -> tuple[Vector, ...]:
+    """Return G^T u for 5 points: gradients of 2 weights."""
+    return (u0 - u1) * (1 / 2) + (u4 - u2) * (1 / 6), u3 - u1 * (1 / 2) + u2 * (1 / 6) + u4 * (1 / 3)
+
+
+def odd_input_line(d0: Vector, d1: Vector, d2: Vector, d3: Vector) -> tuple[Vector, ...]:
+    """Return 4 numbers at the first 4 points, from which A^T gives 4 inputs back."""
+    return d0 - d2, (d1 + d2) * (1 / 2), (d2 - d1) * (1 / 2), d3 - d1
+
+
+def same_line(*values: Vector) -> tuple[Vector, ...]:
+    """Return what it is given."""
+    return values
+
+
+# --- Transforms: the parts of which each matrix is made --------------------------------------------------
+
+
+class Part(NamedTuple):
+    """A function of a line, and where in the line its arguments are and its results belong."""
+
+    line: Callable[..., tuple[Any, ...]]
+    sources: range
+    targets: range
+
+
+class Transform(NamedTuple):
+    """A matrix: how many numbers it takes and gives, and the parts that it is made of."""
+
+    sources: int
+    targets: int
+    parts: tuple[Part, ...]
+
+
+# Stride 1.
+INPUT = Transform(6, 6, (Part(input_line, range(6), range(6)),))
+WEIGHT = Transform(3, 6, (Part(weight_line, range(3), range(6)),))
+OUTPUT = Transform(6, 4, (Part(output_line, range(6), range(4)),))
+GRADIENT = Transform(4, 6, (Part(gradient_line, range(4), range(6)),))
+WEIGHT_GRADIENT = Transform(6, 3, (Part(weight_gradient_line, range(6), range(3)),))
+
+# Stride 2: even pixels and outer weights have 5 points, odd pixels 4, of which the middle weight is the factor.
+POLYPHASE_INPUT = Transform(
+    9, 9, (Part(even_input_line, range(0, 9, 2), range(5)), Part(odd_input_line, range(1, 9, 2), range(5, 9)))
+)
+POLYPHASE_WEIGHT = Transform(
+    3, 6, (Part(even_weight_line, range(0, 3, 2), range(5)), Part(same_line, range(1, 2), range(5, 6)))
+)
+POLYPHASE_OUTPUT = Transform(5, 4, (Part(even_output_line, range(5), range(4)),))
+POLYPHASE_GRADIENT = Transform(4, 5, (Part(even_gradient_line, range(4), range(5)),))
+POLYPHASE_WEIGHT_GRADIENT = Transform(
+    6, 3, (Part(even_weight_gradient_line, range(5), range(0, 3, 2)), Part(same_line, range(5, 6), range(1, 2)))
+)
+
+# The adjoint of stride 2: points as above, for even and odd pixels of its output.
+UPSAMPLED_INPUT = Transform(
+    5, 9, (Part(even_input_line, range(5), range(5)), Part(same_line, range(1, 5), range(5, 9)))
+)
+UPSAMPLED_OUTPUT = Transform(
+    9, 8, (Part(even_output_line, range(5), range(0, 8, 2)), Part(same_line, range(5, 9), range(1, 8, 2)))
+)
+
+
+def apply(transform: Transform, load: Callable[[int, int], Vector], store: Callable[[int, int, Vector], None]) -> None:
+    """Compute M X M^T, where ``load`` returns an element of X, and ``store`` takes one of the result."""
+    for rows in transform.parts:
+        for columns in transform.parts:
+            lines = [rows.line(*(load(i, j) for i in rows.sources)) for j in columns.sources]
+            for i, line in zip(rows.targets, zip(*lines, strict=True), strict=True):
+                for j, value in zip(columns.targets, columns.line(*line), strict=True):
+                    store(i, j, value)
 
 
 # --- The twins: what each intrinsic means, in Python ---------------------------------------------------
 
 
-def read_grid(size: int, source: Array, start: int, row: int, column: int) -> list[list[Array]]:
-    width = lanes_reference(source)
-    corners = [[start + i * row + j * column for j in range(size)] for i in range(size)]
-    return [[source[at : at + width] for at in line] for line in corners]
+def sizes_of_reference(algorithm: Any, name: str) -> Pair:
+    """Return how many numbers a transform of an algorithm takes and gives along an axis, as constants."""
+    transform: Transform = getattr(algorithm, name)
+    return transform.sources, transform.targets
 
 
-def write_grid(grid: Iterable[Iterable[Array]], target: Array, start: int, row: int, column: int) -> None:
-    for i, line in enumerate(grid):
-        for j, value in enumerate(line):
-            at = start + i * row + j * column
-            target[at : at + len(value)] = value
-
-
-def transform_input_reference(
-    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
-    target_column: int,
+def transform_tile_reference(
+    algorithm: Any, name: str, source: Array, start: int, row: int, column: int, target: Array, target_start: int,
+    target_row: int, target_column: int,
 ) -> None:  # fmt: skip
-    """Write B^T d B for the 6x6 vectors d of ``source`` to 6x6 vectors of ``target``.
+    """Write M X M^T for the grid X of vectors of ``source`` to a grid of vectors of ``target``.
 
     Parameters
     ----------
+    algorithm, name : object, literal str
+        The transform is the attribute of this name of the object's class.
     source, target : 1-D array of float32 or float64
     start, target_start : int
         Element at which the grid starts.
     row, column, target_row, target_column : int
         Elements from one row or column of the grid to the next.
     """
-    grid = transform(input_line, read_grid(6, source, start, row, column))
-    write_grid(grid, target, target_start, target_row, target_column)
+    width = lanes_reference(source)
 
+    def load(i: int, j: int) -> Array:
+        at = start + i * row + j * column
+        return source[at : at + width]
 
-def transform_gradient_reference(
-    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
-    target_column: int,
-) -> None:  # fmt: skip
-    """Write A g A^T for the 4x4 vectors g of ``source`` to 6x6 vectors of ``target``."""
-    grid = transform(gradient_line, read_grid(4, source, start, row, column))
-    write_grid(grid, target, target_start, target_row, target_column)
+    def store(i: int, j: int, value: Array) -> None:
+        at = target_start + i * target_row + j * target_column
+        target[at : at + width] = value
+
+    apply(getattr(algorithm, name), load, store)
 
 
 def transform_output_reference(
-    source: Array, start: int, row: int, column: int, target: Array, target_start: int, target_row: int,
-    target_column: int, bias: Array, bias_start: int, relu: bool,
-) -> None:  # fmt: skip
-    """Write A^T m A + bias for the 6x6 vectors m of ``source`` to 4x4 vectors of ``target``, ReLU if asked."""
-    b = bias[bias_start : bias_start + lanes_reference(bias)]
-    grid = transform(output_line, read_grid(6, source, start, row, column))
-    grid = [[value + b for value in line] for line in grid]
-    if relu:
-        grid = [[np.where(value < 0, 0, value) for value in line] for line in grid]
-    write_grid(grid, target, target_start, target_row, target_column)
+    algorithm: Any,
+    name: str,
+    source: Array,
+    start: int,
+    row: int,
+    column: int,
+    target: Array,
+    target_start: int,
+    target_row: int,
+    target_column: int,
+    bias: Array,
+    bias_start: int,
+    relu: bool,
+) -> None:
+    """Do as `transform_tile` does, and add a vector of ``bias`` to each vector of the result; ReLU if asked."""
+    transform_tile_reference(
+        algorithm, name, source, start, row, column, target, target_start, target_row, target_column
+    )
+    width = lanes_reference(source)
+    targets = range(getattr(algorithm, name).targets)
+    for i in targets:
+        for j in targets:
+            at = target_start + i * target_row + j * target_column
+            value = target[at : at + width] + bias[bias_start : bias_start + width]
+            target[at : at + width] = np.where(value < 0, 0, value) if relu else value
 
 
 def transform_weight_reference(
-    w: Array, start: int, lane: int, lane_count: int, flip: bool, target: Array, target_start: int, point: int
+    algorithm: Any,
+    w: Array,
+    start: int,
+    lane: int,
+    lane_count: int,
+    flip: Flags,
+    target: Array,
+    target_start: int,
+    point: int,
 ) -> None:
     """Write G w G^T for one vector of 3x3 kernels.
 
     Parameters
     ----------
+    algorithm : object, of which the class has the transform ``weights``
     w : 1-D array
         Kernels, each 9 neighbouring elements; that of lane i starts at ``start + i * lane``.
     lane_count : int
         Lanes that exist, not above 0 where the vector lies beyond them; the others repeat the last.
-    flip : bool
-        Whether the kernels are rotated by half a turn, as the input gradient needs it.
+    flip : (vertical, horizontal)
+        Whether the order of the kernels' rows and columns is reversed, as the input gradient needs it.
     target, target_start, point : 1-D array, int, int
         Point i of 36 goes to the vector at ``target_start + i * point``.
     """
     last = lane_count - 1
     kernels = [w[start + min(i, last) * lane :][:9] for i in range(lanes_reference(w))]
     taps = np.stack(kernels, axis=1).reshape(3, 3, -1)
-    grid = transform(weight_line, taps[::-1, ::-1] if flip else taps)
-    write_grid(grid, target, target_start, 6 * point, point)
+    taps = taps[:: -1 if flip[0] else 1, :: -1 if flip[1] else 1]
+
+    def store(i: int, j: int, value: Array) -> None:
+        at = target_start + (6 * i + j) * point
+        target[at : at + len(value)] = value
+
+    apply(algorithm.weights, lambda i, j: taps[i, j], store)
 
 
 def transform_weight_gradient_reference(
-    source: Array, start: int, point: int, target: Array, target_start: int, lane_count: int
+    algorithm: Any, source: Array, start: int, point: int, target: Array, target_start: int, lane_count: int
 ) -> None:
     """Write G^T u G for 36 vectors, ``point`` elements apart, as ``lane_count`` neighbouring 3x3 kernels."""
-    grid = transform(weight_gradient_line, read_grid(6, source, start, 6 * point, point))
-    kernels = np.stack([tap for row in grid for tap in row], axis=1)[:lane_count]
+    width = lanes_reference(source)
+    grid = np.empty((width, 3, 3), source.dtype)
+
+    def load(i: int, j: int) -> Array:
+        at = start + (6 * i + j) * point
+        return source[at : at + width]
+
+    def store(i: int, j: int, value: Array) -> None:
+        grid[:, i, j] = value
+
+    apply(algorithm.weight_gradients, load, store)
+    kernels = grid[:lane_count]
     target[target_start : target_start + kernels.size] = kernels.ravel()
 
 
@@ -262,33 +415,29 @@ def grid_addresses(v: VectorBuilder, size: int, base: Value, row: Value, column:
     return [[v.address(line, multiply(whole(j), column)) for j in range(size)] for line in lines]
 
 
-def emit_transform(
-    v: VectorBuilder, line: Callable[..., tuple[Lanes, ...]], addresses: list[list[Value]], targets: list[list[Value]],
-    finish: Callable[[Value], Value] = lambda value: value,
-) -> None:  # fmt: skip
-    """Emit a transform from vectors in memory to vectors in memory."""
-    grid = [[Lanes(v, v.load(address)) for address in row] for row in addresses]
-    for values, row in zip(transform(line, grid), targets, strict=True):
-        for value, address in zip(values, row, strict=True):
-            v.store(finish(value.value), address)
+def transform_of(algorithm: Type, name: str | Type) -> Transform:
+    """Return a transform of an algorithm, by their types in an intrinsic."""
+    transform: Transform = getattr(algorithm.instance_class, name if isinstance(name, str) else name.literal_value)
+    return transform
 
 
-def generate_transform(
-    line: Callable[..., tuple[Lanes, ...]], size: int, target_size: int, context: Context, builder: Builder,
-    signature: Signature, arguments: Values,
-) -> Value:  # fmt: skip
-    """Emit a transform between two grids, the first eight parameters of the intrinsic."""
-    source_type, target_type = signature.args[0], signature.args[4]
+def generate_transform(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+    """Emit a transform between two grids: the first ten parameters of the intrinsic."""
+    transform, source_type, target_type = transform_of(*signature.args[:2]), signature.args[2], signature.args[6]
     v = VectorBuilder(context, builder, source_type)
     start, row, column, target_start, target_row, target_column = int64s_at(
-        context, builder, signature, arguments, 1, 2, 3, 5, 6, 7
+        context, builder, signature, arguments, 3, 4, 5, 7, 8, 9
     )
-    base = v.address(array_pointer(context, builder, source_type, arguments[0]), start)
-    target = v.address(array_pointer(context, builder, target_type, arguments[4]), target_start)
-    addresses = grid_addresses(v, size, base, row, column)
-    targets = grid_addresses(v, target_size, target, target_row, target_column)
-    finish = epilogue(v, context, builder, signature, arguments) if len(arguments) > 8 else lambda value: value
-    emit_transform(v, line, addresses, targets, finish)
+    base = v.address(array_pointer(context, builder, source_type, arguments[2]), start)
+    target = v.address(array_pointer(context, builder, target_type, arguments[6]), target_start)
+    addresses = grid_addresses(v, transform.sources, base, row, column)
+    targets = grid_addresses(v, transform.targets, target, target_row, target_column)
+    finish = epilogue(v, context, builder, signature, arguments) if len(arguments) > 10 else lambda value: value
+    apply(
+        transform,
+        lambda i, j: Lanes(v, v.load(addresses[i][j])),
+        lambda i, j, value: v.store(finish(value.value), targets[i][j]),
+    )
     return context.get_dummy_value()
 
 
@@ -296,9 +445,9 @@ def epilogue(
     v: VectorBuilder, context: Context, builder: Builder, signature: Signature, arguments: Values
 ) -> Callable[[Value], Value]:
     """Return the function that adds the bias and applies ReLU to a vector of outputs."""
-    (bias_start,) = int64s_at(context, builder, signature, arguments, 9)
-    bias = v.load(v.address(array_pointer(context, builder, signature.args[8], arguments[8]), bias_start))
-    relu = context.cast(builder, arguments[10], signature.args[10], types.boolean)
+    (bias_start,) = int64s_at(context, builder, signature, arguments, 11)
+    bias = v.load(v.address(array_pointer(context, builder, signature.args[10], arguments[10]), bias_start))
+    relu = context.cast(builder, arguments[12], signature.args[12], types.boolean)
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
@@ -310,49 +459,62 @@ def epilogue(
     return finish
 
 
-@intrinsic()
-def transform_input_intrinsic(
-    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
-    target_row: Type, target_column: Type,
-) -> Typed:  # fmt: skip
-    check_arrays("transform_input", source, target)
+@intrinsic(prefer_literal=True)
+def sizes_of_intrinsic(typing_context: Any, algorithm: Type, name: Type) -> Typed:
+    transform = transform_of(algorithm, name)
 
-    def generate(*arguments: Any) -> Value:
-        return generate_transform(input_line, 6, 6, *arguments)
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+        sizes = whole(transform.sources), whole(transform.targets)
+        return context.make_tuple(builder, signature.return_type, sizes)
 
-    return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
+    return types.UniTuple(types.int64, 2)(algorithm, name), generate
 
 
-@intrinsic()
-def transform_gradient_intrinsic(
-    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
-    target_row: Type, target_column: Type,
-) -> Typed:  # fmt: skip
-    check_arrays("transform_gradient", source, target)
+@intrinsic(prefer_literal=True)
+def transform_tile_intrinsic(
+    typing_context: Any,
+    algorithm: Type,
+    name: Type,
+    source: Type,
+    start: Type,
+    row: Type,
+    column: Type,
+    target: Type,
+    target_start: Type,
+    target_row: Type,
+    target_column: Type,
+) -> Typed:
+    check_arrays("transform_tile", source, target)
+    signature = types.void(algorithm, name, source, start, row, column, target, target_start, target_row, target_column)
+    return signature, generate_transform
 
-    def generate(*arguments: Any) -> Value:
-        return generate_transform(gradient_line, 4, 6, *arguments)
 
-    return types.void(source, start, row, column, target, target_start, target_row, target_column), generate
-
-
-@intrinsic()
+@intrinsic(prefer_literal=True)
 def transform_output_intrinsic(
-    typing_context: Any, source: Type, start: Type, row: Type, column: Type, target: Type, target_start: Type,
-    target_row: Type, target_column: Type, bias: Type, bias_start: Type, relu: Type,
-) -> Typed:  # fmt: skip
+    typing_context: Any,
+    algorithm: Type,
+    name: Type,
+    source: Type,
+    start: Type,
+    row: Type,
+    column: Type,
+    target: Type,
+    target_start: Type,
+    target_row: Type,
+    target_column: Type,
+    bias: Type,
+    bias_start: Type,
+    relu: Type,
+) -> Typed:
     check_arrays("transform_output", source, target, bias)
-
-    def generate(*arguments: Any) -> Value:
-        return generate_transform(output_line, 6, 4, *arguments)
-
     signature = types.void(
-        source, start, row, column, target, target_start, target_row, target_column, bias, bias_start, relu
-    )
-    return signature, generate
+        algorithm, name, source, start, row, column, target, target_start, target_row, target_column,
+        bias, bias_start, relu,
+    )  # fmt: skip
+    return signature, generate_transform
 
 
-def pieces_of_nine(v: VectorBuilder) -> Iterator[tuple[int, Value | None]]:
+def pieces_of_nine(v: VectorBuilder) -> Iterator[Any]:
     """Yield (first, mask or None) for the vectors that cover 9 neighbouring elements, the last one masked."""
     for first in range(0, 9, v.lanes):
         mask = ir.Constant(v.mask, [int(first + i < 9) for i in range(v.lanes)])
@@ -361,17 +523,23 @@ def pieces_of_nine(v: VectorBuilder) -> Iterator[tuple[int, Value | None]]:
 
 @intrinsic()
 def transform_weight_intrinsic(
-    typing_context: Any, w: Type, start: Type, lane: Type, lane_count: Type, flip: Type, target: Type,
-    target_start: Type, point: Type,
-) -> Typed:  # fmt: skip
+    typing_context: Any,
+    algorithm: Type,
+    w: Type,
+    start: Type,
+    lane: Type,
+    lane_count: Type,
+    flip: Type,
+    target: Type,
+    target_start: Type,
+    point: Type,
+) -> Typed:
     check_arrays("transform_weight", w, target)
 
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, w)
-        start, lane, lane_count, target_start, point = int64s_at(
-            context, builder, signature, arguments, 1, 2, 3, 6, 7
-        )
-        base = v.address(array_pointer(context, builder, w, arguments[0]), start)
+        start, lane, lane_count, target_start, point = int64s_at(context, builder, signature, arguments, 2, 3, 4, 7, 8)
+        base = v.address(array_pointer(context, builder, w, arguments[1]), start)
         last = builder.sub(lane_count, whole(1))
         kernels = []
         for i in range(v.lanes):
@@ -382,34 +550,46 @@ def transform_weight_intrinsic(
             pieces = [v.address(kernel, whole(first)) for kernel in kernels]
             rows = [v.load(piece) if mask is None else v.load_masked(piece, mask) for piece in pieces]
             taps += transposed(v, rows)
-        taps = taps[:9]
-        flip = context.cast(builder, arguments[4], signature.args[4], types.boolean)
-        taps = [Lanes(v, builder.select(flip, taps[8 - i], taps[i])) for i in range(9)]
-        points = transform(weight_line, [taps[0:3], taps[3:6], taps[6:9]])
-        target_base = v.address(array_pointer(context, builder, target, arguments[5]), target_start)
+        vertical, horizontal = cgutils.unpack_tuple(builder, arguments[5], 2)
+        taps = [builder.select(vertical, taps[6 - i + i % 3 * 2], taps[i]) for i in range(9)]
+        taps = [builder.select(horizontal, taps[i + 2 - i % 3 * 2], taps[i]) for i in range(9)]
+        target_base = v.address(array_pointer(context, builder, target, arguments[6]), target_start)
         targets = grid_addresses(v, 6, target_base, builder.mul(whole(6), point), point)
-        for values, addresses in zip(points, targets, strict=True):
-            for value, address in zip(values, addresses, strict=True):
-                v.store(value.value, address)
+        apply(
+            transform_of(algorithm, "weights"),
+            lambda i, j: Lanes(v, taps[3 * i + j]),
+            lambda i, j, value: v.store(value.value, targets[i][j]),
+        )
         return context.get_dummy_value()
 
-    return types.void(w, start, lane, lane_count, flip, target, target_start, point), generate
+    return types.void(algorithm, w, start, lane, lane_count, flip, target, target_start, point), generate
 
 
 @intrinsic()
 def transform_weight_gradient_intrinsic(
-    typing_context: Any, source: Type, start: Type, point: Type, target: Type, target_start: Type, lane_count: Type
+    typing_context: Any,
+    algorithm: Type,
+    source: Type,
+    start: Type,
+    point: Type,
+    target: Type,
+    target_start: Type,
+    lane_count: Type,
 ) -> Typed:
     check_arrays("transform_weight_gradient", source, target)
 
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
         v = VectorBuilder(context, builder, source)
-        start, point, target_start, lane_count = int64s_at(context, builder, signature, arguments, 1, 2, 4, 5)
-        base = v.address(array_pointer(context, builder, source, arguments[0]), start)
+        start, point, target_start, lane_count = int64s_at(context, builder, signature, arguments, 2, 3, 5, 6)
+        base = v.address(array_pointer(context, builder, source, arguments[1]), start)
         addresses = grid_addresses(v, 6, base, builder.mul(whole(6), point), point)
-        grid = [[Lanes(v, v.load(address)) for address in row] for row in addresses]
-        taps = [value.value for row in transform(weight_gradient_line, grid) for value in row]
-        target_base = v.address(array_pointer(context, builder, target, arguments[3]), target_start)
+        taps = [v.zero] * 9
+
+        def store(i: int, j: int, value: Lanes) -> None:
+            taps[3 * i + j] = value.value
+
+        apply(transform_of(algorithm, "weight_gradients"), lambda i, j: Lanes(v, v.load(addresses[i][j])), store)
+        target_base = v.address(array_pointer(context, builder, target, arguments[4]), target_start)
         nothing = ir.Constant(v.mask, [0] * v.lanes)
         for first, mask in pieces_of_nine(v):
             piece = taps[first : first + v.lanes]
@@ -421,7 +601,7 @@ def transform_weight_gradient_intrinsic(
                 v.store_masked(kernel, v.address(target_base, whole(9 * i + first)), kept)
         return context.get_dummy_value()
 
-    return types.void(source, start, point, target, target_start, lane_count), generate
+    return types.void(algorithm, source, start, point, target, target_start, lane_count), generate
 
 
 def place_addresses(v: VectorBuilder, array_type: Type, places: Value, base: Value, first: Value) -> list[Value]:
@@ -500,8 +680,8 @@ def gather_pixels_intrinsic(
 
 
 # What kernels call: the intrinsics, or where the compiler is switched off their twins.
-transform_input = or_twin(transform_input_intrinsic, transform_input_reference)
-transform_gradient = or_twin(transform_gradient_intrinsic, transform_gradient_reference)
+sizes_of = or_twin(sizes_of_intrinsic, sizes_of_reference)
+transform_tile = or_twin(transform_tile_intrinsic, transform_tile_reference)
 transform_output = or_twin(transform_output_intrinsic, transform_output_reference)
 transform_weight = or_twin(transform_weight_intrinsic, transform_weight_reference)
 transform_weight_gradient = or_twin(transform_weight_gradient_intrinsic, transform_weight_gradient_reference)

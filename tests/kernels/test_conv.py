@@ -285,7 +285,9 @@ def test_the_choice_of_the_method_can_be_seen_and_overruled():
         assert conv.method(*shapes, padding=padding)["conv2d"] == "direct"
     finally:
         conv.set_winograd(True)
-    assert conv.method(*shapes, stride=(2, 2), padding=padding)["conv2d"] == "direct"
+    assert set(conv.method((32, 64, 32, 32), (128, 64, 3, 3), stride=(2, 2), padding=padding).values()) == {"winograd"}
+    assert set(conv.method((32, 3, 32, 32), (64, 3, 3, 3), stride=(2, 2), padding=padding).values()) == {"direct"}
+    assert set(conv.method(*shapes, stride=(2, 1), padding=padding).values()) == {"direct"}
     assert set(conv.method((2, 8, 9, 9), (8, 1, 3, 3), groups=8).values()) == {"depthwise"}
     assert conv.method((2, 8, 9, 9), (8, 1, 3, 3), stride=(3, 3), groups=8)["conv2d"] == "direct"
 
