@@ -184,20 +184,6 @@ def _accumulate(node: Node, g: Any, owned: bool, create_graph: bool) -> None:
         node.grad = wrap(g._data if owned else g._data.copy())
 
 
-class _Pass:
-    """Sets the thread's state for a backward pass and puts it back."""
-
-    def __init__(self, create_graph: bool):
-        self.create_graph = create_graph
-
-    def __enter__(self) -> None:
-        self.recording, self.call = _state.recording, _state.differentiating
-        _state.recording = self.create_graph
-
-    def __exit__(self, *exception: object) -> None:
-        _state.recording, _state.differentiating = self.recording, self.call
-
-
 def _seeds(outputs: Sequence[Variable], gradients: Sequence[Any], operation: str) -> list[tuple[Node, Any]]:
     seeds = []
     for out, g in zip(outputs, gradients):
@@ -250,12 +236,16 @@ def backward(
     """
     outputs = _listed(outputs)
     gradients = [None] * len(outputs) if gradients is None else _listed(gradients)
-    with _Pass(create_graph):
+    before = _state.recording, _state.differentiating
+    try:  # a context manager could be interrupted as its end begins, and would put nothing back
+        _state.recording = create_graph
         seeds = _seeds(outputs, gradients, "backward")
         if graph.differentiated is not None:
             for node, _ in seeds:
                 graph.differentiated(node)
         _propagate(seeds, None, create_graph if retain_graph is None else retain_graph, create_graph)
+    finally:
+        _state.recording, _state.differentiating = before
 
 
 def grad(
@@ -287,10 +277,14 @@ def grad(
     for i, x in enumerate(inputs):
         if x.node is None:
             raise RuntimeError(f"grad(): input {i} does not require grad")
-    with _Pass(create_graph):
+    before = _state.recording, _state.differentiating
+    try:
+        _state.recording = create_graph
         seeds = _seeds(outputs, gradients, "grad")
         retain = create_graph if retain_graph is None else retain_graph
         found = _propagate(seeds, {x.node for x in inputs}, retain, create_graph)
+    finally:
+        _state.recording, _state.differentiating = before
     if not allow_unused:
         for i, x in enumerate(inputs):
             if x.node not in found:

@@ -16,7 +16,7 @@ from autograd_nn.kernels import compile as compiling
 from tests.robustness.threads import made
 
 PACKAGE = str(pathlib.Path(ag.__file__).parent) + os.sep
-EVERY = 5  # of so many moments of a step, one is tried
+EVERY = 3  # of so many moments of a step, one is tried
 
 
 @pytest.fixture(autouse=True)
