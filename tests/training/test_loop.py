@@ -71,10 +71,18 @@ def test_an_interrupt_leaves_model_and_history(capsys):
 @pytest.mark.parametrize("moment", [0.05, 0.1, 0.15])
 def test_a_signal_at_any_moment_leaves_model_and_history(moment):
     model, optimizer, loader = regression()
-    timer = threading.Timer(moment, _thread.interrupt_main)
-    timer.start()
+    ended = threading.Event()
+
+    def interrupt(wait=moment):
+        while not ended.wait(wait):  # again, if Python dropped it: in a callback of the garbage collector, it does
+            _thread.interrupt_main()
+            wait = 1.0
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     history = fit(model, loader, optimizer, nn.MSELoss(), epochs=10**9, validation=loader, callbacks=[])
-    timer.join()
+    ended.set()
+    thread.join()
     assert history.interrupted and all({"loss", "validation_loss"} <= set(epoch) for epoch in history.epochs)
     assert model.training and np.isfinite(model.weight.data).all()
     length = len(history)
