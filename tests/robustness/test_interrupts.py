@@ -126,7 +126,8 @@ def test_signals_while_kernels_run_in_the_pool():
     try:
         while interrupts < 30:
             try:
-                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0005, 0.02))
+                # and each second again: Python drops what comes in a callback of the garbage collector
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0005, 0.02), 1.0)
                 while True:
                     training.step()
             except KeyboardInterrupt:
