@@ -1,6 +1,7 @@
 """fit and evaluate."""
 
 import _thread
+import signal
 import threading
 
 import numpy as np
@@ -68,8 +69,16 @@ def test_an_interrupt_leaves_model_and_history(capsys):
     assert model.weight.item() == pytest.approx(3, abs=1e-3)
 
 
+@pytest.fixture
+def interruptible():
+    """Take interrupts even in a process that ignores them, as a shell's background jobs do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("moment", [0.05, 0.1, 0.15])
-def test_a_signal_at_any_moment_leaves_model_and_history(moment):
+def test_a_signal_at_any_moment_leaves_model_and_history(moment, interruptible):
     model, optimizer, loader = regression()
     ended = threading.Event()
 
