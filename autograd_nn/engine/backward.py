@@ -149,11 +149,15 @@ def _propagate(
 
 def _lent(array: np.ndarray, g: Any, call: Call, gradients: dict[Node, Any], parent: Node) -> bool:
     """Return whether something else than `parent` holds the array that a vjp of `call` returned."""
-    kept = (g._data, call.output, *(call.inputs or ()), *call.residuals)
-    if any(array is other for other in kept):
-        return True
-    siblings = (gradients.get(other) for other in call.parents if other is not None and other is not parent)
-    return any(sibling is not None and sibling._data is array for sibling in siblings)
+    for other in (g._data, call.output, *(call.inputs or ()), *call.residuals):
+        if other is array:
+            return True
+    for sibling in call.parents:
+        if sibling is not None and sibling is not parent:
+            held = gradients.get(sibling)
+            if held is not None and held._data is array:
+                return True
+    return False
 
 
 def _hooked(g: Any, node: Node, owned: set[Node]) -> Any:

@@ -67,7 +67,7 @@ def _padded_planes(
         max(p + L, (O - 1) * s + (k - 1) * d + 1)
         for L, O, k, s, p, d in zip(x.shape[2:], out.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
-    return np.full((threads, *shape) if tuple(shape) != x.shape[2:] else (0, 0, 0), value, x.dtype)
+    return np.empty((0, 0, 0), x.dtype) if tuple(shape) == x.shape[2:] else np.full((threads, *shape), value, x.dtype)
 
 
 def _flat(x: Array) -> Array:

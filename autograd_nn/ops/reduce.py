@@ -40,8 +40,10 @@ def _kept_shape(shape: Shape, dims: tuple[int, ...]) -> Shape:
 
 
 @primitive
-def _spread_to(g: Array, *, shape: Shape, dims: tuple[int, ...]) -> Array:
+def _spread_to(g: Array, *, shape: Shape, dims: tuple[int, ...], share: float = 1.0) -> Array:
     g = g.reshape(_kept_shape(shape, dims))
+    if share != 1:
+        g = g * g.dtype.type(share)
     if math.prod(shape) > 4096:
         return np.broadcast_to(g, shape)
     out = np.empty(shape, g.dtype)
@@ -49,12 +51,14 @@ def _spread_to(g: Array, *, shape: Shape, dims: tuple[int, ...]) -> Array:
     return out
 
 
-_spread_to.defvjp(lambda h, out, g, shape, dims: reshape(_sum(h, dims=dims, keepdim=True), g.shape))
+_spread_to.defvjp(
+    lambda h, out, g, shape, dims, share=1.0: reshape(mul(_sum(h, dims=dims, keepdim=True), share), g.shape)
+)
 
 
-def _spread(g: Tensor, x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Return a gradient of reduced shape repeated to the shape of `x`: a view if it is large, a copy if small."""
-    return _spread_to(g, shape=x.shape, dims=dims)
+def _spread(g: Tensor, x: Tensor, dims: tuple[int, ...], share: float = 1.0) -> Tensor:
+    """Return a share of a gradient of reduced shape, repeated to that of `x`: a view if large, a copy if small."""
+    return _spread_to(g, shape=x.shape, dims=dims, share=share)
 
 
 @primitive
@@ -83,7 +87,7 @@ def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Ar
     return out
 
 
-_mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(mul(g, share), x, dims))
+_mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(g, x, dims, share))
 
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
