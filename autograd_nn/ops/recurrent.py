@@ -3,7 +3,8 @@
 Forward, each step needs the one before. Of the backward pass only the gradient of the state runs through time: all
 gates are computed again for all steps at once from the states that were returned, and so are the gradients of the
 weights. The rules are written with operations, so that they can be differentiated again; the loop over time in them
-runs on bare arrays where nothing is recorded.
+runs on bare arrays where nothing is recorded. Of the LSTM, kernels keep the gates, and use them where nothing is
+recorded.
 """
 
 from __future__ import annotations
