@@ -1,31 +1,53 @@
-.PHONY: train test lint bench notebooks clean
+.PHONY: train test check test-all lint format wheel reading notebooks bench clean
 
 PYTHON ?= python3
 ARGS ?=
+PIP = .venv/bin/pip --disable-pip-version-check --quiet
+FORMATTED = .ci docs tests/conftest.py tests/test_conftest.py tests/docs
 
-train: .venv/ready
+train: .venv/ready  ## train a network on the digits that come with the package
 	.venv/bin/python -m autograd_nn $(ARGS)
 
-test: .venv/ready
+test: .venv/ready  ## the tests that need no more than the extra `test`
+	.venv/bin/python -m pytest -m "not slow" $(ARGS)
+
+check: lint  ## the fast lane: lint, and a sample of the tests of the engine, the Tensor, operations, layers, optimizers
+	.venv/bin/python -m pytest -q -x -m "not slow and not torch" --sample=12 \
+	    tests/test_engine.py tests/test_tensor.py tests/ops tests/nn tests/optim $(ARGS)
+
+test-all: .venv/ready  ## every test, with every extra that tests need
+	$(PIP) install -e ".[test,data,sklearn,onnx,distributed,docs,notebooks]"
 	.venv/bin/python -m pytest $(ARGS)
 
 lint: .venv/ready
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check --quiet $(wildcard $(FORMATTED))
 	.venv/bin/mypy
 
-bench: .venv/ready
-	.venv/bin/pip install --quiet "torch==2.13.0"
-	.venv/bin/pip install --quiet -e ".[bench]"
-	.venv/bin/python -m benchmarks $(ARGS)
+format: .venv/ready
+	.venv/bin/ruff format $(wildcard $(FORMATTED))
 
-notebooks: .venv/ready
-	.venv/bin/pip install --quiet -e ".[notebooks]"
-	.venv/bin/python -m pytest --nbmake notebooks
+wheel: .venv/ready  ## dist/*.whl and dist/*.tar.gz, with their metadata checked
+	$(PIP) install build twine
+	rm -rf dist build
+	.venv/bin/python -m build --outdir dist . >/dev/null
+	.venv/bin/twine check --strict dist/*
+
+reading: .venv/ready  ## the reading lists, with their numbers of lines
+	.venv/bin/python docs/reading_list.py
+
+notebooks: .venv/ready  ## run each notebook from top to bottom
+	$(PIP) install -e ".[notebooks]"
+	.venv/bin/python -m pytest --nbmake notebooks $(ARGS)
+
+bench: .venv/ready
+	$(PIP) install -e ".[bench]"
+	.venv/bin/python -m benchmarks $(ARGS)
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -e ".[test]"
+	$(PIP) install -e ".[test]"
 	touch .venv/ready
 
 clean:
-	rm -rf .venv
+	rm -rf .venv build dist

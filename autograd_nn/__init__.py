@@ -3,6 +3,8 @@
 The names here are PyTorch's, so that ``import autograd_nn as torch`` serves many scripts; dtypes are NumPy's.
 """
 
+__version__ = "0.1.0"
+
 import importlib
 import math
 from typing import TYPE_CHECKING, Any

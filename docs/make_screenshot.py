@@ -30,11 +30,21 @@ def start_jupyterlab(folder: str, token: str) -> tuple[subprocess.Popen[bytes], 
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}",
-               f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={folder}",
+    ]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    server = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}"
     for _ in range(120):
         try:
@@ -95,9 +105,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         notebook = pathlib.Path(shutil.copy(arguments.notebook, folder))
         settings = pathlib.Path(folder, ".settings")
-        for plugin, content in (("apputils-extension/themes", {"theme": arguments.theme}),
-                                ("apputils-extension/notification", {"fetchNews": "false"}),
-                                ("notebook-extension/tracker", {"windowingMode": "none"})):
+        for plugin, content in (
+            ("apputils-extension/themes", {"theme": arguments.theme}),
+            ("apputils-extension/notification", {"fetchNews": "false"}),
+            ("notebook-extension/tracker", {"windowingMode": "none"}),
+        ):
             file = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(content))
