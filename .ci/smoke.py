@@ -10,8 +10,8 @@ import numpy as np
 import autograd_nn as ag
 from autograd_nn import nn, optim
 from autograd_nn.data import MNIST, DataLoader
-from autograd_nn.metrics import accuracy
 from autograd_nn.training import fit
+from autograd_nn.training.metrics import accuracy
 
 NEEDS = {"autograd-nn", "llvmlite", "numba", "numpy", "pip", "setuptools", "tqdm"}
 

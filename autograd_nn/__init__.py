@@ -11,9 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import absent, autograd, backends, devices, mistakes, nn, optim, utils
-from .checkpoints import load, save
-from .composed import (
+from . import autograd, devices, missing, moved, nn, optim, utils
+from .devices import (
+    accelerator,
+    cuda,
+    device,
+    get_default_device,
+    mps,
+    set_default_device,
+    set_float32_matmul_precision,
+    use_deterministic_algorithms,
+    xpu,
+)
+from .engine import (
+    backward,
+    elementwise,
+    enable_grad,
+    get_default_dtype,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    primitive,
+    set_default_dtype,
+    set_grad_enabled,
+)
+from .kernels.compile import get_num_threads, set_num_threads
+from .look import mistakes
+from .ops.activation import celu, prelu, selu, threshold
+from .ops.composed import (
     add,
     aminmax,
     argwhere,
@@ -67,31 +92,6 @@ from .composed import (
     vsplit,
     vstack,
 )
-from .devices import (
-    accelerator,
-    cuda,
-    device,
-    get_default_device,
-    mps,
-    set_default_device,
-    set_float32_matmul_precision,
-    use_deterministic_algorithms,
-    xpu,
-)
-from .engine import (
-    backward,
-    elementwise,
-    enable_grad,
-    get_default_dtype,
-    grad,
-    is_grad_enabled,
-    no_grad,
-    primitive,
-    set_default_dtype,
-    set_grad_enabled,
-)
-from .kernels.compile import get_num_threads, set_num_threads
-from .ops.activation import celu, prelu, selu, threshold
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .ops.creation import (
     arange,
@@ -109,6 +109,7 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
+from .ops.distance import cdist, cosine_similarity, norm
 from .ops.elementwise import (
     abs,
     acos,
@@ -205,7 +206,6 @@ from .ops.linalg import (
     tensordot,
     trace,
 )
-from .ops.norm import cdist, cosine_similarity, norm
 from .ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .ops.random import (
     Generator,
@@ -290,10 +290,12 @@ from .ops.shape import (
     unflatten,
     unsqueeze,
 )
-from .printing import set_printoptions
-from .size import Size
+from .saving.checkpoints import load, save
 from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, is_tensor, tensor
-from .typed_tensors import (
+from .tensor.printing import set_printoptions
+from .tensor.size import Size
+from .torch_names import backends
+from .torch_names.typed_tensors import (
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -674,7 +676,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any:
-        if name in ("data", "plots", "training"):  # imported by their first use
+    def __getattr__(name: str) -> Any:  # modules that are imported by their first use
+        if name in ("data", "look", "saving", "training") or moved.new_names(f"{__name__}.{name}"):
             return importlib.import_module(f".{name}", __name__)
-        raise AttributeError(absent.absent_function(name, __all__))
+        raise AttributeError(missing.absent_function(name, __all__))

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from . import models, nn, optim, plots
-from .checkpoints import load, save_tensors
+from . import nn, optim
 from .data import MNIST, DataLoader, TensorDataset
 from .engine import no_grad
 from .kernels.compile import get_num_threads
-from .metrics import accuracy, confusion_matrix
+from .look import plots
 from .ops.random import manual_seed
-from .resume import Checkpoint
-from .training import History, ProgressBar, TerminateOnNaN, fit
+from .saving.checkpoints import load, save_tensors
+from .training import History, ProgressBar, TerminateOnNaN, fit, models
+from .training.metrics import accuracy, confusion_matrix
+from .training.resume import Checkpoint
 
 MODELS: dict[str, Callable[[argparse.Namespace], nn.Module]] = {
     "convnet": lambda options: models.convnet(options.filters, options.filter_size, options.stride),

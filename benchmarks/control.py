@@ -19,8 +19,8 @@ import autograd_nn
 from autograd_nn import nn, optim
 from autograd_nn.data import MNIST
 from autograd_nn.kernels.compile import get_num_threads
-from autograd_nn.metrics import accuracy
 from autograd_nn.nn import functional as F
+from autograd_nn.training.metrics import accuracy
 
 from . import nets
 from .measure import Effort, Timing

@@ -15,8 +15,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from autograd_nn.kernels import conv
-from autograd_nn.kernels.conv import force_method
+from autograd_nn.kernels.conv import choice as conv
+from autograd_nn.kernels.conv.choice import force_method
 
 from . import exact, trainers
 from .kernels import check

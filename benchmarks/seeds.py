@@ -8,10 +8,10 @@ import time
 import numpy as np
 
 import autograd_nn
-from autograd_nn import models, nn, optim
+from autograd_nn import nn, optim
 from autograd_nn.data import MNIST, DataLoader, TensorDataset
-from autograd_nn.metrics import accuracy
-from autograd_nn.training import evaluate, fit
+from autograd_nn.training import evaluate, fit, models
+from autograd_nn.training.metrics import accuracy
 
 MEAN, DEVIATION = 0.1307, 0.3081  # of the pixels of MNIST's training set: inputs are standardised, as is usual
 IMAGES, EPOCHS, RATE, SEEDS = 2000, 5, 0.005, range(5)

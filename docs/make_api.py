@@ -12,8 +12,11 @@ import importlib
 import inspect
 import pathlib
 import re
+import sys
 import types
 from typing import Any
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # this clone, installed or not
 
 from autograd_nn.engine import Primitive
 
@@ -34,12 +37,12 @@ MODULES = {
     "autograd_nn.engine": "The graph, and how operations are defined.",
     "autograd_nn.data": "Data sets and loaders.",
     "autograd_nn.data.transforms": "Transforms of images.",
-    "autograd_nn.metrics": "Figures of merit.",
+    "autograd_nn.training.metrics": "Figures of merit.",
     "autograd_nn.training": "The training loop.",
-    "autograd_nn.plots": "Pictures, with the extra `plots`.",
-    "autograd_nn.summary": "A network as a table.",
-    "autograd_nn.graph_drawing": "A graph as a picture.",
-    "autograd_nn.checkpoints": "Tensors on disk.",
+    "autograd_nn.look.plots": "Pictures, with the extra `plots`.",
+    "autograd_nn.look.summary": "A network as a table.",
+    "autograd_nn.look.drawing.graph_drawing": "A graph as a picture.",
+    "autograd_nn.saving.checkpoints": "Tensors on disk.",
     "autograd_nn.testing": "Checks of gradients.",
     "autograd_nn.mistakes": "Warnings of mistakes that raise no error.",
 }

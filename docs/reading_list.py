@@ -13,7 +13,7 @@ PACKAGE = ROOT / "autograd_nn"
 # From what there is to learn to the files that teach it; a folder stands for all of its files.
 CORE = {
     "the graph, the one door that records it, the backward pass": ["engine"],
-    "the Tensor: syntax over operations": ["tensor.py"],
+    "the Tensor: syntax over operations": ["tensor/tensor.py"],
     "what an operation is": ["ops/elementwise.py"],
     "why convolution is three operations": ["ops/conv.py"],
     "parameters and layers": ["nn/module.py"],
@@ -24,8 +24,8 @@ KERNELS = {
     "how kernels are compiled, cached and threaded": ["kernels/compile.py"],
     "the register tile: where the arithmetic happens": ["kernels/tile.py"],
     "matrix products on the tile": ["kernels/gemm.py"],
-    "convolution on the tile": ["kernels/conv.py", "kernels/direct.py", "kernels/direct_weight.py"],
-    "Winograd's convolution": ["kernels/winograd.py", "kernels/winograd_transforms.py"],
+    "convolution on the tile": ["kernels/conv/choice.py", "kernels/conv/direct.py", "kernels/conv/direct_weight.py"],
+    "Winograd's convolution": ["kernels/conv/winograd"],
 }
 LIMITS = {"core": 3500, "engine": 900}
 

@@ -1,9 +1,7 @@
 """The engine: recording, the backward pass, its memory and its errors."""
 
-import ast
 import copy
 import gc
-import pathlib
 import threading
 import tracemalloc
 import warnings
@@ -560,43 +558,3 @@ def test_an_elementwise_function_of_ones_own_broadcasts():
     x, y = Tensor(np.zeros((2, 3), np.float32), requires_grad=True), leaf(0.0)
     softplus_like(x, y).sum().backward()
     assert np.allclose(x.grad.data, 0.5) and y.grad.item() == pytest.approx(3.0)
-
-
-# ------------------------------------------------------------------------------------ architecture
-
-PACKAGE = pathlib.Path(ag.__file__).parent
-LAYERS = [["kernels", "engine"], ["absent", "devices", "ops", "printing", "size"], ["interop", "tensor"]]
-
-
-def _layer(module):
-    for level, names in enumerate(LAYERS):
-        if module.split(".")[0] in names:
-            return level
-    return len(LAYERS)
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    tree = ast.parse(path.read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    inside = [node for function in functions for node in ast.walk(function)]
-    assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in inside), "an import inside a function"
-    if parts == ("__init__",):
-        return
-    own = _layer(parts[0])
-    package = parts[:-1]
-    for_checkers = {id(node) for branch in ast.walk(tree) if isinstance(branch, ast.If)
-                    and getattr(branch.test, "id", "") == "TYPE_CHECKING" for node in branch.body}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in for_checkers:
-            base = package[: len(package) - node.level + 1]
-            modules = [node.module] if node.module else [alias.name for alias in node.names]
-            for target in [".".join((*base, module)) for module in modules]:
-                assert _layer(target) <= own, f"{path.name} imports {target} from above"
-                if own == 0 and parts[0] == "kernels":
-                    assert target.startswith("kernels"), f"a kernel imports {target}"
-                if parts[0] == "engine":
-                    assert target.startswith("engine"), f"the engine imports {target}"
-                if own > 2:
-                    assert not target.startswith("kernels.") or parts[0] in ("optim", "data", "__main__"), target

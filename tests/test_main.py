@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from autograd_nn import models
 from autograd_nn.__main__ import main
-from autograd_nn.checkpoints import load_tensors
+from autograd_nn.saving.checkpoints import load_tensors
+from autograd_nn.training import models
 
 
 def test_a_short_run_prints_what_it_does_and_saves_weights(tmp_path, capsys):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import autograd_nn as ag
-from autograd_nn.kernels import conv
+from autograd_nn.kernels.conv import choice as conv
 
 FOLDER = pathlib.Path(__file__).parent / "scripts"
 STEPS = 50

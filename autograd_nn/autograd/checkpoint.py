@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engine import enable_grad, grad, is_grad_enabled, no_grad, primitive
-from ..engine.annotations import Array
 from ..ops.random import default_generator
 from ..tensor import Tensor
+from ..typing import Array
 
 __all__ = ["checkpoint"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import no_grad, primitive, wrap
-from ..engine.annotations import Array
 from ..tensor import Tensor
+from ..typing import Array
 
 __all__ = ["Context", "Function"]
 

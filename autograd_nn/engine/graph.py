@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .annotations import Array, Tensor
+from ..typing import Array, Tensor
 
 accumulating: Callable[[Any, Any], None] | None = None  # is told of each gradient that is added to, and of the sum
 differentiated: Callable[[Any], None] | None = None  # is told of each node that a call of `backward` starts from

@@ -15,8 +15,8 @@ from typing import Any, Self, TypeVar, cast, overload
 
 import numpy as np
 
+from ..typing import Rule, Tensor
 from . import graph
-from .annotations import Rule, Tensor
 from .dtypes import NUMBERS, get_default_dtype, promoted
 from .graph import Call, Node, Variable
 

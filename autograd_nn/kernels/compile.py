@@ -237,7 +237,7 @@ def _run_chunks(typing_context: Any, body: Type, threads: Type, workers: Type, a
 def _fingerprint() -> str:
     """Return a name for everything that compiled kernels depend on."""
     digest = hashlib.sha256()
-    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+    for path in sorted(pathlib.Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
     override = config.CPU_NAME, config.CPU_FEATURES, config.OPT

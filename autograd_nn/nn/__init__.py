@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..absent import absent_from_nn
+from ..missing import absent_from_nn
 from . import functional, init, utils
 from .activation import (
     CELU,

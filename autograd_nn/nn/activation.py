@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike
 from . import functional as F
 from . import init as init_
 from .module import Module

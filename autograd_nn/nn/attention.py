@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.annotations import DeviceLike, DTypeLike, Shape
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike, Shape
 from . import functional as F
 from . import init
 from .linear import Linear

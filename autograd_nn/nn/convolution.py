@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..engine.annotations import DeviceLike, DTypeLike, PaddingMode, SameOrValid, Shape, ShapeLike, Size1d, Size2d
 from ..ops.conv import conv2d_relu
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike, PaddingMode, SameOrValid, Shape, ShapeLike, Size1d, Size2d
 from . import functional as F
 from . import init
 from .module import Module

@@ -13,28 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import mistakes
-from ..absent import absent_from_nn
 from ..engine import is_grad_enabled
-from ..engine.annotations import DTypeLike
+from ..look import mistakes
+from ..missing import absent_from_nn
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
 from ..ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.index import one_hot
 from ..ops.linalg import linear
-from ..ops.norm import (
-    batch_norm,
-    cosine_similarity,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    normalize,
-    pairwise_distance,
-    rms_norm,
-)
+from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ..ops.pad import pad
 from ..ops.pool import (
     adaptive_avg_pool1d,
@@ -51,6 +41,7 @@ from ..ops.pool import (
 from ..ops.resize import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..ops.shape import unflatten
 from ..tensor import Tensor
+from ..typing import DTypeLike
 
 __all__ = [
     "adaptive_avg_pool1d",

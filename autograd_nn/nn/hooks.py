@@ -14,8 +14,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ..engine import primitive
-from ..engine.annotations import Array
 from ..tensor import Tensor
+from ..typing import Array
 
 __all__ = ["GradientTuple", "watch_gradients"]
 

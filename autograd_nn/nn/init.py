@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..absent import absent_from_nn
 from ..engine import Variable, mark_changed
-from ..engine.annotations import Array, Tensor
+from ..missing import absent_from_nn
 from ..ops.random import Generator, default_generator
+from ..typing import Array, Tensor
 
 __all__ = [
     "calculate_gain",

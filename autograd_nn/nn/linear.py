@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..engine.annotations import DeviceLike, DTypeLike
 from ..ops.linalg import linear_relu
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike
 from . import functional as F
 from . import init
 from .module import Module

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from .. import mistakes, printing
 from ..engine import HookHandle, Variable, mark_changed
-from ..engine.annotations import Array, ArrayLike, DeviceLike, DTypeLike
-from ..tensor import Tensor
+from ..look import mistakes
+from ..tensor import Tensor, printing
+from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
 from .parameter import Parameter
 

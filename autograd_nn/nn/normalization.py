@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..engine.annotations import DeviceLike, DTypeLike, Shape, ShapeLike
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike, Shape, ShapeLike
 from . import functional as F
 from . import init
 from .module import Module
@@ -402,7 +402,7 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Divide each channel by a power of the mean square of its neighbours; see `ops.norm.local_response_norm`."""
+    """Divide each channel by a power of the mean square of its neighbours; see `functional.local_response_norm`."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         super().__init__()

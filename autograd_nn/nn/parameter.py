@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..engine import Variable, get_default_dtype
-from ..engine.annotations import ArrayLike, DeviceLike, DTypeLike, Shape
 from ..tensor import Tensor
+from ..typing import ArrayLike, DeviceLike, DTypeLike, Shape
 
 __all__ = ["Parameter", "empty_parameter"]
 

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape
 from ..ops import recurrent as ops
 from ..ops.shape import cat, stack
 from ..tensor import Tensor
+from ..typing import Array, DeviceLike, DTypeLike, Shape
 from . import functional as F
 from . import init
 from .module import Module

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike
 from . import functional as F
 from . import init
 from .module import Module

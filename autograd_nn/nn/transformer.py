@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..engine import get_default_dtype
-from ..engine.annotations import DeviceLike, DTypeLike
 from ..tensor import Tensor
+from ..typing import DeviceLike, DTypeLike
 from . import functional as F
 from . import init
 from .attention import MultiheadAttention

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..engine.annotations import ShapeLike, Size2d
 from ..tensor import Tensor
+from ..typing import ShapeLike, Size2d
 from . import functional as F
 from .module import Module
 

@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from ..engine import elementwise, primitive
-from ..engine.annotations import Array, Number, Operand, Tensor
 from ..kernels import gated as kernels
+from ..typing import Array, Number, Operand, Tensor
 from .elementwise import (
     _clamp,
     _keep,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..engine.annotations import Array, Tensor
+from ..typing import Array, Tensor
 from .elementwise import add, masked_fill, mul
 from .linalg import matmul
 from .random import dropout

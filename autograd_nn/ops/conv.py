@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ..engine import Primitive, primitive
-from ..engine.annotations import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
+from ..typing import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
 from .elementwise import add, relu_input
 from .shape import reshape, to_dtype
 

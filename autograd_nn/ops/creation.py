@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import get_default_dtype, wrap
-from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
+from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",

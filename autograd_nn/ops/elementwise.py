@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..engine import Variable, elementwise, primitive
-from ..engine.annotations import Array, Number, Operand, Tensor, TensorLike
 from ..kernels import elementwise as kernels
+from ..typing import Array, Number, Operand, Tensor, TensorLike
 
 Bound: TypeAlias = Any  # a number, or None where there is none
 

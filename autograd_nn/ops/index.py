@@ -9,8 +9,8 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..engine import Variable, primitive, wrap
-from ..engine.annotations import Array, Index, Number, Shape, Tensor, TensorLike
 from ..kernels import scatter as kernels
+from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
 from .elementwise import add
 from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array
 

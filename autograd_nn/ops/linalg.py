@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..engine import Primitive, primitive
-from ..engine.annotations import Array, Gradients, Ints, Number, Tensor
 from ..kernels import gemm as kernels
+from ..typing import Array, Gradients, Ints, Number, Tensor
 from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from ..engine import Variable, primitive
-from ..engine.annotations import Array, Shape, Tensor
 from ..kernels import loss as kernels
+from ..typing import Array, Shape, Tensor
 from .activation import logsigmoid, softplus
+from .distance import cosine_similarity, pairwise_distance
 from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, minimum, mul, neg, square, sub, where
-from .norm import cosine_similarity, pairwise_distance
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 

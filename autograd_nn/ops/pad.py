@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine.annotations import Array, Pair, Tensor
+from ..typing import Array, Pair, Tensor
 from .index import _index_select
 from .shape import _crop, _pad_constant
 

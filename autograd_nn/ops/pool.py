@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import primitive, wrap
-from ..engine.annotations import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
 from ..kernels import pool as kernels
+from ..typing import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
 from .conv import _as_images, _as_sequences, _row, in_one_row, pair
 from .elementwise import abs, mul, pow, relu, sign
 from .index import scatter

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import devices
 from ..engine import get_default_dtype, primitive, wrap
-from ..engine.annotations import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from ..kernels import elementwise as kernels
+from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from .creation import _made
 
 __all__ = [

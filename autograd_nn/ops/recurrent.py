@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..engine import is_grad_enabled, primitive, wrap
-from ..engine.annotations import Array, Gradients, Tensor
 from ..kernels import gemm
 from ..kernels import recurrent as kernels
 from ..kernels.elementwise import sigmoid as sigmoid_of_array
+from ..typing import Array, Gradients, Tensor
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
 from .linalg import linear, matmul
 from .reduce import sum

@@ -9,8 +9,8 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..engine import Variable, primitive
-from ..engine.annotations import Array, Dims, DTypeLike, Number, Shape, Tensor
 from ..kernels import loss as kernels
+from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
 from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_like
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import primitive
-from ..engine.annotations import Array, Pair, Shape, ShapeLike, Size2d, Tensor
+from ..typing import Array, Pair, Shape, ShapeLike, Size2d, Tensor
 from .conv import pair
 from .elementwise import add, mul, sub
 from .index import _index_select

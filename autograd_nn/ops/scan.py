@@ -13,7 +13,7 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..engine import primitive, wrap
-from ..engine.annotations import Array, Dims, DTypeLike, Tensor, TensorOrTuple
+from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import mul
 from .index import _integers, take_along_dim
 from .reduce import _spread

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Variable, primitive
-from ..engine.annotations import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
+from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 # ------------------------------------------------------------------------------------ axes
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine import enable_grad, mark_changed, wrap
-from ..engine.annotations import Array
+from ..typing import Array
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]

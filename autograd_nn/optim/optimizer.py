@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import mistakes
 from ..engine import Variable, enable_grad, mark_changed, wrap
+from ..look import mistakes
 
 __all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend"]
 

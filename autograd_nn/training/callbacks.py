@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence, Sized
 from typing import Any
 
-from ..checkpoints import save
+from ..saving.checkpoints import save
 from .history import History
 
 __all__ = ["Callback", "EarlyStopping", "ModelCheckpoint", "Run", "Schedule", "TerminateOnNaN"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..printing import html_table
+from ..tensor.printing import html_table
 
 __all__ = ["History"]
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import mistakes
 from ..engine import no_grad
+from ..look import mistakes
 from ..tensor import Tensor
 from .callbacks import Callback, Run, TerminateOnNaN
 from .history import History

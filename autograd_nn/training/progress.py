@@ -8,9 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..notebook import Display
 from .callbacks import Callback, Run
 from .history import History
+from .notebook import Display
 
 __all__ = ["ProgressBar"]
 

@@ -13,11 +13,12 @@ from autograd_nn.ops import (
     activation,
     attention,
     conv,
+    distance,
     elementwise,
     index,
     linalg,
     loss,
-    norm,
+    normalization,
     pad,
     pool,
     random,
@@ -269,64 +270,80 @@ def running(x):
 
 case(
     "batch_norm",
-    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    lambda x, w, b: normalization.batch_norm(x, None, None, w, b, True),
     ("normal", 4, 3),
     ("normal", 3),
     ("normal", 3),
 )
 case(
     "batch_norm of images",
-    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    lambda x, w, b: normalization.batch_norm(x, None, None, w, b, True),
     ("normal", 2, 3, 2, 2),
     ("normal", 3),
     ("normal", 3),
 )
-case("batch_norm without weight", lambda x: norm.batch_norm(x, None, None, training=True), ("normal", 2, 2, 3))
+case("batch_norm without weight", lambda x: normalization.batch_norm(x, None, None, training=True), ("normal", 2, 2, 3))
 case(
     "batch_norm, evaluating",
-    lambda x, w, b: norm.batch_norm(x, *running(x), w, b),
+    lambda x, w, b: normalization.batch_norm(x, *running(x), w, b),
     ("normal", 2, 3, 2),
     ("normal", 3),
     ("normal", 3),
 )
-case("batch_norm, evaluating, without weight", lambda x: norm.batch_norm(x, *running(x)), ("normal", 2, 3))
+case("batch_norm, evaluating, without weight", lambda x: normalization.batch_norm(x, *running(x)), ("normal", 2, 3))
 case(
     "batch_norm of nothing",
-    lambda x, w, b: norm.batch_norm(x, None, None, w, b, True),
+    lambda x, w, b: normalization.batch_norm(x, None, None, w, b, True),
     ("normal", 0, 3),
     ("normal", 3),
     ("normal", 3),
 )
-case("layer_norm", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 2, 3, 4), ("normal", 4), ("normal", 4))
+case(
+    "layer_norm",
+    lambda x, w, b: normalization.layer_norm(x, 4, w, b),
+    ("normal", 2, 3, 4),
+    ("normal", 4),
+    ("normal", 4),
+)
 case(
     "layer_norm of two dims",
-    lambda x, w, b: norm.layer_norm(x, (3, 2), w, b),
+    lambda x, w, b: normalization.layer_norm(x, (3, 2), w, b),
     ("normal", 2, 3, 2),
     ("normal", 3, 2),
     ("normal", 3, 2),
 )
-case("layer_norm without weight", lambda x: norm.layer_norm(x, (4,)), ("normal", 2, 4))
-case("layer_norm of one row", lambda x, w: norm.layer_norm(x, (4,), w), ("normal", 4), ("normal", 4))
+case("layer_norm without weight", lambda x: normalization.layer_norm(x, (4,)), ("normal", 2, 4))
+case("layer_norm of one row", lambda x, w: normalization.layer_norm(x, (4,), w), ("normal", 4), ("normal", 4))
 case(
-    "layer_norm of nothing", lambda x, w, b: norm.layer_norm(x, 4, w, b), ("normal", 0, 4), ("normal", 4), ("normal", 4)
+    "layer_norm of nothing",
+    lambda x, w, b: normalization.layer_norm(x, 4, w, b),
+    ("normal", 0, 4),
+    ("normal", 4),
+    ("normal", 4),
 )
-case("group_norm", lambda x, w, b: norm.group_norm(x, 2, w, b), ("normal", 2, 4, 3), ("normal", 4), ("normal", 4))
+case(
+    "group_norm",
+    lambda x, w, b: normalization.group_norm(x, 2, w, b),
+    ("normal", 2, 4, 3),
+    ("normal", 4),
+    ("normal", 4),
+)
 case(
     "instance_norm",
-    lambda x, w, b: norm.instance_norm(x, weight=w, bias=b),
+    lambda x, w, b: normalization.instance_norm(x, weight=w, bias=b),
     ("normal", 2, 2, 3),
     ("normal", 2),
     ("normal", 2),
 )
-case("rms_norm", lambda x, w: norm.rms_norm(x, (4,), w), ("normal", 2, 3, 4), ("normal", 4))
-case("local_response_norm", lambda x: norm.local_response_norm(x, 3, 0.5), ("normal", 2, 4, 3))
+case("rms_norm", lambda x, w: normalization.rms_norm(x, (4,), w), ("normal", 2, 3, 4), ("normal", 4))
+case("local_response_norm", lambda x: normalization.local_response_norm(x, 3, 0.5), ("normal", 2, 4, 3))
 for p in (2, 1, np.inf, -np.inf, 3, 1.5, "fro"):
-    case(f"norm({p})", lambda x, p=p: norm.norm(x, p), ("apart", 3, 2))
-    case(f"norm({p}, 1)", lambda x, p=p: norm.norm(x, p, 1, True), ("apart", 3, 2))
-case("normalize", norm.normalize, ("normal", 2, 3))
-case("cosine_similarity", norm.cosine_similarity, ("normal", 2, 3), ("normal", 1, 3))
-case("pairwise_distance", norm.pairwise_distance, ("normal", 2, 3), ("normal", 2, 3))
-case("cdist", norm.cdist, ("normal", 2, 3), ("normal", 4, 3))
+    case(f"norm({p})", lambda x, p=p: distance.norm(x, p), ("apart", 3, 2))
+    case(f"norm({p}, 1)", lambda x, p=p: distance.norm(x, p, 1, True), ("apart", 3, 2))
+case("normalize", distance.normalize, ("normal", 2, 3))
+case("cosine_similarity", distance.cosine_similarity, ("normal", 2, 3), ("normal", 1, 3))
+case("pairwise_distance", distance.pairwise_distance, ("normal", 2, 3), ("normal", 2, 3))
+case("cdist", distance.cdist, ("normal", 2, 3), ("normal", 4, 3))
 
 # ------------------------------------------------------------------------------------ shape
 

@@ -8,7 +8,7 @@ import pytest
 import autograd_nn as ag
 from autograd_nn import Tensor, tensor
 from autograd_nn.nn import functional as F
-from autograd_nn.ops import activation, attention, conv, loss, norm, pad, pool, resize, scan
+from autograd_nn.ops import activation, attention, conv, loss, normalization, pad, pool, resize, scan
 from autograd_nn.ops.index import embedding, one_hot
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
@@ -424,18 +424,18 @@ def test_huber_and_smooth_l1_differ_by_beta():
 
 def test_running_statistics():
     mean, var = ag.zeros(1), ag.ones(1)
-    out = norm.batch_norm(tensor([[1.0], [3.0]]), mean, var, training=True)
+    out = normalization.batch_norm(tensor([[1.0], [3.0]]), mean, var, training=True)
     assert same(out.tolist(), [[-1], [1]], 1e-4) and same(mean.tolist(), [0.2]) and same(var.tolist(), [1.1])
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        norm.batch_norm(tensor([[1.0]]), mean, var, training=True)
-    assert norm.batch_norm(tensor([[1.0]]), mean, var).shape == (1, 1)
-    norm.batch_norm(ag.zeros(0, 1), mean, var, training=True)
+        normalization.batch_norm(tensor([[1.0]]), mean, var, training=True)
+    assert normalization.batch_norm(tensor([[1.0]]), mean, var).shape == (1, 1)
+    normalization.batch_norm(ag.zeros(0, 1), mean, var, training=True)
     assert same(mean.tolist(), [0.2]) and same(var.tolist(), [1.1])
 
 
 def test_large_means_do_not_cancel():
     x = tensor(np.float32(1e4) + np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32))
-    assert abs(norm.batch_norm(x, None, None, training=True).data.std() - 1) < 1e-2
+    assert abs(normalization.batch_norm(x, None, None, training=True).data.std() - 1) < 1e-2
     assert abs(x.var(0).data.mean() - 1) < 0.2
 
 

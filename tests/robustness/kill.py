@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from autograd_nn.checkpoints import load
+from autograd_nn.saving.checkpoints import load
 
 ROOT = pathlib.Path(__file__).parents[2]
 SETTINGS = ["--limit", "800", "--epochs", "5", "--batch-size", "8", "--seed", "3"]

@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_nn import manual_seed, nn, optim
-from autograd_nn.checkpoints import save_checkpoint
 from autograd_nn.data import DataLoader, TensorDataset
-from autograd_nn.models import convnet
 from autograd_nn.optim.clip import clip_grad_norm_
-from autograd_nn.resume import Checkpoint
+from autograd_nn.saving.checkpoints import save_checkpoint
 from autograd_nn.training import Callback, fit
+from autograd_nn.training.models import convnet
+from autograd_nn.training.resume import Checkpoint
 
 BATCH = 32
 WARM = 2  # windows of each half that are not judged

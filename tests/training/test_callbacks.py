@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograd_nn import nn, optim
-from autograd_nn.checkpoints import load
+from autograd_nn.saving.checkpoints import load
 from autograd_nn.training import Callback, EarlyStopping, ModelCheckpoint, Schedule, TerminateOnNaN, fit
 
 from .runs import regression

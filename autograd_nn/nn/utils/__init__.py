@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...absent import absent_from_nn
+from ...missing import absent_from_nn
 from ...optim.clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from . import rnn
 from .convert_parameters import parameters_to_vector, vector_to_parameters

@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ...engine.annotations import Array
 from ...ops.index import index_put
 from ...ops.shape import stack, transpose
 from ...tensor import Tensor
+from ...typing import Array
 
 __all__ = [
     "PackedSequence",

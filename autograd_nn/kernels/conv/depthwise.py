@@ -1,0 +1,536 @@
+"""Convolution where a group has one input channel: depthwise convolution, and first layers on grey images.
+
+Nothing is summed over channels here, so an element that is loaded meets few weights, and moving data is what
+costs. All three operations work on the planes (images of one channel) as they lie, and all are the same relation
+
+    out[r, q]  <->  w[i, j]  <->  x[y, c]        y = r sH + i dH - top,   c = q sW + j dW - left
+
+in which two of the three are given and their products are added to the third. A *tile* is `ROWS` rows by one vector
+of columns. `convolve_plane` keeps a tile of out in registers, passes over the rows y that it sees, and
+loads for each the vectors of x that its taps j meet: one vector serves all pairs (r, i) of the row. `gather_plane`
+(gradient of the input) keeps a tile of x and passes over rows of out; `correlate_plane` (gradient of the weight)
+keeps a vector of sums for each tap, whose lanes are added up at the very end. Rows outside the image are skipped, and
+columns outside it masked: no border is ever written.
+
+*Strides* put the columns of a vector apart. Two neighbouring vectors of x hold, shuffled apart, the even columns
+for one tap and the odd ones for the next. Seen from x, in coordinates that count the padding, the taps of
+column 2 V + b are those of equal parity b, and they meet out at column V and before: tiles of even and odd columns are
+computed side by side and shuffled into one.
+
+Kernel size, stride and dilation are constants of the machine code: they are passed as a `Window` of tuples, whose
+lengths are part of their types, so that each combination is compiled when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from ..annotations import Array, Builder, Context, Pair, Shape, Signature, Triple, Type, Typed, Value, Values
+from ..compile import chunked, intrinsic, jit, or_twin
+from ..tile import REGISTERS, VECTOR_BYTES, VectorBuilder, array_pointer, check_arrays, int64s_at, int64s_of, whole
+
+__all__ = ["can_use", "convolve", "convolve_input", "convolve_weight"]
+
+Constant = tuple[int, ...]  # whose length is the value
+
+ROWS = 7 if REGISTERS == 32 else 4  # of a tile; images are often 7, 14, 28, 56, ... pixels high
+SUMS = 25 if REGISTERS == 32 else 9  # taps whose sums are kept in registers
+MOST_TAPS = 49
+UNITS = 8  # wanted, so that several threads find work
+
+
+class Window(NamedTuple):
+    """Which pixels of x meet a pixel of out, each number as the length of a tuple."""
+
+    kernel_height: Constant
+    kernel_width: Constant
+    stride_y: Constant
+    stride_x: Constant
+    dilation_y: Constant
+    dilation_x: Constant
+
+
+def window_of(*numbers: int) -> Window:
+    return Window(*((0,) * number for number in numbers))
+
+
+# --- The twins: what each intrinsic means, in Python ------------------------------------------------------
+
+
+def meetings(window: Window, size: Pair, out_size: Pair, corner: Pair) -> Iterator[Triple]:
+    """Yield the elements that meet, as positions in (out, w, x)."""
+    kH, kW, sH, sW, dH, dW = map(len, window)
+    for r, q, i, j in np.ndindex(*out_size, kH, kW):
+        y, c = r * sH + i * dH - corner[0], q * sW + j * dW - corner[1]
+        if 0 <= y < size[0] and 0 <= c < size[1]:
+            yield r * out_size[1] + q, i * kW + j, y * size[1] + c
+
+
+def convolve_plane_reference(
+    window: Window, x: Array, x_start: int, size: Pair, w: Array, w_start: int, bias: Array, channel: int, out: Array,
+    out_start: int, out_size: Pair, corner: Pair, rows: Pair, relu: bool,
+) -> None:  # fmt: skip
+    """Compute rows of one plane of out.
+
+    Parameters
+    ----------
+    window : Window
+    x, w, bias, out : 1-D array of float32 or float64
+    x_start, w_start, out_start : int
+        Element at which the plane or the kernel begins.
+    size, out_size : (int, int)
+        Height and width of the plane of x, of out.
+    channel : int
+        Which bias to add.
+    corner : (top, left)
+        Padding.
+    rows : (first, last)
+        Of out.
+    relu : bool
+    """
+    plane = np.full(out_size[0] * out_size[1], bias[channel])
+    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
+        plane[at_out] += w[w_start + at_w] * x[x_start + at_x]
+    if relu:
+        plane[plane < 0] = 0
+    first, last = rows[0] * out_size[1], rows[1] * out_size[1]
+    out[out_start + first : out_start + last] = plane[first:last]
+
+
+def gather_plane_reference(
+    window: Window, g: Array, g_start: int, out_size: Pair, w: Array, w_start: int, x: Array, x_start: int, size: Pair,
+    corner: Pair, rows: Pair, add: bool,
+) -> None:  # fmt: skip
+    """Compute rows of one plane of the gradient of x, or with `add` add to them.
+
+    Parameters are those of `convolve_plane`, but `rows` counts by strides and with the padding: row Y stands for the
+    rows Y sH - top, ..., Y sH - top + sH - 1 of x.
+    """
+    plane = np.zeros(size[0] * size[1], x.dtype)
+    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
+        plane[at_x] += w[w_start + at_w] * g[g_start + at_out]
+    first, last = (min(max(row * len(window.stride_y) - corner[0], 0), size[0]) * size[1] for row in rows)
+    if add:
+        plane += x[x_start : x_start + plane.size]
+    x[x_start + first : x_start + last] = plane[first:last]
+
+
+def correlate_plane_reference(
+    window: Window, x: Array, x_start: int, size: Pair, g: Array, g_start: int, out_size: Pair, corner: Pair,
+    totals: Array, totals_start: int,
+) -> None:  # fmt: skip
+    """Add the products of one plane of x and one of g to the vectors of sums of all taps.
+
+    Lane l of a sum gets the columns l, l + lanes, ... of g.
+    """
+    width = VECTOR_BYTES // g.itemsize
+    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
+        lane = at_out % out_size[1] % width
+        totals[totals_start + at_w * width + lane] += g[g_start + at_out] * x[x_start + at_x]
+
+
+# --- The intrinsics ---------------------------------------------------------------------------------------
+
+
+@intrinsic()
+def convolve_plane_intrinsic(
+    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, w: Type, w_start: Type, bias: Type,
+    channel: Type, out: Type, out_start: Type, out_size: Type, corner: Type, rows: Type, relu: Type,
+) -> Typed:  # fmt: skip
+    check_arrays("convolve_plane", x, w, bias, out)
+    signature = types.void(
+        window, x, x_start, size, w, w_start, bias, channel, out, out_start, out_size, corner, rows, relu
+    )
+    return signature, generate_convolve_plane
+
+
+@intrinsic()
+def gather_plane_intrinsic(
+    typing_context: Any, window: Type, g: Type, g_start: Type, out_size: Type, w: Type, w_start: Type, x: Type,
+    x_start: Type, size: Type, corner: Type, rows: Type, add: Type,
+) -> Typed:  # fmt: skip
+    check_arrays("gather_plane", x, w, g)
+    signature = types.void(window, g, g_start, out_size, w, w_start, x, x_start, size, corner, rows, add)
+    return signature, generate_gather_plane
+
+
+@intrinsic()
+def correlate_plane_intrinsic(
+    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, g: Type, g_start: Type, out_size: Type,
+    corner: Type, totals: Type, totals_start: Type,
+) -> Typed:  # fmt: skip
+    check_arrays("correlate_plane", x, g, totals)
+    signature = types.void(window, x, x_start, size, g, g_start, out_size, corner, totals, totals_start)
+    return signature, generate_correlate_plane
+
+
+def start_of(v: VectorBuilder, signature: Signature, arguments: Values, array: int, start: int) -> Value:
+    """Return the address of element ``arguments[start]`` of an array."""
+    (offset,) = int64s_at(v.context, v.builder, signature, arguments, start)
+    return v.address(array_pointer(v.context, v.builder, signature.args[array], arguments[array]), offset)
+
+
+def pairs_at(v: VectorBuilder, signature: Signature, arguments: Values, *positions: int) -> list[list[Value]]:
+    """Return some of an intrinsic's pairs of integers."""
+    return [int64s_of(v.context, v.builder, signature.args[at], arguments[at]) for at in positions]
+
+
+def lanes_between(v: VectorBuilder, first: Value, last: Value) -> Value:
+    """Return the mask of the lanes numbered from `first` to `last`, excluded; any integers."""
+    return v.builder.and_(v.lanes_below(last), v.builder.not_(v.lanes_below(first)))
+
+
+def for_tiles(
+    v: VectorBuilder, rows: Values, columns: Values, height: int, emit: Callable[[int, Value, Value], None]
+) -> None:
+    """Emit ``emit(height, row, column)`` over tiles of full height, then over those of the rows that are left."""
+    builder = v.builder
+    count = builder.sdiv(builder.sub(rows[1], rows[0]), whole(height))
+    middle = builder.add(rows[0], builder.mul(count, whole(height)))
+    blocks = builder.sdiv(
+        builder.add(builder.sub(columns[1], columns[0]), whole(v.lanes - 1)), whole(v.lanes)
+    )
+    for tile_height, first, tiles in ((height, rows[0], count), (1, middle, builder.sub(rows[1], middle))):
+        with cgutils.for_range(builder, tiles) as tile, cgutils.for_range(builder, blocks) as block:
+            row = builder.add(first, builder.mul(tile.index, whole(tile_height)))
+            emit(tile_height, row, builder.add(columns[0], builder.mul(block.index, whole(v.lanes))))
+
+
+def for_row(v: VectorBuilder, row: Value, height: Value) -> AbstractContextManager[None]:
+    """Return a context in which code runs where the row exists."""
+    builder = v.builder
+    context: AbstractContextManager[None] = builder.if_then(builder.icmp_unsigned("<", row, height))
+    return context
+
+
+def load_weights(v: VectorBuilder, w: Value, taps: int) -> list[Value]:
+    return [v.broadcast_from(v.address(w, whole(tap))) for tap in range(taps)]
+
+
+def split_columns(v: VectorBuilder, vectors: list[Value]) -> list[Value]:
+    """Return the columns of neighbouring vectors by their remainder: as they are, or even and odd ones."""
+    if len(vectors) == 1:
+        return vectors
+    return [v.shuffle(vectors[0], vectors[1], [2 * lane + phase for lane in range(v.lanes)]) for phase in range(2)]
+
+
+def join_columns(v: VectorBuilder, vectors: list[Value]) -> list[Value]:
+    """Return the inverse of `split_columns`."""
+    if len(vectors) == 1:
+        return vectors
+    order = [lane // 2 + lane % 2 * v.lanes for lane in range(2 * v.lanes)]
+    return [v.shuffle(vectors[0], vectors[1], part) for part in (order[: v.lanes], order[v.lanes :])]
+
+
+def for_window(
+    v: VectorBuilder, window: Sequence[int], x: Value, size: Values, corner: Values, keep: Value, height: int,
+    row: Value, column: Value, use: Callable[[int, int, int, Value], None],
+) -> None:  # fmt: skip
+    """Pass over the part of x that a tile of out sees: emit ``use(r, i, j, vector)`` for each row r and tap (i, j).
+
+    `keep` is the number of columns that out has from this column on: lanes beyond are zero.
+    """
+    builder = v.builder
+    kH, kW, sH, sW, dH, dW = window
+    first_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
+    first_column = builder.sub(builder.mul(column, whole(sW)), corner[1])
+    # Columns from j dW on that lie stride by stride are remainder j dW % sW of the group j dW // sW of vectors.
+    groups: dict[int, list[tuple[Value, Value]]] = {}
+    for group in sorted({j * dW // sW for j in range(kW)}):
+        groups[group] = []
+        for k in range(sW):
+            start = builder.add(first_column, whole(group * sW + k * v.lanes))
+            in_image = builder.sub(size[1], start)
+            in_out = builder.sub(builder.mul(keep, whole(sW)), whole(k * v.lanes))
+            last = builder.select(builder.icmp_signed("<", in_image, in_out), in_image, in_out)
+            groups[group].append((start, lanes_between(v, builder.neg(start), last)))
+    for y in sorted({r * sH + i * dH for r in range(height) for i in range(kH)}):
+        x_row = builder.add(first_row, whole(y))
+        with for_row(v, x_row, size[0]):
+            base = v.address(x, builder.mul(x_row, size[1]))
+            vectors = {
+                group: split_columns(v, [v.load_masked(v.address(base, start), mask) for start, mask in parts])
+                for group, parts in groups.items()
+            }
+            for i in range(kH):
+                r, rest = divmod(y - i * dH, sH)
+                if rest == 0 and 0 <= r < height:
+                    for j in range(kW):
+                        use(r, i, j, vectors[j * dW // sW][j * dW % sW])
+
+
+def generate_convolve_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+    """Emit the forward pass: tiles of out, which begin with the bias."""
+    v = VectorBuilder(context, builder, signature.args[1])
+    window = [len(each) for each in signature.args[0]]
+    kW = window[1]
+    x, w, bias, out = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (6, 7), (8, 9)))
+    size, out_size, corner, rows = pairs_at(v, signature, arguments, 3, 10, 11, 12)
+    weights = load_weights(v, w, window[0] * kW)
+    first = v.broadcast_from(bias)
+    infinity = ir.Constant(v.scalar, float("-inf"))
+    floor = v.broadcast(builder.select(arguments[13], ir.Constant(v.scalar, 0.0), infinity))
+
+    def emit(height: int, row: Value, column: Value) -> None:
+        sums = [cgutils.alloca_once(builder, v.vector) for _ in range(height)]
+        for each in sums:
+            builder.store(first, each)
+
+        def use(r: int, i: int, j: int, vector: Value) -> None:
+            builder.store(v.multiply_add(weights[i * kW + j], vector, builder.load(sums[r])), sums[r])
+
+        keep = builder.sub(out_size[1], column)
+        for_window(v, window, x, size, corner, keep, height, row, column, use)
+        target = v.address(out, builder.add(builder.mul(row, out_size[1]), column))
+        for r, each in enumerate(sums):
+            value = builder.load(each)
+            value = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+            v.store_masked(value, v.address(target, builder.mul(whole(r), out_size[1])), v.lanes_below(keep))
+
+    for_tiles(v, rows, (whole(0), out_size[1]), ROWS, emit)
+    return context.get_dummy_value()
+
+
+def generate_gather_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+    """Emit the gradient of the input: tiles of x, its columns counted with the padding and kept by remainder."""
+    v = VectorBuilder(context, builder, signature.args[1])
+    kH, kW, sH, sW, dH, dW = (len(each) for each in signature.args[0])
+    g, w, x = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (6, 7)))
+    out_size, size, corner, rows = pairs_at(v, signature, arguments, 3, 8, 9, 10)
+    weights = load_weights(v, w, kH * kW)
+    first_column = builder.udiv(corner[1], whole(sW))
+    last_column = builder.udiv(builder.add(corner[1], builder.add(size[1], whole(sW - 1))), whole(sW))
+
+    def emit(height: int, row: Value, column: Value) -> None:
+        sums = {at: cgutils.alloca_once(builder, v.vector) for at in np.ndindex(height, sH, sW)}
+        first_x_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
+        starts = [
+            builder.sub(builder.add(builder.mul(column, whole(sW)), whole(k * v.lanes)), corner[1]) for k in range(sW)
+        ]
+        masks = [lanes_between(v, builder.neg(start), builder.sub(size[1], start)) for start in starts]
+
+        def for_rows_of_x(use: Callable[[list[Value], list[Value]], None]) -> None:
+            for r, a in np.ndindex(height, sH):
+                x_row = builder.add(first_x_row, whole(int(r * sH + a)))
+                with for_row(v, x_row, size[0]):
+                    base = v.address(x, builder.mul(x_row, size[1]))
+                    use([sums[r, a, b] for b in range(sW)], [v.address(base, start) for start in starts])
+
+        def begin(row_sums: list[Value], addresses: list[Value]) -> None:
+            before = [v.load_masked(address, mask) for address, mask in zip(addresses, masks, strict=True)]
+            for value, each in zip(split_columns(v, before), row_sums, strict=True):
+                builder.store(value, each)
+
+        def end(row_sums: list[Value], addresses: list[Value]) -> None:
+            values = join_columns(v, [builder.load(each) for each in row_sums])
+            for value, address, mask in zip(values, addresses, masks, strict=True):
+                v.store_masked(value, address, mask)
+
+        for each in sums.values():
+            builder.store(v.zero, each)
+        with builder.if_then(arguments[11]):
+            for_rows_of_x(begin)
+        columns = {}
+        for n in sorted({j * dW // sW for j in range(kW)}):
+            start = builder.sub(column, whole(n))
+            columns[n] = start, lanes_between(v, builder.neg(start), builder.sub(out_size[1], start))
+        for u in sorted({r - i * dH // sH for r in range(height) for i in range(kH)}):
+            g_row = builder.add(row, whole(u))
+            with for_row(v, g_row, out_size[0]):
+                base = v.address(g, builder.mul(g_row, out_size[1]))
+                vectors = {n: v.load_masked(v.address(base, start), mask) for n, (start, mask) in columns.items()}
+                for i, j in np.ndindex(kH, kW):
+                    r = u + i * dH // sH
+                    if 0 <= r < height:
+                        at = sums[r, i * dH % sH, j * dW % sW]
+                        value = v.multiply_add(weights[i * kW + j], vectors[j * dW // sW], builder.load(at))
+                        builder.store(value, at)
+        for_rows_of_x(end)
+
+    height = ROWS if sH * sW == 1 else REGISTERS // 2 // (sH * sW)  # half of the registers hold sums
+    for_tiles(v, rows, (first_column, last_column), height, emit)
+    return context.get_dummy_value()
+
+
+def generate_correlate_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+    """Emit the gradient of the weight: tiles of g, and sums that stay in registers throughout the plane."""
+    v = VectorBuilder(context, builder, signature.args[1])
+    window = [len(each) for each in signature.args[0]]
+    kW = window[1]
+    x, g, totals = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (8, 9)))
+    size, out_size, corner = pairs_at(v, signature, arguments, 3, 6, 7)
+    addresses = [v.address(totals, whole(tap * v.lanes)) for tap in range(window[0] * kW)]
+    sums = [cgutils.alloca_once(builder, v.vector) for _ in addresses]
+    for each, address in zip(sums, addresses, strict=True):
+        builder.store(v.load(address), each)
+
+    def emit(height: int, row: Value, column: Value) -> None:
+        keep = builder.sub(out_size[1], column)
+        source = v.address(g, builder.add(builder.mul(row, out_size[1]), column))
+        mask = v.lanes_below(keep)
+        gradients = [
+            v.load_masked(v.address(source, builder.mul(whole(r), out_size[1])), mask) for r in range(height)
+        ]
+
+        def use(r: int, i: int, j: int, vector: Value) -> None:
+            total = sums[i * kW + j]
+            builder.store(v.multiply_add(gradients[r], vector, builder.load(total)), total)
+
+        for_window(v, window, x, size, corner, keep, height, row, column, use)
+
+    for_tiles(v, (whole(0), out_size[0]), (whole(0), out_size[1]), ROWS, emit)
+    for each, address in zip(sums, addresses, strict=True):
+        v.store(builder.load(each), address)
+    return context.get_dummy_value()
+
+
+convolve_plane = or_twin(convolve_plane_intrinsic, convolve_plane_reference)
+gather_plane = or_twin(gather_plane_intrinsic, gather_plane_reference)
+correlate_plane = or_twin(correlate_plane_intrinsic, correlate_plane_reference)
+
+
+# --- Kernels ----------------------------------------------------------------------------------------------
+
+
+@chunked
+def convolve_chunk(
+    t: int, threads: int, window: Window, x: Array, w: Array, bias: Array, out: Array, corner: Pair, relu: bool,
+    bands: int,
+) -> None:  # fmt: skip
+    """Compute the t-th share of the units, each a band of rows of a plane of out."""
+    N, O, OH, OW = out.shape
+    size, taps, per_group = x.shape[2:], w.shape[2] * w.shape[3], O // x.shape[1]
+    x, w, out = x.reshape(-1), w.reshape(-1), out.reshape(-1)
+    for unit in range(N * O * bands * t // threads, N * O * bands * (t + 1) // threads):
+        plane, band = unit // bands, unit % bands
+        convolve_plane(
+            window, x, plane // per_group * size[0] * size[1], size, w, plane % O * taps, bias, plane % O,
+            out, plane * OH * OW, (OH, OW), corner, (OH * band // bands, OH * (band + 1) // bands), relu,
+        )  # fmt: skip
+
+
+@chunked
+def gather_chunk(
+    t: int, threads: int, window: Window, g: Array, w: Array, out: Array, corner: Pair, bands: int
+) -> None:
+    """Compute the t-th share of the units, each a band of rows of a plane of the gradient of the input."""
+    N, C, H, W = out.shape
+    g_size, taps, per_group = g.shape[2:], w.shape[2] * w.shape[3], g.shape[1] // C
+    stride = len(window.stride_y)
+    first, last = corner[0] // stride, (corner[0] + H + stride - 1) // stride
+    rows = last - first
+    g, w, out = g.reshape(-1), w.reshape(-1), out.reshape(-1)
+    for unit in range(N * C * bands * t // threads, N * C * bands * (t + 1) // threads):
+        plane, band = unit // bands, unit % bands
+        for k in range(per_group):
+            gather_plane(
+                window, g, (plane * per_group + k) * g_size[0] * g_size[1], g_size,
+                w, (plane % C * per_group + k) * taps, out, plane * H * W, (H, W), corner,
+                (first + rows * band // bands, first + rows * (band + 1) // bands), k > 0,
+            )  # fmt: skip
+
+
+@jit(borrows=True)
+def sum_lanes(totals: Array, first: int, last: int, chunks: int, size: int, width: int, out: Array) -> None:
+    """Add up the lanes, and the chunks in their order, of the sums `first` to `last`."""
+    for k in range(first, last):
+        total = totals[0] * 0
+        for chunk in range(chunks):
+            for lane in range(width):
+                total += totals[chunk * size + k * width + lane]
+        out[k] = total
+
+
+@chunked
+def correlate_chunk(
+    t: int, threads: int, window: Window, g: Array, x: Array, totals: Array, out: Array, corner: Pair, chunks: int
+) -> None:
+    """Compute the t-th share of the units, each one group over one chunk of the images."""
+    N, O, OH, OW = g.shape
+    C, size = x.shape[1], x.shape[2:]
+    kH, kW = out.shape[2:]
+    per_group, taps, width = O // C, kH * kW, VECTOR_BYTES // g.itemsize
+    part = len(window.kernel_height)
+    g, x, out = g.reshape(-1), x.reshape(-1), out.reshape(-1)
+    for unit in range(chunks * C * t // threads, chunks * C * (t + 1) // threads):
+        chunk, group = unit // C, unit % C
+        start = (chunk * O + group * per_group) * taps * width
+        totals[start : start + per_group * taps * width] = 0
+        for n in range(N * chunk // chunks, N * (chunk + 1) // chunks):
+            for o in range(group * per_group, (group + 1) * per_group):
+                for i in range(0, kH, part):
+                    correlate_plane(
+                        window, x, (n * C + group) * size[0] * size[1], size, g, (n * O + o) * OH * OW, (OH, OW),
+                        (corner[0] - i * len(window.dilation_y), corner[1]),
+                        totals, ((chunk * O + o) * taps + i * kW) * width,
+                    )  # fmt: skip
+        if chunks == 1:
+            sum_lanes(totals, group * per_group * taps, (group + 1) * per_group * taps, 1, 0, width, out)
+
+
+@chunked
+def sum_chunks(t: int, threads: int, totals: Array, out: Array, chunks: int) -> None:
+    """Compute the t-th share of the sums from those of all chunks."""
+    first, last = out.size * t // threads, out.size * (t + 1) // threads
+    sum_lanes(totals, first, last, chunks, totals.size // chunks, VECTOR_BYTES // out.itemsize, out.reshape(-1))
+
+
+# --- The operations, in Python ----------------------------------------------------------------------------
+
+
+def can_use(w: Shape, stride: Pair) -> bool:
+    """Return whether weights of this shape can be used, with this stride."""
+    return w[1] == 1 and w[2] * w[3] <= MOST_TAPS and max(stride) <= 2
+
+
+def bands_of(planes: int, rows: int) -> int:
+    """Return into how many bands a plane is divided: few planes, many."""
+    return max(1, min(-(-UNITS // max(1, planes)), rows // ROWS))
+
+
+def convolve(
+    threads: int, x: Array, w: Array, bias: Array | None, out: Array,
+    stride: Pair, corner: Pair, dilation: Pair, relu: bool,
+) -> None:  # fmt: skip
+    """Compute `conv2d`.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W), C-contiguous
+    w : ndarray (Cout, 1, kH, kW), C-contiguous; Cout is a multiple of C
+    bias : ndarray (Cout,) or None
+    out : ndarray (N, Cout, OH, OW), C-contiguous, written
+    corner : (top, left), padding
+    """
+    window = window_of(*w.shape[2:], *stride, *dilation)
+    if bias is None:
+        bias = np.zeros(len(w), w.dtype)
+    convolve_chunk(threads, window, x, w, bias, out, corner, relu, bands_of(out.shape[0] * out.shape[1], out.shape[2]))
+
+
+def convolve_input(
+    threads: int, g: Array, w: Array, out: Array, stride: Pair, corner: Pair, dilation: Pair
+) -> None:
+    """Compute `conv2d_input`; the arguments are those of `convolve`, but `out` has the shape of x."""
+    window = window_of(*w.shape[2:], *stride, *dilation)
+    gather_chunk(threads, window, g, w, out, corner, bands_of(out.shape[0] * out.shape[1], out.shape[2] // stride[0]))
+
+
+def convolve_weight(
+    threads: int, g: Array, x: Array, out: Array, stride: Pair, corner: Pair, dilation: Pair
+) -> None:
+    """Compute `conv2d_weight`; the arguments are those of `convolve`, but `out` has the shape of w."""
+    kH, kW = out.shape[2:]
+    window = window_of(kH if kH * kW <= SUMS else 1, kW, *stride, *dilation)
+    chunks = max(1, min(-(-UNITS // x.shape[1]), len(x)))
+    totals = np.empty(chunks * out.size * VECTOR_BYTES // g.itemsize, g.dtype)
+    correlate_chunk(threads, window, g, x, totals, out, corner, chunks)
+    if chunks > 1:
+        sum_chunks(1, totals, out, chunks)

@@ -1,0 +1,1 @@
+"""Winograd's convolutions: the transforms of tiles, and the passes that are made of them."""

@@ -1,0 +1,1 @@
+"""What one looks at: summaries, traces, drawings, plots, and warnings of mistakes."""

@@ -1,0 +1,1 @@
+"""Graphs as pictures: the layout of the nodes, and the drawing."""

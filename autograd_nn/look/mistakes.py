@@ -1,0 +1,185 @@
+"""Warnings of mistakes that raise no error: training runs, and learns worse or nothing, or takes ever more memory.
+
+Each kind warns once in a process and is a category of its own, so that Python's filters switch it off::
+
+    warnings.filterwarnings("ignore", category=autograd_nn.mistakes.MissingGradient)
+
+`MistakeWarning` stands for all of them. Looking costs nothing per operation: a backward pass notes its root, an
+optimizer looks at its first step and after `Module.train` or `Module.eval` was called, a loss at the one node that its
+input came from.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..engine import Call, graph
+
+__all__ = [
+    "EvaluationMode",
+    "ForgottenZeroGrad",
+    "GrowingGraph",
+    "MissingGradient",
+    "MistakeWarning",
+    "SoftmaxBeforeCrossEntropy",
+    "UnexpectedFloat64",
+    "forget",
+]
+
+HELD = 32  # losses of as many training steps that are still there are no accident
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class MistakeWarning(UserWarning):
+    """Something that is allowed and almost never meant."""
+
+
+class SoftmaxBeforeCrossEntropy(MistakeWarning):
+    """The input of a cross-entropy is the result of a softmax, which the loss applies itself."""
+
+
+class MissingGradient(MistakeWarning):
+    """An optimizer stepped while parameters of it had no gradient: they stay as they are."""
+
+
+class ForgottenZeroGrad(MistakeWarning):
+    """An optimizer used gradients again, after a backward pass had added to them."""
+
+
+class EvaluationMode(MistakeWarning):
+    """A part of the model is in evaluation mode while it is trained."""
+
+
+class GrowingGraph(MistakeWarning):
+    """Losses of past steps are held with their graphs, as by ``total += loss``: ``loss.item()`` is the number alone."""
+
+
+class UnexpectedFloat64(MistakeWarning):
+    """The loss is of float64 although no parameter is: some input is, and all that follows takes twice the time."""
+
+
+_told: set[type[MistakeWarning]] = set()
+_used: Callable[[], Any] = object  # a weak reference to a gradient that an optimizer used
+grown: Callable[[], Any] | None = None  # a weak reference to what became of it when a backward pass added to it
+_roots: collections.deque[Callable[[], Any]] = collections.deque(maxlen=HELD)  # of the last steps' backward passes
+_latest: Any = None  # dtype of the last root
+_time = -1  # when the last root was computed, on the clock that an optimizer's step advances
+_asleep: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # modules in evaluation mode
+modes = 0  # how often a module was told its mode
+
+
+def forget() -> None:
+    """Let every kind warn once more."""
+    _told.clear()
+    _roots.clear()
+
+
+def warn_once(category: type[MistakeWarning], message: str) -> None:
+    """Warn of a mistake, at the line outside this package that led to it, unless its kind was warned of before."""
+    if category not in _told:
+        _told.add(category)
+        frame, level = sys._getframe(), 1
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(f"{message} (to silence: warnings.filterwarnings('ignore', category=autograd_nn.mistakes."
+                      f"{category.__name__}))", category, stacklevel=level)
+
+
+# ---------------------------------------------------------------------------------------------- backward passes
+
+
+def note_sum(gradient: Any, total: Any) -> None:
+    """Remember the sum where a backward pass added to a gradient that was used already and is not 0."""
+    global grown
+    if (gradient is _used() and gradient.data.any()) or (grown is not None and gradient is grown()):
+        grown = weakref.ref(total)
+
+
+def note_root(root: Any) -> None:
+    """Look at a node that a backward pass starts from, and whether those of the steps before are still there."""
+    global _latest, _time
+    _latest = root.dtype
+    if isinstance(root, Call) and root.time != _time:
+        _time = root.time
+        if len(_roots) == HELD and all(held() is not None for held in _roots):
+            warn_once(GrowingGraph, f"backward(): the losses of the last {HELD} steps are still held, and with them "
+                                    "their graphs, which takes ever more memory; add up or keep loss.item() instead")
+        _roots.append(weakref.ref(root))
+
+
+graph.differentiated = note_root
+
+# ---------------------------------------------------------------------------------------------- optimizer steps
+
+
+def check_gradients(operation: str, named: Sequence[tuple[str, Any]]) -> None:
+    """Warn where some of the parameters, given with their names, have no gradient, or the loss is of float64."""
+    wanted = [(name, p) for name, p in named if p.requires_grad]
+    missing = [f"{name} {p.shape}" for name, p in wanted if p.node.grad is None]
+    if missing:
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        cause = ("was backward() called?" if len(missing) == len(wanted) else
+                 "are they used in forward(), and nothing on the way detached?")
+        warn_once(MissingGradient, f"{operation}: {len(missing)} of {len(wanted)} parameters have no gradient and stay "
+                                   f"as they are: {shown}; {cause}")
+    if _latest == "float64" and len(missing) < len(wanted) and all(p.dtype != "float64" for _, p in named):
+        warn_once(UnexpectedFloat64, f"{operation}: the loss is of float64 but no parameter is: an input or a constant "
+                                     "is of float64; convert it with .float()")
+
+
+def note_used(gradients: Sequence[Any]) -> None:
+    """Remember a gradient that an optimizer used in its first step."""
+    global _used
+    if gradients:
+        _used = weakref.ref(gradients[0])
+        graph.accumulating = note_sum
+
+
+def check_grown(gradients: Iterable[Any]) -> None:
+    """Warn where an optimizer is about to use such a sum."""
+    global grown
+    total, grown = grown() if grown is not None else None, None
+    if total is not None and any(gradient is total for gradient in gradients):
+        warn_once(ForgottenZeroGrad, "optimizer.step(): a backward pass added to gradients that had been used already; "
+                                     "call optimizer.zero_grad() before each backward()")
+
+
+# ---------------------------------------------------------------------------------------------- modes
+
+
+def note_mode(module: Any, training: bool) -> None:
+    """Remember which modules are in evaluation mode."""
+    global modes
+    modes += 1
+    if training:
+        _asleep.pop(id(module), None)
+    else:
+        _asleep[id(module)] = module
+
+
+def check_modes(operation: str, parameters: Iterable[Any]) -> None:
+    """Warn where all parameters that an optimizer is about to change belong to layers in evaluation mode."""
+    changing = {id(p) for p in parameters if p.node is not None and p.node.grad is not None}
+    asleep = [(id(value), type(module).__name__)
+              for module in list(_asleep.values()) for value in vars(module).values()]
+    if changing and changing <= {value for value, _ in asleep}:
+        layers = ", ".join(dict.fromkeys(layer for value, layer in asleep if value in changing))
+        warn_once(EvaluationMode, f"{operation}: all layers whose parameters are trained ({layers}) are in "
+                                  "evaluation mode (eval()); call model.train() before training goes on")
+
+
+def check_first_step(model: Any) -> None:
+    """Warn of what can be seen after the first backward pass of a training loop."""
+    if hasattr(model, "named_parameters"):
+        check_gradients("fit()", list(model.named_parameters()))
+    if hasattr(model, "named_modules"):
+        sleeping = [name or type(module).__name__ for name, module in model.named_modules() if not module.training]
+        if sleeping:
+            warn_once(EvaluationMode, f"fit(): {', '.join(sleeping[:5])} {'is' if len(sleeping) == 1 else 'are'} in "
+                                      "evaluation mode (eval()) while the model is trained; call model.train()")

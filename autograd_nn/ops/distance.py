@@ -1,0 +1,110 @@
+"""Vector norms, and the similarities and distances of vectors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..engine import primitive
+from ..typing import Array, Dims, DTypeLike, Tensor
+from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
+from .reduce import _spread, added, amax, amin, count_nonzero, sum
+from .shape import normalized_dim, normalized_dims, unsqueeze
+
+
+@primitive
+def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
+    return np.sqrt(added(np.square(x), dims, keepdims=keepdim))
+
+
+def _reciprocal_or_zero(x: Tensor) -> Tensor:
+    """Return 1 / x, and 0 where x is 0."""
+    at_zero = eq(x, 0)
+    return where(at_zero, 0.0, div(1.0, where(at_zero, 1.0, x)))
+
+
+_euclidean.defvjp(lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims)))
+
+
+@primitive
+def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
+    out: Array = (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim) ** x.dtype.type(1 / p)
+    return out
+
+
+def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    at_zero = eq(out, 0)
+    scale = where(at_zero, 0.0, mul(g, pow(where(at_zero, 1.0, out), 1 - p)))
+    return mul(mul(sign(x), pow(abs(x), p - 1)), _spread(scale, x, dims))
+
+
+_p_norm.defvjp(_p_norm_rule)
+
+
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Tensor:
+    """Return the vector norm ``sum(abs(input)**p) ** (1 / p)`` over `dim` (all dims for None).
+
+    The gradient at 0 is 0; ties of the largest element (p=inf) share it evenly.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : float, inf, -inf or 'fro'
+        'fro' is 2; 0 counts the elements that are not 0.
+    dim : int or tuple of int, optional
+    keepdim : bool
+    """
+    input = input if dtype is None else input.to(dtype)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"norm(): expects a floating-point tensor (dtype={input.dtype})")
+    dims = normalized_dims(dim, input.ndim, "norm")
+    if p in ("fro", 2, None):
+        return _euclidean(input, dims=dims, keepdim=keepdim)
+    if not isinstance(p, int | float):
+        raise ValueError(f"norm(): p must be a number or 'fro' (p={p!r})")
+    if p == 1:
+        return sum(abs(input), dims, keepdim) if input.ndim else abs(input)
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(abs(input), dims, keepdim)
+    if p == 0:
+        return count_nonzero(input, dims, keepdim).to(input.dtype)
+    return _p_norm(input, p=float(p), dims=dims, keepdim=keepdim)
+
+
+def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1e-12) -> Tensor:
+    """Return ``input / max(norm(input), eps)`` along `dim`."""
+    return div(input, clamp(norm(input, p, dim, True), min=eps))
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
+    dots = sum(mul(x1, x2), dim)
+    norms = [
+        clamp(
+            norm(x, 2, normalized_dim(dim, max(x1.ndim, x2.ndim), "cosine_similarity") - max(x1.ndim, x2.ndim)), min=eps
+        )
+        for x in (x1, x2)
+    ]
+    return div(dots, mul(*norms))
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """Return ``norm(x1 - x2 + eps, p)`` along the last dim."""
+    return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+    """Return the distances between all rows of `x1` (..., P, M) and of `x2` (..., R, M), of shape (..., P, R).
+
+    The gradient at distance 0 is 0.
+    """
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(f"cdist(): both need rows of one length (x1.shape={x1.shape}, x2.shape={x2.shape})")
+    return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)

@@ -1,0 +1,1 @@
+"""Tensors and training runs on disk."""

@@ -1,0 +1,1223 @@
+"""The Tensor: operators, methods, printing. Pure syntax over `ops`; what an operation does is said there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import engine, missing
+from ..devices import device
+from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, mark_changed, wrap
+from ..ops import activation, creation, distance, elementwise, linalg, random, reduce, scan
+from ..ops import index as indexing
+from ..ops import shape as shapes
+from ..typing import Dim
+from . import numpy_protocol, printing
+from .size import Size
+
+__all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
+
+
+def _listed(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return ``f(2, 3)`` and ``f((2, 3))`` alike as (2, 3)."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
+
+
+class Tensor(Variable):
+    """An n-dimensional array that records what is computed from it.
+
+    Parameters
+    ----------
+    data : array, number or nested sequence
+        Copied. Python numbers become float32 (floats), int64 (ints) or bool; arrays keep their dtype.
+    requires_grad : bool
+        Whether `backward` computes a gradient for this tensor; floating-point dtypes only.
+    dtype : NumPy dtype, optional
+
+    Attributes
+    ----------
+    data : ndarray
+        The array itself, not a copy.
+    grad : Tensor or None
+        Of the tensor's shape and dtype; added up by `backward`.
+    requires_grad : bool
+    origin : Call or None
+        The recorded call that computed the tensor.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+        if type(requires_grad) is int:
+            raise TypeError(f"Tensor(): expects data and not sizes (got {data}, {requires_grad}, ...); for a tensor of "
+                            f"these sizes use empty({data}, {requires_grad}, ...) or zeros()")
+        self._data = _new_array(data, dtype)
+        self.node = None
+        if requires_grad:
+            self.requires_grad = True
+
+    # -------------------------------------------------------------------------------- description
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dim."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of dims."""
+        return self._data.ndim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements, as NumPy names it."""
+        return self._data.dtype
+
+    @property
+    def device(self) -> device:
+        """The CPU."""
+        return _CPU
+
+    is_cpu = True
+    is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
+
+    @property
+    def grad_fn(self) -> Call | None:
+        """The call that computed the tensor, as `origin`; None for a leaf."""
+        return self.origin
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this result."""
+        return isinstance(self.node, Call) and self.node.retains
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self._data.nbytes
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the size of one dim."""
+        shape = self._data.shape
+        return Size(shape) if dim is None else shape[shapes.normalized_dim(dim, len(shape), "size")]
+
+    def dim(self) -> int:
+        """Return the number of dims."""
+        return self._data.ndim
+
+    ndimension = dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return how many elements of memory lie between neighbours along each dim, or along one."""
+        strides = tuple(n // self._data.itemsize for n in self._data.strides)
+        return strides if dim is None else strides[dim]
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self._data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Return the bytes of one element."""
+        return self._data.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Return whether the elements are floating-point numbers."""
+        return self._data.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Return False: elements are real numbers."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Return whether the elements can be negative."""
+        return self._data.dtype.kind in "fi"
+
+    def is_nonzero(self) -> bool:
+        """Return whether the only element is not 0."""
+        return bool(self)
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Return whether the other tensor has the same shape."""
+        return self._data.shape == other._data.shape
+
+    def get_device(self) -> int:
+        """Return -1, the number of the CPU."""
+        return -1
+
+    def is_pinned(self) -> bool:
+        """Return False: memory is pinned for transfers to a GPU, of which there is none."""
+        return False
+
+    def pin_memory(self) -> Tensor:
+        """Raise: there is no GPU to pin memory for."""
+        raise RuntimeError("pin_memory(): autograd_nn computes on the CPU only; leave it out")
+
+    def is_contiguous(self) -> bool:
+        """Return whether the elements lie in row-major order without gaps."""
+        return self._data.flags.c_contiguous
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Any:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self._data)))
+
+    def __repr__(self) -> str:
+        return printing.tensor_text(self._data, self.node)
+
+    def _repr_html_(self) -> str:
+        return printing.tensor_html(type(self).__name__, self._data, self.node)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self._data.size == 1 else format(str(self), spec)
+
+    # -------------------------------------------------------------------------------- to Python and NumPy
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """Return the array, sharing memory; with `force` also of a tensor that requires a gradient."""
+        if self.node is not None and not force:
+            raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be "
+                               "recorded; "
+                               "use .detach().numpy()")
+        return self._data
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        if self._data.size != 1:
+            raise RuntimeError(f"item(): expects a tensor of one element (shape={self.shape})")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
+        return numpy_protocol.apply_ufunc(ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
+        return numpy_protocol.apply_function(function, arguments, settings)
+
+    def __dlpack__(self, **settings: Any) -> Any:
+        if self.node is not None:
+            raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; "
+                              "use .detach()")
+        return self._data.__dlpack__(**settings)
+
+    def __dlpack_device__(self) -> Any:
+        return self._data.__dlpack_device__()
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors of one element can be an index (dtype={self.dtype})")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise RuntimeError(f"the truth of a tensor with {self._data.size} elements is ambiguous "
+                               f"(shape={self.shape}); "
+                               "use .any() or .all()")
+        return bool(self._data.item())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if isinstance(self.node, Call):
+            raise RuntimeError("deepcopy: only leaves can be copied with their place in a graph; this is the result "
+                               "of "
+                               f"{self.node.primitive.name}() (use .detach().clone())")
+        copied = type(self).__new__(type(self))
+        copied._data = self._data.copy()
+        copied.node = None
+        copied.requires_grad = self.requires_grad
+        if self.node is not None and self.node.grad is not None:
+            copied.grad = self.node.grad.detach().clone()
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce__(self) -> Any:
+        if isinstance(self.node, Call):
+            raise RuntimeError("pickle: only leaves can be pickled; use .detach()")
+        return _rebuilt, (type(self), self._data, self.requires_grad)
+
+    # -------------------------------------------------------------------------------- differentiation
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            The gradient of something with respect to this tensor; 1 for a tensor of one element.
+        retain_graph : bool, optional
+            Keep the graph for another pass (default: `create_graph`).
+        create_graph : bool
+            Record the pass, so that gradients can be differentiated.
+        """
+        engine.backward(self, gradient, retain_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        """Return a tensor outside the graph that shares this one's memory."""
+        return wrap(self._data)
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph, in place."""
+        self.node = None
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` in place."""
+        self.requires_grad = requires_grad
+        return self
+
+    # -------------------------------------------------------------------------------- operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return elementwise.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return elementwise.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return elementwise.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return elementwise.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return elementwise.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return elementwise.mul(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return elementwise.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return elementwise.div(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return elementwise.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return elementwise.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return elementwise.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return elementwise.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return elementwise.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return elementwise.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return linalg.matmul(self, as_tensor(other))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return linalg.matmul(as_tensor(other), self)
+
+    def __neg__(self) -> Tensor:
+        return elementwise.neg(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return elementwise.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return elementwise.logical_not(self) if self.dtype == bool else elementwise.bitwise_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_or(self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_xor(self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __eq__(self, other: Any) -> Any:
+        return elementwise.eq(self, other) if _comparable(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return elementwise.ne(self, other) if _comparable(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> Tensor:
+        return elementwise.lt(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return elementwise.le(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return elementwise.gt(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return elementwise.ge(self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return indexing.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        value = value if isinstance(value, Tensor) else wrap(shapes.to_array(value, self.dtype, "item assignment"))
+        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
+        if recorded:
+            self._check_in_place("item assignment")
+        out = indexing.setitem(self, value, key)
+        mark_changed(self._data)
+        if recorded:
+            self.node = out.node
+
+    # -------------------------------------------------------------------------------- elementwise
+
+    def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Return ``self + alpha * other``."""
+        return elementwise.add(self, other if alpha == 1 else elementwise.mul(other, alpha))
+
+    def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Return ``self - alpha * other``."""
+        return elementwise.sub(self, other if alpha == 1 else elementwise.mul(other, alpha))
+
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``self / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
+        if rounding_mode == "floor":
+            return elementwise.floor_divide(self, other)
+        if rounding_mode not in (None, "trunc"):
+            raise RuntimeError("div(): rounding_mode must be None, 'trunc' or 'floor' "
+                               f"(rounding_mode={rounding_mode!r})")
+        out = elementwise.div(self, other)
+        return out if rounding_mode is None else elementwise.trunc(out)
+
+    def addcmul(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Return ``self + value * tensor1 * tensor2``."""
+        return self.add(elementwise.mul(tensor1, tensor2), alpha=value)
+
+    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Return ``self + value * tensor1 / tensor2``."""
+        return self.add(elementwise.div(tensor1, tensor2), alpha=value)
+
+    def equal(self, other: Tensor) -> bool:
+        """Return whether the other tensor has the same shape and elements."""
+        return bool(np.array_equal(self._data, other._data))
+
+    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+        """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
+        try:
+            return bool(np.allclose(self._data, other._data, rtol, atol, equal_nan))
+        except ValueError:
+            raise RuntimeError(f"allclose(): shapes cannot be broadcast together (x.shape={self.shape}, "
+                               f"other.shape={other.shape})") from None
+
+    mul, neg, pow, square, reciprocal = (
+        elementwise.mul, elementwise.neg, elementwise.pow, elementwise.square, elementwise.reciprocal
+    )  # fmt: skip
+    remainder, fmod, floor_divide, lerp = (
+        elementwise.remainder, elementwise.fmod, elementwise.floor_divide, elementwise.lerp
+    )  # fmt: skip
+    multiply, subtract, divide, negative, true_divide = mul, sub, div, neg, div
+    arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = (
+        elementwise.asin, elementwise.acos, elementwise.atan, elementwise.atan2, elementwise.asinh, elementwise.acosh,
+        elementwise.atanh,
+    )  # fmt: skip
+    not_equal, less, less_equal, greater, greater_equal = (
+        elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    )  # fmt: skip
+    eq, ne, lt, le, gt, ge = (
+        elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
+    )  # fmt: skip
+    isnan, isinf, isfinite, isclose = elementwise.isnan, elementwise.isinf, elementwise.isfinite, elementwise.isclose
+    logical_and, logical_or, logical_xor, logical_not = (
+        elementwise.logical_and, elementwise.logical_or, elementwise.logical_xor, elementwise.logical_not
+    )  # fmt: skip
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = (
+        elementwise.bitwise_and, elementwise.bitwise_or, elementwise.bitwise_xor, elementwise.bitwise_not
+    )  # fmt: skip
+    exp, expm1, log, log1p, log2, log10 = (
+        elementwise.exp, elementwise.expm1, elementwise.log, elementwise.log1p, elementwise.log2, elementwise.log10
+    )  # fmt: skip
+    sqrt, rsqrt, erf, tanh, sigmoid, relu = (
+        elementwise.sqrt, elementwise.rsqrt, elementwise.erf, elementwise.tanh, elementwise.sigmoid, elementwise.relu
+    )  # fmt: skip
+    sin, cos, tan, asin, acos, atan, atan2 = (
+        elementwise.sin, elementwise.cos, elementwise.tan, elementwise.asin, elementwise.acos, elementwise.atan,
+        elementwise.atan2,
+    )  # fmt: skip
+    sinh, cosh, asinh, acosh, atanh = (
+        elementwise.sinh, elementwise.cosh, elementwise.asinh, elementwise.acosh, elementwise.atanh
+    )  # fmt: skip
+    abs, sign, floor, ceil, round, trunc, frac = (
+        elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.round, elementwise.trunc,
+        elementwise.frac,
+    )  # fmt: skip
+    clamp = clip = elementwise.clamp
+    absolute, fix, nan_to_num = abs, trunc, elementwise.nan_to_num
+    maximum, minimum, fmax, fmin = elementwise.maximum, elementwise.minimum, elementwise.fmax, elementwise.fmin
+    masked_fill, prelu, logsigmoid = elementwise.masked_fill, activation.prelu, activation.logsigmoid
+
+    def clamp_min(self, min: Any) -> Tensor:
+        """Return the elements, but `min` where they are smaller."""
+        return elementwise.clamp(self, min)
+
+    def clamp_max(self, max: Any) -> Tensor:
+        """Return the elements, but `max` where they are larger."""
+        return elementwise.clamp(self, None, max)
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Return the elements where the condition holds and those of `other` elsewhere."""
+        return elementwise.where(condition, self, other)
+
+    # -------------------------------------------------------------------------------- reductions, along a dim
+
+    sum, mean, var, std, prod = reduce.sum, reduce.mean, reduce.var, reduce.std, scan.prod
+    amax, amin, max, min, argmax, argmin = (
+        reduce.amax, reduce.amin, reduce.max, reduce.min, reduce.argmax, reduce.argmin
+    )  # fmt: skip
+    any, all, count_nonzero, norm = reduce.any, reduce.all, reduce.count_nonzero, distance.norm
+    logsumexp, softmax, log_softmax = reduce.logsumexp, reduce.softmax, reduce.log_softmax
+    cumsum, cumprod, logcumsumexp = scan.cumsum, scan.cumprod, scan.logcumsumexp
+    sort, argsort, topk, kthvalue, median = scan.sort, scan.argsort, scan.topk, scan.kthvalue, scan.median
+    unique, bincount, histc = scan.unique, scan.bincount, scan.histc
+
+    def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+        """Return the smallest and the largest elements."""
+        return reduce.amin(self, dim, keepdim), reduce.amax(self, dim, keepdim)
+
+    # -------------------------------------------------------------------------------- products
+
+    matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
+    addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
+    ger = outer
+
+    # -------------------------------------------------------------------------------- indexing
+
+    gather, scatter, scatter_add = indexing.gather, indexing.scatter, indexing.scatter_add
+    index_select, index_add, index_copy, index_fill = (
+        indexing.index_select, indexing.index_add, indexing.index_copy, indexing.index_fill
+    )  # fmt: skip
+    take, take_along_dim, masked_select = indexing.take, indexing.take_along_dim, indexing.masked_select
+    index_put = indexing.index_put
+    nonzero = argwhere = indexing.nonzero
+
+    # -------------------------------------------------------------------------------- shape
+
+    flatten, squeeze, unsqueeze, narrow = shapes.flatten, shapes.squeeze, shapes.unsqueeze, shapes.narrow
+    transpose, contiguous, clone = shapes.transpose, shapes.contiguous, shapes.clone
+    swapaxes = swapdims = shapes.transpose
+    movedim = moveaxis = shapes.movedim
+    broadcast_to = shapes.broadcast_to
+    split, chunk, unbind, select, unflatten = shapes.split, shapes.chunk, shapes.unbind, shapes.select, shapes.unflatten
+    roll, repeat_interleave, tril, triu = shapes.roll, shapes.repeat_interleave, shapes.tril, shapes.triu
+    diagonal, diag, diag_embed = shapes.diagonal, shapes.diag, shapes.diag_embed
+
+    def ravel(self) -> Tensor:
+        """Return the elements in one dim."""
+        return shapes.reshape(self, (-1,)) if self._data.size else shapes.reshape(self, (0,))
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Return a view with the order along some dims reversed."""
+        return shapes.flip(self, _listed(dims))
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Return the elements repeated along each dim."""
+        return shapes.repeat(self, _listed(sizes))
+
+    def tile(self, *dims: Any) -> Tensor:
+        """Return the elements repeated along the last dims."""
+        return shapes.tile(self, _listed(dims))
+
+    def reshape(self, *sizes: Any) -> Tensor:
+        """Return the elements in another shape (see `ops.shape.reshape`)."""
+        return shapes.reshape(self, _listed(sizes))
+
+    def view(self, *sizes: Any) -> Tensor:
+        """Return the elements in another shape, always sharing memory.
+
+        Raises
+        ------
+        RuntimeError
+            Where the strides do not allow it; `reshape` copies then.
+        """
+        if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
+            raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with "
+                               ".to()")
+        out = shapes.reshape(self, _listed(sizes))
+        if not self._data.flags.c_contiguous and out._data.size and not np.shares_memory(out._data, self._data):
+            raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape "
+                               f"{_listed(sizes)}; "
+                               "use .reshape() or .contiguous()")
+        return out
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """Return a view in the shape of `other`."""
+        return self.view(other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """Return the elements in the shape of `other`."""
+        return shapes.reshape(self, other.shape)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Return a view with the dims in another order."""
+        return shapes.permute(self, _listed(dims))
+
+    def t(self) -> Tensor:
+        """Return the transpose of a matrix."""
+        if self.ndim > 2:
+            raise RuntimeError(f"t(): expects at most 2 dims (shape={self.shape})")
+        return shapes.transpose(self, 0, 1) if self.ndim == 2 else self
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its dims in reverse order."""
+        return shapes.permute(self, range(self.ndim)[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two dims exchanged."""
+        return shapes.transpose(self, -1, -2)
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Return a view with dims of size 1 repeated; -1 keeps a size."""
+        return shapes.expand(self, _listed(sizes))
+
+    def unfold(self, dimension: int, size: int, step: int) -> Tensor:
+        """Return all windows of `size` elements along a dim, `step` apart, in a new last dim (a copy).
+
+        Parameters
+        ----------
+        dimension, size, step : int
+
+        Returns
+        -------
+        Tensor of shape (..., (n - size) // step + 1, ..., size)
+        """
+        dimension = shapes.normalized_dim(dimension, self.ndim, "unfold")
+        length = self.shape[dimension]
+        if not 0 <= size <= length or step <= 0:
+            raise RuntimeError(f"unfold(): size must be from 0 to the dim's {length} and step positive (size={size}, "
+                               f"step={step})")
+        windows = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
+        elements = indexing.index_select(self, dimension, wrap(windows.reshape(-1)))
+        return shapes.movedim(shapes.unflatten(elements, dimension, windows.shape), dimension + 1, -1)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Return a view in the shape of `other`."""
+        return shapes.broadcast_to(self, other.shape)
+
+    def sum_to_size(self, *sizes: Any) -> Tensor:
+        """Return the sum over the dims that broadcasting to this shape added or repeated."""
+        return shapes.sum_to_size(self, _listed(sizes))
+
+    # -------------------------------------------------------------------------------- dtype, device
+
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False
+           ) -> Tensor:
+        """Return the tensor in another dtype; devices are accepted as far as they are the CPU."""
+        for target in targets:
+            if isinstance(target, Tensor):
+                dtype = target.dtype
+            elif _is_device(target):
+                device = target
+            elif not isinstance(target, bool):
+                dtype = target
+        if device is not None and not str(device).startswith("cpu"):
+            raise RuntimeError(f"to(): autograd_nn computes on the CPU only (device={str(device)!r})")
+        out = self if dtype is None else shapes.to_dtype(self, dtype)
+        return out.clone() if copy and out is self else out
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """Return the tensor in the dtype of `other`."""
+        return shapes.to_dtype(self, other.dtype)
+
+    def float(self) -> Tensor:
+        """Return the tensor as float32."""
+        return shapes.to_dtype(self, np.float32)
+
+    def double(self) -> Tensor:
+        """Return the tensor as float64."""
+        return shapes.to_dtype(self, np.float64)
+
+    def long(self) -> Tensor:
+        """Return the tensor as int64."""
+        return shapes.to_dtype(self, np.int64)
+
+    def int(self) -> Tensor:
+        """Return the tensor as int32."""
+        return shapes.to_dtype(self, np.int32)
+
+    def bool(self) -> Tensor:
+        """Return the tensor as booleans."""
+        return shapes.to_dtype(self, np.bool_)
+
+    def half(self) -> Tensor:
+        """Return the tensor as float16."""
+        return shapes.to_dtype(self, np.float16)
+
+    def short(self) -> Tensor:
+        """Return the tensor as int16."""
+        return shapes.to_dtype(self, np.int16)
+
+    def byte(self) -> Tensor:
+        """Return the tensor as uint8."""
+        return shapes.to_dtype(self, np.uint8)
+
+    def type(self, dtype: Any = None) -> Any:
+        """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``."""
+        if dtype is None:
+            return f"torch.{TYPE_NAMES[self.dtype.name]}Tensor"
+        if isinstance(dtype, str) and dtype.endswith("Tensor"):
+            names = {name: dtype for dtype, name in TYPE_NAMES.items()}
+            dtype = names.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
+        try:
+            return shapes.to_dtype(self, dtype)
+        except TypeError:
+            raise TypeError(f"type(): is not the dtype of a tensor (dtype={dtype!r})") from None
+
+    def char(self) -> Tensor:
+        """Return the tensor as int8."""
+        return shapes.to_dtype(self, np.int8)
+
+    def cpu(self) -> Tensor:
+        """Return the tensor itself: it is on the CPU."""
+        return self
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Raise: there is no other device than the CPU."""
+        raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
+
+    # -------------------------------------------------------------------------------- new tensors like this one
+
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+        """Return a copy of `data` in this tensor's dtype."""
+        return Tensor(data, requires_grad, dtype or self.dtype)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+        """Return zeros of this tensor's dtype."""
+        return creation.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+        """Return ones of this tensor's dtype."""
+        return creation.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+        """Return a tensor of this dtype, not initialized."""
+        return creation.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+        """Return a tensor of this dtype filled with a number."""
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
+        """Return 1 with the probability that each element says, else 0."""
+        return random.bernoulli(self, p, generator=generator)
+
+    def multinomial(self, num_samples: Any, replacement: Any = False, *, generator: Any = None) -> Tensor:
+        """Return the indices of draws from each row of weights (see `ops.random.multinomial`)."""
+        return random.multinomial(self, num_samples, replacement, generator=generator)
+
+    # -------------------------------------------------------------------------------- in place
+
+    def _check_in_place(self, operation: str) -> None:
+        """Raise where an in-place change could not be recorded."""
+        if self.node is not None and not isinstance(self.node, Call):
+            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
+                               "operations are "
+                               "recorded; do it under no_grad()")
+        if self._data.base is not None:
+            raise RuntimeError(f"{operation}: a view cannot be changed in place while operations are recorded; "
+                               "change the tensor that it views, or work on a .clone()")
+
+    def _become(self, value: Any, operation: str) -> Tensor:
+        """Write `value`, computed from this tensor, into its memory and take its place in the graph."""
+        value = value if isinstance(value, Tensor) else wrap(np.asarray(value))
+        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
+        if recorded:
+            self._check_in_place(operation)
+            if value.shape != self.shape:
+                value = shapes.broadcast_to(value, self.shape)
+            value = shapes.to_dtype(value, self.dtype)
+        try:
+            np.copyto(self._data, value._data, casting="same_kind")
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else RuntimeError
+            raise kind(f"{operation}: the result does not fit into the tensor (tensor: {self.dtype} {self.shape}, "
+                       f"result: {value.dtype} {value.shape})") from None
+        mark_changed(self._data)
+        if recorded:
+            self.node = value.node
+        return self
+
+    def _augmented(self, value: Tensor, operation: str) -> Tensor:
+        """Return what ``x += y`` assigns: `x` changed in place, or a new tensor for a view whose change is recorded."""
+        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
+        if recorded and self._data.base is not None and (self.node is None or isinstance(self.node, Call)):
+            return value
+        return self._become(value, operation)
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Add ``alpha * other`` in place."""
+        return self._become(self.add(other, alpha=alpha), "add_()")
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """Subtract ``alpha * other`` in place."""
+        return self._become(self.sub(other, alpha=alpha), "sub_()")
+
+    def mul_(self, other: Any) -> Tensor:
+        """Multiply in place."""
+        return self._become(elementwise.mul(self, other), "mul_()")
+
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Divide in place."""
+        return self._become(self.div(other, rounding_mode=rounding_mode), "div_()")
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """Raise to a power in place."""
+        return self._become(elementwise.pow(self, exponent), "pow_()")
+
+    def remainder_(self, other: Any) -> Tensor:
+        """Take the remainder of a division in place."""
+        return self._become(elementwise.remainder(self, other), "remainder_()")
+
+    def lerp_(self, end: Any, weight: Any) -> Tensor:
+        """Move towards `end` by a share `weight` in place."""
+        return self._become(elementwise.lerp(self, end, weight), "lerp_()")
+
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Add ``value * tensor1 * tensor2`` in place."""
+        return self._become(self.addcmul(tensor1, tensor2, value=value), "addcmul_()")
+
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+        """Add ``value * tensor1 / tensor2`` in place."""
+        return self._become(self.addcdiv(tensor1, tensor2, value=value), "addcdiv_()")
+
+    def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        """Become ``beta * self + alpha * (mat1 @ mat2)``."""
+        return self._become(linalg.addmm(self, mat1, mat2, beta=beta, alpha=alpha), "addmm_()")
+
+    def apply_(self, function: Callable[[Any], Any]) -> Tensor:
+        """Replace each element x by ``function(x)``; slow, and without gradient."""
+        if self.node is not None:
+            raise TypeError("apply_(): has no gradient; use it under .detach() or on a tensor that requires none")
+        values = [function(x) for x in self._data.reshape(-1).tolist()]
+        return self._become(np.array(values, self.dtype).reshape(self.shape), "apply_()")
+
+    def random_(self, low: Any = 0, high: Any = None, *, generator: Any = None) -> Tensor:
+        """Draw all elements from the integers from `low` (0 where one bound is given) to `high` - 1.
+
+        Without bounds, up to the largest integer that the dtype holds exactly.
+        """
+        if high is None:
+            largest = 2**(np.finfo(self.dtype).nmant + 1) if self.dtype.kind == "f" else np.iinfo(self.dtype).max
+            low, high = (0, low) if low else (0, int(largest))
+        if high <= low:
+            raise RuntimeError(f"random_(): high must be greater than low (low={low}, high={high})")
+        source = generator or random.default_generator
+        return self._become(source.integers(low, high, self.shape).astype(self.dtype), "random_()")
+
+    def _view_in_place(self, view: Tensor, operation: str) -> Tensor:
+        """Become a view of this tensor, and take its place in the graph."""
+        if is_grad_enabled() and self.node is not None and self.is_leaf:
+            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
+                               "operations are recorded; do it under no_grad()")
+        self._data = view._data
+        if self.node is not None and self.is_leaf:
+            self.node.shape = view.shape
+        else:
+            self.node = view.node
+        return self
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        """Take dims of size 1 away, in place."""
+        return self._view_in_place(shapes.squeeze(self, dim), "squeeze_()")
+
+    def unsqueeze_(self, dim: Dim) -> Tensor:
+        """Insert a dim of size 1, in place."""
+        return self._view_in_place(shapes.unsqueeze(self, dim), "unsqueeze_()")
+
+    def transpose_(self, dim0: Dim, dim1: Dim) -> Tensor:
+        """Exchange two dims, in place."""
+        return self._view_in_place(shapes.transpose(self, dim0, dim1), "transpose_()")
+
+    def t_(self) -> Tensor:
+        """Transpose a matrix in place."""
+        return self._view_in_place(self.t(), "t_()")
+
+    def fmod_(self, other: Any) -> Tensor:
+        """Take the remainder of a division, with the sign of the dividend, in place."""
+        return self._become(elementwise.fmod(self, other), "fmod_()")
+
+    def floor_divide_(self, other: Any) -> Tensor:
+        """Divide and round down in place."""
+        return self._become(elementwise.floor_divide(self, other), "floor_divide_()")
+
+    def logical_and_(self, other: Any) -> Tensor:
+        """Become 1 where this and `other` are not 0, else 0."""
+        return self._become(elementwise.logical_and(self, other), "logical_and_()")
+
+    def logical_or_(self, other: Any) -> Tensor:
+        """Become 1 where this or `other` is not 0, else 0."""
+        return self._become(elementwise.logical_or(self, other), "logical_or_()")
+
+    def logical_not_(self) -> Tensor:
+        """Become 1 where this is 0, else 0."""
+        return self._become(elementwise.logical_not(self), "logical_not_()")
+
+    def masked_scatter_(self, mask: Any, source: Any) -> Tensor:
+        """Write the first elements of `source`, one after the other, to where `mask` holds."""
+        where = shapes.broadcast_to(as_tensor(mask), self.shape)._data
+        count = int(where.sum())
+        source = shapes.reshape(as_tensor(source), -1)
+        if source.numel() < count:
+            raise RuntimeError(f"masked_scatter_(): source has {source.numel()} elements but mask selects {count}")
+        return self._become(indexing.index_put(self, np.nonzero(where), source[:count]), "masked_scatter_()")
+
+    def expm1_(self) -> Tensor:
+        """Take the exponential minus 1 in place."""
+        return self._become(elementwise.expm1(self), "expm1_()")
+
+    def log1p_(self) -> Tensor:
+        """Take the logarithm of 1 plus the elements in place."""
+        return self._become(elementwise.log1p(self), "log1p_()")
+
+    def log2_(self) -> Tensor:
+        """Take the logarithm to base 2 in place."""
+        return self._become(elementwise.log2(self), "log2_()")
+
+    def log10_(self) -> Tensor:
+        """Take the logarithm to base 10 in place."""
+        return self._become(elementwise.log10(self), "log10_()")
+
+    def erf_(self) -> Tensor:
+        """Take the error function in place."""
+        return self._become(elementwise.erf(self), "erf_()")
+
+    def cumsum_(self, dim: Dim) -> Tensor:
+        """Become the cumulative sum along a dim."""
+        return self._become(scan.cumsum(self, dim), "cumsum_()")
+
+    def nan_to_num_(self, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+        """Replace what is not finite in place."""
+        return self._become(elementwise.nan_to_num(self, nan, posinf, neginf), "nan_to_num_()")
+
+    def neg_(self) -> Tensor:
+        """Change the sign in place."""
+        return self._become(elementwise.neg(self), "neg_()")
+
+    def abs_(self) -> Tensor:
+        """Take the absolute value in place."""
+        return self._become(elementwise.abs(self), "abs_()")
+
+    def exp_(self) -> Tensor:
+        """Take the exponential in place."""
+        return self._become(elementwise.exp(self), "exp_()")
+
+    def log_(self) -> Tensor:
+        """Take the logarithm in place."""
+        return self._become(elementwise.log(self), "log_()")
+
+    def sqrt_(self) -> Tensor:
+        """Take the square root in place."""
+        return self._become(elementwise.sqrt(self), "sqrt_()")
+
+    def rsqrt_(self) -> Tensor:
+        """Take the reciprocal of the square root in place."""
+        return self._become(elementwise.rsqrt(self), "rsqrt_()")
+
+    def square_(self) -> Tensor:
+        """Square in place."""
+        return self._become(elementwise.square(self), "square_()")
+
+    def reciprocal_(self) -> Tensor:
+        """Take the reciprocal in place."""
+        return self._become(elementwise.reciprocal(self), "reciprocal_()")
+
+    def tanh_(self) -> Tensor:
+        """Take the hyperbolic tangent in place."""
+        return self._become(elementwise.tanh(self), "tanh_()")
+
+    def sigmoid_(self) -> Tensor:
+        """Take the logistic function in place."""
+        return self._become(elementwise.sigmoid(self), "sigmoid_()")
+
+    def relu_(self) -> Tensor:
+        """Set negative elements to 0 in place."""
+        return self._become(elementwise.relu(self), "relu_()")
+
+    def sin_(self) -> Tensor:
+        """Take the sine in place."""
+        return self._become(elementwise.sin(self), "sin_()")
+
+    def cos_(self) -> Tensor:
+        """Take the cosine in place."""
+        return self._become(elementwise.cos(self), "cos_()")
+
+    def floor_(self) -> Tensor:
+        """Round down in place."""
+        return self._become(elementwise.floor(self), "floor_()")
+
+    def ceil_(self) -> Tensor:
+        """Round up in place."""
+        return self._become(elementwise.ceil(self), "ceil_()")
+
+    def round_(self, *, decimals: Any = 0) -> Tensor:
+        """Round in place, halves to the even neighbour."""
+        return self._become(elementwise.round(self, decimals=decimals), "round_()")
+
+    def trunc_(self) -> Tensor:
+        """Take the fraction away in place."""
+        return self._become(elementwise.trunc(self), "trunc_()")
+
+    def sign_(self) -> Tensor:
+        """Become -1, 0 or 1."""
+        return self._become(elementwise.sign(self), "sign_()")
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit to [min, max] in place."""
+        return self._become(elementwise.clamp(self, min, max), "clamp_()")
+
+    def clamp_min_(self, min: Any) -> Tensor:
+        """Limit from below in place."""
+        return self._become(elementwise.clamp(self, min), "clamp_min_()")
+
+    def clamp_max_(self, max: Any) -> Tensor:
+        """Limit from above in place."""
+        return self._become(elementwise.clamp(self, None, max), "clamp_max_()")
+
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Set the elements where `mask` holds to a number."""
+        return self._become(elementwise.masked_fill(self, mask, value), "masked_fill_()")
+
+    def index_fill_(self, dim: Any, index: Any, value: Any) -> Tensor:
+        """Set slices to a number in place."""
+        return self._become(indexing.index_fill(self, dim, index, value), "index_fill_()")
+
+    def index_add_(self, dim: Any, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
+        """Add to slices in place."""
+        return self._become(indexing.index_add(self, dim, index, source, alpha=alpha), "index_add_()")
+
+    def index_put_(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor:
+        """Write `values` to ``self[indices]`` in place, or add them there (see `ops.index.index_put`)."""
+        return self._become(indexing.index_put(self, indices, values, accumulate), "index_put_()")
+
+    def index_copy_(self, dim: Any, index: Any, source: Any) -> Tensor:
+        """Replace slices in place."""
+        return self._become(indexing.index_copy(self, dim, index, source), "index_copy_()")
+
+    def scatter_(self, dim: Any, index: Any, src: Any = None, *, value: Any = None) -> Tensor:
+        """Write elements of `src`, or a number, at `index` along `dim` (see `ops.index.scatter`)."""
+        return self._become(indexing.scatter(self, dim, index, value if src is None else src), "scatter_()")
+
+    def scatter_add_(self, dim: Any, index: Any, src: Any) -> Tensor:
+        """Add elements of `src` at `index` along `dim` (see `ops.index.scatter_add`)."""
+        return self._become(indexing.scatter_add(self, dim, index, src), "scatter_add_()")
+
+    def tril_(self, diagonal: Any = 0) -> Tensor:
+        """Set the elements above a diagonal to 0."""
+        return self._become(shapes.tril(self, diagonal), "tril_()")
+
+    def triu_(self, diagonal: Any = 0) -> Tensor:
+        """Set the elements below a diagonal to 0."""
+        return self._become(shapes.triu(self, diagonal), "triu_()")
+
+    def fill_diagonal_(self, value: Any) -> Tensor:
+        """Set the diagonal of a matrix to a number."""
+        if self.ndim != 2:
+            raise RuntimeError(f"fill_diagonal_(): expects a matrix (shape={self.shape})")
+        on_diagonal = np.eye(*self.shape, dtype=np.bool_)
+        return self._become(elementwise.masked_fill(self, on_diagonal, value), "fill_diagonal_()")
+
+    def copy_(self, other: Any) -> Tensor:
+        """Take over the elements of `other`, broadcast to this shape."""
+        return self._become(other, "copy_()")
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set all elements to a number."""
+        return self._become(np.asarray(value), "fill_()")
+
+    def zero_(self) -> Tensor:
+        """Set all elements to 0."""
+        return self._become(np.zeros((), self.dtype), "zero_()")
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Draw all elements from a normal distribution."""
+        source = generator or random.default_generator
+        values = source.normal(self.shape, self.dtype.type)
+        return self._become(values * self.dtype.type(std) + self.dtype.type(mean), "normal_()")
+
+    def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Draw all elements uniformly from [low, high)."""
+        source = generator or random.default_generator
+        values = source.random(self.shape, self.dtype.type)
+        return self._become(values * self.dtype.type(high - low) + self.dtype.type(low), "uniform_()")
+
+
+    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+        """Become 1 with probability `p`, else 0."""
+        return self._become(random.bernoulli(self, p, generator=generator), "bernoulli_()")
+
+    def exponential_(self, lambd: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Draw all elements from the exponential distribution of rate `lambd`."""
+        source = generator or random.default_generator
+        values = source.random(self.shape, self.dtype.type)
+        return self._become(-np.log1p(-values) / self.dtype.type(lambd), "exponential_()")
+
+    multiply_, subtract_, divide_, true_divide_, negative_, clip_ = mul_, sub_, div_, div_, neg_, clamp_
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.add(self, other), "add_()")
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.sub(self, other), "sub_()")
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.mul(self, other), "mul_()")
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.div(self, other), "div_()")
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._augmented(elementwise.pow(self, other), "pow_()")
+
+
+for name in missing.METHODS:
+    setattr(Tensor, name, missing.AbsentMethod(name))
+
+engine.set_result_type(Tensor)
+_CPU = device("cpu")
+TYPE_NAMES = {
+    "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char", "int16": "Short",
+    "int32": "Int", "int64": "Long", "bool": "Bool",
+}  # fmt: skip
+
+
+def _comparable(value: Any) -> Any:
+    return isinstance(value, Variable | np.ndarray | np.generic | int | float | bool | list | tuple)
+
+
+def _is_device(value: Any) -> Any:
+    named = isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda", "mps", "xpu")
+    return named or isinstance(value, device)
+
+
+def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor:
+    out = kind.__new__(kind)
+    out._data = data
+    out.node = None
+    out.requires_grad = requires_grad
+    return out
+
+
+def _new_array(data: Any, dtype: Any) -> np.ndarray:
+    """Return a new array of `data`; Python floats become float32."""
+    if isinstance(data, Variable):
+        data = data._data
+    keeps_dtype = isinstance(data, np.ndarray | np.generic)
+    if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
+        data = [x._data if isinstance(x, Variable) else x for x in data]
+        keeps_dtype = True
+    try:
+        array = np.array(data, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"tensor(): {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array.astype(get_default_dtype()) if dtype is None and not keeps_dtype and array.dtype.kind == "f" else array
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a new tensor that holds a copy of `data`.
+
+    Parameters
+    ----------
+    data : array, number or nested sequence
+        Python floats become float32 and ints int64; arrays keep their dtype.
+    dtype : NumPy dtype, optional
+    device : optional
+        Only the CPU.
+    requires_grad : bool
+    """
+    if isinstance(data, Variable):
+        warnings.warn("tensor(): to copy a tensor, use x.detach().clone()", stacklevel=2)
+    return Tensor(data, requires_grad=requires_grad, dtype=dtype).to(device=device)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """Return `data` as a tensor: itself if it is one, sharing memory if it is a native array, else copied."""
+    if not isinstance(data, Tensor):
+        data = from_numpy(data) if isinstance(data, np.ndarray) and data.dtype.isnative else Tensor(data)
+    return data if dtype is None else shapes.to_dtype(data, dtype)
+
+
+def is_tensor(value: Any) -> Any:
+    """Return whether a value is a tensor."""
+    return isinstance(value, Tensor)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """Return a tensor that shares the memory of another library's array, handed over by the DLPack protocol.
+
+    Parameters
+    ----------
+    source : object with ``__dlpack__`` and ``__dlpack_device__``
+        On the CPU, of native numbers or booleans.
+    """
+    array = np.from_dlpack(source)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"from_dlpack(): elements must be numbers or booleans (dtype={array.dtype})")
+    return wrap(array)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """Return a tensor that shares the memory of `array`.
+
+    Raises
+    ------
+    TypeError
+        Not an array, or elements that are not native numbers or booleans.
+    ValueError
+        Negative strides; copy the array first.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy(): expects an array, got {type(array).__name__}")
+    if array.dtype.kind not in "fiub" or not array.dtype.isnative:
+        raise TypeError("from_numpy(): elements must be numbers or booleans in native byte order "
+                        f"(dtype={array.dtype})")
+    if any(stride < 0 for stride in array.strides):
+        raise ValueError(f"from_numpy(): strides must not be negative (strides={array.strides}); use array.copy()")
+    return wrap(array)
+

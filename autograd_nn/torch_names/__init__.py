@@ -1,0 +1,1 @@
+"""PyTorch's other names for what is here, for scripts that use them."""
