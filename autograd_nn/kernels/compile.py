@@ -57,6 +57,7 @@ from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
 from .annotations import Builder, Context, Signature, Type, Typed, Value, Values
+from .linking import compile_body, helper, njit
 
 __all__ = [
     "JIT_DISABLED",
@@ -181,9 +182,7 @@ def _run_chunks(typing_context: Any, body: Type, threads: Type, workers: Type, a
         pointer, words = byte.as_pointer(), int64.as_pointer()
         zero, one = int64(0), int64(1)
         flags = targetconfig.ConfigStack.top_or_none().copy()
-        compiled = context._compile_subroutine_no_cache(
-            builder, body.dispatcher.py_func, chunk_signature, flags=flags
-        )
+        compiled = compile_body(context, body.dispatcher.py_func, chunk_signature, flags)
 
         def call_body(builder: Builder, t: Value, threads: Value, packed: Value) -> Any:
             unpacked = cgutils.unpack_tuple(builder, packed, len(arguments.types))
@@ -339,12 +338,11 @@ class _Cache(caching.FunctionCache):
             self.disable()
 
 
-def _build(
-    function: Callable[..., Any], build: str, named_after: Callable[..., Any] | None = None, **options: Any
-) -> Any:
-    dispatcher = numba.njit(**(OPTIONS | options))(function)
+def _build(function: Callable[..., Any], named_after: Callable[..., Any], **options: Any) -> Any:
+    """Compile an entry point, and keep it in the cache under the name of another function."""
+    dispatcher = njit(no_cfunc_wrapper=True, **(OPTIONS | options))(function)
     if cache_folder is not None:
-        dispatcher._cache = _Cache(named_after or function, build)
+        dispatcher._cache = _Cache(named_after, "chunked")
     return dispatcher
 
 
@@ -379,7 +377,7 @@ def jit(function: Any = None, *, inline: bool = False, reassociate: bool = False
     if function is None:
         return partial(jit, inline=inline, reassociate=reassociate, borrows=borrows)
     fastmath = OPTIONS["fastmath"] | ({"reassoc"} if reassociate else set())
-    return _build(function, "helper", fastmath=fastmath, forceinline=inline, _nrt=not borrows)
+    return helper(function, **OPTIONS | {"fastmath": fastmath, "forceinline": inline, "_nrt": not borrows})
 
 
 def _entry_point(body: Any) -> Callable[..., None]:
@@ -433,9 +431,7 @@ class Chunked(Generic[*Arguments]):
         if JIT_DISABLED:
             return self._interpret
         body = numba.njit(**OPTIONS | {"fastmath": self.fastmath})(self.python)
-        entry: Callable[..., None] = _build(
-            _entry_point(body), "chunked", named_after=self.python, fastmath=self.fastmath
-        )
+        entry: Callable[..., None] = _build(_entry_point(body), self.python, fastmath=self.fastmath)
         return entry
 
     def _interpret(self, threads: int, workers: int, *arguments: *Arguments) -> None:

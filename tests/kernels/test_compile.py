@@ -45,7 +45,7 @@ def test_a_fresh_process_finds_the_cache_and_an_edit_elsewhere_makes_a_new_one(t
     package = tmp_path / "autograd_nn" / "kernels"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    for name in ("__init__.py", "annotations.py", "compile.py", "memory.py", "optim.py"):
+    for name in ("__init__.py", "annotations.py", "compile.py", "linking.py", "memory.py", "optim.py"):
         shutil.copy(ROOT / "autograd_nn" / "kernels" / name, package)
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     first, _ = run(STEP, tmp_path, **cache)
@@ -295,3 +295,22 @@ assert dict(os.environ) == before
     if "GOMP_SPINCOUNT" not in shown:
         pytest.skip("the pool is not GNU OpenMP's")
     assert f"GOMP_SPINCOUNT = '{setting or compiling.SPIN_COUNT}'" in shown
+
+
+def test_helpers_stay_unfinished_for_kernels_and_can_be_called_from_python():
+    @compiling.jit
+    def half_of(values, at):
+        return values[at] / 2
+
+    @compiling.chunked
+    def halve(t, threads, values):
+        for i in range(t, len(values), threads):
+            values[i] = half_of(values, i)
+
+    values = np.array([2.0, 3.0, 5.0], np.float32)
+    assert half_of(values, 1) == 1.5
+    halve(1, values)
+    np.testing.assert_array_equal(values, [1, 1.5, 2.5])
+    assert half_of(values, 2) == 1.25
+    if not compiling.JIT_DISABLED:
+        assert half_of.nopython_signatures, "the kernel has compiled its helper"
