@@ -167,7 +167,7 @@ def check_modes(operation: str, parameters: Iterable[Any]) -> None:
     """Warn where all parameters that an optimizer is about to change belong to layers in evaluation mode."""
     changing = {id(p) for p in parameters if p.node is not None and p.node.grad is not None}
     asleep = [(id(value), type(module).__name__)
-              for module in list(_asleep.values()) for value in vars(module).values()]
+              for module in list(_asleep.values()) if not module.training for value in vars(module).values()]
     if changing and changing <= {value for value, _ in asleep}:
         layers = ", ".join(dict.fromkeys(layer for value, layer in asleep if value in changing))
         warn_once(EvaluationMode, f"{operation}: all layers whose parameters are trained ({layers}) are in "
@@ -179,7 +179,14 @@ def check_first_step(model: Any) -> None:
     if hasattr(model, "named_parameters"):
         check_gradients("fit()", list(model.named_parameters()))
     if hasattr(model, "named_modules"):
-        sleeping = [name or type(module).__name__ for name, module in model.named_modules() if not module.training]
+        sleeping = [name or type(module).__name__ for name, module in model.named_modules()
+                    if not module.training and not _frozen(module)]
         if sleeping:
             warn_once(EvaluationMode, f"fit(): {', '.join(sleeping[:5])} {'is' if len(sleeping) == 1 else 'are'} in "
                                       "evaluation mode (eval()) while the model is trained; call model.train()")
+
+
+def _frozen(module: Any) -> bool:
+    """Return whether a module has parameters of its own and none of them is trained: its mode is meant."""
+    own = list(module.parameters(recurse=False))
+    return bool(own) and not any(p.requires_grad for p in own)

@@ -14,6 +14,7 @@ from .distance import cosine_similarity, pairwise_distance
 from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, minimum, mul, neg, square, sub, where
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
+from .terms import note_terms
 
 # ------------------------------------------------------------------------------------ classification
 
@@ -77,6 +78,7 @@ _cross_entropy_rows_input.defvjp(
 
 
 def _reduced(losses: Tensor, reduction: str, operation: str) -> Tensor:
+    note_terms(reduction, losses.data.size)
     if reduction == "mean":
         return mean(losses)
     if reduction == "sum":
@@ -145,7 +147,9 @@ def _weighted(
         factor = factor * weight.data[np.maximum(target, 0)]
     losses = mul(losses, factor)
     if reduction == "mean":
-        return div(sum(losses), factor.sum(dtype=losses.dtype))
+        total = factor.sum(dtype=losses.dtype)
+        note_terms("mean", total)
+        return div(sum(losses), total)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
 
@@ -253,6 +257,7 @@ def _distribution_cross_entropy(
         logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     losses = neg(sum(mul(logp, target), dim))
     if reduction == "mean":
+        note_terms("mean", losses.data.size)
         return div(sum(losses), float(np.prod(losses.shape)))
     return _reduced(losses, reduction, "cross_entropy")
 
@@ -282,7 +287,9 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     """Weigh losses element by element, and reduce; the mean divides by the sum of the weights."""
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
-        return div(sum(losses), sum(weight))
+        total = sum(weight)
+        note_terms("mean", float(total.data))
+        return div(sum(losses), total)
     return _reduced(losses, reduction, operation)
 
 
@@ -440,6 +447,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     check_same_shape(input, target, "kl_div")
     losses = mul(exp(target), sub(target, input)) if log_target else sub(_plogp(target), mul(target, input))
     if reduction == "batchmean":
+        note_terms("mean", input.shape[0] if input.ndim else 1)
         return div(sum(losses), float(input.shape[0] if input.ndim else 1))
     return _reduced(losses, reduction, "kl_div")
 

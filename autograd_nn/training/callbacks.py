@@ -1,16 +1,23 @@
-"""What may happen at each moment of a run: stopping it, saving it, changing the learning rate."""
+"""What may happen at each moment of a run: stopping it, saving it, changing the learning rate, averaging weights."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 from collections.abc import Sequence, Sized
 from typing import Any
 
-from ..saving.checkpoints import save
-from .history import History
+import numpy as np
 
-__all__ = ["Callback", "EarlyStopping", "ModelCheckpoint", "Run", "Schedule", "TerminateOnNaN"]
+from ..engine import mark_changed
+from ..saving.checkpoints import save
+from ..tensor import Tensor
+from .batches import described, leaves
+from .history import History, canonical
+from .measures import Measures
+
+__all__ = ["EMA", "Callback", "EarlyStopping", "ModelCheckpoint", "Run", "Schedule", "TerminateOnNaN"]
 
 
 class Run:
@@ -19,38 +26,89 @@ class Run:
     Attributes
     ----------
     model, optimizer, loader : Module, Optimizer, iterable
+    validation : iterable or None
     callbacks : list of Callback
     epochs : int
         How many epochs the run aims at.
     epoch, step : int
-        The epoch under way, from 1; the steps done in it.
+        The epoch under way, from 1; the steps done in it. ``history.steps`` counts those of all epochs.
     steps : int or None
         Steps per epoch, where the loader has a length.
     loss : float
         Of the last step.
+    inputs, target : tuple, object
+        Of the last batch.
     history : History
-    sums : dict
-        Over the epoch under way: of examples ('count'), of the loss and of the metrics.
+    measures : Measures
+        The loss and the metrics of the epoch under way.
+    measured : dict
+        What the last validation gave.
     stopping : str or None
-        Set it to a reason, and the run ends after this step.
+        Set it to a reason, and the run ends after this step; set in `Callback.on_gradients`, the optimizer does not
+        make this step.
     """
 
-    def __init__(self, model: Any, optimizer: Any, loader: Any, epochs: int, history: History, callbacks: list[Any]):
+    def __init__(self, model: Any, optimizer: Any, loader: Any, epochs: int, history: History, callbacks: list[Any],
+                 measures: Any = None, *, accumulate: int = 1, validation: Any = None):
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
-        self.history, self.callbacks = history, callbacks
-        self.steps = len(loader) if isinstance(loader, Sized) else None
+        self.history, self.callbacks, self.validation = history, callbacks, validation
+        self.steps = -(-len(loader) // accumulate) if isinstance(loader, Sized) else None
         self.epoch = self.step = 0
-        self.sums: dict[str, float] = {}
+        self.measures = Measures({}) if measures is None else measures
         self.loss = math.nan
+        self.inputs: tuple[Any, ...] = ()
+        self.target: Any = None
+        self.measured: dict[str, Any] = {}
+        self.validated = -1
         self.stopping: str | None = None
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """What the loss and the metrics have gathered in the epoch under way; empty before its first batch."""
+        return self.measures.state_dict()
+
+    @sums.setter
+    def sums(self, state: dict[str, Any]) -> None:
+        self.measures.load_state_dict(state)
+
+    def parameters(self) -> list[Any]:
+        """Return the parameters that the optimizer changes."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def weights(self) -> dict[str, Any]:
+        """Return copies of the weights that are validated: the model's state, with moving averages where there are."""
+        state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        for callback in self.callbacks:
+            if isinstance(callback, EMA):
+                state |= {name: Tensor(average.copy()) for name, average in callback.averages.items()}
+        return state
+
+    def quantities(self) -> list[str]:
+        """Return the names that the history of this run has, as far as they are known before its first epoch."""
+        own = ["loss", *self.measures.metrics]
+        held_out = [] if self.validation is None else [f"validation_{name}" for name in own]
+        rate = ["lr"] if any(isinstance(callback, Schedule) for callback in self.callbacks) else []
+        return list(dict.fromkeys([*self.history.names, *own, *held_out, "seconds", *rate]))
 
 
 class Callback:
-    """Base of callbacks; each method is called at the time that its name says."""
+    """Base of callbacks; each method is called at the time that its name says.
+
+    `on_gradients` comes between the backward pass and the optimizer's step, `on_update` after the optimizer's step,
+    `on_step_end` when everything of a step is done.
+    """
 
     def on_train_begin(self, run: Run) -> None: ...
 
     def on_epoch_begin(self, run: Run) -> None: ...
+
+    def on_gradients(self, run: Run) -> None: ...
+
+    def on_update(self, run: Run) -> None: ...
+
+    def on_validation_begin(self, run: Run) -> None: ...
+
+    def on_validation_end(self, run: Run) -> None: ...
 
     def on_step_end(self, run: Run) -> None: ...
 
@@ -59,12 +117,64 @@ class Callback:
     def on_train_end(self, run: Run) -> None: ...
 
 
-class TerminateOnNaN(Callback):
-    """Stops the run when the loss is NaN or infinite."""
+def check_monitor(run: Run, name: str, callback: str) -> None:
+    """Raise KeyError before the first epoch for a quantity that the history will not have.
 
-    def on_step_end(self, run: Run) -> None:
+    Callbacks of users may write quantities of their own; then it is seen after the first epoch.
+    """
+    package = __name__.partition(".")[0] + "."
+    if any(not type(each).__module__.startswith(package) for each in run.callbacks):
+        return
+    known = run.quantities()
+    if canonical(name) not in known:
+        close = difflib.get_close_matches(canonical(name), known, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise KeyError(f"{callback}(): the history will have no {name!r}; it will have {', '.join(known)}{hint}")
+
+
+# ------------------------------------------------------------------------------------ stopping
+
+
+class TerminateOnNaN(Callback):
+    """Stops the run when the loss is NaN or infinite, before the optimizer spoils the weights with it."""
+
+    def on_gradients(self, run: Run) -> None:
         if not math.isfinite(run.loss):
-            run.stopping = f"the loss is {run.loss} at epoch {run.epoch}, step {run.step}; try a smaller learning rate"
+            run.stopping = f"the loss is {run.loss} at epoch {run.epoch}, step {run.step + 1}{_cause(run)}"
+
+
+def _cause(run: Run) -> str:
+    """Return where a loss that is not finite may come from: the data, the weights, or steps that were too large."""
+    several = len(run.inputs) > 1
+    data = [(f"input {i}" if several else "the input", part) for i, part in enumerate(run.inputs, 1)]
+    for name, nest in [*data, ("the target", run.target)]:
+        for value in leaves(nest):
+            found = _not_finite(getattr(value, "data", value))
+            if found:
+                return f": {name} has {found}"
+    if hasattr(run.model, "named_parameters"):
+        for name, parameter in run.model.named_parameters():
+            found = _not_finite(parameter.data)
+            if found:
+                return f": parameter {name} has {found}" + (
+                    "" if run.history.steps == 0 else "; try a smaller learning rate")
+    if run.history.steps == 0:
+        return (": no step was made yet, and data and weights are finite; look at logarithms, roots and divisions in "
+                "the model and the loss (autograd.detect_anomaly names the operation)")
+    return "; try a smaller learning rate"
+
+
+def _not_finite(array: Any) -> str:
+    """Return how many NaN and infinite elements an array has and where the first one is; '' for none."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        return ""
+    finite = np.isfinite(array)
+    if finite.all():
+        return ""
+    nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    first = tuple(int(i) for i in np.argwhere(~finite)[0])
+    counts = " and ".join([*([f"{nan} NaN"] if nan else []), *([f"{infinite} infinite"] if infinite else [])])
+    return f"{counts}, first at {first}"
 
 
 class EarlyStopping(Callback):
@@ -75,7 +185,7 @@ class EarlyStopping(Callback):
     monitor : str
         Its name in the history.
     patience : int
-        Epochs without improvement that are tolerated.
+        After so many epochs without improvement in a row the run stops; 0 is as 1: the first one stops it.
     largest : bool
         Whether larger is better.
     min_delta : float
@@ -86,19 +196,42 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 3, largest: bool = False,
                  min_delta: float = 0.0, restore_best: bool = False):
-        self.monitor, self.patience, self.largest, self.min_delta = monitor, patience, largest, min_delta
+        if isinstance(patience, bool) or not isinstance(patience, int | np.integer):
+            raise TypeError(f"EarlyStopping(): patience must be a whole number (patience={patience!r})")
+        if patience < 0 or not min_delta >= 0:
+            raise ValueError("EarlyStopping(): patience and min_delta must be at least 0 "
+                             f"(patience={patience}, min_delta={min_delta})")
+        self.monitor, self.patience, self.largest, self.min_delta = monitor, int(patience), largest, min_delta
         self.restore_best = restore_best
         self._best: dict[str, Any] | None = None
+        self._resumed = False
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to save with a run: the best weights."""
+        return self.restore_best
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights so far."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self._best, self._resumed = state["best"], True
 
     def on_train_begin(self, run: Run) -> None:
-        self._best = None
+        if not self._resumed:
+            self._best = None
+        self._resumed = False
+        check_monitor(run, self.monitor, "EarlyStopping")
 
     def on_epoch_end(self, run: Run) -> None:
         values = run.history[self.monitor]
         best = _last_improvement(values, self.largest, self.min_delta)
         if best == len(values) and self.restore_best:
-            self._best = {name: value.detach().clone() for name, value in run.model.state_dict().items()}
-        if len(values) - best >= self.patience:
+            self._best = run.weights()
+        waited = len(values) - best
+        if waited and waited >= self.patience:
             reached = f" on {values[best - 1]:.4g}" if best else ""
             run.stopping = f"{self.monitor} has not improved{reached} for {self.patience} epochs"
 
@@ -140,35 +273,57 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"ModelCheckpoint(): keep must be at least 1 (keep={keep})")
         self.path, self.monitor, self.largest, self.keep = path, monitor, largest, keep
 
+    def on_train_begin(self, run: Run) -> None:
+        if self.monitor is not None:
+            check_monitor(run, self.monitor, "ModelCheckpoint")
+
     def on_epoch_end(self, run: Run) -> None:
         values = run.history[self.monitor] if self.monitor else []
         if self.monitor is None or _last_improvement(values, self.largest) == len(values):
-            save(run.model.state_dict(), self.path, keep=self.keep)
+            save(run.weights(), self.path, keep=self.keep)
+
+
+# ------------------------------------------------------------------------------------ learning rates and weights
 
 
 class Schedule(Callback):
-    """Steps a learning-rate scheduler after each epoch, or after each step.
+    """Steps a learning-rate scheduler after each epoch, or after each step; the history has the rate as 'lr'.
 
     Parameters
     ----------
     scheduler : LRScheduler
-    every : {'epoch', 'step'}
+    every : {'epoch', 'step'}, optional
+        By default 'step' for OneCycleLR and CyclicLR, which are made for it, and 'epoch' for all others.
     monitor : str, optional
-        The quantity that is handed to ``scheduler.step`` (ReduceLROnPlateau).
+        The quantity that is handed to ``scheduler.step``. By default that of ReduceLROnPlateau is 'validation_loss', or
+        'loss' without validation data.
     """
 
-    def __init__(self, scheduler: Any, every: str = "epoch", monitor: str | None = None):
-        if every not in ("epoch", "step"):
+    def __init__(self, scheduler: Any, every: str | None = None, monitor: str | None = None):
+        if every not in (None, "epoch", "step"):
             raise ValueError(f"Schedule(): every must be 'epoch' or 'step' (every={every!r})")
-        self.scheduler, self.every, self.monitor = scheduler, every, monitor
+        if isinstance(scheduler, type) or not hasattr(scheduler, "step"):
+            raise TypeError("Schedule(): scheduler must be an LRScheduler, made with the optimizer of the run, got "
+                            f"{described(scheduler)}")
+        kind = type(scheduler).__name__
+        self.scheduler, self.monitor = scheduler, monitor
+        self.every = every or ("step" if kind in ("OneCycleLR", "CyclicLR") else "epoch")
+        self.watches = monitor is not None or kind == "ReduceLROnPlateau"
 
-    def on_step_end(self, run: Run) -> None:
+    def on_train_begin(self, run: Run) -> None:
+        if self.monitor is not None:
+            check_monitor(run, self.monitor, "Schedule")
+
+    def on_update(self, run: Run) -> None:
         if self.every == "step":
             self.scheduler.step()
 
     def on_epoch_end(self, run: Run) -> None:
+        latest = run.history.epochs[-1]
+        latest["lr"] = float(run.optimizer.param_groups[0]["lr"])
         if self.every == "epoch":
-            self.scheduler.step(*([run.history[self.monitor][-1]] if self.monitor else []))
+            monitor = self.monitor or ("validation_loss" if "validation_loss" in latest else "loss")
+            self.scheduler.step(*([run.history[monitor][-1]] if self.watches else []))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the scheduler."""
@@ -178,3 +333,77 @@ class Schedule(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         self.scheduler.load_state_dict(state)
+
+
+class EMA(Callback):
+    """Keeps an exponential moving average of the weights, validates it, and gives it to the model in the end.
+
+    After step t the average is ``decay_t * average + (1 - decay_t) * weight`` with ``decay_t = min(decay, (1 + t) /
+    (10 + t))``, so that the first weights are soon forgotten. Buffers (running statistics) are the model's own.
+
+    Parameters
+    ----------
+    decay : float
+        Between 0 and 1; 0.999 averages over about the last thousand steps.
+    apply : bool
+        Whether the model gets the averages when the run ends; the weights that the optimizer reached are then in `raw`.
+
+    Attributes
+    ----------
+    averages : dict of str to ndarray
+    """
+
+    def __init__(self, decay: float = 0.999, apply: bool = True):
+        if isinstance(decay, bool) or not isinstance(decay, int | float | np.floating) or not 0 <= decay < 1:
+            raise ValueError(f"EMA(): decay must be a number of [0, 1) (decay={decay!r})")
+        self.decay, self.apply, self.count = float(decay), apply, 0
+        self.averages: dict[str, np.ndarray] = {}
+        self.raw: dict[str, np.ndarray] = {}
+        self._resumed = False
+
+    def on_train_begin(self, run: Run) -> None:
+        if not self._resumed:
+            self.count = 0
+            self.averages = {name: p.data.copy() for name, p in _floating(run.model)}
+        self._resumed = False
+
+    def on_update(self, run: Run) -> None:
+        self.count += 1
+        share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
+        for name, parameter in _floating(run.model):
+            average = self.averages[name]
+            change = parameter.data - average
+            change *= change.dtype.type(share)
+            average += change
+
+    def on_validation_begin(self, run: Run) -> None:
+        self._put(run.model)
+
+    def on_validation_end(self, run: Run) -> None:
+        for name, parameter in _floating(run.model):
+            np.copyto(parameter.data, self.raw[name])
+            mark_changed(parameter.data)
+
+    def on_train_end(self, run: Run) -> None:
+        if self.apply and self.averages:
+            self._put(run.model)
+
+    def _put(self, model: Any) -> None:
+        """Write the averages into the model, and keep what was there."""
+        self.raw = {name: parameter.data.copy() for name, parameter in _floating(model)}
+        for name, parameter in _floating(model):
+            np.copyto(parameter.data, self.averages[name])
+            mark_changed(parameter.data)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages and how many steps they have seen."""
+        return {"count": self.count, "averages": self.averages}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.count, self._resumed = state["count"], True
+        self.averages = {name: np.array(average) for name, average in state["averages"].items()}
+
+
+def _floating(model: Any) -> list[tuple[str, Any]]:
+    return [(name, p) for name, p in model.named_parameters() if p.data.dtype.kind == "f"]

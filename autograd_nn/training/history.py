@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ..tensor.printing import html_table
 
@@ -17,15 +20,22 @@ class History:
     Attributes
     ----------
     epochs : list of dict
+    validations : list of dict
+        With ``fit(validate_every=n)``: 'epoch', 'step' (of all epochs) and what the validation gave.
+    steps : int
+        How many steps the optimizer made.
     interrupted : bool
         Whether the last run was interrupted (Ctrl-C, or the notebook's stop).
     """
 
     def __init__(self) -> None:
-        self.epochs: list[dict[str, float]] = []
+        self.epochs: list[dict[str, Any]] = []
+        self.validations: list[dict[str, Any]] = []
+        self.steps = 0
         self.interrupted = False
 
-    def __getitem__(self, name: str) -> list[float]:
+    def __getitem__(self, name: str) -> list[Any]:
+        name = name if any(name in epoch for epoch in self.epochs) else canonical(name)
         if self.epochs and not any(name in epoch for epoch in self.epochs):
             raise KeyError(f"history has no {name!r}; it has {', '.join(self.names)}")
         return [epoch[name] for epoch in self.epochs if name in epoch]
@@ -35,8 +45,9 @@ class History:
 
     @property
     def names(self) -> list[str]:
-        """The names of the quantities, in the order in which they first came."""
-        return list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
+        """The names of the quantities that are numbers, in the order in which they first came."""
+        return list(dict.fromkeys(name for epoch in self.epochs for name, value in epoch.items()
+                                  if not isinstance(value, np.ndarray)))
 
     def best(self, name: str, largest: bool = False) -> int:
         """Return the epoch, from 1, in which a quantity was smallest (or largest); the first of equal ones.
@@ -65,6 +76,11 @@ class History:
 
     def _repr_html_(self) -> str:
         return html_table([self.cells(i) for i in self._shown()], ["epoch", *self.names], left=0)
+
+
+def canonical(name: str) -> str:
+    """Return a name as the history has it: ``val_loss`` is ``validation_loss``."""
+    return "validation_" + name.removeprefix("val_") if name.startswith("val_") else name
 
 
 def _number(value: float) -> str:

@@ -1,83 +1,359 @@
-"""`fit`, the loop that everybody writes by hand, and `evaluate`."""
+"""`fit`, the loop that everybody writes by hand; `evaluate` and `predict`, what comes after it."""
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..engine import no_grad
+import numpy as np
+
+from ..data import DataLoader
+from ..engine import mark_changed, no_grad
 from ..look import mistakes
+from ..ops.terms import counted_terms
+from ..optim.clip import clip_grad_norm_
 from ..tensor import Tensor
-from .callbacks import Callback, Run, TerminateOnNaN
+from .batches import (
+    TARGETS,
+    ArraySet,
+    as_arrays,
+    as_loader,
+    described,
+    floating_dtype,
+    is_array,
+    is_nest_of_arrays,
+    map_leaves,
+    model_call,
+    no_batch,
+    split_batch,
+    targets_of,
+)
+from .callbacks import EMA, Callback, Run, Schedule, TerminateOnNaN
 from .history import History
+from .losses import checked_loss, prepared_targets, with_class_weight
+from .measures import Measures, as_metrics, weight_of
+from .modes import evaluation_mode, put_back, training_mode
 from .progress import ProgressBar
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["evaluate", "fit", "predict"]
 
-Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
+_CALLBACK_MOMENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+# ------------------------------------------------------------------------------------ what is given
+
+
+def check_model(model: Any, function: str) -> None:
+    """Raise TypeError for what is no model."""
+    wanted = ("modules", "parameters", "train", "eval")
+    if isinstance(model, type) or not callable(model) or not all(hasattr(model, name) for name in wanted):
+        hint = f": make it first, {model.__name__}(...)" if isinstance(model, type) else (
+            "; the order is (model, loader, optimizer, loss)" if hasattr(model, "__iter__") else "")
+        raise TypeError(f"{function}(): model must be a Module, got {described(model)}{hint}")
+
+
+def check_optimizer(optimizer: Any, function: str) -> None:
+    """Raise TypeError for what is no optimizer."""
+    if isinstance(optimizer, type) or not all(hasattr(optimizer, n) for n in ("step", "zero_grad", "param_groups")):
+        name = (optimizer.__name__ if isinstance(optimizer, type) else
+                optimizer.capitalize() if isinstance(optimizer, str) and optimizer.isalpha() else "Adam")
+        name = {"Sgd": "SGD", "Adamw": "AdamW", "Rmsprop": "RMSprop", "Lbfgs": "LBFGS"}.get(name, name)
+        raise TypeError(f"{function}(): optimizer must be an Optimizer, got {described(optimizer)}; write "
+                        f"optim.{name}(model.parameters(), lr=...)")
+
+
+def whole_number(value: Any, what: str, least: int) -> int:
+    """Return a whole number of at least `least`, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{what} must be a whole number, got {described(value)}")
+    if value < least:
+        raise ValueError(f"{what} must be at least {least} (got {value})")
+    return int(value)
+
+
+def positive(value: Any, what: str) -> float:
+    """Return a positive number, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{what} must be a number, got {described(value)}")
+    if not value > 0:
+        raise ValueError(f"{what} must be positive (got {value})")
+    return float(value)
+
+
+def checked_callbacks(callbacks: Any, schedule: Any, ema: Any, optimizer: Any) -> list[Any]:
+    """Return the callbacks of a run, moving averages first."""
+    if callbacks is None:
+        callbacks = [ProgressBar(), TerminateOnNaN()]
+    elif isinstance(callbacks, Callback):
+        callbacks = [callbacks]
+    elif isinstance(callbacks, str | Mapping | type) or not isinstance(callbacks, Iterable):
+        raise TypeError(f"fit(): callbacks must be a list of Callback objects, got {described(callbacks)}")
+    callbacks = list(callbacks)
+    for callback in callbacks:
+        if isinstance(callback, type) or not any(hasattr(callback, moment) for moment in _CALLBACK_MOMENTS):
+            hint = f": make it first, {callback.__name__}(...)" if isinstance(callback, type) else ""
+            raise TypeError(f"fit(): callbacks must be Callback objects, got {described(callback)}{hint}")
+    if schedule is not None:
+        made = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
+        if getattr(made.scheduler, "optimizer", optimizer) is not optimizer:
+            raise ValueError("fit(): schedule belongs to another optimizer than the one given")
+        callbacks.insert(0, made)
+    if ema is not None:
+        callbacks.insert(0, ema if isinstance(ema, EMA) else EMA(ema))
+    return sorted(callbacks, key=lambda callback: not isinstance(callback, EMA))
+
+
+def _validation_loader(validation: Any, loader: Any, batch_size: int, **settings: Any) -> tuple[Any, Any]:
+    """Return the data to train on and the loader to validate with; a fraction cuts off the last samples of arrays."""
+    if isinstance(validation, bool) or not isinstance(validation, float):
+        if validation is not None:
+            validation = as_loader(validation, "fit", argument="validation", batch_size=batch_size, **settings)
+        return loader, validation
+    if not 0 < validation < 1:
+        raise ValueError(f"fit(): validation must be data, or a fraction between 0 and 1 (validation={validation})")
+    if not (isinstance(loader, tuple) and len(loader) >= 2 and is_array(loader[-1])):
+        raise ValueError(f"fit(): validation={validation} needs arrays (X, y) to cut a share off; for a loader, split "
+                         "the dataset: data.random_split(dataset, [0.8, 0.2])")
+    dataset = as_arrays(loader, "fit", floating_dtype(settings["model"]), "loader")
+    held = round(len(dataset) * validation)
+    if not 0 < held < len(dataset):
+        raise ValueError(f"fit(): validation={validation} of {len(dataset)} samples leaves a part without samples")
+    train, held_out = (map_leaves(lambda a, part=part: a[part], dataset.nest)
+                       for part in (slice(None, -held), slice(-held, None)))
+    return train, as_loader(held_out, "fit", argument="validation", batch_size=batch_size, **settings)
+
+
+# ------------------------------------------------------------------------------------ evaluate
+
+
+def _checked_value(value: Any, function: str) -> Tensor:
+    """Return what a loss returned, if it is one number."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{function}(): loss must return a tensor, got {described(value)}")
+    if value.data.size != 1:
+        raise ValueError(f"{function}(): loss must return one number, got a tensor of shape {value.shape} "
+                         "(reduction='none'? use 'mean')")
+    return value
 
 
 @no_grad()
-def _add(sums: dict[str, float], loss: float, output: Tensor, target: Tensor, metrics: Metrics) -> None:
-    """Add a batch to the sums over the examples of an epoch."""
-    n = len(target)
-    measured = {"count": 1.0, "loss": loss, **{name: float(metric(output, target)) for name, metric in metrics.items()}}
-    for name, value in measured.items():
-        sums[name] = sums.get(name, 0.0) + n * value
+def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], measures: Measures, call: Any, *,
+              target_key: str | None, no_batches: Callable[[], ValueError],
+              function: str = "evaluate") -> dict[str, Any]:
+    """Return the loss and metrics over a loader's batches, in evaluation mode."""
+    measures.reset()
+    with evaluation_mode(model):
+        for batch in loader:
+            inputs, target = split_batch(batch, function, target_key)
+            output = call(inputs)
+            with counted_terms() as terms:
+                value = _checked_value(loss(output, target), function)
+            measures.update(value.item(), weight_of(terms, target), output, target)
+    if not measures.batches:
+        raise no_batches()
+    return measures.compute()
 
 
-def _means(sums: dict[str, float], metrics: Metrics) -> dict[str, float]:
-    return {name: sums[name] / sums["count"] if sums.get("count") else math.nan for name in ("loss", *metrics)}
+def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_size: int = 256,
+             target: str | None = None) -> dict[str, Any]:
+    """Return the loss and metrics of a model over a whole set, in evaluation mode and without recording.
+
+    Parameters
+    ----------
+    model : Module
+        Afterwards each of its modules has the mode that it had.
+    loader, loss, metrics, target
+        As for `fit`.
+    batch_size : int
+        Of arrays.
+
+    Returns
+    -------
+    dict
+        'loss', as if the set were one batch, and the metrics by name.
+
+    Raises
+    ------
+    ValueError
+        A loader that yields nothing; whatever `fit` refuses.
+    """
+    check_model(model, "evaluate")
+    loss = checked_loss(loss, "evaluate")
+    measures = Measures(as_metrics(metrics, "evaluate", loss))
+    batch_size = whole_number(batch_size, "evaluate(): batch_size", 1)
+    loader = as_loader(loader, "evaluate", model=model, batch_size=batch_size,
+                       target=prepared_targets(loss, floating_dtype(model)))
+    return _measured(model, loader, loss, measures, model_call(model), target_key=target,
+                     no_batches=lambda: no_batch("evaluate", loader))
+
+
+# ------------------------------------------------------------------------------------ predict
 
 
 @no_grad()
-def evaluate(
-    model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], metrics: Metrics | None = None
-) -> dict[str, float]:
-    """Return the mean loss and metrics of a model over a loader's batches, in evaluation mode and without recording."""
-    training = model.training
-    model.eval()
-    sums: dict[str, float] = {}
+def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None = None) -> Any:
+    """Return the outputs of a model for all samples, in evaluation mode and without recording.
+
+    Parameters
+    ----------
+    model : Module
+        Afterwards each of its modules has the mode that it had.
+    data : array, tuple or dict of arrays, Dataset, or iterable of batches
+        An array, Tensor or DataFrame is the input; a tuple or dict of arrays are several inputs, also ``(X, y)`` if
+        `forward` does not take the last one. Of the batches of a loader, and the samples of a Dataset, the target is
+        left out as in `fit`; a batch that is an array alone, or a tuple of one, is input.
+    batch_size : int
+        Of arrays and datasets.
+    target : str, optional
+        Which key of a dict is the target.
+
+    Returns
+    -------
+    Tensor, or a tuple, list or dict of Tensors
+        What the model returns, all batches joined along the first axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> predict(nn.Linear(3, 2), np.zeros((1000, 3))).shape
+    (1000, 2)
+    """
+    check_model(model, "predict")
+    call = model_call(model)
+    whole_number(batch_size, "predict(): batch_size", 1)
+    outputs: list[Any] = []
+    with evaluation_mode(model):
+        for inputs in _input_batches(model, data, batch_size, target):
+            outputs.append(call(inputs))
+    if not outputs:
+        raise no_batch("predict", data)
+    return map_leaves(_joined, *outputs)
+
+
+def _joined(*parts: Any) -> Any:
+    arrays = [part.data if isinstance(part, Tensor) else np.asarray(part) for part in parts]
+    if arrays[0].ndim == 0 or len({array.shape[1:] for array in arrays}) > 1:
+        raise ValueError("predict(): outputs of different shapes cannot be joined: "
+                         f"{', '.join(str(array.shape) for array in arrays[:4])}; predict batch by batch")
+    return Tensor(np.concatenate(arrays))
+
+
+def _input_batches(model: Any, data: Any, batch_size: int, key: str | None) -> Iterator[tuple[Any, ...]]:
+    """Yield the inputs of each batch."""
+    if is_array(data):
+        data = (data,)
+    elif isinstance(data, Mapping) and data and all(is_array(value) for value in data.values()):
+        names = [name for name in ((key,) if key else TARGETS) if name in data]
+        data = ({name: value for name, value in data.items() if name not in names},)
+    if isinstance(data, tuple) and is_nest_of_arrays(data):
+        named = any(isinstance(part, Mapping) for part in data)
+        if len(data) > 1 and (named or (not _takes(model, len(data)) and _takes(model, len(data) - 1))):
+            data = data[:-1]
+        arrays = as_arrays(data, "predict", floating_dtype(model))
+        for batch in DataLoader(ArraySet(arrays.nest), batch_size=batch_size):
+            yield tuple(batch)
+        return
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__iter__"):
+        data = DataLoader(data, batch_size=batch_size)
+    elif isinstance(data, str | bytes | type | Mapping) or not (isinstance(data, Iterable)
+                                                                 or hasattr(data, "__getitem__")):
+        raise TypeError("predict(): data must be an array, a tuple of arrays, a dataset or a loader, got "
+                        f"{described(data)}")
+    for batch in data:
+        if is_array(batch):
+            yield (batch,)
+        elif isinstance(batch, tuple | list) and len(batch) == 1:
+            yield tuple(batch)
+        elif isinstance(batch, Mapping) and not any(name in batch for name in ((key,) if key else TARGETS)):
+            yield (batch,)
+        else:
+            yield split_batch(batch, "predict", key)[0]
+
+
+def _takes(model: Any, count: int) -> bool:
+    """Return whether the model's forward takes so many inputs."""
     try:
-        for x, target in loader:
-            output = model(x)
-            _add(sums, loss(output, target).item(), output, target, metrics or {})
-    finally:
-        model.train(training)
-    return _means(sums, metrics or {})
+        inspect.signature(getattr(model, "forward", model)).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+# ------------------------------------------------------------------------------------ fit
 
 
 def fit(
     model: Any,
-    loader: Iterable[Any],
+    loader: Any,
     optimizer: Any,
-    loss: Callable[..., Tensor],
+    loss: Any,
     epochs: int = 1,
-    validation: Iterable[Any] | None = None,
+    validation: Any = None,
     callbacks: Sequence[Callback] | None = None,
-    metrics: Metrics | None = None,
+    metrics: Any = None,
     history: History | None = None,
+    *,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    clip: float | None = None,
+    accumulate: int = 1,
+    schedule: Any = None,
+    ema: Any = None,
+    validate_every: int | None = None,
+    class_weight: Any = None,
+    target: str | None = None,
 ) -> History:
     """Train a model.
 
     Parameters
     ----------
     model : Module
-    loader : iterable of (input, target)
+        Set to training; modules that were put into evaluation mode inside it (frozen normalisation) stay there.
+    loader : iterable of batches, or tuple of arrays
+        A DataLoader or any other iterable of ``(input, target)``, of ``(input, input, ..., target)`` for models of
+        several inputs, or of dicts. Of a dict, the key `target` (or 'target', 'label', 'labels', 'y') is the target;
+        the rest is passed by keyword if ``model.forward`` has these names, else as a dict. Arrays, Tensors, DataFrames
+        and Series are given as a tuple, ``(X, y)`` or ``(X1, X2, y)``.
     optimizer : Optimizer
-    loss : callable
-        ``loss(output, target)`` -> 0-d tensor.
+    loss : callable or str
+        ``loss(output, target)`` -> 0-d tensor; or 'cross_entropy', 'bce_with_logits', 'mse', ...: then integers become
+        floating-point numbers, and targets (N,) become (N, 1), as the loss needs them.
     epochs : int
-    validation : iterable of (input, target), optional
-        Evaluated after each epoch; its quantities are named ``validation_...``.
+    validation : as `loader`, or float, optional
+        Evaluated after each epoch; its quantities are named ``validation_...``. Of arrays, a fraction cuts off the
+        last samples.
     callbacks : sequence of Callback, optional
         `ProgressBar` and `TerminateOnNaN` by default; `plots.LivePlot` draws the curves in a notebook.
-    metrics : mapping of name to ``metric(output, target) -> float``, optional
+    metrics : list or dict, optional
+        Names ('accuracy', 'top5', 'f1', 'auc', 'r2', 'perplexity', ...), functions ``metric(output, target) -> float``
+        and `Metric` objects. All are computed over the whole set: a function gets all outputs and targets of an epoch,
+        which are kept for it; `MeanOverBatches(function)` keeps none.
     history : History, optional
         Continued where it is given.
+    batch_size, shuffle : int, bool
+        Of arrays.
+    clip : float, optional
+        The largest norm of the gradients, all together.
+    accumulate : int
+        Batches for each step of the optimizer; their gradients are averaged as if they were one batch.
+    schedule : LRScheduler or Schedule, optional
+        An LRScheduler is stepped after each epoch, OneCycleLR and CyclicLR after each step; ``Schedule(scheduler,
+        'step')`` says so.
+    ema : float or EMA, optional
+        The decay of a moving average of the weights, which is validated, and is the model's in the end.
+    validate_every : int, optional
+        Evaluate the validation data also after so many steps; the results are in ``history.validations``.
+    class_weight : 'balanced', dict or sequence, optional
+        Weights of the classes, for cross-entropies.
+    target : str, optional
+        The target's key, for batches that are dicts.
 
     Returns
     -------
@@ -86,38 +362,85 @@ def fit(
         model, optimizer and history are what they were at that moment and can be used and trained on. The history has
         the epochs that were finished; where the interrupt came in the middle of an optimizer's step, some parameters
         have made that step and others not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another kind, with what was given and what is accepted; a loader that yields nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn, optim
+    >>> X = np.random.default_rng(0).standard_normal((100, 4))
+    >>> model = nn.Linear(4, 2)
+    >>> history = fit(model, (X, X[:, 0] > 0), optim.Adam(model.parameters()), "cross_entropy", epochs=2,
+    ...               metrics=["accuracy"], validation=0.2, callbacks=[])
+    >>> history.names
+    ['loss', 'accuracy', 'validation_loss', 'validation_accuracy', 'seconds']
     """
+    check_model(model, "fit")
+    check_optimizer(optimizer, "fit")
+    loss = checked_loss(loss, "fit")
+    epochs = whole_number(epochs, "fit(): epochs", 0)
+    accumulate = whole_number(accumulate, "fit(): accumulate", 1)
+    batch_size = whole_number(batch_size, "fit(): batch_size", 1)
+    if validate_every is not None:
+        validate_every = whole_number(validate_every, "fit(): validate_every", 1)
+    if clip is not None:
+        clip = positive(clip, "fit(): clip")
+    if not isinstance(history, History | None):
+        raise TypeError(f"fit(): history must be a History, got {described(history)}")
+    settings = {"model": model, "target": prepared_targets(loss, floating_dtype(model))}
+    loader, validation = _validation_loader(validation, loader, max(batch_size, 256), **settings)
+    loader = as_loader(loader, "fit", batch_size=batch_size, shuffle=shuffle, **settings)
+    if class_weight is not None:
+        loss = with_class_weight(loss, class_weight, lambda: targets_of(loader), "fit", floating_dtype(model))
     history = History() if history is None else history
     history.interrupted = False
-    callbacks = [ProgressBar(), TerminateOnNaN()] if callbacks is None else list(callbacks)
-    metrics = metrics or {}
-    run = Run(model, optimizer, loader, len(history) + epochs, history, callbacks)
-    model.train()
-    checked = False
+    callbacks = checked_callbacks(callbacks, schedule, ema, optimizer)
+    run = Run(model, optimizer, loader, len(history) + epochs, history, callbacks,
+              Measures(as_metrics(metrics, "fit", loss)), accumulate=accumulate, validation=validation)
+    held_out = Measures(as_metrics(metrics, "fit", loss))
+    call = model_call(model)
+    step = _Step(run, loss, call, clip, target)
+
+    def validate() -> None:
+        """Measure the validation data, unless that was done after this very step."""
+        if run.validated != history.steps or not run.measured:
+            _tell(callbacks, "on_validation_begin", run)
+            try:
+                measured = _measured(model, validation, loss, held_out, call, target_key=target, function="fit",
+                                     no_batches=lambda: no_batch("fit", validation, run.epoch, "validation"))
+            finally:
+                _tell(callbacks, "on_validation_end", run)
+            run.measured = {f"validation_{name}": number for name, number in measured.items()}
+            run.validated = history.steps
+
+    modes = training_mode(model)
     try:
         _tell(callbacks, "on_train_begin", run)
         while len(history) < run.epochs and not run.stopping:
             started, run.epoch = time.perf_counter(), len(history) + 1
+            step.batches = 0
             _tell(callbacks, "on_epoch_begin", run)
-            for x, target in loader:
-                optimizer.zero_grad()
-                output = model(x)
-                value = loss(output, target)
-                value.backward()
-                if not checked:
-                    checked = True
-                    mistakes.check_first_step(model)
-                optimizer.step()
+            for batches in _grouped(loader, accumulate):
+                if not step(batches):
+                    continue
                 run.step += 1
-                run.loss = value.item()
-                _add(run.sums, run.loss, output, target, metrics)
+                if validate_every and validation is not None and history.steps % validate_every == 0:
+                    validate()
+                    history.validations.append({"epoch": run.epoch, "step": history.steps, **run.measured})
                 _tell(callbacks, "on_step_end", run)
                 if run.stopping:
                     break
-            epoch = _means(run.sums, metrics)
+            if not run.measures.batches:
+                raise no_batch("fit", loader, run.epoch) if not step.batches else ValueError(
+                    f"fit(): epoch {run.epoch}: none of the targets counts, all are ignored")
+            epoch = run.measures.compute()
             if validation is not None:
-                measured = evaluate(model, validation, loss, metrics)
-                epoch |= {f"validation_{name}": number for name, number in measured.items()}
+                validate()
+                epoch |= run.measured
             history.epochs.append(epoch | {"seconds": time.perf_counter() - started})
             _tell(callbacks, "on_epoch_end", run)
             run.step, run.sums = 0, {}
@@ -127,10 +450,92 @@ def fit(
         history.interrupted = True
         print(f"interrupted in epoch {run.epoch} after step {run.step}", file=sys.stderr)
     finally:
+        put_back(modes)
+        run.inputs, run.target = (), None
         _tell(callbacks, "on_train_end", run)
     return history
 
 
-def _tell(callbacks: Sequence[Callback], moment: str, run: Run) -> None:
+class _Step:
+    """One step of a run: gradients of some batches, and the optimizer's step with them."""
+
+    def __init__(self, run: Run, loss: Callable[..., Tensor], call: Callable[..., Any], clip: float | None,
+                 target: str | None):
+        self.run, self.loss, self.call, self.clip, self.target = run, loss, call, clip, target
+        self.checked, self.batches = False, 0
+        closure = inspect.signature(run.optimizer.step).parameters.get("closure")
+        self.needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+
+    def __call__(self, batches: Sequence[Any]) -> bool:
+        """Make the step; return False, without one, if none of the targets counts."""
+        run, optimizer = self.run, self.run.optimizer
+        if not self._gradients(batches, measure=True):
+            return False
+        if not self.checked:
+            self.checked = True
+            mistakes.check_first_step(run.model)
+        _tell(run.callbacks, "on_gradients", run)
+        if run.stopping:
+            return True
+        if self.clip is not None:
+            clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip)
+        if self.needs_closure:
+            optimizer.step(lambda: self._gradients(batches, measure=False))
+        else:
+            optimizer.step()
+        run.history.steps += 1
+        _tell(run.callbacks, "on_update", run)
+        return True
+
+    def _gradients(self, batches: Sequence[Any], measure: bool) -> Tensor | None:
+        """Compute the gradients of the loss of some batches; return it, None if no target counts."""
+        run = self.run
+        run.optimizer.zero_grad()
+        total, weights = 0.0, 0.0
+        result: Tensor | None = None
+        self.batches += len(batches)
+        for batch in batches:
+            run.inputs, run.target = split_batch(batch, "fit", self.target)
+            output = self.call(run.inputs)
+            with counted_terms() as terms:
+                value = _checked_value(self.loss(output, run.target), "fit")
+            weight = weight_of(terms, run.target)
+            if weight == 0:  # the mean over no terms
+                continue
+            number = value.item()
+            if len(batches) == 1 or math.isinf(weight):
+                value.backward()
+                total, weights = total + number, 1.0
+            else:
+                (value * weight).backward()
+                total, weights = total + weight * number, weights + weight
+            result = value.detach()
+            if measure:
+                run.measures.update(number, weight, output, run.target)
+        if result is None:
+            return None
+        if len(batches) > 1 and weights != 1.0:
+            for parameter in run.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.data *= parameter.grad.data.dtype.type(1 / weights)
+                    mark_changed(parameter.grad.data)
+        run.loss = total / weights
+        return result if len(batches) == 1 else Tensor(np.asarray(run.loss, result.data.dtype))
+
+
+def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
+    """Yield the batches of a loader in groups."""
+    if count == 1:
+        for batch in loader:
+            yield (batch,)
+        return
+    batches = iter(loader)
+    while group := list(itertools.islice(batches, count)):
+        yield group
+
+
+def _tell(callbacks: Sequence[Any], moment: str, run: Run) -> None:
     for callback in callbacks:
-        getattr(callback, moment)(run)
+        method = getattr(callback, moment, None)
+        if method is not None:
+            method(run)

@@ -47,10 +47,13 @@ class Checkpoint(Callback):
             return
         extra = load_checkpoint(self.path, generator=self.generator, **self._parts(run))
         expected = {"history", "step", "sums", "stopping", "callbacks", "settings"}
-        if set(extra) != expected or len(extra["callbacks"]) != len(_with_state(run)):
+        later = {"validations", "steps"}
+        if set(extra) - later != expected or len(extra["callbacks"]) != len(_with_state(run)):
             raise ValueError(f"Checkpoint(): {self.path} was not saved by this callback in a run with "
                              f"{len(_with_state(run))} callbacks that have a state (found {', '.join(extra)})")
         run.history.epochs[:], run.stopping = extra["history"], extra["stopping"]
+        run.history.validations[:] = extra.get("validations", [])
+        run.history.steps = extra.get("steps", 0)
         run.step, run.sums = extra["step"], extra["sums"]
         for callback, state in zip(_with_state(run), extra["callbacks"]):
             callback.load_state_dict(state)
@@ -68,9 +71,11 @@ class Checkpoint(Callback):
 
     def _save(self, run: Run, step: int) -> None:
         save_checkpoint(self.path, keep=self.keep, generator=self.generator, history=run.history.epochs, step=step,
+                        validations=run.history.validations, steps=run.history.steps,
                         sums=run.sums if step else {}, stopping=run.stopping, settings=self.settings,
                         callbacks=[callback.state_dict() for callback in _with_state(run)], **self._parts(run))
 
 
 def _with_state(run: Run) -> list[Any]:
-    return [callback for callback in run.callbacks if hasattr(callback, "state_dict")]
+    return [callback for callback in run.callbacks
+            if hasattr(callback, "state_dict") and getattr(callback, "has_state", True)]

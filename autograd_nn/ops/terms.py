@@ -1,0 +1,39 @@
+"""How many terms the mean of a loss was taken over, for whoever joins the losses of several batches to one."""
+
+from __future__ import annotations
+
+import math
+import threading
+from types import TracebackType
+
+__all__ = ["counted_terms", "note_terms"]
+
+
+class _Notes(threading.local):
+    terms: list[float] | None = None
+
+
+_notes = _Notes()
+
+
+class counted_terms:
+    """Collect what the losses of this thread are divided by: ``with counted_terms() as terms:``.
+
+    Each mean adds one number to the list: its number of terms, or the sum of their weights; each sum adds infinity.
+    """
+
+    def __enter__(self) -> list[float]:
+        self.before = _notes.terms
+        terms: list[float] = []
+        _notes.terms = terms
+        return terms
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        _notes.terms = self.before
+
+
+def note_terms(reduction: str, terms: float) -> None:
+    """Note that a loss reduced so many terms, by 'mean' or 'sum'."""
+    if _notes.terms is not None and reduction in ("mean", "sum"):
+        _notes.terms.append(float(terms) if reduction == "mean" else math.inf)
