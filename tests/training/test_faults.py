@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from autograd_nn import Tensor, mistakes, nn, ones, optim, plots, randn, tensor
+from autograd_nn import Tensor, nn, ones, optim, randn, tensor
 from autograd_nn.data import DataLoader, TensorDataset
+from autograd_nn.look import mistakes, plots
 from autograd_nn.look.module_trace import preserved
 from autograd_nn.look.summary import summary
 from autograd_nn.nn import functional as F
