@@ -21,7 +21,6 @@ from .hooks import GradientTuple, watch_gradients
 from .parameter import Parameter
 
 __all__ = [
-    "IncompatibleKeys",
     "Module",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",

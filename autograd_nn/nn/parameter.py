@@ -8,7 +8,7 @@ from ..engine import Variable, get_default_dtype
 from ..tensor import Tensor
 from ..typing import ArrayLike, DeviceLike, DTypeLike, Shape
 
-__all__ = ["Parameter", "empty_parameter"]
+__all__ = ["Parameter"]
 
 
 class Parameter(Tensor):

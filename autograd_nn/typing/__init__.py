@@ -1,21 +1,14 @@
-"""The types that signatures are written with.
-
-`Tensor` is defined above the operations that return it. A type checker sees the class itself; a running program has no
-need of it here.
-"""
+"""The types that signatures are written with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-if TYPE_CHECKING:
-    from .tensor import Tensor
-else:
-    Tensor = Any
+from .tensor import Tensor
 
 __all__ = ["Array", "ArrayLike", "DTypeLike", "DeviceLike", "Dim", "Dims", "Gradients", "Index", "Ints", "Margins",
            "Number", "Operand", "OutputSize", "PaddingMode", "Pair", "Rule", "SameOrValid", "Shape", "ShapeLike",
