@@ -26,7 +26,7 @@ FUNCTIONS = {
     "hub": "there are no models to download; see models",
     "jit": "kernels are compiled already; leave it out",
     "linalg": "use matmul, norm and einsum; for decompositions numpy.linalg on .data, without gradients",
-    "multiprocessing": "training runs in one process; a DataLoader prefetches in a thread",
+    "multiprocessing": "training runs in one process; DataLoader(num_workers=k) makes batches in k threads",
     "onnx": "models are saved with save() only",
     "profiler": "use python -m cProfile",
     "quantization": "quantized arithmetic is not supported",
