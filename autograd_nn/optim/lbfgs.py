@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine import enable_grad, mark_changed, wrap
 from ..typing import Array
+from .arguments import number
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]
@@ -58,9 +59,10 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ):
-        if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError("LBFGS(): line_search_fn must be None or 'strong_wolfe' "
-                             f"(line_search_fn={line_search_fn!r})")
+        if not (line_search_fn is None or (isinstance(line_search_fn, str) and line_search_fn == "strong_wolfe")):
+            raise (ValueError if isinstance(line_search_fn, str) else TypeError)(
+                f"LBFGS(): line_search_fn must be None or 'strong_wolfe' (line_search_fn={line_search_fn!r})")
+        max_iter = number("LBFGS()", "max_iter", max_iter, low=1, whole=True)
         super().__init__(params, {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,

@@ -7,13 +7,16 @@ of PyTorch's ``torch.optim.swa_utils``.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..engine import mark_changed, no_grad
 from ..tensor import Tensor
+from .arguments import function, number
 from .lr_scheduler import SWALR
 
 __all__ = [
@@ -27,44 +30,53 @@ __all__ = [
 ]
 
 
-def _checked_decay(decay: float) -> float:
-    if not 0 <= decay <= 1:
-        raise ValueError(f"get_ema_avg_fn(): decay must be between 0 and 1 (decay={decay})")
-    return decay
-
-
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Tensor, Tensor, Any], Tensor]:
     """Return the exponential moving average ``decay * average + (1 - decay) * current``, as `avg_fn`."""
-    _checked_decay(decay)
-    return lambda average, current, n: decay * average + (1 - decay) * current
+    return partial(_exponential, decay=number("get_ema_avg_fn()", "decay", decay, low=0, high=1))
+
+
+def _exponential(average: Tensor, current: Tensor, n: Any, decay: float) -> Tensor:
+    return decay * average + (1 - decay) * current
 
 
 def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
     """Return the equal average ``average + (current - average) / (n + 1)``, as `avg_fn`."""
-    return lambda average, current, n: average + (current - average) / (n + 1)
+    return _equal
+
+
+def _equal(average: Tensor, current: Tensor, n: Any) -> Tensor:
+    equal: Tensor = average + (current - average) / (n + 1)
+    return equal
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return the exponential moving average in place, as `multi_avg_fn`."""
-    _checked_decay(decay)
-    return lambda averages, currents, n: _approach(averages, currents, 1 - decay)
+    return partial(_exponential_all, decay=number("get_ema_multi_avg_fn()", "decay", decay, low=0, high=1))
+
+
+def _exponential_all(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Any, decay: float) -> None:
+    _approach(averages, currents, 1 - decay)
 
 
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return the equal average in place, as `multi_avg_fn`."""
-    return lambda averages, currents, n: _approach(averages, currents, 1 / (n + 1))
+    return _equal_all
+
+
+def _equal_all(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Any) -> None:
+    _approach(averages, currents, 1 / (n + 1))
 
 
 def _approach(averages: Sequence[Tensor], currents: Sequence[Tensor], weight: float) -> None:
     """Add to each average `weight` times its distance to the current value."""
     for average, current in zip(averages, currents):
-        if average.data.dtype.kind == "f":
-            change = current.data - average.data
+        if average._data.dtype.kind == "f":
+            change = current._data - average._data
             change *= weight
-            np.add(average.data, change, out=average.data)
+            np.add(average._data, change, out=average._data)
         else:
-            average.data[...] = (1 - weight) * average.data + weight * current.data
-        mark_changed(average.data)
+            average._data[...] = (1 - weight) * average._data + weight * current._data
+        mark_changed(average._data)
 
 
 class AveragedModel:
@@ -108,6 +120,12 @@ class AveragedModel:
     ):
         if avg_fn is not None and multi_avg_fn is not None:
             raise ValueError("AveragedModel(): give avg_fn or multi_avg_fn, not both")
+        if not callable(getattr(model, "parameters", None)):
+            raise TypeError("AveragedModel(): model must have parameters(), as a Module has, not "
+                            f"{type(model).__name__}")
+        for name, value in (("avg_fn", avg_fn), ("multi_avg_fn", multi_avg_fn)):
+            if value is not None:
+                function("AveragedModel()", name, value, "average, current value and number of updates")
         self.module = copy.deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
@@ -135,6 +153,8 @@ class AveragedModel:
         ValueError
             A model whose parameters are not those of the copy in number and shape.
         """
+        if not callable(getattr(model, "parameters", None)):
+            raise TypeError(f"AveragedModel.update_parameters(): model must be the model, not {type(model).__name__}")
         averages, currents = _detached(self.module.parameters()), _detached(model.parameters())
         buffers, theirs = (_detached(m.buffers() if hasattr(m, "buffers") else ()) for m in (self.module, model))
         shapes, given = ([t.shape for t in tensors] for tensors in (averages + buffers, currents + theirs))
@@ -163,6 +183,9 @@ class AveragedModel:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
+        if not isinstance(state_dict, dict):
+            raise TypeError("AveragedModel.load_state_dict(): the state must be a dict, not "
+                            f"{type(state_dict).__name__}")
         if "n_averaged" not in state_dict:
             raise ValueError("AveragedModel.load_state_dict(): the state has no n_averaged "
                              "(is it that of a plain model?)")
@@ -177,8 +200,8 @@ def _detached(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 def _copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
     for target, source in zip(targets, sources):
-        target.data[...] = source.data
-        mark_changed(target.data)
+        target._data[...] = source._data
+        mark_changed(target._data)
 
 
 @no_grad()
@@ -192,17 +215,31 @@ def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
     model : Module or AveragedModel
     device : optional
         Handed to ``x.to``.
+
+    Raises
+    ------
+    ValueError
+        A loader without batches; the statistics stay as they are.
     """
+    if not callable(getattr(model, "modules", None)):
+        raise TypeError(f"update_bn(): model must be a Module, not {type(model).__name__}")
+    if not isinstance(loader, Iterable):
+        raise TypeError(f"update_bn(): loader must be an iterable of batches, not {type(loader).__name__}")
     layers = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
     if not layers:
         return
+    batches = iter(loader)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("update_bn(): the loader gives no batch, so that there is nothing to average "
+                         "(an iterator that was used up?)")
     momenta, training = [layer.momentum for layer in layers], model.training
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None
     model.train()
     try:
-        for x in loader:
+        for x in itertools.chain([first], batches):
             x = x[0] if isinstance(x, list | tuple) else x
             model(x if device is None else x.to(device))
     finally:
