@@ -104,5 +104,5 @@ def absent_function(name: str, known: Iterable[str]) -> str:
 def absent_from_nn(module: str, name: str) -> AttributeError:
     """Return the error for a name that `nn`, or a module of it, does not have."""
     fitting = (advice for pattern, advice in NETWORKS.items() if re.fullmatch(pattern, name))
-    advice = next(fitting, "docs/api.md has all names")
+    advice = next(fitting, "dir() of the module lists the names that are")
     return AttributeError(f"{module}.{name}: autograd_nn has no {name}; {advice}", name=name)
