@@ -143,7 +143,7 @@ def _prepared(inputs: Any, operation: str) -> tuple[list[Any], list[int]]:
 
 def _leaf(x: Tensor) -> Tensor:
     """Return a float64 leaf of the same elements and the same strides, counted in elements."""
-    leaf = wrap(_copy_with_strides(x.data))
+    leaf = wrap(_copy_with_strides(x.array))
     leaf.requires_grad = True
     return leaf
 
@@ -190,22 +190,22 @@ def _check(
     fast_mode: bool,
     source: np.random.Generator,
 ) -> None:
-    before = [arguments[i].data.copy() for i in checked]
+    before = [arguments[i].array.copy() for i in checked]
     with enable_grad():
         outputs = _outputs(function(*arguments), "gradcheck")
     vectors = [np.asarray(source.standard_normal(out.shape)) for out in outputs]
 
     def projected() -> float:
         values = _outputs(function(*arguments), "gradcheck")
-        return math.fsum(float(np.vdot(u, out.data)) for u, out in zip(vectors, values))
+        return math.fsum(float(np.vdot(u, out.array)) for u, out in zip(vectors, values))
 
     for out, again in zip(outputs, _outputs(function(*arguments), "gradcheck")):
-        if not np.array_equal(out.data, again.data, equal_nan=True):
+        if not np.array_equal(out.array, again.array, equal_nan=True):
             raise RuntimeError(
                 "gradcheck(): the function gives another result when called again; seed its random numbers"
             )
     for i, data in zip(checked, before):
-        if not np.array_equal(arguments[i].data, data, equal_nan=True):
+        if not np.array_equal(arguments[i].array, data, equal_nan=True):
             raise RuntimeError(f"gradcheck(): the function changed its input {i} in place; give it a .clone()")
 
     recorded = [(out, u) for out, u in zip(outputs, vectors) if out.requires_grad]
@@ -221,15 +221,15 @@ def _check(
                 f"gradcheck(): the gradient of input {i} must have its shape and dtype {leaf.shape}, "
                 f"{leaf.dtype}; got {g.shape}, {g.dtype}"
             )
-        analytic = np.zeros(leaf.shape) if g is None else g.data
+        analytic = np.zeros(leaf.shape) if g is None else g.array
         if fast_mode:
             direction = np.asarray(source.standard_normal(leaf.shape))
-            numeric = np.asarray(_difference(leaf.data, direction, projected, eps))
+            numeric = np.asarray(_difference(leaf.array, direction, projected, eps))
             _compare(np.asarray(np.vdot(analytic, direction)), numeric, atol, rtol, i, leaf.shape, True)
         else:
             numeric = np.empty(leaf.shape)
             for position in np.ndindex(leaf.shape):
-                numeric[position] = _difference(leaf.data[(*position, ...)], np.ones(()), projected, eps)
+                numeric[position] = _difference(leaf.array[(*position, ...)], np.ones(()), projected, eps)
             _compare(analytic, numeric, atol, rtol, i, leaf.shape, False)
 
 

@@ -189,11 +189,11 @@ class MyGradTrainer:
     def step(self) -> None:
         self.loss().backward()
         for parameter in self.parameters:
-            parameter.data -= np.float32(LEARNING_RATE) * parameter.grad
+            parameter.array -= np.float32(LEARNING_RATE) * parameter.grad
             parameter.null_grad()
 
     def evaluate(self) -> float:
-        return float(self.loss().data)
+        return float(self.loss().array)
 
 
 class HipsTrainer:

@@ -57,10 +57,10 @@ VALUES = np.random.default_rng(0).uniform(0.2, 0.9, (3, 3)).astype(np.float32)
 def test_in_place_forms(row):
     name, *arguments = row
     x = Tensor(VALUES)
-    memory = x.data
+    memory = x.array
     expected = getattr(Tensor(VALUES), name)(*arguments)
     assert getattr(x, name + "_")(*arguments) is x
-    assert x.data is memory and np.allclose(memory, expected.data) and x.dtype == np.float32
+    assert x.array is memory and np.allclose(memory, expected.array) and x.dtype == np.float32
 
 
 @pytest.mark.parametrize("row", IN_PLACE, ids=[row[0] for row in IN_PLACE])
@@ -75,7 +75,7 @@ def test_in_place_forms_are_recorded(row):
     except RuntimeError as error:
         assert "changed in place" in str(error)
         return
-    assert np.allclose(x.grad.data, y.grad.data)
+    assert np.allclose(x.grad.array, y.grad.array)
 
 
 def test_a_leaf_is_changed_in_place_under_no_grad_only():
@@ -84,10 +84,10 @@ def test_a_leaf_is_changed_in_place_under_no_grad_only():
         with pytest.raises(RuntimeError, match="leaf"):
             change()
     with no_grad():
-        memory = x.data
+        memory = x.array
         x -= 1
         x *= 2
-    assert x.requires_grad and x.data is memory and x.tolist() == [0, 2]
+    assert x.requires_grad and x.array is memory and x.tolist() == [0, 2]
 
 
 def test_augmented_assignment_changes_memory_that_is_shared():
@@ -153,7 +153,7 @@ def test_descriptions():
     x = ag.zeros(2, 3)
     assert x.stride() == (3, 1) and x.stride(0) == 3 and x.nbytes == 24 and x.itemsize == x.element_size() == 4
     assert x.nelement() == 6 and x.ndimension() == 2 and x.is_floating_point() and not x.is_cuda
-    assert ag.is_tensor(x) and not ag.is_tensor(x.data)
+    assert ag.is_tensor(x) and not ag.is_tensor(x.array)
     assert len(repr(ag.zeros(1000, 1000))) < 2000
 
 
@@ -190,7 +190,7 @@ def test_equality_is_elementwise_and_hash_is_identity():
 def test_copies():
     x = tensor([1.0], requires_grad=True)
     for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
-        assert other.requires_grad and other.tolist() == [1] and other.data is not x.data
+        assert other.requires_grad and other.tolist() == [1] and other.array is not x.array
     with pytest.raises(RuntimeError, match="deepcopy"):
         copy.deepcopy(x * 1)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Primitive, differentiating, listen
+from ..engine import Primitive, differentiating, listen, results_of
 from ..tensor import Tensor
 
 __all__ = ["AnomalyError", "detect_anomaly"]
@@ -72,13 +72,14 @@ class detect_anomaly:
         with np.errstate(all="ignore"):
             out = proceed(*inputs, **params)
         site = None
-        if out.node is not None:
-            site = self.sites[out.node] = _module_path(), _user_line()
-        bad = self._bad(out.data)
-        if bad.any():
-            arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
-            if not any(isinstance(a, np.ndarray) and self._bad(a).any() for a in arrays):
-                raise AnomalyError(self._message(primitive, out.data, bad, arrays, site))
+        for result in results_of(out):
+            if result.node is not None:
+                site = self.sites[result.node] = site or (_module_path(), _user_line())
+            bad = self._bad(result.array)
+            if bad.any():
+                arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+                if not any(isinstance(a, np.ndarray) and self._bad(a).any() for a in arrays):
+                    raise AnomalyError(self._message(primitive, result.array, bad, arrays, site))
         return out
 
     def _message(self, primitive: Primitive, out: np.ndarray, bad: np.ndarray, arrays: list[Any], site: Any) -> str:

@@ -5,78 +5,205 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engine import enable_grad, grad, is_grad_enabled, no_grad, primitive
+from ..engine import Update, Variable, enable_grad, grad, is_grad_enabled, listen, no_grad, primitive
 from ..ops.random import default_generator
+from ..ops.shape import identity
 from ..tensor import Tensor
 from ..typing import Array
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "checkpoint_sequential"]
 
 
-@primitive
-def _checkpointed(*arrays: Array, run: Callable[[], Tensor], **_: Any) -> Array:
-    """Return what `run` computes, having recorded nothing of it."""
-    return run().data
+class _Region:
+    """What a function reads and writes, as a listener at the door sees it.
+
+    Attributes
+    ----------
+    read : dict
+        The tensors from outside that require a gradient: arguments, parameters, what a lambda closes over.
+    written : dict
+        The tensors from outside that were written to: running statistics, which must not move twice.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any],
+                 preserve_random: bool):
+        self.function, self.arguments, self.keywords = function, arguments, keywords
+        self.state = default_generator.get_state() if preserve_random else None
+        self.read: dict[int, Tensor] = {}
+        self.written: dict[int, Any] = {}
+        self.made: set[int] = set()
+        self.results: list[Any] = []  # keeps what was made alive, so that no id comes twice
+        self.structure: Callable[[Sequence[Tensor]], Any] = tuple
+
+    def _watch(self, proceed: Callable[..., Any], primitive: Any, inputs: Any, params: Any) -> Any:
+        for x in inputs:
+            if isinstance(x, Variable) and id(x) not in self.made and x.requires_grad:
+                self.read[id(x)] = x  # type: ignore[assignment]
+        if isinstance(primitive, Update):
+            self.written |= {id(x): x for x in primitive.written(inputs) if id(x) not in self.made}
+        out = proceed(*inputs, **params)
+        for result in out if isinstance(out, tuple) else (out,):
+            if id(result) not in self.written:
+                self.made.add(id(result))
+                self.results.append(result)
+        return out
+
+    def _unmoved(self, proceed: Callable[..., Any], primitive: Any, inputs: Any, params: Any) -> Any:
+        if isinstance(primitive, Update):
+            targets = primitive.written(inputs)
+            if targets and all(id(x) in self.written for x in targets):
+                return targets[0]
+        return proceed(*inputs, **params)
+
+    def first(self) -> list[Tensor]:
+        """Run the function, recording nothing, and return its tensors."""
+        with no_grad(), listen(self._watch):
+            result = self.function(*self.arguments, **self.keywords)
+        self.made, self.results = set(), []
+        tensors: list[Tensor] = []
+        self.structure = _structure(result, tensors)
+        return tensors
+
+    def again(self) -> list[Tensor]:
+        """Run the function once more, recorded and from the generator's state of the first time."""
+        later = default_generator.get_state()
+        if self.state is not None:
+            default_generator.set_state(self.state)
+        try:
+            with enable_grad(), listen(self._unmoved):
+                result = self.function(*self.arguments, **self.keywords)
+        finally:
+            if self.state is not None:
+                default_generator.set_state(later)
+        tensors: list[Tensor] = []
+        _structure(result, tensors)
+        return tensors
 
 
-def _recompute(
-    g: Tensor, out: Tensor, *inputs: Any, needs: Sequence[bool], run: Callable[[], Tensor],
-    function: Callable[..., Tensor], arguments: Sequence[Any], places: Sequence[int | None], state: dict[str, Any],
-) -> list[Tensor | None]:
-    """Run the function again, recorded and from the generator's state of the first time, and differentiate it."""
-    later = default_generator.get_state()
-    default_generator.set_state(state)
-    recorded = is_grad_enabled()
+def _structure(value: Any, tensors: list[Tensor]) -> Callable[[Sequence[Tensor]], Any]:
+    """Append the tensors of a structure to a list; return a function that makes the structure of others."""
+    if isinstance(value, Tensor):
+        place = len(tensors)
+        tensors.append(value)
+        return lambda found: found[place]
+    if isinstance(value, dict):
+        parts = {key: _structure(item, tensors) for key, item in value.items()}
+        return lambda found: type(value)((key, part(found)) for key, part in parts.items())
+    if isinstance(value, tuple | list):
+        items = [_structure(item, tensors) for item in value]
+        made = (lambda things: type(value)(*things)) if hasattr(value, "_fields") else type(value)
+        return lambda found: made([item(found) for item in items])
+    return lambda found: value
+
+
+@primitive(results="*outputs")
+def _checkpointed(*arrays: Array, region: _Region, count: int) -> tuple[Array, ...]:
+    """Return what the region computed, having recorded nothing of it."""
+    return arrays[count:]
+
+
+@_checkpointed.defvjps
+def _recompute(g_outputs: Sequence[Tensor | None], region: _Region, needs: Sequence[bool]) -> list[Tensor | None]:
+    """Run the function again, recorded, and differentiate it.
+
+    While it runs, each tensor from outside stands for a call of its own behind its place in the graph, so that the
+    gradients found there are those of this region alone.
+    """
+    outside = list(region.read.values())
+    nodes = [x.node for x in outside]
+    with enable_grad():
+        stand_ins = [identity(x) for x in outside]
     try:
-        with enable_grad():
-            values = list(arguments)
-            leaves: list[Any] = []
-            for place, x in zip(places, inputs):
-                leaf = x if recorded else x.detach().requires_grad_(needs[len(leaves)])
-                leaves.append(leaf)
-                if place is not None:
-                    values[place] = leaf
-            again = function(*values)
+        for x, stand_in in zip(outside, stand_ins):
+            x.node = stand_in.node
+        again = region.again()
     finally:
-        default_generator.set_state(later)
-    wanted = [x for x, need in zip(leaves, needs) if need]
-    found = iter(grad(again, wanted, g, create_graph=recorded, allow_unused=True))
-    return [next(found) if need else None for need in needs]
+        for x, node in zip(outside, nodes):
+            x.node = node
+    pairs = [(y, g) for y, g in zip(again, g_outputs) if g is not None and y.requires_grad]
+    wanted = [x for x, need in zip(stand_ins, needs) if need]
+    found = iter(
+        grad([y for y, _ in pairs], wanted, [g for _, g in pairs], create_graph=is_grad_enabled(), allow_unused=True)
+        if pairs else [None] * len(wanted)
+    )
+    return [next(found) if need else None for need in needs[: len(outside)]]
 
 
-_checkpointed.defvjps(_recompute)
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    preserve_rng_state: bool = True,
+    context_fn: Any = None,
+    determinism_check: str = "default",
+    debug: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Return ``function(*args, **kwargs)``, keeping only what it reads from outside for the backward pass.
 
-
-def checkpoint(function: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """Return ``function(*arguments)``, keeping only the arguments for the backward pass.
-
-    What the function computes on the way is computed again when its gradient is needed; random numbers from the
-    default generator (dropout) come out the same.
+    What the function computes on the way is computed again when its gradient is needed. Parameters that it uses get
+    their gradients however it reaches them: it may be a module, a bound method, a lambda or a partial. Running
+    statistics of normalization layers move once.
 
     Parameters
     ----------
     function : callable
-        Returns one tensor. Parameters that it uses without taking them as arguments get their gradients where it has
-        ``parameters()``, as modules do.
-    *arguments
+        Returns a tensor, or a tuple, list or dict with tensors.
+    *args, **kwargs
         Tensors and other values.
+    use_reentrant : bool, optional
+        Accepted as PyTorch does; both ways are one here.
+    preserve_rng_state : bool
+        Draw the same random numbers (dropout) from the default generator the second time.
+    context_fn, determinism_check, debug
+        Accepted as PyTorch does, without effect.
 
     References
     ----------
     T. Chen et al., "Training deep nets with sublinear memory cost", 2016, arXiv:1604.06174.
     """
-    places: list[int | None] = [i for i, value in enumerate(arguments) if isinstance(value, Tensor)]
-    inputs = [arguments[i] for i in places if i is not None]
-    parameters = [p for p in getattr(function, "parameters", tuple)() if p.requires_grad]
-    places += [None] * len(parameters)
-    state = default_generator.get_state()
-
-    def run() -> Tensor:
-        with no_grad():
-            return function(*arguments)
-
+    if not callable(function):
+        raise TypeError(f"checkpoint(): function must be callable, got {type(function).__name__}")
     if not is_grad_enabled():
-        return run()
-    return _checkpointed(
-        *inputs, *parameters, run=run, function=function, arguments=arguments, places=places, state=state
-    )
+        return function(*args, **kwargs)
+    region = _Region(function, args, kwargs, preserve_rng_state)
+    tensors = region.first()
+    outside = list(region.read.values())
+    if not outside:
+        return region.structure(tensors)
+    outputs = _checkpointed(*outside, *tensors, region=region, count=len(outside))
+    return region.structure(outputs)
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **settings: Any
+) -> Any:
+    """Run a `Sequential`, or a list of functions, in `segments` parts, all but the last one checkpointed.
+
+    Parameters
+    ----------
+    functions : Sequential or list of callable
+    segments : int
+        From 1 to the number of functions.
+    input : Tensor
+    use_reentrant, settings
+        As for `checkpoint`.
+    """
+    functions = list(functions)
+    if not 1 <= segments <= max(1, len(functions)):
+        raise ValueError(f"checkpoint_sequential(): segments must be from 1 to {len(functions)} (segments={segments})")
+    size = len(functions) // segments
+
+    def part(start: int, stop: int) -> Callable[[Any], Any]:
+        def run(x: Any) -> Any:
+            for function in functions[start:stop]:
+                x = function(x)
+            return x
+
+        return run
+
+    start = 0
+    for _ in range(segments - 1):
+        input = checkpoint(part(start, start + size), input, use_reentrant=use_reentrant, **settings)
+        start += size
+    return part(start, len(functions))(input)

@@ -5,12 +5,12 @@ The package's own form is a decorated array function (`autograd_nn.primitive`); 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engine import no_grad, primitive, wrap
+from ..engine import Node, is_grad_enabled, no_grad, primitive, wrap
 from ..tensor import Tensor
 from ..typing import Array
 
@@ -21,77 +21,70 @@ class Context:
     """What `forward` hands to `backward`: saved tensors and any attributes."""
 
     def __init__(self) -> None:
-        self.saved: tuple[Any, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
+        self._saved: tuple[Any, ...] = ()
+        self._constant: tuple[Tensor, ...] = ()
         self._restored: tuple[Any, ...] | None = None
+        self._materialize = True
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for `saved_tensors`: inputs, outputs and intermediate results alike."""
-        self.saved = tensors
+        self._saved = tensors
+
+    save_for_forward = save_for_backward
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors that `save_for_backward` was given."""
-        return self.saved if self._restored is None else self._restored
+        return self._saved if self._restored is None else self._restored
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Accepted for compatibility: integer and boolean outputs have no gradient anyway."""
+        """Say of outputs that they have no gradient."""
+        self._constant = outputs
+
+    def mark_dirty(self, *inputs: Tensor) -> None:
+        """Accepted for compatibility: the memory of an input knows of its own changes."""
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether `backward` gets zeros (the default) or None for outputs that took no part."""
+        self._materialize = bool(value)
 
 
-class _Place:
-    """Stands for the i-th input, or for the k-th output, among saved tensors and arguments."""
-
-    def __init__(self, kind: str, position: int):
-        self.kind, self.position = kind, position
-
-
-@primitive(residuals=True)
-def _apply(
-    *arrays: Array, function: type[Function], context: Context, arguments: list[Any], layout: dict[str, Any]
-) -> tuple[Array, tuple[Array, ...]]:
-    """Run `forward`; return its outputs as one vector, so that one gradient comes back for all of them."""
-    inputs = [wrap(array) for array in arrays]
-    values = [inputs[a.position] if isinstance(a, _Place) else a for a in arguments]
-    with no_grad():
-        results = function.forward(context, *values)
-    outputs = list(results) if isinstance(results, tuple) else [results]
-    for i, out in enumerate(outputs):
-        if not isinstance(out, Tensor):
-            raise TypeError(f"{function.__name__}.forward(): output {i} must be a tensor, got {type(out).__name__}")
-    layout["single"] = not isinstance(results, tuple)
-    layout["outputs"] = [(out.shape, out.dtype, out.data if out.dtype.kind != "f" else None) for out in outputs]
-    known = {id(x): _Place("input", i) for i, x in enumerate(inputs)}
-    known |= {id(x): _Place("output", i) for i, x in enumerate(outputs)}
-    context.saved = tuple(known.get(id(x), x) for x in context.saved)
-    floating = [out.data.reshape(-1) for out in outputs if out.dtype.kind == "f"]
-    return (np.concatenate(floating) if floating else np.zeros(0, np.float32)), ()
+@primitive(results="*results")
+def _custom(
+    *arrays: Array, count: int, outputs: int, function: type[Function], context: Context,
+    arguments: tuple[int | None, ...], places: tuple[int | None, ...],
+) -> tuple[Array, ...]:  # fmt: skip
+    """Return what `forward` computed from the first `count` arrays: its outputs, then what it saved."""
+    return arrays[count:]
 
 
-def _slices(layout: dict[str, Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
-    start = 0
-    for shape, dtype, fixed in layout["outputs"]:
-        if fixed is None:
-            stop = start + int(np.prod(shape))
-            yield shape, dtype, slice(start, stop), None
-            start = stop
+@_custom.defvjps
+def _custom_rule(
+    g_results: Sequence[Tensor | None], results: Sequence[Tensor | None], arrays_like: Sequence[Node],
+    needs: Sequence[bool], outputs: int, function: type[Function], context: Context,
+    arguments: tuple[int | None, ...], places: tuple[int | None, ...],
+) -> list[Tensor | None]:  # fmt: skip
+    """Run `backward` on the gradients of the outputs; a saved input gets the place in the graph that it had."""
+    kept = iter(results[outputs:])
+    restored: list[Any] = []
+    for saved, place in zip(context._saved, places):
+        if not isinstance(saved, Tensor):
+            restored.append(saved)
+        elif place is not None and place < 0:  # an output
+            restored.append(results[-1 - place])
         else:
-            yield shape, dtype, None, fixed
-
-
-def _unpacked(vector: Tensor, layout: dict[str, Any]) -> list[Tensor]:
-    return [wrap(fixed) if part is None else vector[part].reshape(shape).to(dtype)
-            for shape, dtype, part, fixed in _slices(layout)]
-
-
-def _rule(
-    g: Tensor, out: Tensor, *inputs: Tensor, needs: Sequence[bool], residuals: tuple[Array, ...],
-    function: type[Function], context: Context, arguments: list[Any], layout: dict[str, Any],
-) -> list[Tensor | None]:
-    outputs = _unpacked(out, layout)
-    sources: dict[str, Sequence[Tensor]] = {"input": inputs, "output": outputs}
-    context._restored = tuple(sources[x.kind][x.position] if isinstance(x, _Place) else x for x in context.saved)
-    gradients = [wrap(np.zeros(fixed.shape, np.float32)) if part is None else g[part].reshape(shape)
-                 for shape, dtype, part, fixed in _slices(layout)]
+            x: Any = next(kept)
+            node = None if place is None else arrays_like[place]
+            restored.append(wrap(x.array, None if type(node) is Node else node))
+    gradients: list[Any] = list(g_results[:outputs])
+    if context._materialize:
+        shapes = arrays_like[len(needs) - len(results) :]
+        gradients = [
+            Tensor(np.zeros(node.shape, node.dtype if node.dtype.kind == "f" else np.float32)) if g is None else g
+            for g, node in zip(gradients, shapes)
+        ]
+    context._restored = tuple(restored)
     try:
         found = function.backward(context, *gradients)
     finally:
@@ -100,11 +93,8 @@ def _rule(
     if len(found) != len(arguments):
         raise RuntimeError(f"{function.__name__}.backward(): must return one gradient per argument of forward "
                            f"({len(arguments)}), got {len(found)}")
-    per_input = {a.position: value for a, value in zip(arguments, found) if isinstance(a, _Place)}
-    return [per_input[i] if need else None for i, need in enumerate(needs)]
-
-
-_apply.defvjps(_rule)
+    per_input = {place: g for place, g in zip(arguments, found) if place is not None}
+    return [per_input.get(i) if need else None for i, need in enumerate(needs)]
 
 
 class Function:
@@ -144,11 +134,47 @@ class Function:
     def apply(cls, *arguments: Any) -> Any:
         """Run `forward` and record it."""
         inputs = [a for a in arguments if isinstance(a, Tensor)]
-        positions = iter(range(len(inputs)))
-        places = [_Place("input", next(positions)) if isinstance(a, Tensor) else a for a in arguments]
         context = Context()
         context.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in arguments)
-        layout: dict[str, Any] = {}
-        vector = _apply(*inputs, function=cls, context=context, arguments=places, layout=layout)
-        outputs = _unpacked(vector, layout)
-        return outputs[0] if layout["single"] else tuple(outputs)
+        with no_grad():
+            if hasattr(cls, "setup_context"):
+                results = cls.forward(*arguments)  # type: ignore[arg-type]
+                cls.setup_context(context, arguments, results)
+            else:
+                results = cls.forward(context, *arguments)
+        outputs = list(results) if isinstance(results, tuple) else [results]
+        for i, out in enumerate(outputs):
+            if not isinstance(out, Tensor):
+                raise TypeError(f"{cls.__name__}.forward(): output {i} must be a tensor, got {type(out).__name__}")
+        found: list[Any] = [wrap(out.array) for out in outputs]
+        if is_grad_enabled() and any(context.needs_input_grad):
+            found = cls._recorded(context, arguments, inputs, outputs)
+        return tuple(found) if isinstance(results, tuple) else found[0]
+
+    @classmethod
+    def _recorded(cls, context: Context, arguments: Any, inputs: list[Tensor], outputs: list[Tensor]) -> list[Tensor]:
+        """Return the outputs as results of one call, which keeps what was saved and nothing else."""
+        as_input = {id(x): i for i, x in enumerate(inputs)}
+        as_output = {id(x): -1 - i for i, x in enumerate(outputs)}
+        places = tuple(as_input.get(id(x), as_output.get(id(x))) for x in context._saved)
+        kept = [x.detach() for x, place in zip(context._saved, places)
+                if isinstance(x, Tensor) and (place is None or place >= 0)]
+        context._saved = tuple(wrap(x.array[:0]) if isinstance(x, Tensor) and x.ndim else
+                               Tensor(0.0) if isinstance(x, Tensor) else x for x in context._saved)
+        positions = iter(range(len(inputs)))
+        results = _custom(
+            *inputs, *(x.detach() for x in outputs), *kept, count=len(inputs), outputs=len(outputs), function=cls,
+            context=context, arguments=tuple(next(positions) if isinstance(a, Tensor) else None for a in arguments),
+            places=places,
+        )
+        call = next((x.origin for x in results if x.origin is not None), None)
+        if call is not None:
+            call.outputs = tuple(
+                x.array if i >= len(outputs) or -1 - i in places else None for i, x in enumerate(results)
+            )
+        constant = {id(x) for x in context._constant}
+        context._constant = ()
+        for x, out in zip(outputs, results):
+            if id(x) in constant:
+                out.node = None
+        return list(results[: len(outputs)])

@@ -127,7 +127,7 @@ def jacobian(function: Callable[..., Tensor], inputs: Any, create_graph: bool = 
             with enable_grad():
                 blocks.append(_stacked([row[k] for row in rows]).reshape(*out.shape, *x.shape))
         else:
-            blocks.append(wrap(np.stack([row[k].data for row in rows]).reshape((*out.shape, *x.shape))))
+            blocks.append(wrap(np.stack([row[k].array for row in rows]).reshape((*out.shape, *x.shape))))
     return _as_given(blocks, single)
 
 

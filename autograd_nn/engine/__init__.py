@@ -1,11 +1,15 @@
 """Reverse-mode automatic differentiation.
 
 A `Variable` is an array plus the `node` that stands for it: a `Leaf` (the user asked for its gradient) or a `Call`,
-plain data that says which primitive was applied to which parent nodes. Nodes point to their parents and to nothing
-else, so a graph has no reference cycles and dies with the last variable that needs it (`graph`).
+plain data that says which primitive was applied to which parent nodes with which settings (`graph`). Nodes point to
+their parents and to nothing else, so a graph has no reference cycles and dies with the last variable that needs it.
 
-A `Primitive` is one array function plus one vector-Jacobian product (vjp) per input. Every application of every
-primitive passes `Primitive.__call__`, the one door, where a `listen`er may watch or replace it (`primitive`).
+A `Primitive` is one array function plus one vector-Jacobian product per input; the parameters of a rule name what it
+reads (`rules`). A primitive may have several results. An `Update` is a primitive that writes into some of its inputs,
+and the only way in which the library writes. Every application of every primitive passes one door,
+`Primitive.__call__`, and every array that enters a call is an input with a source, so that a `listen`er at the door
+sees all that is computed and all that is written (`primitive`, `recording`). A view knows its base (`views`), and
+memory carries the count of its changes (`versions`).
 
 `backward` and `grad` run the chain rule over a topological order, iteratively, so that the depth of a graph is
 bounded by memory alone (`backward`). The algorithm is reverse accumulation: A. Griewank and A. Walther, "Evaluating
@@ -17,18 +21,22 @@ The engine knows no operation. Of a gradient it asks three things: ``a + b``, ``
 
 from .backward import backward, grad
 from .dtypes import DEFAULT_DTYPE, common_dtype, get_default_dtype, set_default_dtype
-from .graph import Call, HookHandle, Leaf, Node, Variable, mark_changed, set_result_type, wrap
-from .primitive import (
-    Primitive,
+from .graph import Call, HookHandle, Leaf, Node, Result, Variable, set_result_type, wrap
+from .primitive import Primitive, Update, check_recordable, check_writable, elementwise, primitive, update
+from .recording import (
+    Observer,
     differentiating,
-    elementwise,
     enable_grad,
     is_grad_enabled,
     listen,
     no_grad,
-    primitive,
+    observe,
+    observers,
+    results_of,
     set_grad_enabled,
+    state,
 )
+from .versions import last_change, mark_changed
 
 __all__ = [
     "DEFAULT_DTYPE",
@@ -36,9 +44,14 @@ __all__ = [
     "HookHandle",
     "Leaf",
     "Node",
+    "Observer",
     "Primitive",
+    "Result",
+    "Update",
     "Variable",
     "backward",
+    "check_recordable",
+    "check_writable",
     "common_dtype",
     "differentiating",
     "elementwise",
@@ -46,12 +59,18 @@ __all__ = [
     "get_default_dtype",
     "grad",
     "is_grad_enabled",
+    "last_change",
     "listen",
     "mark_changed",
     "no_grad",
+    "observe",
+    "observers",
     "primitive",
+    "results_of",
     "set_default_dtype",
     "set_grad_enabled",
     "set_result_type",
+    "state",
+    "update",
     "wrap",
 ]

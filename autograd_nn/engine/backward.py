@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import graph
-from .graph import Call, Leaf, Node, Variable, check_unchanged, wrap
-from .primitive import _state
+from ..typing import Array
+from . import graph, versions
+from .graph import Call, Leaf, Node, Result, Variable, wrap
+from .primitive import primitive, update
+from .recording import observers, state
+from .rules import GRADIENT, INPUT, INPUTS, LIKE, LIKES, NEEDS, RESULT, RESULTS, SETTING
 
 _ndarray = np.ndarray
 _new = object.__new__
@@ -40,8 +43,53 @@ def _order(roots: Iterable[Node]) -> list[Node]:
     return order
 
 
-def _parts(call: Call, g: Any, create_graph: bool, useful: set[Node] | None) -> list[tuple[int, Any]]:
-    """Apply the vjps of a call to the gradient of its result; return pairs of input position and gradient."""
+def _values(call: Call, gradients: Any, create_graph: bool, needs: tuple[bool, ...]) -> list[Any]:
+    """Return what the rules of a call read, in the order of its plan."""
+    inputs: Any = call.inputs
+    parents = call.parents
+    kind: Any = graph.result_type
+    values: list[Any] = []
+    for source, at in call.plan.values:
+        if source == INPUT:  # comes as a tensor, or as the number that it is
+            value = inputs[at] if at < len(inputs) else None
+            if type(value) is _ndarray:
+                x = _new(kind)  # `wrap`, without the call
+                x.array = value
+                x.node = parents[at] if create_graph else None
+                x._view = None
+                value = x
+        elif source == GRADIENT:
+            value = gradients if at is None else gradients[at]
+        elif source == LIKE:  # comes as a node
+            value = None
+            if at < len(inputs):
+                value = parents[at] if parents[at] is not None else inputs[at]
+        elif source == RESULT:
+            value = wrap(call.outputs[at], _place(call, at) if create_graph else None)
+        elif source == SETTING:
+            value = call.params[at] if at in call.params else call.primitive.signature.settings[at]
+        elif source == INPUTS:
+            value = tuple(wrap(a, parents[i] if create_graph else None) if type(a) is _ndarray else a
+                          for i, a in enumerate(inputs[at:], at))
+        elif source == LIKES:
+            value = tuple(parent if parent is not None else inputs[i] for i, parent in enumerate(parents[at:], at))
+        elif source == RESULTS:
+            value = tuple(None if a is None else wrap(a, _place(call, i) if create_graph else None)
+                          for i, a in enumerate(call.outputs))
+        elif source == NEEDS:
+            value = needs
+        else:
+            value = call.params
+        values.append(value)
+    return values
+
+
+def _place(call: Call, index: int) -> Node:
+    return Result(call, index, call.outputs[index].shape, call.outputs[index].dtype) if index else call
+
+
+def _parts(call: Call, gradients: Any, create_graph: bool, useful: set[Node] | None) -> Any:
+    """Apply the rules of a call to the gradients of its results; return pairs of input position and gradient."""
     inputs, parents, plan, primitive = call.inputs, call.parents, call.plan, call.primitive
     if inputs is None:
         raise RuntimeError(
@@ -49,41 +97,28 @@ def _parts(call: Call, g: Any, create_graph: bool, useful: set[Node] | None) -> 
             "same graph. Either a tensor computed before the training loop is used inside it, or losses of several "
             "steps are added up (add loss.item() instead); to differentiate twice, call backward(retain_graph=True)"
         )
-    if call.time != graph.clock:
-        check_unchanged(call, [call.output, *inputs])
-    # an input comes as a tensor, as a number, or (where only its shape is read) as its node
-    arguments: list[Any] = parents.copy()
-    for i in plan.kept:
-        array = inputs[i]
-        if type(array) is _ndarray:
-            arguments[i] = x = _new(graph.result_type)  # `wrap`, without the call
-            x._data = array
-            x.node = parents[i] if create_graph else None
-        else:
-            arguments[i] = array
-    out = None if call.output is None else wrap(call.output, call if create_graph else None)
-    params = {**call.params, "residuals": call.residuals} if primitive.residuals else call.params
-    if primitive.joint is not None:
-        needs = tuple(parent is not None and (useful is None or parent in useful) for parent in parents)
-        parts = enumerate(primitive.joint(g, out, *arguments, needs=needs, **params))
-        return [(i, part) for i, part in parts if needs[i]]
-    rules = plan.rules
-    if useful is not None:
-        rules = [(i, rule) for i, rule in rules if parents[i] in useful]
-    found = []
-    for i, rule in rules:
-        found.append((i, rule(g, out, *arguments, **params) if params else rule(g, out, *arguments)))
-    return found
+    if call.time != versions.clock:
+        versions.check_unchanged(call, [*(call.outputs or ()), *inputs])
+    if primitive.joint is None:
+        if gradients[0] is None:
+            return ()  # no rule but a joint one reads the gradients of other results
+        rules = plan.rules if useful is None else [rule for rule in plan.rules if parents[rule[0]] in useful]
+        values = _values(call, gradients, create_graph, ())
+        return [(i, rule(*pick(values))) for i, rule, pick in rules]
+    needs = tuple(parent is not None and (useful is None or parent in useful) for parent in parents)
+    _, rule, pick = plan.rules[0]
+    parts = rule(*pick(_values(call, gradients, create_graph, needs)))
+    return [(i, part) for i, part in enumerate(parts) if i < len(needs) and needs[i]]
 
 
 def _fitted(g: Any, parent: Node, call: Call) -> Any:
     """Return a gradient with the shape and dtype of the input it belongs to."""
-    if g._data.shape != parent.shape:
+    if g.array.shape != parent.shape:
         if not call.primitive.elementwise:
-            raise RuntimeError(f"{call.primitive.name}(): its vjp gave a gradient of shape {g._data.shape} for an "
+            raise RuntimeError(f"{call.primitive.name}(): its vjp gave a gradient of shape {g.array.shape} for an "
                                f"input of shape {parent.shape}")
         g = g.sum_to_size(parent.shape)
-    return g if g._data.dtype == parent.dtype else g.to(parent.dtype)
+    return g if g.array.dtype == parent.dtype else g.to(parent.dtype)
 
 
 def _propagate(
@@ -103,59 +138,93 @@ def _propagate(
                 useful.add(node)
     gradients: dict[Node, Any] = {}
     owned: set[Node] = set()  # whose gradient is an array that nothing else holds
+    several: dict[Node, list[Any]] = {}  # the gradients of the results of calls with several of them
     for node, g in seeds:
         gradients[node] = g if node not in gradients else gradients[node] + g
     found: dict[Node, Any] = {}
-    heard = _state.listener is not None
+    heard = state.listener is not None
 
     for node in order:
         g = gradients.pop(node, None)
-        if g is None:
+        if g is None and node not in several:
             continue
-        if node.hooks:
-            g = _hooked(g, node, owned)
-        if targets is None:
-            if type(node) is Leaf or node.retains:  # type: ignore[attr-defined]
-                _accumulate(node, g, node in owned, create_graph)
-        elif node in targets:
-            found[node] = g if create_graph or node in owned else wrap(g._data.copy())
+        if g is not None:
+            if node.hooks:
+                g = _hooked(g, node, owned)
+            if targets is None:
+                if type(node) is Leaf or node.retains:
+                    _accumulate(node, g, node in owned, create_graph)
+            elif node in targets:
+                found[node] = g if create_graph or node in owned else kept(g)
+        if type(node) is Result:
+            call = node.parents[0]
+            held = several.setdefault(call, [None] * call.primitive.count(call))  # type: ignore[arg-type, union-attr]
+            held[node.index] = g if held[node.index] is None else held[node.index] + g
+            continue
         if not isinstance(node, Call) or (useful is not None and not any(p in useful for p in node.parents)):
             continue
         if heard:
-            _state.differentiating = node
-        for i, part in _parts(node, g, create_graph, useful):
+            state.differentiating = node
+        arrived = several.pop(node, None)
+        if arrived is None:
+            arrived = [g] if node.primitive.single else [g, *[None] * (node.primitive.count(node) - 1)]
+        else:
+            arrived[0] = g
+        for i, part in _parts(node, arrived, create_graph, useful):
             if part is None:
                 continue
             parent: Any = node.parents[i]
-            array = part._data
+            array = part.array
             if array.shape != parent.shape or array.dtype is not parent.dtype:
                 part = _fitted(part, parent, node)
-                array = part._data
+                array = part.array
             if parent not in gradients:
                 gradients[parent] = part
-                if type(parent) is Leaf and array.base is None and not _lent(array, g, node, gradients, parent):
+                if type(parent) is Leaf and array.base is None and not _lent(array, arrived, node, gradients, parent):
                     owned.add(parent)
             elif parent in owned and not create_graph:
-                held = gradients[parent]._data
-                np.add(held, array, out=held)
+                accumulate(gradients[parent], part)
             else:
                 gradients[parent] = gradients[parent] + part
                 owned.add(parent)
         if not retain_graph and node.plan.keeps:
-            node.inputs = node.output = None
-            node.residuals = ()
+            node.inputs = node.outputs = None
     return found
 
 
-def _lent(array: np.ndarray, g: Any, call: Call, gradients: dict[Node, Any], parent: Node) -> bool:
-    """Return whether something else than `parent` holds the array that a vjp of `call` returned."""
-    for other in (g._data, call.output, *(call.inputs or ()), *call.residuals):
+@update(writes="total")
+def accumulate(total: Array, part: Array) -> None:
+    """Add a part to a gradient that nothing else holds, in place."""
+    np.add(total, part, out=total)
+
+
+@primitive
+def kept(g: Array) -> Array:
+    """Return a copy of a gradient that something else may hold."""
+    return g.copy()
+
+
+kept.defvjp(g=lambda h: h)
+
+
+@primitive
+def seed(*, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return the gradient of an output of one element with respect to itself."""
+    return np.ones(shape, dtype)
+
+
+def _lent(array: np.ndarray, arrived: list[Any], call: Call, gradients: dict[Node, Any], parent: Node) -> bool:
+    """Return whether something else than `parent` holds the array that a rule of `call` returned."""
+    for g in arrived:
+        if g is not None and g.array is array:
+            return True
+    for other in (*(call.outputs or ()), *(call.inputs or ())):
         if other is array:
             return True
     for sibling in call.parents:
         if sibling is not None and sibling is not parent:
             held = gradients.get(sibling)
-            if held is not None and held._data is array:
+            if held is not None and held.array is array:
                 return True
     return False
 
@@ -171,41 +240,41 @@ def _hooked(g: Any, node: Node, owned: set[Node]) -> Any:
 
 
 def _checked_hook_result(g: Any, node: Node) -> Any:
-    if not isinstance(g, Variable) or g._data.shape != node.shape:
+    if not isinstance(g, Variable) or g.array.shape != node.shape:
         shape = getattr(g, "shape", type(g).__name__)
         raise RuntimeError(f"hook: must return None or a gradient of shape {node.shape}, got {shape}")
     return g
 
 
 def _accumulate(node: Node, g: Any, owned: bool, create_graph: bool) -> None:
-    if node.grad is not None:
-        before, node.grad = node.grad, node.grad + g
-        if graph.accumulating is not None:
-            graph.accumulating(before, node.grad)
-    elif create_graph:
-        node.grad = g
+    before = node.grad
+    if before is not None:
+        node.grad = before + g
     else:
-        node.grad = wrap(g._data if owned else g._data.copy())
+        node.grad = g if create_graph else wrap(g.array) if owned else kept(g)
+    if observers and type(node) is Leaf:
+        for observer in observers:
+            observer.gradient_final(node, before, node.grad)
 
 
 def _seeds(outputs: Sequence[Variable], gradients: Sequence[Any], operation: str) -> list[tuple[Node, Any]]:
     seeds = []
     for out, g in zip(outputs, gradients):
-        if out.node is None:
+        if not out.requires_grad or out.node is None:
             raise RuntimeError(f"{operation}(): the tensor does not require grad and has no graph "
                                "(was it computed under no_grad(), or from tensors without requires_grad=True?)")
-        shape = out._data.shape
+        shape = out.array.shape
         if g is None:
-            if out._data.size != 1:
+            if out.array.size != 1:
                 raise RuntimeError(f"{operation}(): grad can be implicitly created only for scalar outputs "
                                    f"(shape={shape}); reduce it with .sum() or .mean(), or pass a gradient")
-            g = wrap(np.ones(shape, out._data.dtype))
+            g = seed(shape=shape, dtype=out.array.dtype)
         else:
             if not isinstance(g, Variable):
-                g = wrap(np.array(g, out._data.dtype))
-            if g._data.shape != shape:
-                raise RuntimeError(f"{operation}(): the gradient has shape {g._data.shape} but the output {shape}")
-            g = g if g._data.dtype == out._data.dtype else g.to(out._data.dtype)
+                g = wrap(np.array(g, out.array.dtype))
+            if g.array.shape != shape:
+                raise RuntimeError(f"{operation}(): the gradient has shape {g.array.shape} but the output {shape}")
+            g = g if g.array.dtype == out.array.dtype else g.to(out.array.dtype)
         seeds.append((out.node, g))
     return seeds
 
@@ -240,16 +309,15 @@ def backward(
     """
     outputs = _listed(outputs)
     gradients = [None] * len(outputs) if gradients is None else _listed(gradients)
-    before = _state.recording, _state.differentiating
+    before = state.recording, state.differentiating
     try:  # a context manager could be interrupted as its end begins, and would put nothing back
-        _state.recording = create_graph
+        state.recording = create_graph
         seeds = _seeds(outputs, gradients, "backward")
-        if graph.differentiated is not None:
-            for node, _ in seeds:
-                graph.differentiated(node)
+        for observer in observers:
+            observer.backward_begins([node for node, _ in seeds])
         _propagate(seeds, None, create_graph if retain_graph is None else retain_graph, create_graph)
     finally:
-        _state.recording, _state.differentiating = before
+        state.recording, state.differentiating = before
 
 
 def grad(
@@ -279,19 +347,19 @@ def grad(
     outputs, inputs = _listed(outputs), _listed(inputs)
     gradients = [None] * len(outputs) if grad_outputs is None else _listed(grad_outputs)
     for i, x in enumerate(inputs):
-        if x.node is None:
+        if not x.requires_grad:
             raise RuntimeError(f"grad(): input {i} does not require grad")
-    before = _state.recording, _state.differentiating
+    before = state.recording, state.differentiating
     try:
-        _state.recording = create_graph
+        state.recording = create_graph
         seeds = _seeds(outputs, gradients, "grad")
         retain = create_graph if retain_graph is None else retain_graph
         found = _propagate(seeds, {x.node for x in inputs}, retain, create_graph)
     finally:
-        _state.recording, _state.differentiating = before
+        state.recording, state.differentiating = before
     if not allow_unused:
         for i, x in enumerate(inputs):
             if x.node not in found:
-                raise RuntimeError(f"grad(): the outputs do not depend on input {i} (shape={x._data.shape}); "
+                raise RuntimeError(f"grad(): the outputs do not depend on input {i} (shape={x.array.shape}); "
                                    "allow_unused=True returns None for it")
     return tuple(found.get(x.node) for x in inputs)

@@ -1,36 +1,34 @@
-"""The graph as plain data: variables, the nodes behind them, and the clock of in-place changes."""
+"""The graph as plain data: variables and the nodes behind them."""
 
 from __future__ import annotations
 
 import itertools
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..typing import Array, Tensor
-
-accumulating: Callable[[Any, Any], None] | None = None  # is told of each gradient that is added to, and of the sum
-differentiated: Callable[[Any], None] | None = None  # is told of each node that a call of `backward` starts from
-
-# ---------------------------------------------------------------------------------------------- nodes
+from . import views
 
 
 class Node:
     """A place where gradients arrive: the shape and dtype of a variable, and its gradient once there is one.
 
-    A vjp that reads only the shape or dtype of an input is handed the input's node in its place.
+    A rule that reads ``x_like`` is handed the node of `x`, or a bare `Node` where x has none.
     """
 
     __slots__ = ("__weakref__", "dtype", "grad", "hooks", "shape")
 
-    parents: Sequence[Node | None]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    grad: Any
-    hooks: dict[int, Callable[[Any], Any]] | None
+    parents: Sequence[Node | None] = ()
+    retains = False
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        self.shape = shape
+        self.dtype = dtype
+        self.grad: Any = None
+        self.hooks: dict[int, Callable[[Any], Any]] | None = None
 
     @property
     def ndim(self) -> int:
@@ -42,17 +40,9 @@ class Leaf(Node):
 
     __slots__ = ()
 
-    parents = ()
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]):
-        self.shape = shape
-        self.dtype = dtype
-        self.grad = None
-        self.hooks = None
-
 
 class Call(Node):
-    """One recorded application of a primitive.
+    """One recorded application of a primitive; at the same time the node of its first result.
 
     Attributes
     ----------
@@ -60,89 +50,123 @@ class Call(Node):
     parents : list of Node or None
         The node of each input; None for an input that needs no gradient.
     inputs : list or None
-        Of each input what the vjps read: its array, a Python number, or None. Freed by `backward`.
-    output : ndarray or None
-        The result, where a vjp reads it.
-    residuals : tuple of ndarray
-        What the forward function computed on the way and hands to its vjps.
+        Of each input what the rules read: its array, a Python number, a bare `Node`, or None. Freed by `backward`.
+    outputs : list of ndarray or None
+        The results that the rules read. Freed by `backward`.
     params : dict
         The settings (keyword arguments).
     plan : Plan
-        What of these the vjps read.
+        What of these the rules read.
     time : int
-        The count of in-place changes when the call was made (see `mark_changed`).
+        The count of in-place changes when the call was made (see `versions`).
     retains : bool
-        Whether the gradient of the output is kept in ``grad`` (`Variable.retain_grad`).
+        Whether the gradient of the first result is kept in ``grad`` (`Variable.retain_grad`).
     """
 
-    __slots__ = ("inputs", "output", "params", "parents", "plan", "primitive", "residuals", "retains", "time")
+    __slots__ = ("count", "inputs", "outputs", "params", "parents", "plan", "primitive", "retains", "time")
 
     primitive: Any
-    parents: list[Node | None]
+    parents: list[Node | None]  # type: ignore[assignment]
     inputs: list[Any] | None
-    output: np.ndarray | None
-    residuals: tuple[np.ndarray, ...]
+    outputs: Any
     params: dict[str, Any]
     plan: Any
     time: int
     retains: bool
+    count: int  # how many results there are, where that differs from call to call
 
     def __repr__(self) -> str:
         return f"<Call {self.primitive.name}() -> {self.shape}>"
 
 
-class Variable:
-    """An array and the node that stands for it in the graph; `Tensor` adds the syntax."""
+class Result(Node):
+    """The node of a further result of a call: its only parent is the call, its number `index`."""
 
-    __slots__ = ("__weakref__", "_data", "node")
+    __slots__ = ("index", "parents", "retains")
 
-    _data: np.ndarray
-    node: Node | None
+    def __init__(self, call: Call, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        super().__init__(shape, dtype)
+        self.parents = (call,)
+        self.index = index
+        self.retains = False
 
     @property
-    def data(self) -> np.ndarray:
-        """The array itself, shared: what is written into it is not recorded."""
-        return self._data
+    def primitive(self) -> Any:
+        return self.parents[0].primitive  # type: ignore[union-attr]
+
+
+Computed = (Call, Result)
+
+
+class Variable:
+    """An array and the node that stands for it in the graph; `Tensor` adds the syntax.
+
+    Attributes
+    ----------
+    array : ndarray
+        The elements. What is written into it past the door is not recorded, and not seen.
+    node : Node or None
+    """
+
+    __slots__ = ("__weakref__", "_view", "array", "node")
+
+    array: np.ndarray
+    node: Node | None
+    _view: Any  # what `views` knows: None, an Owner (it has views) or a View
+
+    @property
+    def data(self) -> Any:
+        """A tensor outside the graph that shares the memory; writes to it are not seen by the in-place check."""
+        out = wrap(self.array)
+        out._view = views.Untracked()
+        return out
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = value._data if isinstance(value, Variable) else np.asarray(value)
-        if isinstance(self.node, Call):
+        array = value.array if isinstance(value, Variable) else np.asarray(value)
+        if isinstance(self.node, Computed):
             raise RuntimeError("data: only a leaf can be given new data; this tensor is the result of "
                                f"{self.node.primitive.name}() (use .detach() first)")
-        self._data = array
+        self.array = array
+        self._view = None
         if self.node is not None:
             self.node.shape, self.node.dtype = array.shape, array.dtype
 
     @property
     def origin(self) -> Call | None:
         """The call that computed this variable; None for a leaf and for what was not recorded."""
-        return self.node if isinstance(self.node, Call) else None
+        if self._view is not None:
+            views.renew(self)
+        node = self.node
+        if isinstance(node, Result):
+            return node.parents[0]  # type: ignore[return-value]
+        return node if isinstance(node, Call) else None
 
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded call computed this variable."""
-        return not isinstance(self.node, Call)
+        return self.origin is None
 
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this variable."""
+        if self._view is not None:
+            views.renew(self)
         return self.node is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if isinstance(self.node, Call):
+        if isinstance(self.node, Computed):
             if not value:
                 raise RuntimeError("requires_grad: only a leaf can be changed; this tensor is the result of "
                                    f"{self.node.primitive.name}() (use .detach() for one without a graph)")
         elif not value:
             self.node = None
         elif self.node is None:
-            if self._data.dtype.kind != "f":
+            if self.array.dtype.kind != "f":
                 raise RuntimeError(f"requires_grad: only floating-point tensors have gradients "
-                                   f"(dtype={self._data.dtype}); convert with .float()")
-            self.node = Leaf(self._data.shape, self._data.dtype)
-
+                                   f"(dtype={self.array.dtype}); convert with .float()")
+            self.node = Leaf(self.array.shape, self.array.dtype)
 
     @property
     def grad(self) -> Any:
@@ -150,7 +174,7 @@ class Variable:
         node = self.node
         if node is None:
             return None
-        if isinstance(node, Call) and not node.retains:
+        if isinstance(node, Computed) and not node.retains:
             warnings.warn(f"grad: this tensor is the result of {node.primitive.name}(), not a leaf; its gradient is "
                           "kept only after .retain_grad()", stacklevel=2)
         return node.grad
@@ -166,16 +190,16 @@ class Variable:
                                "call .requires_grad_() first")
         if not isinstance(value, Variable):
             raise TypeError(f"grad: must be a tensor or None, got {type(value).__name__}")
-        if value._data.shape != self._data.shape or value._data.dtype != self._data.dtype:
-            raise RuntimeError(f"grad: must have the tensor's shape and dtype {self._data.shape}, {self._data.dtype}; "
-                               f"got {value._data.shape}, {value._data.dtype}")
+        if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
+            raise RuntimeError(f"grad: must have the tensor's shape and dtype {self.array.shape}, {self.array.dtype}; "
+                               f"got {value.array.shape}, {value.array.dtype}")
         self.node.grad = value
 
     def retain_grad(self) -> None:
         """Keep the gradient of this result in ``.grad``, as leaves do."""
-        if self.node is None:
+        if not self.requires_grad:
             raise RuntimeError("retain_grad(): the tensor does not require grad")
-        if isinstance(self.node, Call):
+        if isinstance(self.node, Computed):
             self.node.retains = True
 
     def register_hook(self, hook: Callable[[Any], Any]) -> HookHandle:
@@ -186,7 +210,7 @@ class Variable:
         HookHandle
             Its ``remove()`` takes the hook away.
         """
-        if self.node is None:
+        if not self.requires_grad or self.node is None:
             raise RuntimeError("register_hook(): the tensor does not require grad")
         if self.node.hooks is None:
             self.node.hooks = {}
@@ -225,49 +249,7 @@ def set_result_type(kind: type[Variable]) -> None:
 def wrap(array: Array, node: Node | None = None) -> Tensor:
     """Return a new variable that shares `array`."""
     out = object.__new__(result_type)
-    out._data = array
+    out.array = array
     out.node = node
+    out._view = None
     return out  # type: ignore[return-value]  # the result type is Tensor, once that is defined
-
-# --------------------------------------------------------------------------------- in-place changes
-#
-# A value that a vjp will read must not change in between. Memory, not tensors, carries the versions: each
-# in-place change advances one clock and stamps the owner of the memory with it, so that views and detached aliases are
-# covered and calls pay for nothing but one integer.
-
-clock = 0
-stamps: dict[int, tuple[int, weakref.ref[np.ndarray]]] = {}
-_stamps_limit = 1024
-
-
-def _owner(array: np.ndarray) -> np.ndarray:
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def mark_changed(array: np.ndarray) -> None:
-    """Note that the memory of `array` was written to in place."""
-    global clock, stamps, _stamps_limit
-    clock += 1
-    owner = _owner(array)
-    stamps[id(owner)] = clock, weakref.ref(owner)
-    if len(stamps) > _stamps_limit:
-        stamps = {key: stamp for key, stamp in stamps.items() if stamp[1]() is not None}
-        _stamps_limit = max(1024, 2 * len(stamps))
-
-
-def _changed_at(array: np.ndarray) -> int:
-    owner = _owner(array)
-    time, reference = stamps.get(id(owner), (0, None))
-    return time if reference is not None and reference() is owner else 0
-
-
-def check_unchanged(call: Call, arrays: Iterable[Any]) -> None:
-    for array in arrays:
-        if isinstance(array, np.ndarray) and _changed_at(array) > call.time:
-            raise RuntimeError(
-                f"backward(): a value of shape {array.shape} that the gradient of {call.primitive.name}() needs was "
-                "changed in place after it was used (an in-place method, item assignment or an optimizer step "
-                "between forward and backward); work on a .clone() or compute the forward pass again"
-            )

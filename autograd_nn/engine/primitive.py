@@ -2,202 +2,48 @@
 
 from __future__ import annotations
 
-import dis
 import functools
-import inspect
-import itertools
-import re
-import sys
-import threading
 import types
 from collections.abc import Callable
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..typing import Rule, Tensor
-from . import graph
+from . import graph, versions, views
 from .dtypes import NUMBERS, get_default_dtype, promoted
-from .graph import Call, Node, Variable
+from .errors import asked_for, named
+from .graph import Call, Leaf, Node, Result, Variable, wrap
+from .recording import state
+from .rules import Plan, Signature, sources_of
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
-_NAMED = re.compile(r"[\w.]+\(\)").match
-_OPERATIONS = (f"{__package__.rpartition('.')[0]}.ops.", f"{__package__.rpartition('.')[0]}.composed")
 _new = object.__new__
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-class _State(threading.local):
-    """What each thread has of its own: is it recording, who listens, which call is being differentiated."""
-
-    recording = True
-    listener: Callable[..., Any] | None = None
-    differentiating: Call | None = None
-
-
-_state = _State()
-
-
-# ------------------------------------------------------------------------------------- recording, listening
-
-
-class set_grad_enabled:
-    """Turn recording on or off in this thread, at once; as a context, until its end."""
-
-    def __init__(self, mode: bool):
-        self.previous = _state.recording
-        _state.recording = bool(mode)
-
-    def __enter__(self) -> set_grad_enabled:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        _state.recording = self.previous
-
-
-class _Recording:
-    """Context and decorator that records or does not; `no_grad` and `enable_grad` say which."""
-
-    mode: bool
-
-    @overload
-    def __new__(cls, function: None = None) -> Self: ...
-
-    @overload
-    def __new__(cls, function: _Function) -> _Function: ...  # type: ignore[misc]
-
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        return self if function is None else self(function)
-
-    def __enter__(self) -> None:
-        self.__dict__.setdefault("previous", []).append(_state.recording)
-        _state.recording = self.mode
-
-    def __exit__(self, *exception: object) -> None:
-        _state.recording = self.__dict__["previous"].pop()
-
-    def __call__(self, function: _Function) -> _Function:
-        kind = type(self)
-
-        @functools.wraps(function)
-        def decorated(*args: Any, **kwargs: Any) -> Any:
-            with kind():
-                return function(*args, **kwargs)
-
-        return cast(_Function, decorated)
-
-
-class no_grad(_Recording):
-    """Record nothing: ``with no_grad():`` or ``@no_grad()``; concerns the calling thread only."""
-
-    mode = False
-
-
-class enable_grad(_Recording):
-    """Record again inside a `no_grad` block: ``with enable_grad():`` or ``@enable_grad()``."""
-
-    mode = True
-
-
-def is_grad_enabled() -> bool:
-    """Return whether operations of this thread are recorded."""
-    return _state.recording
-
-
-class listen:
-    """Let a function stand at the door: ``with listen(listener):``.
-
-    For each application of a primitive in this thread, ``listener(proceed, primitive, inputs, params)`` is
-    called in its place and returns the result, normally that of ``proceed(*inputs, **params)``. Listeners
-    nest: an inner one's `proceed` goes through the outer one.
-    """
-
-    def __init__(self, listener: Callable[..., Any]):
-        self.listener = listener
-
-    def __enter__(self) -> listen:
-        self.outer = _state.listener
-        _state.listener = self
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        _state.listener = self.outer
-
-    def __call__(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        def proceed(*inputs: Any, **params: Any) -> Any:
-            previous, _state.listener = _state.listener, self.outer
-            try:
-                return primitive(*inputs, **params)
-            finally:
-                _state.listener = previous
-
-        return self.listener(proceed, primitive, inputs, params)
-
-
-def differentiating() -> Call | None:
-    """Return the call whose vjps run in this thread now (None in a forward pass), for listeners."""
-    return _state.differentiating
-
-
-
-# ------------------------------------------------------------------------------------------ primitives
-
-
-def _names_read(rule: Callable[..., Any]) -> tuple[set[str], set[str]] | None:
-    """Return which parameters a rule reads as data and which only by shape; None where it cannot be told."""
-    code = getattr(rule, "__code__", None)
-    if code is None or code.co_flags & inspect.CO_VARARGS:
-        return None
-    data: set[str] = set(code.co_cellvars)
-    shape: set[str] = set()
-    instructions = list(dis.get_instructions(code))
-    for instruction, following in itertools.pairwise(instructions):
-        if instruction.opname.startswith("LOAD_FAST"):
-            loaded = instruction.argval
-            *rest, last = loaded if isinstance(loaded, tuple) else (loaded,)
-            data.update(rest)
-            by_shape = following.opname == "LOAD_ATTR" and following.argval in ("shape", "dtype", "ndim")
-            (shape if by_shape else data).add(last)
-    return data, shape
-
-
-class Plan:
-    """What a call keeps for backward, given which of its inputs need a gradient.
-
-    Attributes
-    ----------
-    inputs : list of bool
-        Which inputs some rule reads; `kept` are their positions, `everything` says that it is all of them.
-    output : bool
-        Whether some rule reads the result.
-    keeps : bool
-        Whether anything at all is kept that `backward` frees.
-    rules : list of (int, callable)
-        The position and vjp of each input that needs a gradient; empty where there is a joint rule.
-    """
-
-    __slots__ = ("everything", "inputs", "keeps", "kept", "output", "rules")
-
-    def __init__(self, inputs: list[bool], output: bool, residuals: bool, rules: list[tuple[int, Callable[..., Any]]]):
-        self.inputs = inputs
-        self.kept = [i for i, keep in enumerate(inputs) if keep]
-        self.output = output
-        self.everything = all(inputs)
-        self.keeps = output or residuals or any(inputs)
-        self.rules = rules
 
 
 class Primitive:
     """An array function and the rules that differentiate it.
 
-    Made by the decorators `primitive` and `elementwise`; called with variables, arrays or Python numbers as positional
-    arguments and settings as keywords, it returns one variable.
+    Made by the decorators `primitive`, `elementwise` and `update`; called with variables, arrays or Python numbers as
+    positional arguments and settings as keywords, it returns a variable, or a tuple of them where it has several
+    results.
+
+    Attributes
+    ----------
+    forward : callable
+        The array function.
+    name : str
+    signature : Signature
+        The names of inputs, settings and results.
+    rules : dict of int to (callable, sources)
+        The rule of each input that has one, with what it reads.
+    joint : (callable, sources) or None
+        One rule for all inputs.
     """
 
-    def __init__(self, forward: Rule, *, elementwise: bool = False, floating: bool = False,
-                 residuals: bool = False):
+    def __init__(self, forward: Rule, *, results: str = "out", elementwise: bool = False, floating: bool = False,
+                 view: bool = False):
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
@@ -207,10 +53,11 @@ class Primitive:
         self.elementwise = elementwise
         self.promotes = elementwise
         self.floating = floating
-        self.residuals = residuals
-        self.rules: tuple[Rule | None, ...] = ()
-        self.joint: Rule | None = None
-        self.shapes_only = False
+        self.view = view
+        self.signature = Signature(forward, results)
+        self.single = len(self.signature.results) == 1 and not self.signature.many
+        self.rules: dict[int, tuple[Rule, Any]] = {}
+        self.joint: tuple[Rule, Any] | None = None
         self.differentiable = 0  # bit i: input i has a rule
         self.plans: dict[int, Plan] = {}  # by the number of inputs and which of them need a gradient
 
@@ -227,42 +74,62 @@ class Primitive:
         """Bind as functions do, so that a class can take a primitive as a method."""
         return self if instance is None else types.MethodType(self, instance)
 
-    def defvjp(self, *rules: Rule | None) -> None:
-        """Give the vjp of each input, in order.
+    def count(self, call: Call) -> int:
+        """Return how many results a recorded call has."""
+        return call.count if self.signature.many else len(self.signature.results)
 
-        A rule is ``rule(g, out, *inputs, **params) -> gradient``, written with operations on tensors, so that it can be
-        differentiated again; `g` is the gradient of the result `out`. None marks an input without gradient. The
-        graph keeps only the arrays whose names a rule reads; reading ``.shape``, ``.ndim`` or ``.dtype`` keeps nothing.
+    def defvjp(self, *positional: Any, **rules: Rule) -> None:
+        """Give the vector-Jacobian product of each input by the input's name.
+
+        ``mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))``: the parameters of a rule name what it
+        reads (see `rules`), and nothing else is kept for it. A rule is written with operations on tensors, so that it
+        can be differentiated again. An input without a rule has no gradient.
+
+        Raises
+        ------
+        TypeError
+            A keyword that names no input, or a parameter that names nothing that a rule can read.
         """
-        self.rules = rules
-        self.differentiable = sum(1 << i for i, rule in enumerate(rules) if rule is not None)
+        inputs = self.signature.inputs
+        if positional:
+            example = ", ".join(f"{name}=lambda {self.signature.gradient}, {name}: ..." for name in inputs)
+            raise TypeError(f"{self.name}.defvjp(): rules are given by the names of the inputs, and the parameters of "
+                            f"a rule name what it reads: {self.name}.defvjp({example}); before 0.2 they were "
+                            "positional, lambda g, out, *inputs, **settings")
+        for name, rule in rules.items():
+            if name not in inputs:
+                raise TypeError(f"{self.name}.defvjp(): {name!r} is no input (inputs: {', '.join(inputs)})")
+            self.rules[inputs.index(name)] = rule, sources_of(rule, self.signature, self.name)
+        self.differentiable = sum(1 << i for i in self.rules)
 
-    def defvjps(self, rule: Rule, *, shapes_only: bool = False) -> None:
-        """Give one joint rule for all inputs, where they share work.
+    def defvjps(self, rule: Rule) -> Rule:
+        """Give one joint rule for all inputs, where they share work or are many.
 
-        It is called as ``rule(g, out, *inputs, needs, **params)`` and returns one gradient per input, None where
-        ``needs[i]`` is false. `shapes_only` says of a rule with ``*inputs`` that it reads no data.
+        It returns one gradient per input, None where ``needs[i]`` is false or there is none; its parameters name what
+        it reads, as in `defvjp`, and ``needs`` is a tuple of bools.
         """
-        self.joint = rule
-        self.shapes_only = shapes_only
+        self.joint = rule, sources_of(rule, self.signature, self.name)
         self.differentiable = -1
+        return rule
 
-    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
-        state = _state
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
         if state.listener is not None:
-            return state.listener(self, inputs, params)  # type: ignore[no-any-return]
+            return state.listener(self, inputs, params)
         arrays: list[Any] = []
         parents: list[Node | None] = []
         needs = 0
         bit = 1
         for x in inputs:
             if isinstance(x, Variable):
-                arrays.append(x._data)
-                parents.append(x.node)
-                if x.node is not None:
+                if x._view is not None:
+                    views.renew(x)
+                arrays.append(x.array)
+                node = x.node
+                parents.append(node)
+                if node is not None:
                     needs |= bit
             else:
-                arrays.append(x if type(x) in NUMBERS else _as_array(x, self, bool(arrays)))
+                arrays.append(x if type(x) in NUMBERS else self._as_input(x, bool(arrays)))
                 parents.append(None)
             bit += bit
         if self.promotes:
@@ -281,7 +148,6 @@ class Primitive:
                 mixed = False
             if mixed:
                 arrays = promoted(arrays, self.floating)
-        residuals = ()
         try:
             if params:
                 result = self.forward(*arrays, **params)
@@ -292,47 +158,77 @@ class Primitive:
         except (IndexError, TypeError, ValueError) as error:
             if (ordered := self._in_order(inputs, params)) is not None:
                 return self(*ordered[0], **ordered[1])
-            if _NAMED(str(error)):
+            if (better := named(error, self, arrays)) is error:
                 raise
-            raise _named(error, self, arrays) from error
-        if self.residuals:
-            result, residuals = result
+            raise better from error
+        if not self.single:
+            return self._several(result, arrays, parents, params, needs, bit)
         if type(result) is not _ndarray:
             result = np.asarray(result)
         out = _new(graph.result_type)
-        out._data = result
+        out.array = result
+        out._view = None
         if needs and state.recording and (needs := needs & self.differentiable):
-            plan = self.plans.get(bit * bit + needs) or self._plan(needs, len(inputs))
-            if needs != bit - 1:
-                parents = [parent if needs >> i & 1 else None for i, parent in enumerate(parents)]
-            if not plan.everything:
-                arrays = [a if keep else None for a, keep in zip(arrays, plan.inputs)]
-            call = Call()
-            call.primitive = self
-            call.parents = parents
-            call.inputs = arrays
-            call.output = result if plan.output else None
-            call.residuals = residuals
-            call.params = params
-            call.plan = plan
-            call.time = graph.clock
-            call.shape = result.shape
-            call.dtype = result.dtype
-            call.grad = call.hooks = None
-            call.retains = False
-            out.node = call
+            out.node = self._record(result, (result,), arrays, parents, params, needs, bit)
         else:
             out.node = None
-        return out  # type: ignore[return-value]  # as in `wrap`
+        if self.view:
+            views.link(out, inputs[0], self, params) if isinstance(inputs[0], Variable) else None
+        return out
+
+    def _record(self, first: Any, results: Any, arrays: list[Any], parents: list[Any], params: dict[str, Any],
+                needs: int, bit: int) -> Call:
+        """Return the call that stands for this application in the graph."""
+        plan = self.plans.get(bit * bit + needs)
+        if plan is None:
+            plan = self.plans[bit * bit + needs] = Plan(self, needs, len(arrays))
+        if needs != bit - 1:
+            parents = [parent if needs >> i & 1 else None for i, parent in enumerate(parents)]
+        if not plan.everything:
+            kept = [None] * len(arrays)
+            for i in plan.kept:
+                kept[i] = arrays[i]
+            for i in plan.stand_ins:
+                kept[i] = Node(arrays[i].shape, arrays[i].dtype) if isinstance(arrays[i], _ndarray) else arrays[i]
+            arrays = kept
+        call = Call.__new__(Call)
+        call.primitive = self
+        call.parents = parents
+        call.inputs = arrays
+        call.outputs = results if plan.outputs else None
+        call.params = params
+        call.plan = plan
+        call.time = versions.clock
+        call.shape = first.shape
+        call.dtype = first.dtype
+        call.grad = call.hooks = None
+        call.retains = False
+        if state.made is not None:
+            state.made.append(call)
+        return call
+
+    def _several(self, results: Any, arrays: list[Any], parents: list[Any], params: dict[str, Any], needs: int,
+                 bit: int) -> tuple[Any, ...]:
+        """Return the variables of several results, recorded together."""
+        arrays_out = tuple(np.asarray(array) for array in results)
+        outs = tuple(wrap(array) for array in arrays_out)
+        if needs and state.recording and (needs := needs & self.differentiable) and outs:
+            call = self._record(arrays_out[0], arrays_out, arrays, parents, params, needs, bit)
+            call.count = len(outs)
+            for i, out in enumerate(outs):
+                if out.array.dtype.kind == "f":
+                    out.node = Result(call, i, out.array.shape, out.array.dtype) if i else call
+            if len(call.plan.outputs) != len(outs) and -1 not in call.plan.outputs and call.outputs is not None:
+                call.outputs = tuple(a if i in call.plan.outputs else None for i, a in enumerate(arrays_out))
+        return outs
 
     def _in_order(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Any], dict[str, Any]] | None:
         """Return a call in which inputs were given by name with each in its place; None where none was.
 
         The first two have PyTorch's names too: ``input`` and ``other``, or ``exponent``.
         """
-        parameters = inspect.signature(self.forward).parameters.values()
-        names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        synonyms = {"exponent": names[-1], **dict(zip(("input", "other"), names))}
+        names = self.signature.inputs
+        synonyms = {"exponent": names[-1], **dict(zip(("input", "other"), names))} if names else {}
         given = {synonyms.get(name, name): value for name, value in params.items()}
         ordered = [*inputs]
         for name in names[len(inputs) :]:
@@ -342,96 +238,138 @@ class Primitive:
                 break
         return (ordered, given) if len(ordered) > len(inputs) else None
 
-    def _plan(self, needs: int, count: int) -> Plan:
-        """Work out what to keep from what the rules read (an input without a node is kept even for its shape)."""
-        rules = [] if self.joint else [(i, r) for i, r in enumerate(self.rules) if r is not None and needs >> i & 1]
-        inputs, output = [False] * count, False
-        for rule in [self.joint] if self.joint else [rule for _, rule in rules]:
-            if self.shapes_only:
-                inputs = [not needs >> i & 1 for i in range(count)]
-                break
-            read = _names_read(rule)
-            if read is None:
-                inputs, output = [True] * count, True
-                break
-            data, shape = read
-            names = rule.__code__.co_varnames[1 : count + 2]
-            output |= names[0] in data
-            for i, name in enumerate(names[1:]):
-                inputs[i] |= name in data or (name in shape and not needs >> i & 1)
-        plan = self.plans[(1 << 2 * count) + needs] = Plan(inputs, output, self.residuals, rules)
-        return plan
+    def _as_input(self, x: Any, optional: bool) -> Any:
+        """Return an input that is not a variable as an array; None stands for an absent `optional` input."""
+        if isinstance(x, np.ndarray | np.generic):
+            array = np.asarray(x)
+            if array.dtype.kind not in "fiub":
+                raise TypeError(f"{asked_for(self)}(): expects elements that are numbers or booleans "
+                                f"(dtype={array.dtype})")
+            return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+        if x is None and optional:
+            return None
+        if isinstance(x, list | tuple):
+            array = np.asarray(x)
+            if array.dtype.kind in "fiub":
+                dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
+                return array.astype(dtype, copy=False)
+        raise TypeError(f"{asked_for(self)}(): expects tensors, arrays or numbers, got {type(x).__name__}")
 
 
+class Update(Primitive):
+    """An array function that writes into some of its inputs, in place: the only way in which the library writes.
+
+    The door marks what changed. An update with rules can be recorded: the tensor that it wrote into gets a node whose
+    parents are its old node and the other inputs.
+    """
+
+    def __init__(self, forward: Rule, writes: str, results: str = ""):
+        super().__init__(forward, results=results)
+        names = [*self.signature.inputs, *([f"*{self.signature.rest}"] if self.signature.rest else [])]
+        unknown = [name for name in writes.split() if name not in names]
+        if unknown or not writes.split():
+            raise TypeError(f"{self.name}: writes= must name inputs ({', '.join(names)}), got {writes!r}")
+        self.writes = [names.index(name) for name in writes.split()]
+        self.writes_rest = self.signature.rest is not None and f"*{self.signature.rest}" in writes.split()
+
+    def written(self, inputs: Any) -> list[Any]:
+        """Return which of the inputs of a call are written into."""
+        chosen = [inputs[i] for i in self.writes if i < len(inputs)]
+        return chosen + list(inputs[len(self.signature.inputs) + 1 :]) if self.writes_rest else chosen
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        if state.listener is not None:
+            return state.listener(self, inputs, params)
+        arrays: list[Any] = []
+        for x in inputs:
+            if isinstance(x, Variable):
+                if x._view is not None:
+                    views.renew(x)
+                arrays.append(x.array)
+            else:
+                arrays.append(x)
+        targets = self.written(inputs)
+        for target in targets:
+            check_writable(target.array if isinstance(target, Variable) else target, self.name + "()")
+        recorded = 0
+        if state.recording and self.differentiable:
+            for i, x in enumerate(inputs):
+                if isinstance(x, Variable) and x.node is not None and self.differentiable >> i & 1:
+                    recorded |= 1 << i
+            if isinstance(targets[0], Variable) and (recorded or targets[0].node is not None):
+                check_recordable(targets[0], self.name + "()")
+        try:
+            results = self.forward(*arrays, **params)
+        except (IndexError, TypeError, ValueError) as error:
+            if (better := named(error, self, arrays)) is error:
+                raise
+            raise better from error
+        for target in targets:
+            if isinstance(target, Variable):
+                if target._view is None or target._view.tracked:
+                    versions.mark_changed(target.array, self.name)
+            elif isinstance(target, _ndarray):
+                versions.mark_changed(target, self.name)
+        if state.recording and self.differentiable and isinstance(targets[0], Variable):
+            target = targets[0]
+            if recorded or target.node is not None:
+                parents = [x.node if isinstance(x, Variable) else None for x in inputs]
+                target.node = self._record(target.array, (target.array,), arrays, parents, params, recorded,
+                                           1 << len(inputs)) if recorded else None
+                if target._view is not None:
+                    target._view.version += 1
+        return targets[0] if results is None and targets else _wrapped(results)
 
 
-def _named(error: Exception, primitive: Primitive, arrays: list[Any]) -> Exception:
-    """Return an error of NumPy's with the operation and its inputs told; shapes that do not fit are a RuntimeError."""
-    text = str(error)
-    kind: type[Exception] = type(error) if type(error) in (TypeError, ValueError) else IndexError
-    if "broadcast" in text:
-        kind, text = RuntimeError, "shapes cannot be broadcast together" if "operands" in text else text.strip()
-    elif "ufunc" in text:
-        text = "is not defined for these dtypes"
-    names = inspect.signature(primitive.forward).parameters
-    inputs = ", ".join(f"{name}: {a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"{name}: {a!r}"
-                       for name, a in zip(names, arrays) if a is not None)
-    return kind(f"{_asked_for(primitive)}(): {text} ({inputs})")
+def check_recordable(target: Any, operation: str) -> None:
+    """Raise where a write into `target`, or into the owner of the view that it is, could not be recorded."""
+    owner = target._view.base if type(target._view) is views.View else target
+    if isinstance(owner.node, Leaf):
+        raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while operations "
+                           "are recorded, nor a view of it; do it under no_grad()")
 
 
-def _asked_for(primitive: Primitive) -> str:
-    """Return the name of the operation that was called: that of the outermost function which leads to the primitive."""
-    name = primitive.name
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"] == __name__:
-        frame = frame.f_back
-    while frame.f_back and frame.f_globals["__name__"].startswith(_OPERATIONS):
-        function = frame.f_code.co_name
-        if function.isidentifier() and not function.startswith("_"):
-            name = function
-        frame = frame.f_back
-    return name
+def check_writable(array: Any, operation: str) -> None:
+    """Raise where memory cannot be written to."""
+    if not isinstance(array, _ndarray) or array.flags.writeable:
+        return
+    if any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape)):
+        why = "several elements of an expanded tensor share one place in memory"
+    else:
+        why = "the memory is read-only (a buffer, a file or another library's array)"
+    raise RuntimeError(f"{operation}: {why}, so it cannot be written to; use .clone()")
 
 
-def _as_array(x: Any, primitive: Primitive, optional: bool) -> Any:
-    """Return an input that is not a variable as an array; None stands for an absent `optional` input."""
-    if isinstance(x, np.ndarray | np.generic):
-        array = np.asarray(x)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{_asked_for(primitive)}(): expects elements that are numbers or booleans "
-                            f"(dtype={array.dtype})")
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-    if x is None and optional:
-        return None
-    if isinstance(x, list | tuple):
-        array = np.asarray(x)
-        if array.dtype.kind in "fiub":
-            dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
-            return array.astype(dtype, copy=False)
-    raise TypeError(f"{_asked_for(primitive)}(): expects tensors, arrays or numbers, got {type(x).__name__}")
+def _wrapped(results: Any) -> Any:
+    if isinstance(results, tuple):
+        return tuple(map(_wrapped, results))
+    return wrap(results) if isinstance(results, _ndarray) else results
 
 
 @overload
-def primitive(forward: Rule, *, residuals: bool = ...) -> Primitive: ...
+def primitive(forward: Rule, *, results: str = ..., view: bool = ...) -> Primitive: ...
 
 
 @overload
-def primitive(*, residuals: bool = ...) -> Callable[[Rule], Primitive]: ...
+def primitive(*, results: str = ..., view: bool = ...) -> Callable[[Rule], Primitive]: ...
 
 
-def primitive(forward: Rule | None = None, *, residuals: bool = False) -> Any:
+def primitive(forward: Rule | None = None, *, results: str = "out", view: bool = False) -> Any:
     """Make a primitive of an array function.
 
     Parameters
     ----------
     forward : callable
-        Takes arrays as positional arguments and settings as keywords, returns one array.
-    residuals : bool
-        `forward` returns ``(result, residuals)``, and the vjps get ``residuals=`` as keyword.
+        Takes arrays as positional arguments and settings as keywords; returns one array, or a tuple of them where it
+        has several results. Every array that it needs is an input; settings are small and hashable.
+    results : str
+        The names of the results, apart by spaces: ``"out mean rstd"``; ``"*outputs"`` for as many as there are.
+    view : bool
+        The result shares the memory of the first input where the layout allows it.
     """
     if forward is None:
-        return functools.partial(primitive, residuals=residuals)
-    return Primitive(forward, residuals=residuals)
+        return functools.partial(primitive, results=results, view=view)
+    return Primitive(forward, results=results, view=view)
 
 
 @overload
@@ -458,3 +396,18 @@ def elementwise(forward: Rule | None = None, *, floating: bool = False) -> Any:
     if forward is None:
         return functools.partial(elementwise, floating=floating)
     return Primitive(forward, elementwise=True, floating=floating)
+
+
+def update(*, writes: str) -> Callable[[Rule], Update]:
+    """Make an update of an array function that writes into some of its inputs.
+
+    Numbers that change from call to call (a learning rate, a count of steps) are inputs, not settings. A rule may be
+    given as for `primitive`, where the write is differentiable; the gradient that a rule gets is that of the first
+    written input, after the write.
+
+    Parameters
+    ----------
+    writes : str
+        The names of the inputs that are written into, apart by spaces: ``"p m v"``; ``"*arrays"`` for all of them.
+    """
+    return lambda forward: Update(forward, writes)

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..engine import Call, graph
+from ..engine import Call, Observer, observe
 
 __all__ = [
     "EvaluationMode",
@@ -97,7 +97,7 @@ def warn_once(category: type[MistakeWarning], message: str) -> None:
 def note_sum(gradient: Any, total: Any) -> None:
     """Remember the sum where a backward pass added to a gradient that was used already and is not 0."""
     global grown
-    if (gradient is _used() and gradient.data.any()) or (grown is not None and gradient is grown()):
+    if (gradient is _used() and gradient.array.any()) or (grown is not None and gradient is grown()):
         grown = weakref.ref(total)
 
 
@@ -113,7 +113,17 @@ def note_root(root: Any) -> None:
         _roots.append(weakref.ref(root))
 
 
-graph.differentiated = note_root
+class _Listening(Observer):
+    def backward_begins(self, roots: list[Any]) -> None:
+        for root in roots:
+            note_root(root)
+
+    def gradient_final(self, leaf: Any, before: Any, total: Any) -> None:
+        if before is not None:
+            note_sum(before, total)
+
+
+observe(_Listening())
 
 # ---------------------------------------------------------------------------------------------- optimizer steps
 
@@ -138,7 +148,6 @@ def note_used(gradients: Sequence[Any]) -> None:
     global _used
     if gradients:
         _used = weakref.ref(gradients[0])
-        graph.accumulating = note_sum
 
 
 def check_grown(gradients: Iterable[Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Call, HookHandle, Primitive, listen, mark_changed, no_grad
+from ..engine import Call, HookHandle, Primitive, listen, mark_changed, no_grad, results_of
 from ..nn import Module
 from ..ops.random import default_generator
 
@@ -95,10 +95,11 @@ class watch_modules:
 
     def _operation(self, proceed: Callable[..., Any], primitive: Primitive, inputs: Any, params: Any) -> Any:
         out = proceed(*inputs, **params)
-        if isinstance(out.node, Call):
-            self.trails[out.node] = self._trail
-        if self.on_operation is not None:
-            self.on_operation(self._trail, primitive, inputs, out)
+        for result in results_of(out):
+            if isinstance(result.node, Call):
+                self.trails[result.node] = self._trail
+        if self.on_operation is not None and results_of(out):
+            self.on_operation(self._trail, primitive, inputs, results_of(out)[0])
         return out
 
 
@@ -110,7 +111,7 @@ def preserved(model: Module) -> Iterator[None]:
     """
     flags = [(module, module.training) for module in model.modules()]
     buffers = [
-        (module, name, buffer, buffer.data.copy())
+        (module, name, buffer, buffer.array.copy())
         for module in model.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
@@ -124,7 +125,7 @@ def preserved(model: Module) -> Iterator[None]:
             module.training = training
         for module, name, buffer, array in buffers:
             setattr(module, name, buffer)
-            if buffer.data.tobytes() != array.tobytes():
-                np.copyto(buffer.data, array)
-                mark_changed(buffer.data)
+            if buffer.array.tobytes() != array.tobytes():
+                np.copyto(buffer.array, array)
+                mark_changed(buffer.array)
         default_generator.set_state(state)

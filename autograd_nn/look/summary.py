@@ -212,7 +212,7 @@ def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
 
     def on_operation(trail: Trail, primitive: Primitive, operands: tuple[Any, ...], out: Tensor) -> None:
         nonlocal activations
-        activations += out.data.nbytes if out.data.base is None else 0
+        activations += out.array.nbytes if out.array.base is None else 0
         by_name[trail[-1].name if trail else ""].multiply_adds += multiply_adds(primitive, operands, out)
 
     def on_module(trail: Trail, module: Module, args: tuple[Any, ...], output: Any) -> None:

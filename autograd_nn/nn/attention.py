@@ -21,7 +21,7 @@ __all__ = ["MultiheadAttention"]
 def _additive(mask: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """Return a mask as numbers to add: where a boolean mask is true, -inf."""
     if mask.dtype == np.bool_:
-        return Tensor(np.where(mask.data, dtype.type(-np.inf), dtype.type(0)))
+        return Tensor(np.where(mask.array, dtype.type(-np.inf), dtype.type(0)))
     return mask if mask.dtype == dtype else mask.to(dtype)
 
 

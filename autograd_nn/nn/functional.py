@@ -142,7 +142,7 @@ def _replacing(input: Tensor, out: Tensor, operation: str) -> Tensor:
         return input.copy_(out)
     if input.is_leaf and input.requires_grad:
         raise RuntimeError(f"{operation}(): a leaf that requires a gradient cannot be changed in place (inplace=True)")
-    input._data, input.node = out._data, out.node
+    input.array, input.node = out.array, out.node
     return input
 
 
@@ -297,15 +297,15 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     ----------
     E. Jang, S. Gu and B. Poole, 2016, arXiv:1611.01144; C. J. Maddison, A. Mnih and Y. W. Teh, 2016, arXiv:1611.00712.
     """
-    uniform = np.maximum(random.rand(logits.shape, dtype=logits.dtype).data, np.finfo(logits.dtype).tiny)
+    uniform = np.maximum(random.rand(logits.shape, dtype=logits.dtype).array, np.finfo(logits.dtype).tiny)
     noise = -np.log(-np.log(uniform))
     soft = reduce.softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
-    position = soft.detach().argmax(dim, keepdim=True).data
+    position = soft.detach().argmax(dim, keepdim=True).array
     one_hot = np.zeros(soft.shape, soft.dtype)
     np.put_along_axis(one_hot, position, 1, axis=dim)
-    return soft + Tensor(one_hot - soft.data)
+    return soft + Tensor(one_hot - soft.array)
 
 
 # ------------------------------------------------------------------------------------ linear maps, shapes

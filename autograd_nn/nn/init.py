@@ -39,7 +39,7 @@ Fan: TypeAlias = Literal["fan_in", "fan_out"]
 
 
 def _array(tensor: Tensor | Array, operation: str) -> Array:
-    array = tensor.data if isinstance(tensor, Variable) else tensor
+    array = tensor.array if isinstance(tensor, Variable) else tensor
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{operation}(): expects a tensor or an array, got {type(tensor).__name__}")
     return array

@@ -400,7 +400,7 @@ class Module:
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
             else:
-                parameter.grad = Tensor(np.zeros_like(parameter.data))
+                parameter.grad = Tensor(np.zeros_like(parameter.array))
 
     # -------------------------------------------------------------------------------- dtype and device
 
@@ -500,7 +500,7 @@ class Module:
         found = {name: _array(value) for name, value in state_dict.items() if name in own}
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
-        problems = [_mismatch(name, found[name], own[name].data) for name in own if name in found]
+        problems = [_mismatch(name, found[name], own[name].array) for name in own if name in found]
         problems = [problem for problem in problems if problem]
         if strict:
             problems = [*(f"missing: {name}" for name in missing),
@@ -511,7 +511,7 @@ class Module:
             raise RuntimeError(f"load_state_dict(): the state does not fit {type(self).__name__}; "
                                f"nothing was loaded{lines}")
         for name, array in found.items():
-            target = own[name].data
+            target = own[name].array
             np.copyto(target, array, casting="same_kind")
             mark_changed(target)
         return IncompatibleKeys(missing, unexpected)
@@ -676,7 +676,7 @@ def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:
     if tensor.dtype.kind != "f" or tensor.dtype == dtype:
         return
     grad = tensor.grad
-    tensor.data = tensor.data.astype(dtype)
+    tensor.data = tensor.array.astype(dtype)
     if grad is not None:
         tensor.grad = grad.detach().to(dtype)
 
@@ -684,7 +684,7 @@ def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:
 def _array(value: Tensor | ArrayLike) -> Array:
     """Return the array of a tensor of this library or another."""
     if isinstance(value, Variable):
-        return value.data
+        return value.array
     return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
 

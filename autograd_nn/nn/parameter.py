@@ -27,7 +27,7 @@ class Parameter(Tensor):
     def __init__(self, data: Tensor | ArrayLike, requires_grad: bool = True):
         super().__init__((), dtype=get_default_dtype()) if isinstance(data, Variable) else super().__init__(data)
         if isinstance(data, Variable):
-            self._data = data._data
+            self.array = data.array
         self.requires_grad = requires_grad
 
     def __repr__(self) -> str:

@@ -46,8 +46,8 @@ def _leaky_relu_input(g: Array, x: Array, *, slope: float) -> Array:
     return np.where(x > 0, g, g * g.dtype.type(slope))
 
 
-_leaky_relu.defvjp(lambda g, out, x, slope: _leaky_relu_input(g, x, slope=slope))
-_leaky_relu_input.defvjp(lambda h, out, g, x, slope: _leaky_relu_input(h, x, slope=slope), None)
+_leaky_relu.defvjp(x=lambda g, x, slope: _leaky_relu_input(g, x, slope=slope))
+_leaky_relu_input.defvjp(g=lambda h, x, slope: _leaky_relu_input(h, x, slope=slope))
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -66,7 +66,7 @@ def _bounded(x: Array, *, low: float, high: float) -> Array:
     return np.clip(x, low, high)
 
 
-_bounded.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=False)))
+_bounded.defvjp(x=lambda g, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=False)))
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -87,7 +87,7 @@ def _hardsigmoid(x: Array) -> Array:
     return out
 
 
-_hardsigmoid.defvjp(lambda g, out, x: _keep(div(g, 6.0), _within(x, low=-3, high=3, inclusive=False)))
+_hardsigmoid.defvjp(x=lambda g, x: _keep(div(g, 6.0), _within(x, low=-3, high=3, inclusive=False)))
 
 
 def hardsigmoid(x: Tensor) -> Tensor:
@@ -108,8 +108,8 @@ def _hardswish_slope(x: Array) -> Array:
     return out
 
 
-_hardswish.defvjp(lambda g, out, x: mul(g, _hardswish_slope(x)))
-_hardswish_slope.defvjp(lambda g, out, x: _keep(div(g, 3.0), _within(x, low=-3, high=3, inclusive=False)))
+_hardswish.defvjp(x=lambda g, x: mul(g, _hardswish_slope(x)))
+_hardswish_slope.defvjp(x=lambda g, x: _keep(div(g, 3.0), _within(x, low=-3, high=3, inclusive=False)))
 
 
 def hardswish(x: Tensor) -> Tensor:
@@ -126,8 +126,8 @@ def _prelu(x: Operand, w: Operand) -> Array:
 
 
 _prelu.defvjp(
-    lambda g, out, x, w: _where(g, mul(g, w), condition=gt(x, 0).data),
-    lambda g, out, x, w: mul(g, _clamp(x, low=None, high=0)),
+    x=lambda g, x, w: _where(g, mul(g, w), condition=gt(x, 0).array),
+    w=lambda g, x: mul(g, _clamp(x, low=None, high=0)),
 )
 
 
@@ -152,7 +152,7 @@ def _threshold(x: Array, *, threshold: float, value: Number) -> Array:
     return np.where(x > threshold, x, x.dtype.type(value))
 
 
-_threshold.defvjp(lambda g, out, x, threshold, value: _keep(g, _within(x, low=threshold, high=None, inclusive=False)))
+_threshold.defvjp(x=lambda g, x, threshold: _keep(g, _within(x, low=threshold, high=None, inclusive=False)))
 
 
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
@@ -186,12 +186,12 @@ def _elu(x: Array, *, alpha: float, scale: float, rate: float) -> Array:
     return np.where(x > 0, x * x.dtype.type(scale) if scale != 1 else x, negative)
 
 
-def _elu_rule(g: Tensor, out: Tensor, x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+def _elu_rule(g: Tensor, x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
     slope = mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate)
-    return mul(g, _where(scale, slope, condition=gt(x, 0).data))
+    return mul(g, _where(scale, slope, condition=gt(x, 0).array))
 
 
-_elu.defvjp(_elu_rule)
+_elu.defvjp(x=_elu_rule)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
@@ -232,8 +232,8 @@ def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
 
 
 _softplus.defvjp(
-    lambda g, out, x, beta, threshold: _where(
-        g, mul(g, sigmoid(mul(x, beta))), condition=gt(mul(x, beta), threshold).data
+    x=lambda g, x, beta, threshold: _where(
+        g, mul(g, sigmoid(mul(x, beta))), condition=gt(mul(x, beta), threshold).array
     )
 )
 
@@ -248,7 +248,7 @@ def _logsigmoid(x: Array) -> Array:
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
-_logsigmoid.defvjp(lambda g, out, x: mul(g, sigmoid(neg(x))))
+_logsigmoid.defvjp(x=lambda g, x: mul(g, sigmoid(neg(x))))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -284,10 +284,10 @@ def _silu_curvature(x: Tensor) -> Tensor:
     return mul(mul(s, sub(1, s)), add(mul(x, sub(1, mul(s, 2))), 2))
 
 
-_silu.defvjp(lambda g, out, x: _silu_input(g, x))
+_silu.defvjp(x=lambda g, x: _silu_input(g, x))
 _silu_input.defvjp(
-    lambda h, out, g, x: _silu_input(h, x),
-    lambda h, out, g, x: mul(h, mul(g, _silu_curvature(x))),
+    g=lambda h, x: _silu_input(h, x),
+    x=lambda h, g, x: mul(h, mul(g, _silu_curvature(x))),
 )
 
 
@@ -322,10 +322,10 @@ def _gelu_curvature(x: Tensor) -> Tensor:
     return mul(mul(exp(mul(squares, -0.5)), 1 / math.sqrt(2 * math.pi)), sub(2, squares))
 
 
-_gelu.defvjp(lambda g, out, x: _gelu_input(g, x))
+_gelu.defvjp(x=lambda g, x: _gelu_input(g, x))
 _gelu_input.defvjp(
-    lambda h, out, g, x: _gelu_input(h, x),
-    lambda h, out, g, x: mul(h, mul(g, _gelu_curvature(x))),
+    g=lambda h, x: _gelu_input(h, x),
+    x=lambda h, g, x: mul(h, mul(g, _gelu_curvature(x))),
 )
 
 
@@ -355,14 +355,14 @@ def _gelu_gate_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
     return mul(g, mul(mul(mul(out, sub(1, out)), 2.0), slope))
 
 
-def _gelu_tanh_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
+def _gelu_tanh_rule(g: Tensor, x: Tensor) -> Tensor:
     gate = _gelu_gate(x)
     slope = add(mul(square(x), 3 * 0.044715 * math.sqrt(2 / math.pi)), math.sqrt(2 / math.pi))
     return mul(g, mul(gate, add(mul(mul(mul(x, sub(1, gate)), 2.0), slope), 1.0)))
 
 
-_gelu_gate.defvjp(_gelu_gate_rule)
-_gelu_tanh.defvjp(_gelu_tanh_rule)
+_gelu_gate.defvjp(x=_gelu_gate_rule)
+_gelu_tanh.defvjp(x=_gelu_tanh_rule)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

@@ -43,7 +43,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:
     """Return the dtype that an operation of two tensors or numbers has."""
-    return common_dtype([x._data if isinstance(x, Tensor) else x for x in (tensor1, tensor2)])
+    return common_dtype([x.array if isinstance(x, Tensor) else x for x in (tensor1, tensor2)])
 
 
 def promote_types(type1: DTypeLike, type2: DTypeLike) -> np.dtype[Any]:
@@ -244,7 +244,7 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
         All elements where it is not given.
     keepdim : bool
     """
-    wanted = np.asarray(q._data if isinstance(q, Tensor) else q, np.float64)
+    wanted = np.asarray(q.array if isinstance(q, Tensor) else q, np.float64)
     if wanted.ndim > 1 or not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError(f"quantile(): q must be numbers from 0 to 1 in at most one dim (q={wanted.tolist()})")
     ordered = scan.sort(shape.reshape(input, (-1,)) if dim is None else input, -1 if dim is None else dim)[0]
@@ -357,7 +357,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
     """Return of each element whether it is one of `test_elements` (or, to `invert`, whether it is not)."""
-    return wrap(np.asarray(np.isin(as_tensor(elements)._data, as_tensor(test_elements)._data, invert=invert)))
+    return wrap(np.asarray(np.isin(as_tensor(elements).array, as_tensor(test_elements).array, invert=invert)))
 
 
 def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False) -> Tensor:
@@ -365,7 +365,7 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False) ->
     if sorted_sequence.ndim != 1:
         raise RuntimeError(f"searchsorted(): the sorted sequence must have one dim (shape={sorted_sequence.shape})")
     side: Any = "right" if right else "left"
-    found = np.searchsorted(sorted_sequence._data, as_tensor(input)._data, side)
+    found = np.searchsorted(sorted_sequence.array, as_tensor(input).array, side)
     return wrap(np.asarray(found, np.int64))
 
 

@@ -65,14 +65,14 @@ def _channel_spread(b: Array, *, shape: Shape) -> Array:
 
 
 _conv2d.defvjp(
-    lambda g, out, x, w, b, **p: _conv2d_input(g, w, size=x.shape[2:], **p),
-    lambda g, out, x, w, b, **p: _conv2d_weight(g, x, size=w.shape[2:], **p),
-    lambda g, out, x, w, b, **p: _channel_sum(g),
+    x=lambda g, x_like, w, **p: _conv2d_input(g, w, size=x_like.shape[2:], **p),
+    w=lambda g, x, w_like, **p: _conv2d_weight(g, x, size=w_like.shape[2:], **p),
+    b=lambda g: _channel_sum(g),
 )
 
 
 def _conv2d_relu_rule(
-    g: Tensor, out: Tensor, x: Tensor, w: Tensor, b: Tensor | None, *, needs: Sequence[bool], **p: Any
+    g: Tensor, out: Tensor, x: Tensor, w: Tensor, needs: Sequence[bool], **p: Any
 ) -> Gradients:
     g = relu_input(g, out)
     return (
@@ -84,15 +84,15 @@ def _conv2d_relu_rule(
 
 _conv2d_relu.defvjps(_conv2d_relu_rule)
 _conv2d_input.defvjp(
-    lambda h, out, g, w, size, **p: _conv2d(h, w, None, **p),
-    lambda h, out, g, w, size, **p: _conv2d_weight(g, h, size=w.shape[2:], **p),
+    g=lambda h, w, size, **p: _conv2d(h, w, None, **p),
+    w=lambda h, g, w_like, size, **p: _conv2d_weight(g, h, size=w_like.shape[2:], **p),
 )
 _conv2d_weight.defvjp(
-    lambda h, out, g, x, size, **p: _conv2d(x, h, None, **p),
-    lambda h, out, g, x, size, **p: _conv2d_input(g, h, size=x.shape[2:], **p),
+    g=lambda h, x, size, **p: _conv2d(x, h, None, **p),
+    x=lambda h, g, x_like, size, **p: _conv2d_input(g, h, size=x_like.shape[2:], **p),
 )
-_channel_sum.defvjp(lambda h, out, g: _channel_spread(h, shape=g.shape))
-_channel_spread.defvjp(lambda h, out, b, shape: _channel_sum(h))
+_channel_sum.defvjp(g=lambda h, g_like: _channel_spread(h, shape=g_like.shape))
+_channel_spread.defvjp(b=lambda g: _channel_sum(g))
 
 
 # ------------------------------------------------------------------------------------ settings and checks

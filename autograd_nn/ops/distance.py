@@ -24,7 +24,7 @@ def _reciprocal_or_zero(x: Tensor) -> Tensor:
     return where(at_zero, 0.0, div(1.0, where(at_zero, 1.0, x)))
 
 
-_euclidean.defvjp(lambda g, out, x, dims, keepdim: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims)))
+_euclidean.defvjp(x=lambda g, out, x, dims: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims)))
 
 
 @primitive
@@ -33,13 +33,13 @@ def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Arra
     return out
 
 
-def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...]) -> Tensor:
     at_zero = eq(out, 0)
     scale = where(at_zero, 0.0, mul(g, pow(where(at_zero, 1.0, out), 1 - p)))
     return mul(mul(sign(x), pow(abs(x), p - 1)), _spread(scale, x, dims))
 
 
-_p_norm.defvjp(_p_norm_rule)
+_p_norm.defvjp(x=_p_norm_rule)
 
 
 def norm(

@@ -97,7 +97,7 @@ def add(x: Operand, y: Operand) -> Array:
     return np.add(x, y)
 
 
-add.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: g)
+add.defvjp(x=lambda g: g, y=lambda g: g)
 
 
 @elementwise
@@ -106,7 +106,7 @@ def sub(x: Operand, y: Operand) -> Array:
     return np.subtract(x, y)
 
 
-sub.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(g))
+sub.defvjp(x=lambda g: g, y=lambda g: neg(g))
 
 
 @elementwise
@@ -115,7 +115,7 @@ def mul(x: Operand, y: Operand) -> Array:
     return np.multiply(x, y)
 
 
-mul.defvjp(lambda g, out, x, y: mul(g, y), lambda g, out, x, y: mul(g, x))
+mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))
 
 
 @elementwise(floating=True)
@@ -124,7 +124,7 @@ def div(x: Operand, y: Operand) -> Array:
     return np.true_divide(x, y)
 
 
-div.defvjp(lambda g, out, x, y: div(g, y), lambda g, out, x, y: neg(mul(g, div(out, y))))
+div.defvjp(x=lambda g, y: div(g, y), y=lambda g, out, y: neg(mul(g, div(out, y))))
 
 
 @elementwise
@@ -139,7 +139,7 @@ def remainder(x: Operand, y: Operand) -> Array:
     return np.remainder(x, y)
 
 
-remainder.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, floor(div(x, y)))))
+remainder.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, floor(div(x, y)))))
 
 
 @elementwise
@@ -148,7 +148,7 @@ def fmod(x: Operand, y: Operand) -> Array:
     return np.fmod(x, y)
 
 
-fmod.defvjp(lambda g, out, x, y: g, lambda g, out, x, y: neg(mul(g, trunc(div(x, y)))))
+fmod.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, trunc(div(x, y)))))
 
 
 @elementwise
@@ -157,7 +157,7 @@ def neg(x: Array) -> Array:
     return np.negative(x)
 
 
-neg.defvjp(lambda g, out, x: neg(g))
+neg.defvjp(x=lambda g: neg(g))
 
 
 @elementwise
@@ -170,7 +170,7 @@ def pow(x: Operand, y: Operand) -> Array:
     return x**y
 
 
-def _pow_base(g: Tensor, out: Tensor, x: Tensor, y: Tensor | Number) -> Tensor:
+def _pow_base(g: Tensor, x: Tensor, y: Tensor | Number) -> Tensor:
     if isinstance(y, int | float):
         return mul(g, mul(pow(x, y - 1), y)) if y != 0 else mul(g, zeros_like(x))
     return mul(g, where(eq(y, 0), 0.0, mul(pow(x, sub(y, 1)), y)))
@@ -189,7 +189,7 @@ def _pow_flat(x: Operand, y: Operand) -> Array:
     return out
 
 
-pow.defvjp(_pow_base, _pow_exponent)
+pow.defvjp(x=_pow_base, y=_pow_exponent)
 
 
 @elementwise
@@ -204,7 +204,7 @@ def square(x: Array) -> Array:
     return np.square(x)
 
 
-square.defvjp(lambda g, out, x: mul(g, mul(x, 2)))
+square.defvjp(x=lambda g, x: mul(g, mul(x, 2)))
 
 
 @elementwise(floating=True)
@@ -213,7 +213,7 @@ def reciprocal(x: Array) -> Array:
     return np.reciprocal(x)
 
 
-reciprocal.defvjp(lambda g, out, x: neg(mul(g, square(out))))
+reciprocal.defvjp(x=lambda g, out: neg(mul(g, square(out))))
 
 
 # ------------------------------------------------------------------------------------ exponentials, roots
@@ -225,7 +225,7 @@ def exp(x: Array) -> Array:
     return np.exp(x)
 
 
-exp.defvjp(lambda g, out, x: mul(g, out))
+exp.defvjp(x=lambda g, out: mul(g, out))
 
 
 @elementwise(floating=True)
@@ -234,7 +234,7 @@ def log(x: Array) -> Array:
     return np.log(x)
 
 
-log.defvjp(lambda g, out, x: div(g, x))
+log.defvjp(x=lambda g, x: div(g, x))
 
 
 @elementwise(floating=True)
@@ -243,7 +243,7 @@ def sqrt(x: Array) -> Array:
     return np.sqrt(x)
 
 
-sqrt.defvjp(lambda g, out, x: div(g, mul(out, 2)))
+sqrt.defvjp(x=lambda g, out: div(g, mul(out, 2)))
 
 
 @elementwise(floating=True)
@@ -252,7 +252,7 @@ def expm1(x: Array) -> Array:
     return np.expm1(x)
 
 
-expm1.defvjp(lambda g, out, x: mul(g, add(out, 1)))
+expm1.defvjp(x=lambda g, out: mul(g, add(out, 1)))
 
 
 @elementwise(floating=True)
@@ -261,7 +261,7 @@ def log1p(x: Array) -> Array:
     return np.log1p(x)
 
 
-log1p.defvjp(lambda g, out, x: div(g, add(x, 1)))
+log1p.defvjp(x=lambda g, x: div(g, add(x, 1)))
 
 
 @elementwise(floating=True)
@@ -270,7 +270,7 @@ def log2(x: Array) -> Array:
     return np.log2(x)
 
 
-log2.defvjp(lambda g, out, x: div(g, mul(x, math.log(2))))
+log2.defvjp(x=lambda g, x: div(g, mul(x, math.log(2))))
 
 
 @elementwise(floating=True)
@@ -279,7 +279,7 @@ def log10(x: Array) -> Array:
     return np.log10(x)
 
 
-log10.defvjp(lambda g, out, x: div(g, mul(x, math.log(10))))
+log10.defvjp(x=lambda g, x: div(g, mul(x, math.log(10))))
 
 
 @elementwise(floating=True)
@@ -288,7 +288,7 @@ def rsqrt(x: Array) -> Array:
     return np.reciprocal(np.sqrt(x))
 
 
-rsqrt.defvjp(lambda g, out, x: mul(g, mul(mul(square(out), out), -0.5)))
+rsqrt.defvjp(x=lambda g, out: mul(g, mul(mul(square(out), out), -0.5)))
 
 
 @elementwise(floating=True)
@@ -297,7 +297,7 @@ def erf(x: Array) -> Array:
     return kernels.erf(x)
 
 
-erf.defvjp(lambda g, out, x: mul(g, mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))))
+erf.defvjp(x=lambda g, x: mul(g, mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))))
 
 
 # ------------------------------------------------------------------------------------ circle and hyperbola
@@ -309,7 +309,7 @@ def sin(x: Array) -> Array:
     return np.sin(x)
 
 
-sin.defvjp(lambda g, out, x: mul(g, cos(x)))
+sin.defvjp(x=lambda g, x: mul(g, cos(x)))
 
 
 @elementwise(floating=True)
@@ -318,7 +318,7 @@ def cos(x: Array) -> Array:
     return np.cos(x)
 
 
-cos.defvjp(lambda g, out, x: neg(mul(g, sin(x))))
+cos.defvjp(x=lambda g, x: neg(mul(g, sin(x))))
 
 
 @elementwise(floating=True)
@@ -327,7 +327,7 @@ def tan(x: Array) -> Array:
     return np.tan(x)
 
 
-tan.defvjp(lambda g, out, x: mul(g, add(square(out), 1)))
+tan.defvjp(x=lambda g, out: mul(g, add(square(out), 1)))
 
 
 @elementwise(floating=True)
@@ -336,7 +336,7 @@ def asin(x: Array) -> Array:
     return np.arcsin(x)
 
 
-asin.defvjp(lambda g, out, x: mul(g, rsqrt(sub(1, square(x)))))
+asin.defvjp(x=lambda g, x: mul(g, rsqrt(sub(1, square(x)))))
 
 
 @elementwise(floating=True)
@@ -345,7 +345,7 @@ def acos(x: Array) -> Array:
     return np.arccos(x)
 
 
-acos.defvjp(lambda g, out, x: neg(mul(g, rsqrt(sub(1, square(x))))))
+acos.defvjp(x=lambda g, x: neg(mul(g, rsqrt(sub(1, square(x))))))
 
 
 @elementwise(floating=True)
@@ -354,7 +354,7 @@ def atan(x: Array) -> Array:
     return np.arctan(x)
 
 
-atan.defvjp(lambda g, out, x: div(g, add(square(x), 1)))
+atan.defvjp(x=lambda g, x: div(g, add(square(x), 1)))
 
 
 @elementwise(floating=True)
@@ -363,7 +363,7 @@ def sinh(x: Array) -> Array:
     return np.sinh(x)
 
 
-sinh.defvjp(lambda g, out, x: mul(g, cosh(x)))
+sinh.defvjp(x=lambda g, x: mul(g, cosh(x)))
 
 
 @elementwise(floating=True)
@@ -372,7 +372,7 @@ def cosh(x: Array) -> Array:
     return np.cosh(x)
 
 
-cosh.defvjp(lambda g, out, x: mul(g, sinh(x)))
+cosh.defvjp(x=lambda g, x: mul(g, sinh(x)))
 
 
 @elementwise(floating=True)
@@ -381,7 +381,7 @@ def asinh(x: Array) -> Array:
     return np.arcsinh(x)
 
 
-asinh.defvjp(lambda g, out, x: mul(g, rsqrt(add(square(x), 1))))
+asinh.defvjp(x=lambda g, x: mul(g, rsqrt(add(square(x), 1))))
 
 
 @elementwise(floating=True)
@@ -390,7 +390,7 @@ def acosh(x: Array) -> Array:
     return np.arccosh(x)
 
 
-acosh.defvjp(lambda g, out, x: mul(g, rsqrt(sub(square(x), 1))))
+acosh.defvjp(x=lambda g, x: mul(g, rsqrt(sub(square(x), 1))))
 
 
 @elementwise(floating=True)
@@ -399,7 +399,7 @@ def atanh(x: Array) -> Array:
     return np.arctanh(x)
 
 
-atanh.defvjp(lambda g, out, x: div(g, sub(1, square(x))))
+atanh.defvjp(x=lambda g, x: div(g, sub(1, square(x))))
 
 
 @elementwise(floating=True)
@@ -412,12 +412,12 @@ def _over_squared_radius(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return ``g / (x**2 + y**2)``, and 0 at (0, 0)."""
     radius = add(square(x), square(y))
     at_zero = eq(radius, 0)
-    return _where(0.0, div(g, _where(1.0, radius, condition=at_zero.data)), condition=at_zero.data)
+    return _where(0.0, div(g, _where(1.0, radius, condition=at_zero.array)), condition=at_zero.array)
 
 
 atan2.defvjp(
-    lambda g, out, y, x: mul(_over_squared_radius(g, y, x), x),
-    lambda g, out, y, x: neg(mul(_over_squared_radius(g, y, x), y)),
+    y=lambda g, y, x: mul(_over_squared_radius(g, y, x), x),
+    x=lambda g, y, x: neg(mul(_over_squared_radius(g, y, x), y)),
 )
 
 
@@ -427,7 +427,7 @@ def tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
-tanh.defvjp(lambda g, out, x: mul(g, sub(1, square(out))))
+tanh.defvjp(x=lambda g, out: mul(g, sub(1, square(out))))
 
 
 @elementwise(floating=True)
@@ -438,7 +438,7 @@ def sigmoid(x: Array) -> Array:
     return out
 
 
-sigmoid.defvjp(lambda g, out, x: mul(g, mul(out, sub(1, out))))
+sigmoid.defvjp(x=lambda g, out: mul(g, mul(out, sub(1, out))))
 
 
 # ------------------------------------------------------------------------------------ kinks
@@ -450,7 +450,7 @@ def abs(x: Array) -> Array:
     return np.abs(x)
 
 
-abs.defvjp(lambda g, out, x: mul(g, sign(x)))
+abs.defvjp(x=lambda g, x: mul(g, sign(x)))
 
 
 @elementwise
@@ -459,7 +459,7 @@ def sign(x: Array) -> Array:
     return np.sign(x)
 
 
-sign.defvjp(lambda g, out, x: zeros_like(g))
+sign.defvjp(x=lambda g: zeros_like(g))
 
 
 @elementwise
@@ -468,7 +468,7 @@ def floor(x: Array) -> Array:
     return np.floor(x)
 
 
-floor.defvjp(lambda g, out, x: zeros_like(g))
+floor.defvjp(x=lambda g: zeros_like(g))
 
 
 @elementwise
@@ -477,7 +477,7 @@ def ceil(x: Array) -> Array:
     return np.ceil(x)
 
 
-ceil.defvjp(lambda g, out, x: zeros_like(g))
+ceil.defvjp(x=lambda g: zeros_like(g))
 
 
 @elementwise
@@ -486,7 +486,7 @@ def trunc(x: Array) -> Array:
     return np.trunc(x)
 
 
-trunc.defvjp(lambda g, out, x: zeros_like(g))
+trunc.defvjp(x=lambda g: zeros_like(g))
 
 
 @elementwise
@@ -494,7 +494,7 @@ def _round(x: Array, *, decimals: int) -> Array:
     return np.round(x, decimals)
 
 
-_round.defvjp(lambda g, out, x, decimals: zeros_like(g))
+_round.defvjp(x=lambda g: zeros_like(g))
 
 
 def round(x: TensorLike, *, decimals: int = 0) -> Tensor:
@@ -530,8 +530,8 @@ def relu_input(g: Array, out: Array) -> Array:
     return kernels.relu_input(g, out)
 
 
-relu.defvjp(lambda g, out, x: relu_input(g, out))
-relu_input.defvjp(lambda h, _, g, out: relu_input(h, out), None)
+relu.defvjp(x=lambda g, out: relu_input(g, out))
+relu_input.defvjp(g=lambda h, out: relu_input(h, out))
 
 
 @elementwise
@@ -555,8 +555,8 @@ def _share(x: Operand, y: Operand) -> Array:
     return out
 
 
-maximum.defvjp(lambda g, out, x, y: mul(g, _share(x, y)), lambda g, out, x, y: mul(g, _share(y, x)))
-minimum.defvjp(lambda g, out, x, y: mul(g, _share(y, x)), lambda g, out, x, y: mul(g, _share(x, y)))
+maximum.defvjp(x=lambda g, x, y: mul(g, _share(x, y)), y=lambda g, x, y: mul(g, _share(y, x)))
+minimum.defvjp(x=lambda g, x, y: mul(g, _share(y, x)), y=lambda g, x, y: mul(g, _share(x, y)))
 
 
 @elementwise
@@ -572,12 +572,12 @@ def fmin(x: Operand, y: Operand) -> Array:
 
 
 fmax.defvjp(
-    lambda g, out, x, y: _keep(g, bitwise_or(ge(x, y), isnan(y))),
-    lambda g, out, x, y: _keep(g, bitwise_not(bitwise_or(ge(x, y), isnan(y)))),
+    x=lambda g, x, y: _keep(g, bitwise_or(ge(x, y), isnan(y))),
+    y=lambda g, x, y: _keep(g, bitwise_not(bitwise_or(ge(x, y), isnan(y)))),
 )
 fmin.defvjp(
-    lambda g, out, x, y: _keep(g, bitwise_or(le(x, y), isnan(y))),
-    lambda g, out, x, y: _keep(g, bitwise_not(bitwise_or(le(x, y), isnan(y)))),
+    x=lambda g, x, y: _keep(g, bitwise_or(le(x, y), isnan(y))),
+    y=lambda g, x, y: _keep(g, bitwise_not(bitwise_or(le(x, y), isnan(y)))),
 )
 
 
@@ -587,7 +587,7 @@ def _keep(g: Array, mask: Array) -> Array:
     return np.where(mask, g, g.dtype.type(0))
 
 
-_keep.defvjp(lambda h, out, g, mask: _keep(h, mask), None)
+_keep.defvjp(g=lambda h, mask: _keep(h, mask))
 
 
 @primitive
@@ -606,7 +606,7 @@ def _clamp(x: Array, *, low: Bound, high: Bound) -> Array:
     return x.clip(low, high)
 
 
-_clamp.defvjp(lambda g, out, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=True)))
+_clamp.defvjp(x=lambda g, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=True)))
 
 
 _NUMBER_OR_NONE = (int, float, np.generic, type(None))
@@ -645,8 +645,8 @@ def _where(x: Operand, y: Operand, *, condition: Array) -> Array:
 
 
 _where.defvjp(
-    lambda g, out, x, y, condition: _where(g, 0, condition=condition),
-    lambda g, out, x, y, condition: _where(0, g, condition=condition),
+    x=lambda g, condition: _where(g, 0, condition=condition),
+    y=lambda g, condition: _where(0, g, condition=condition),
 )
 
 
@@ -684,7 +684,7 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 
     The gradient is 0 there.
     """
-    array = x.data
+    array = x.array
     limits = np.finfo(array.dtype)
     x = masked_fill(x, np.isnan(array), nan)
     x = masked_fill(x, np.isposinf(array), float(limits.max) if posinf is None else posinf)

@@ -1,32 +1,112 @@
-"""Indexing, gathering and their adjoints; repeated indices add up."""
+"""Indexing, gathering and their adjoints; repeated indices add up, and of repeated writes the last one counts.
+
+Index arrays are inputs of the primitives, what stands between them is a key: a tuple of integers, None, Ellipsis,
+`Slice` and `ARRAY`, where each `ARRAY` stands for the next index array.
+"""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
-from ..engine import Variable, primitive, wrap
+from ..engine import Node, Variable, primitive, update, wrap
+from ..engine.views import follow
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
-from .elementwise import add
-from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array
+from .elementwise import add, zeros_like
+from .shape import _crop, broadcast_to, normalized_dim, reshape, sum_to_size, to_array
+
+
+class Slice(NamedTuple):
+    """A slice that can be hashed."""
+
+    start: int | None
+    stop: int | None
+    step: int | None
+
+
+class _Array:
+    def __repr__(self) -> str:
+        return "ARRAY"
+
+
+ARRAY = _Array()
+Key: TypeAlias = tuple[Any, ...]
+
+
+def split_index(index: Index, operation: str) -> tuple[Key, list[Any]]:
+    """Return the key of an index and its index arrays (tensors stay tensors)."""
+    key: list[Any] = []
+    arrays: list[Any] = []
+    for entry in index if isinstance(index, tuple) else (index,):
+        if isinstance(entry, slice):
+            key.append(Slice(*(None if n is None else _as_int(n, operation) for n in (entry.start, entry.stop,
+                                                                                      entry.step))))
+        elif entry is None or entry is Ellipsis or type(entry) is int:
+            key.append(entry)
+        elif isinstance(entry, Variable | np.ndarray | list | bool | np.bool_ | tuple):
+            key.append(ARRAY)
+            arrays.append(_index_array(entry, operation))
+        else:
+            key.append(_as_int(entry, operation))
+    return tuple(key), arrays
+
+
+def _as_int(n: Any, operation: str) -> int:
+    try:
+        return operator.index(n)
+    except TypeError:
+        raise IndexError(f"{operation}(): an index must be an integer, a slice, None, ..., or a tensor of integers or "
+                         f"booleans (got {n!r:.60})") from None
+
+
+def _index_array(value: Any, operation: str) -> Any:
+    """Return an index array, having checked what it holds."""
+    if isinstance(value, list | tuple):
+        value = [x.array if isinstance(x, Variable) else x for x in value]
+        value = np.asarray(value, dtype=np.int64 if not value else None)
+    array = value.array if isinstance(value, Variable) else np.asarray(value)
+    if array.dtype.kind not in "iub":
+        raise IndexError(f"{operation}(): index arrays must hold integers or booleans (dtype={array.dtype})")
+    return value if isinstance(value, Variable) else array
+
+
+def numpy_index(key: Key, arrays: Sequence[Array]) -> tuple[Any, ...]:
+    """Return the index that NumPy takes."""
+    following = iter(arrays)
+    return tuple(next(following) if entry is ARRAY else slice(*entry) if type(entry) is Slice else entry
+                 for entry in key)
+
+
+# ------------------------------------------------------------------------------------ reading
+
+
+@primitive(view=True)
+def _slice(x: Array, *, key: Key) -> Array:
+    return x[numpy_index(key, ())]
+
+
+_slice.defvjp(x=lambda g, x_like, key: _put(g, shape=x_like.shape, key=key))
 
 
 @primitive
-def _getitem(x: Array, *, index: Index) -> Array:
-    return x[index]
+def _getitem(x: Array, *arrays: Array, key: Key) -> Array:
+    out = np.asarray(x[numpy_index(key, arrays)])
+    return out if out.base is None else out.copy()
 
 
-_getitem.defvjp(lambda g, out, x, index: _put(g, shape=x.shape, index=index))
+_getitem.defvjp(x=lambda g, x_like, arrays, key: _put(g, *arrays, shape=x_like.shape, key=key))
 
 
 @primitive
-def _put(g: Array, *, shape: Shape, index: Index) -> Array:
-    """Return zeros of `shape` with `g` added at `index`."""
+def _put(g: Array, *arrays: Array, shape: Shape, key: Key) -> Array:
+    """Return zeros of `shape` with `g` added at an index."""
     out = np.zeros(shape, g.dtype)
+    index = numpy_index(key, arrays)
     if not _repeats(index):
         out[index] = g
         return out
@@ -34,28 +114,28 @@ def _put(g: Array, *, shape: Shape, index: Index) -> Array:
     if places is None:
         np.add.at(out, index, g)
         return out
-    width = math.prod(shape[len(index) if isinstance(index, tuple) else 1 :])
+    width = math.prod(shape[len(index) :])
     kernels.add_rows(out.reshape(-1, width) if width else out.reshape(0, 0), places, g.reshape(places.size, width))
     return out
 
 
-_put.defvjp(lambda h, out, g, shape, index: _getitem(h, index=index))
+def _taken(x: Tensor, arrays: Sequence[Any], key: Key) -> Tensor:
+    return _getitem(x, *arrays, key=key) if arrays else _slice(x, key=key)
 
 
-def _repeats(index: Index) -> bool:
+_put.defvjp(g=lambda h, arrays, key: _taken(h, arrays, key))
+
+
+def _repeats(index: tuple[Any, ...]) -> bool:
     """Return whether an index may name an element more than once."""
-    return any(
-        isinstance(i, np.ndarray) and i.dtype != bool and i.ndim > 0
-        for i in (index if isinstance(index, tuple) else (index,))
-    )
+    return any(isinstance(i, np.ndarray) and i.dtype != bool and i.ndim > 0 for i in index)
 
 
-def _leading_places(index: Index, shape: Shape) -> Array | None:
+def _leading_places(index: tuple[Any, ...], shape: Shape) -> Array | None:
     """Return which rows an index of integer arrays on the leading dims names (flat, from 0).
 
     None for any other index.
     """
-    index = index if isinstance(index, tuple) else (index,)
     if not all(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
         return None
     places: Any = np.int64(0)
@@ -66,58 +146,110 @@ def _leading_places(index: Index, shape: Shape) -> Array | None:
     return flat
 
 
-def _array_index(index: Index, operation: str) -> Index:
-    """Return an index with tensors and lists made arrays."""
-    if isinstance(index, tuple):
-        return tuple(_array_index(i, operation) for i in index)
-    if isinstance(index, Variable):
-        index = index.data
-    elif isinstance(index, list):
-        index = np.asarray(index, dtype=np.int64 if not index else None)
-    if isinstance(index, np.ndarray) and index.dtype.kind not in "iub":
-        raise IndexError(f"{operation}(): index arrays must hold integers or booleans (dtype={index.dtype})")
-    return index
-
-
 def getitem(input: Tensor, index: Index) -> Tensor:
     """Return ``input[index]`` with all of NumPy's indexing; slices are views, repeated indices add their gradients."""
-    return _getitem(input, index=_array_index(index, "getitem"))
+    key, arrays = split_index(index, "getitem")
+    return _taken(input, arrays, key)
+
+
+# ------------------------------------------------------------------------------------ writing
 
 
 @primitive
-def _setitem(x: Array, value: Array, *, index: Index) -> Array:
-    x[index] = value
-    return x
+def _replaced(x: Array, value: Array, *arrays: Array, key: Key) -> Array:
+    """Return a copy of `x` with `value` written at an index."""
+    out = x.copy()
+    out[numpy_index(key, arrays)] = value
+    return out
 
 
-_setitem.defvjp(
-    lambda g, out, x, value, index: _erase(g, index=index),
-    lambda g, out, x, value, index: sum_to_size(_leading(_getitem(g, index=index), value), value.shape),
+_replaced.defvjp(
+    x=lambda g, arrays, key: _erase(g, *arrays, key=key, path=()),
+    value=lambda g, value_like, arrays, key: _fitted(_getlast(g, *arrays, key=key), value_like),
 )
 
 
-def _leading(g: Tensor, value: Tensor) -> Tensor:
-    """Return `g` with enough leading dims for a value that has more of them (all of size 1)."""
-    return g if g.ndim >= value.ndim else g.reshape((1,) * (value.ndim - g.ndim) + g.shape)
+@update(writes="base")
+def write_items(base: Array, value: Array, *arrays: Array, key: Key, path: Any) -> None:
+    """Write `value` at an index of the view of `base` that `path` leads to."""
+    follow(base, path)[numpy_index(key, arrays)] = value
+
+
+write_items.defvjp(
+    base=lambda g, arrays, key, path: _erase(g, *arrays, key=key, path=path),
+    value=lambda g, value_like, arrays, key, path: _fitted(_getlast(follow(g, path), *arrays, key=key), value_like),
+)
+
+
+@update(writes="base")
+def write_view(base: Array, value: Array, *, path: Any) -> None:
+    """Write `value` into the view of `base` that `path` leads to."""
+    np.copyto(follow(base, path), value, casting="same_kind")
+
+
+write_view.defvjp(
+    base=lambda g, path: _erase(g, key=(Ellipsis,), path=path),
+    value=lambda g, path: follow(g, path),
+)
+
+
+@update(writes="target")
+def copy_into(target: Array, value: Array) -> None:
+    """Write `value` into all of `target`."""
+    np.copyto(target, value, casting="same_kind")
+
+
+copy_into.defvjp(target=lambda g: zeros_like(g), value=lambda g: g)
 
 
 @primitive
-def _erase(g: Array, *, index: Index) -> Array:
-    g = g.copy()
-    g[index] = 0
-    return g
+def _erase(g: Array, *arrays: Array, key: Key, path: Any) -> Array:
+    """Return a copy of `g` with 0 at an index of the view that `path` leads to."""
+    out = g.copy()
+    follow(out, path)[numpy_index(key, arrays)] = 0
+    return out
 
 
-_erase.defvjp(lambda h, out, g, index: _erase(h, index=index))
+_erase.defvjp(g=lambda h, arrays, key, path: _erase(h, *arrays, key=key, path=path))
 
 
-def setitem(input: Tensor, value: Tensor, index: Index) -> Tensor:
-    """Write `value` into ``input[index]`` in place and return the recorded result, which shares its memory."""
-    return _setitem(input, value, index=_array_index(index, "setitem"))
+@primitive
+def _getlast(g: Array, *arrays: Array, key: Key) -> Array:
+    """Return the elements at an index, with 0 for all but the last of those that name the same one."""
+    index = numpy_index(key, arrays)
+    out = np.asarray(g[index])
+    if not _repeats(index):
+        return out if out.base is None else out.copy()
+    order = np.arange(out.size).reshape(out.shape)
+    last = np.empty(g.shape, np.int64)
+    last[index] = order
+    return np.where(last[index] == order, out, out.dtype.type(0))
+
+
+_getlast.defvjp(g=lambda h, g_like, arrays, key: _putlast(h, *arrays, shape=g_like.shape, key=key))
+
+
+@primitive
+def _putlast(g: Array, *arrays: Array, shape: Shape, key: Key) -> Array:
+    """Return zeros of `shape` with `g` written at an index, where the last one counts."""
+    out = np.zeros(shape, g.dtype)
+    out[numpy_index(key, arrays)] = g
+    return out
+
+
+_putlast.defvjp(g=lambda h, arrays, key: _getlast(h, *arrays, key=key))
+
+
+def _fitted(g: Tensor, value: Node) -> Tensor:
+    """Return the gradient of a value that was broadcast; it may have more leading dims than `g`, all of size 1."""
+    g = g if g.ndim >= value.ndim else reshape(g, (1,) * (value.ndim - g.ndim) + g.shape)
+    return g if g.shape == value.shape else sum_to_size(g, value.shape)
 
 
 def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulate: bool = False) -> Tensor:
     """Return a copy of `input` with `values` written to ``input[indices]``, or added there to `accumulate`.
+
+    Of repeated indices the last one counts, in the gradient too.
 
     Parameters
     ----------
@@ -126,11 +258,12 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     values : Tensor that can be broadcast to the shape of ``input[indices]``
     accumulate : bool
     """
-    index = _array_index(tuple(indices), "index_put")
+    key, arrays = split_index(tuple(indices), "index_put")
     values = values if isinstance(values, Variable) else wrap(to_array(values, input.dtype, "index_put"))
     if not accumulate:
-        return _setitem(clone(input), values, index=index)
-    return add(input, _put(broadcast_to(values, input.data[index].shape), shape=input.shape, index=index))
+        return _replaced(input, values, *arrays, key=key)
+    shape = input.array[numpy_index(key, [a.array if isinstance(a, Variable) else a for a in arrays])].shape
+    return add(input, _put(broadcast_to(values, shape), *arrays, shape=input.shape, key=key))
 
 
 # ------------------------------------------------------------------------------------ along a dim
@@ -144,6 +277,60 @@ def _along(indices: Array, dim: int) -> tuple[Array, ...]:
     )
 
 
+@primitive
+def _take_along(x: Array, index: Array, *, dim: int) -> Array:
+    return x[_along(index, dim)]
+
+
+@primitive
+def _put_along(g: Array, index: Array, *, dim: int, shape: Shape) -> Array:
+    """Return zeros of `shape` with `g` added at `index` along `dim`."""
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, _along(index, dim), g)
+    return out
+
+
+_take_along.defvjp(x=lambda g, x_like, index, dim: _put_along(g, index, dim=dim, shape=x_like.shape))
+_put_along.defvjp(g=lambda h, index, dim: _take_along(h, index, dim=dim))
+
+
+@primitive
+def _replaced_along(x: Array, value: Array, index: Array, *, dim: int) -> Array:
+    """Return a copy of `x` with `value` written at `index` along `dim`."""
+    out = x.copy()
+    out[_along(index, dim)] = value
+    return out
+
+
+_replaced_along.defvjp(
+    x=lambda g, index, dim: _replaced_along(g, 0, index, dim=dim),
+    value=lambda g, value_like, index, dim: _fitted(_take_last_along(g, index, dim=dim), value_like),
+)
+
+
+@primitive
+def _take_last_along(g: Array, index: Array, *, dim: int) -> Array:
+    """Return the elements at `index`, with 0 for all but the last of those that name the same one."""
+    places = _along(index, dim)
+    order = np.arange(index.size).reshape(index.shape)
+    last = np.empty(g.shape, np.int64)
+    last[places] = order
+    return np.where(last[places] == order, g[places], g.dtype.type(0))
+
+
+_take_last_along.defvjp(g=lambda h, g_like, index, dim: _put_last_along(h, index, dim=dim, shape=g_like.shape))
+
+
+@primitive
+def _put_last_along(g: Array, index: Array, *, dim: int, shape: Shape) -> Array:
+    out = np.zeros(shape, g.dtype)
+    out[_along(index, dim)] = g
+    return out
+
+
+_put_last_along.defvjp(g=lambda h, index, dim: _take_last_along(h, index, dim=dim))
+
+
 def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -> Tensor:
     """Return, along `dim`, the elements of `input` at `indices`; the other dims are broadcast.
 
@@ -151,7 +338,7 @@ def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -
     """
     indices = _integers(indices, "take_along_dim", "indices")
     if dim is None:
-        return _getitem(reshape(input, (-1,)), index=indices.reshape(-1))
+        return _getitem(reshape(input, (-1,)), reshape(indices, (-1,)), key=(ARRAY,))
     dim = normalized_dim(dim, input.ndim, "take_along_dim")
     if input.ndim == 0:
         return input
@@ -161,27 +348,27 @@ def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -
     shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(input.shape, indices.shape)]
     shape[dim] = indices.shape[dim]
     if shape != list(indices.shape):
-        indices = np.broadcast_to(indices, shape)
+        indices = broadcast_to(indices, shape)
     shape[dim] = input.shape[dim]
     if shape != list(input.shape):
         input = broadcast_to(input, shape)
-    return _getitem(input, index=_along(indices, dim))
+    return _take_along(input, indices, dim=dim)
 
 
-def _integers(index: TensorLike, operation: str, name: str) -> Array:
-    """Return the array of an index, having checked that it holds integers."""
-    array = index.data if isinstance(index, Variable) else np.asarray(index)
-    if array.dtype.kind not in "iu":
-        if array.size:
-            raise RuntimeError(f"{operation}(): {name} must hold integers (dtype={array.dtype}); convert with .long()")
-        return array.astype(np.int64)
-    return array
+def _integers(index: TensorLike, operation: str, name: str) -> Tensor:
+    """Return an index as a tensor, having checked that it holds integers."""
+    index = index if isinstance(index, Variable) else wrap(np.asarray(index))
+    if index.dtype.kind not in "iu":
+        if index.array.size:
+            raise RuntimeError(f"{operation}(): {name} must hold integers (dtype={index.dtype}); convert with .long()")
+        return wrap(index.array.astype(np.int64))
+    return index  # type: ignore[return-value]
 
 
 def _check_along(
     input: Tensor, index: TensorLike, dim: int, source: Tensor | Array | None, operation: str
-) -> tuple[int, Array]:
-    """Return `dim` from the front and the index array, having checked both for `gather` and the scatter family."""
+) -> tuple[int, Tensor]:
+    """Return `dim` from the front and the index, having checked both for `gather` and the scatter family."""
     dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
     if index.ndim != input.ndim:
@@ -197,9 +384,10 @@ def _check_along(
     return dim, index
 
 
-def _check_range(index: Array, size: int, operation: str) -> None:
-    if index.size and not (index.min() >= 0 and index.max() < size):
-        wrong = index[(index < 0) | (index >= size)].flat[0]
+def _check_range(index: Tensor, size: int, operation: str) -> None:
+    array = index.array
+    if array.size and not (array.min() >= 0 and array.max() < size):
+        wrong = array[(array < 0) | (array >= size)].flat[0]
         raise IndexError(f"{operation}(): index {int(wrong)} is out of range for a dim of size {size}")
 
 
@@ -219,7 +407,7 @@ def gather(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     Tensor of the shape of `index`
     """
     dim, index = _check_along(input, index, dim, None, "gather")
-    return _getitem(input, index=_along(index, dim)) if input.ndim else reshape(input, ())
+    return _take_along(input, index, dim=dim) if input.ndim else reshape(input, ())
 
 
 def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
@@ -232,8 +420,8 @@ def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
 def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
-    Of repeated indices the last one wins. The gradient of `input` is 0 at the indices; that of `src` is gathered there,
-    which is right only where no index is repeated.
+    Of repeated indices the last one counts. The gradient of `input` is 0 at the indices; that of `src` is gathered
+    there, and 0 for what was overwritten.
 
     Parameters
     ----------
@@ -244,16 +432,17 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tens
     """
     source = src if isinstance(src, Variable | np.ndarray) else None
     dim, index = _check_along(input, index, dim, source, "scatter")
-    places = _along(index, dim) if input.ndim else ()
     value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
-    return _setitem(clone(input), value, index=places)
+    if not input.ndim:
+        return _replaced(input, value, key=()) if index.array.size else input
+    return _replaced_along(input, value, index, dim=dim)
 
 
 def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
     dim, index = _check_along(input, index, dim, src, "scatter_add")
-    places = _along(index, dim) if input.ndim else ()
-    return add(input, _put(_cropped(src, index.shape), shape=input.shape, index=places))
+    source = _cropped(src, index.shape)
+    return add(input, _put_along(source, index, dim=dim, shape=input.shape) if input.ndim else source)
 
 
 # ------------------------------------------------------------------------------------ whole slices
@@ -285,17 +474,17 @@ def _index_put(g: Array, index: Array, *, dim: int, size: int) -> Array:
     return out
 
 
-_index_select.defvjp(lambda g, out, x, index, dim: _index_put(g, index, dim=dim, size=x.shape[dim]), None)
-_index_put.defvjp(lambda h, out, g, index, dim, size: _index_select(h, index, dim=dim), None)
+_index_select.defvjp(x=lambda g, x_like, index, dim: _index_put(g, index, dim=dim, size=x_like.shape[dim]))
+_index_put.defvjp(g=lambda h, index, dim: _index_select(h, index, dim=dim))
 
 
-def _flat_index(input: Tensor, dim: int, index: TensorLike, operation: str) -> tuple[int, Array]:
+def _flat_index(input: Tensor, dim: int, index: TensorLike, operation: str) -> tuple[int, Tensor]:
     dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
     if index.ndim > 1:
         raise IndexError(f"{operation}(): index must have at most one dim (index.shape={index.shape})")
     _check_range(index, input.shape[dim] if input.ndim else 1, operation)
-    return dim, index.reshape(-1)
+    return dim, index if index.ndim == 1 else reshape(index, (-1,))
 
 
 def index_select(input: Tensor, dim: int, index: TensorLike) -> Tensor:
@@ -304,8 +493,8 @@ def index_select(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     return _index_select(input, index, dim=dim) if input.ndim else input
 
 
-def _check_source(input: Tensor, dim: int, index: Array, source: Tensor, operation: str) -> None:
-    expected = (*input.shape[:dim], len(index), *input.shape[dim + 1 :])
+def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, operation: str) -> None:
+    expected = (*input.shape[:dim], index.shape[0], *input.shape[dim + 1 :])
     if input.ndim and source.shape != expected:
         raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, "
                            f"input.shape={input.shape})")
@@ -323,25 +512,25 @@ def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Te
     """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`."""
     dim, index = _flat_index(input, dim, index, "index_copy")
     _check_source(input, dim, index, source, "index_copy")
-    return _setitem(clone(input), source, index=(slice(None),) * dim + (index,))
+    return _replaced(input, source, index, key=(Slice(None, None, None),) * dim + (ARRAY,))
 
 
 def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
     dim, index = _flat_index(input, dim, index, "index_fill")
     value = wrap(to_array(value, input.dtype, "index_fill"))
-    return _setitem(clone(input), value, index=(slice(None),) * dim + (index,))
+    return _replaced(input, value, index, key=(Slice(None, None, None),) * dim + (ARRAY,))
 
 
 def take(input: Tensor, index: TensorLike) -> Tensor:
     """Return the elements of the flattened `input` at `index`, in the shape of `index`."""
     index = _integers(index, "take", "index")
-    return _getitem(reshape(input, (math.prod(input.shape),)), index=index)
+    return _getitem(reshape(input, (math.prod(input.shape),)), index, key=(ARRAY,))
 
 
 def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
     """Return the elements of `input` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
-    mask = mask.data if isinstance(mask, Variable) else np.asarray(mask)
+    mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
     if mask.dtype != bool:
         raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
     try:
@@ -350,7 +539,7 @@ def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
         raise RuntimeError(f"masked_select(): shapes cannot be broadcast together (input.shape={input.shape}, "
                            f"mask.shape={mask.shape})") from None
     input = input if input.shape == shape else broadcast_to(input, shape)
-    return _getitem(input, index=np.broadcast_to(mask, shape))
+    return _getitem(input, mask if mask.shape == shape else broadcast_to(mask, shape), key=(ARRAY,))
 
 
 @primitive
@@ -374,7 +563,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
     Tensor of shape (count, ndim), int64; with `as_tuple` one 1-D tensor per dim, as indexing takes them
     """
     indices = _nonzero(input)
-    return tuple(wrap(column.copy()) for column in indices.data.T) if as_tuple else indices
+    return tuple(wrap(column.copy()) for column in indices.array.T) if as_tuple else indices
 
 
 @primitive
@@ -385,7 +574,8 @@ def _one_hot(index: Array, *, classes: int) -> Array:
 
 def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1)."""
-    array = _integers(tensor, "one_hot", "tensor")
+    index = _integers(tensor, "one_hot", "tensor")
+    array = index.array
     if num_classes == -1:
         if not array.size:
             raise RuntimeError("one_hot(): num_classes must be given for an empty tensor (num_classes=-1, "
@@ -394,7 +584,7 @@ def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     if array.size and not 0 <= array.min() <= array.max() < num_classes:
         raise RuntimeError(f"one_hot(): class values must be from 0 to num_classes - 1 (smallest {array.min()}, "
                            f"largest {array.max()}, num_classes={num_classes})")
-    return _one_hot(array, classes=num_classes)
+    return _one_hot(index, classes=num_classes)
 
 
 @primitive
@@ -405,26 +595,25 @@ def _embedding(weight: Array, index: Array, *, padding_idx: int | None) -> Array
 @primitive
 def _embedding_weight(g: Array, index: Array, *, rows: int, padding_idx: int | None) -> Array:
     width = g.shape[-1]
-    out = kernels.add_rows(np.zeros((rows, width), g.dtype), index.reshape(-1), g.reshape(index.size, width))
+    places = index.reshape(-1).astype(np.int64, copy=False)
+    out = kernels.add_rows(np.zeros((rows, width), g.dtype), places, g.reshape(index.size, width))
     if padding_idx is not None:
         out[padding_idx] = 0
     return out
 
 
-def _embedding_weight_rule(
-    h: Tensor, out: Tensor, g: Tensor, index: Tensor, rows: int, padding_idx: int | None
-) -> Tensor:
+def _embedding_weight_rule(h: Tensor, index: Tensor, padding_idx: int | None) -> Tensor:
     if padding_idx is not None:
-        h = _erase(h, index=padding_idx)
+        h = _erase(h, key=(padding_idx,), path=())
     return _embedding(h, index, padding_idx=padding_idx)
 
 
-def _embedding_rule(g: Tensor, out: Tensor, weight: Tensor, index: Tensor, padding_idx: int | None) -> Tensor:
-    return _embedding_weight(g, index, rows=weight.shape[0], padding_idx=padding_idx)
+def _embedding_rule(g: Tensor, weight_like: Node, index: Tensor, padding_idx: int | None) -> Tensor:
+    return _embedding_weight(g, index, rows=weight_like.shape[0], padding_idx=padding_idx)
 
 
-_embedding.defvjp(_embedding_rule, None)
-_embedding_weight.defvjp(_embedding_weight_rule, None)
+_embedding.defvjp(weight=_embedding_rule)
+_embedding_weight.defvjp(g=_embedding_weight_rule)
 
 
 def embedding(input: TensorLike, weight: Tensor, padding_idx: int | None = None) -> Tensor:
@@ -452,4 +641,4 @@ def embedding(input: TensorLike, weight: Tensor, padding_idx: int | None = None)
                                f"(padding_idx={padding_idx}, "
                                f"weight.shape={weight.shape})")
         padding_idx %= weight.shape[0]
-    return _embedding(weight, index.astype(np.int64, copy=False), padding_idx=padding_idx)
+    return _embedding(weight, index, padding_idx=padding_idx)

@@ -22,8 +22,8 @@ def _matmul(x: Array, y: Array) -> Array:
 
 
 _matmul.defvjp(
-    lambda g, out, x, y: sum_to_size(_matmul(g, transpose(y, -1, -2)), x.shape),
-    lambda g, out, x, y: sum_to_size(_matmul(transpose(x, -1, -2), g), y.shape),
+    x=lambda g, x_like, y: sum_to_size(_matmul(g, transpose(y, -1, -2)), x_like.shape),
+    y=lambda g, x, y_like: sum_to_size(_matmul(transpose(x, -1, -2), g), y_like.shape),
 )
 
 
@@ -82,8 +82,8 @@ def _matmul_transposed(x: Array, y: Array) -> Array:
 
 
 _matmul_transposed.defvjp(
-    lambda g, out, x, y: _matmul(y, transpose(g, 0, 1)),
-    lambda g, out, x, y: _matmul(x, g),
+    x=lambda g, y: _matmul(y, transpose(g, 0, 1)),
+    y=lambda g, x: _matmul(x, g),
 )
 
 
@@ -93,9 +93,9 @@ def _linear(x: Array, w: Array, b: Array | None) -> Array:
 
 
 _linear.defvjp(
-    lambda g, out, x, w, b: _matmul(g, w),
-    lambda g, out, x, w, b: _matmul_transposed(g, x),
-    lambda g, out, x, w, b: sum(g, 0),
+    x=lambda g, w: _matmul(g, w),
+    w=lambda g, x: _matmul_transposed(g, x),
+    b=lambda g: sum(g, 0),
 )
 
 
@@ -104,9 +104,7 @@ def _linear_relu(x: Array, w: Array, b: Array | None) -> Array:
     return kernels.linear(x, w, b, relu=True)
 
 
-def _linear_relu_rule(
-    g: Tensor, out: Tensor, x: Tensor, w: Tensor, b: Tensor | None, *, needs: Sequence[bool]
-) -> Gradients:
+def _linear_relu_rule(g: Tensor, out: Tensor, x: Tensor, w: Tensor, needs: Sequence[bool]) -> Gradients:
     g = relu_input(g, out)
     return (
         _matmul(g, w) if needs[0] else None,

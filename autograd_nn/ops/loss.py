@@ -11,7 +11,7 @@ from ..kernels import loss as kernels
 from ..typing import Array, Shape, Tensor
 from .activation import logsigmoid, softplus
 from .distance import cosine_similarity, pairwise_distance
-from .elementwise import _keep, _within, abs, add, clamp, div, exp, log, minimum, mul, neg, square, sub, where
+from .elementwise import _keep, _within, abs, add, clamp, div, exp, ge, log, minimum, mul, neg, square, sub, where
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 from .terms import note_terms
@@ -19,20 +19,19 @@ from .terms import note_terms
 # ------------------------------------------------------------------------------------ classification
 
 
-@primitive(residuals=True)
-def _cross_entropy_rows(logits: Array, *, target: Array) -> tuple[Array, tuple[Array, ...]]:
-    """Return ``logsumexp(logits[m]) - logits[m, target[m]]`` of each row; 0 where the target is negative."""
-    losses, logsumexp = kernels.cross_entropy(logits, target)
-    return losses, (logsumexp,)
+@primitive(results="losses logsumexp")
+def _cross_entropy_rows(logits: Array, target: Array) -> tuple[Array, Array]:
+    """Return ``logsumexp(logits[m]) - logits[m, target[m]]`` of a row (0 where target < 0), and the first."""
+    return kernels.cross_entropy(logits, target)
 
 
 @primitive
-def _cross_entropy_rows_input(g: Array, logits: Array, *, target: Array, logsumexp: Array) -> Array:
+def _cross_entropy_rows_input(g: Array, logits: Array, target: Array, logsumexp: Array) -> Array:
     return kernels.cross_entropy_input(g, logits, target, logsumexp)
 
 
 @primitive
-def _one_hot_rows(g: Array, *, target: Array, classes: int) -> Array:
+def _one_hot_rows(g: Array, target: Array, *, classes: int) -> Array:
     out = np.zeros((len(target), classes), g.dtype)
     rows = np.flatnonzero(target >= 0)
     out[rows, target[rows]] = g[rows]
@@ -40,7 +39,7 @@ def _one_hot_rows(g: Array, *, target: Array, classes: int) -> Array:
 
 
 @primitive
-def _pick_rows(x: Array, *, target: Array) -> Array:
+def _pick_rows(x: Array, target: Array) -> Array:
     """Return ``x[m, target[m]]`` of each row; 0 where the target is negative."""
     rows = np.flatnonzero(target >= 0)
     out = np.zeros(len(target), x.dtype)
@@ -48,37 +47,35 @@ def _pick_rows(x: Array, *, target: Array) -> Array:
     return out
 
 
-_one_hot_rows.defvjp(lambda h, out, g, target, classes: _pick_rows(h, target=target))
-_pick_rows.defvjp(lambda g, out, x, target: _one_hot_rows(g, target=target, classes=x.shape[1]))
+_one_hot_rows.defvjp(g=lambda h, target: _pick_rows(h, target))
+_pick_rows.defvjp(x=lambda g, x_like, target: _one_hot_rows(g, target, classes=x_like.shape[1]))
 
 _cross_entropy_rows.defvjp(
-    lambda g, out, logits, target, residuals: _cross_entropy_rows_input(
-        g, logits, target=target, logsumexp=residuals[0]
-    )
+    logits=lambda g, logits, target, logsumexp: _cross_entropy_rows_input(g, logits, target, logsumexp)
 )
 
 
-def _probabilities(logits: Tensor, target: Array) -> Tensor:
+def _probabilities(logits: Tensor, target: Tensor) -> Tensor:
     """Return softmax(logits), with rows of 0 where the target is negative."""
-    return mul(exp(log_softmax(logits, 1)), (target >= 0)[:, None])
+    return mul(exp(log_softmax(logits, 1)), unsqueeze(ge(target, 0), 1))
 
 
-def _second_order(h: Tensor, g: Tensor, logits: Tensor, target: Array) -> Tensor:
+def _second_order(h: Tensor, g: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     weighted = mul(h, unsqueeze(g, 1))
     p = _probabilities(logits, target)
     return mul(p, sub(weighted, sum(mul(p, weighted), 1, keepdim=True)))
 
 
 _cross_entropy_rows_input.defvjp(
-    lambda h, out, g, logits, target, logsumexp: sub(
-        sum(mul(h, _probabilities(logits, target)), 1), _pick_rows(h, target=target)
+    g=lambda h, logits, target: sub(
+        sum(mul(h, _probabilities(logits, target)), 1), _pick_rows(h, target)
     ),
-    lambda h, out, g, logits, target, logsumexp: _second_order(h, g, logits, target),
+    logits=lambda h, g, logits, target: _second_order(h, g, logits, target),
 )
 
 
 def _reduced(losses: Tensor, reduction: str, operation: str) -> Tensor:
-    note_terms(reduction, losses.data.size)
+    note_terms(reduction, losses.array.size)
     if reduction == "mean":
         return mean(losses)
     if reduction == "sum":
@@ -90,7 +87,7 @@ def _reduced(losses: Tensor, reduction: str, operation: str) -> Tensor:
 
 def _class_indices(input: Tensor, target: Tensor | Array, ignore_index: int, operation: str) -> tuple[Array, bool]:
     """Return the targets of the rows of `input` (M, C) as int64, -1 where they are ignored, and whether any are."""
-    target = target.data if isinstance(target, Variable) else np.asarray(target)
+    target = target.array if isinstance(target, Variable) else np.asarray(target)
     if target.dtype not in (np.int64, np.uint8):
         raise RuntimeError(f"{operation}(): class indices must be int64 or uint8 (dtype={target.dtype}); convert with "
                            ".long()")
@@ -144,7 +141,7 @@ def _weighted(
         return _reduced(losses if reduction != "none" else reshape(losses, shape), reduction, operation)
     factor = (target >= 0).astype(losses.dtype)
     if weight is not None:
-        factor = factor * weight.data[np.maximum(target, 0)]
+        factor = factor * weight.array[np.maximum(target, 0)]
     losses = mul(losses, factor)
     if reduction == "mean":
         total = factor.sum(dtype=losses.dtype)
@@ -169,11 +166,11 @@ def nll_loss(
     target, weight, ignore_index, reduction
         As for `cross_entropy` with class indices.
     """
-    target_array = target.data if isinstance(target, Variable) else np.asarray(target)
+    target_array = target.array if isinstance(target, Variable) else np.asarray(target)
     rows = _rows(input, target_array.shape, "nll_loss")
     weight = _class_weight(weight, input, "nll_loss")
     indices, some_ignored = _class_indices(rows, target_array, ignore_index, "nll_loss")
-    losses = neg(_pick_rows(rows, target=indices))
+    losses = neg(_pick_rows(rows, indices))
     return _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "nll_loss")
 
 
@@ -217,12 +214,12 @@ def cross_entropy(
     if input.dtype.kind != "f":
         raise RuntimeError(f"cross_entropy(): logits must be floating-point (dtype={input.dtype})")
     weight = _class_weight(weight, input, "cross_entropy")
-    target_array = target.data if isinstance(target, Variable) else np.asarray(target)
+    target_array = target.array if isinstance(target, Variable) else np.asarray(target)
     if target_array.dtype.kind == "f":
         return _distribution_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows = _rows(input, target_array.shape, "cross_entropy")
     indices, some_ignored = _class_indices(rows, target_array, ignore_index, "cross_entropy")
-    losses = _cross_entropy_rows(rows, target=indices)
+    losses, _ = _cross_entropy_rows(rows, indices)
     hard = _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "cross_entropy")
     if not label_smoothing:
         return hard
@@ -233,7 +230,7 @@ def cross_entropy(
 def _smooth(rows: Tensor, weight: Tensor | None, indices: Array, reduction: str, shape: Shape) -> Tensor:
     """Return the cross-entropy against the uniform distribution, reduced as the class-index loss is."""
     logp = log_softmax(rows, 1)
-    weights = np.ones(rows.shape[1], rows.dtype) if weight is None else weight.data
+    weights = np.ones(rows.shape[1], rows.dtype) if weight is None else weight.array
     counts = (indices >= 0).astype(rows.dtype)
     losses = mul(sum(mul(logp, -weights / rows.shape[1]), 1), counts)
     if reduction == "mean":
@@ -257,7 +254,7 @@ def _distribution_cross_entropy(
         logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     losses = neg(sum(mul(logp, target), dim))
     if reduction == "mean":
-        note_terms("mean", losses.data.size)
+        note_terms("mean", losses.array.size)
         return div(sum(losses), float(np.prod(losses.shape)))
     return _reduced(losses, reduction, "cross_entropy")
 
@@ -288,7 +285,7 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
         total = sum(weight)
-        note_terms("mean", float(total.data))
+        note_terms("mean", float(total.array))
         return div(sum(losses), total)
     return _reduced(losses, reduction, operation)
 
@@ -322,7 +319,7 @@ def _huber(x: Array, *, delta: float) -> Array:
     return out
 
 
-_huber.defvjp(lambda g, out, x, delta: mul(g, clamp(x, -delta, delta)))
+_huber.defvjp(x=lambda g, x, delta: mul(g, clamp(x, -delta, delta)))
 
 
 def huber_loss(
@@ -376,9 +373,9 @@ def binary_cross_entropy(
     reduction : {'mean', 'sum', 'none'}
     """
     check_same_shape(input, target, "binary_cross_entropy")
-    if input.data.size and not (input.data.min() >= 0 and input.data.max() <= 1):
-        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.data.min()}, "
-                           f"largest {input.data.max()}); "
+    if input.array.size and not (input.array.min() >= 0 and input.array.max() <= 1):
+        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.array.min()}, "
+                           f"largest {input.array.max()}); "
                            "logits are for binary_cross_entropy_with_logits()")
     losses = neg(add(mul(target, _log_from(input)), mul(sub(1, target), _log_from(sub(1, input)))))
     return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
@@ -391,7 +388,7 @@ def _log_from(x: Array) -> Array:
         return np.maximum(np.log(x), -100)
 
 
-_log_from.defvjp(lambda g, out, x: div(g, clamp(x, min=1e-12)))
+_log_from.defvjp(x=lambda g, x: div(g, clamp(x, min=1e-12)))
 
 
 def binary_cross_entropy_with_logits(
@@ -429,7 +426,7 @@ def _plogp(x: Array) -> Array:
     return x * np.log(np.where(x == 0, 1, x))
 
 
-_plogp.defvjp(lambda g, out, x: mul(g, add(log(x), 1)))
+_plogp.defvjp(x=lambda g, x: mul(g, add(log(x), 1)))
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -461,9 +458,9 @@ def gaussian_nll_loss(
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
     check_same_shape(input, target, "gaussian_nll_loss")
-    if (var.data < 0).any():
-        raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.data.min()})")
-    var = add(var, np.maximum(var.data, eps) - var.data)
+    if (var.array < 0).any():
+        raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.array.min()})")
+    var = add(var, np.maximum(var.array, eps) - var.array)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
 
@@ -484,9 +481,9 @@ def poisson_nll_loss(
     check_same_shape(input, target, "poisson_nll_loss")
     losses = sub(exp(input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))
     if full:
-        t = where(target.data > 1, target, 1.0)
+        t = where(target.array > 1, target, 1.0)
         stirling = add(sub(mul(t, log(t)), t), mul(log(mul(t, 2 * math.pi)), 0.5))
-        losses = add(losses, where(target.data > 1, stirling, 0.0))
+        losses = add(losses, where(target.array > 1, stirling, 0.0))
     return _reduced(losses, reduction, "poisson_nll_loss")
 
 
@@ -498,13 +495,13 @@ def _hinge(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
-_hinge.defvjp(lambda g, out, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
+_hinge.defvjp(x=lambda g, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
     check_same_shape(input, target, "hinge_embedding_loss")
-    near, far = where(target.data == 1, input, 0.0), where(target.data == -1, _hinge(sub(margin, input)), 0.0)
+    near, far = where(target.array == 1, input, 0.0), where(target.array == -1, _hinge(sub(margin, input)), 0.0)
     return _reduced(add(near, far), reduction, "hinge_embedding_loss")
 
 
@@ -524,7 +521,7 @@ def cosine_embedding_loss(
     check_same_shape(input1, input2, "cosine_embedding_loss")
     cosine = cosine_similarity(input1, input2, -1)
     check_same_shape(cosine, target, "cosine_embedding_loss")
-    positive, negative = target.data == 1, target.data == -1
+    positive, negative = target.array == 1, target.array == -1
     losses = where(positive, sub(1, cosine), where(negative, _hinge(sub(cosine, margin)), 0.0))
     return _reduced(losses, reduction, "cosine_embedding_loss")
 
@@ -580,8 +577,8 @@ def multi_margin_loss(
         raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "
                            f"target.shape={target.shape})")
     indices, _ = _class_indices(input, target, -1, "multi_margin_loss")
-    losses = _hinge(add(sub(input, unsqueeze(_pick_rows(input, target=indices), 1)), margin))
+    losses = _hinge(add(sub(input, unsqueeze(_pick_rows(input, indices), 1)), margin))
     losses = losses if p == 1 else square(losses)
-    losses = losses if weight is None else mul(losses, weight.data[indices][:, None])
+    losses = losses if weight is None else mul(losses, weight.array[indices][:, None])
     others = np.arange(input.shape[1]) != indices[:, None]
     return _reduced(div(sum(where(others, losses, 0.0), 1), float(input.shape[1])), reduction, "multi_margin_loss")

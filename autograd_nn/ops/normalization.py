@@ -1,115 +1,138 @@
 """Normalization of activations: batch, layer, group, instance and RMS norm.
 
-Batch and layer norm are fused kernels forward and backward. What the kernels leave besides their result (the mean
-and the reciprocal standard deviation, the sums that are the gradients of weight and bias) they write into an array
-given as a setting. Where the backward pass is itself recorded, the same gradient is composed of operations.
+Batch and layer norm are fused kernels forward and backward. The forward kernels return the mean and the reciprocal
+standard deviation too, the backward kernels the gradients of x, weight and bias together; the gradients of those are
+composed of operations.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine import is_grad_enabled, mark_changed, primitive, wrap
+from ..engine import primitive, update
 from ..kernels import norm as kernels
 from ..typing import Array, Gradients, Shape, ShapeLike, Tensor
-from .elementwise import add, div, mul, pow, rsqrt, square, sub
+from .elementwise import add, div, mul, neg, pow, rsqrt, square, sub
 from .pad import pad
 from .reduce import mean, sum
-from .shape import reshape
+from .shape import broadcast_to, reshape
 
-# ------------------------------------------------------------------------------------ gradients, composed
+# ------------------------------------------------------------------------------------ second order
 
 
-def _composed_gradients(
-    g: Tensor, x: Tensor, weight: Tensor | None, dims: tuple[int, ...], affine_shape: Shape, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients in x, weight and bias of ``(x - mean) rstd weight + bias``, means over `dims`.
+def _second_order(
+    h: Tensor | None, h_weight: Tensor | None, h_bias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
+    dims: tuple[int, ...], affine_shape: Shape, eps: float, needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    """Return the gradients in g, x and weight of the gradients of a normalization over `dims`.
 
-    With ``h = (x - mean) rstd`` and ``k = g weight``: ``gx = rstd (k - mean(k) - h mean(k h))``.
+    With ``n = (x - mean) rstd`` and ``k = g weight``: ``gx = rstd (k - mean(k) - n mean(k n))``,
+    ``gweight = sum(g n)``, ``gbias = sum(g)``. With P the projection that takes the mean and the part along n away,
+    ``gx = rstd P(k)``; P is its own adjoint, and the derivative of n in x is ``rstd P`` too.
     """
-    centred = sub(x, mean(x, dims, keepdim=True))
-    rstd = rsqrt(add(mean(square(centred), dims, keepdim=True), eps))
-    h = mul(centred, rstd)
-    k = g if weight is None else mul(g, reshape(weight, affine_shape))
-    gx = mul(rstd, sub(sub(k, mean(k, dims, keepdim=True)), mul(h, mean(mul(k, h), dims, keepdim=True))))
     others = tuple(i for i, n in enumerate(affine_shape) if n == 1)
-    size = (math.prod(affine_shape),)
-    return gx, reshape(sum(mul(g, h), others), size), reshape(sum(g, others), size)
 
+    def average(value: Tensor) -> Tensor:
+        return mean(value, dims, keepdim=True)
 
-def _wanted(gradients: Sequence[Tensor], needs: Sequence[bool]) -> Gradients:
-    return [g if need else None for g, need in zip(gradients, needs)]
+    centred = sub(x, average(x))
+    rstd = rsqrt(add(average(square(centred)), eps))
+    n = mul(centred, rstd)
+    spread = None if weight is None else reshape(weight, affine_shape)
+    k = g if spread is None else mul(g, spread)
+
+    def projected(value: Tensor) -> Tensor:
+        return sub(sub(value, average(value)), mul(n, average(mul(value, n))))
+
+    to_g: list[Tensor] = []
+    to_x: list[Tensor] = []
+    to_weight = None
+    if h is not None:
+        ph = mul(rstd, projected(h))
+        to_g.append(ph if spread is None else mul(ph, spread))
+        if spread is not None:
+            to_weight = sum(mul(g, ph), others)
+        pk = projected(k)
+        # d gx: through rstd, -rstd**2 mean(n dx) P(k); through n in P, as P is symmetric, in both of its places
+        inner = average(mul(h, pk))
+        a = mul(average(mul(k, n)), projected(h))
+        b = mul(average(mul(h, n)), pk)
+        to_x.append(neg(mul(square(rstd), add(add(mul(n, inner), a), b))))
+    if h_weight is not None:
+        w = reshape(h_weight, affine_shape)
+        to_g.append(mul(n, w))
+        to_x.append(mul(rstd, projected(mul(g, w))))
+    if h_bias is not None:
+        to_g.append(broadcast_to(reshape(h_bias, affine_shape), x.shape))
+    total = [functools.reduce(add, parts) if parts else None for parts in (to_g, to_x)]
+    return [*total, None if to_weight is None else reshape(to_weight, (math.prod(affine_shape),)), None, None]
 
 
 # ------------------------------------------------------------------------------------ batch norm
 
 
-@primitive
-def _batch_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float, statistics: Array) -> Array:
-    out, statistics[0], statistics[1] = kernels.batch_norm(x, weight, bias, eps=eps)
-    return out
+@primitive(results="out mean rstd")
+def _batch_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
+    """Return `x` normalized, scaled and shifted, and the mean and reciprocal standard deviation of each channel."""
+    return kernels.batch_norm(x, weight, bias, eps=eps)
 
 
-@primitive
-def _batch_norm_input(g: Array, x: Array, weight: Array | None, *, statistics: Array, sums: Array) -> Array:
+@primitive(results="gx gweight gbias")
+def _batch_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, *, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `_batch_norm` in x, weight and bias; mean and rstd are functions of x."""
     if not x.size:
-        sums[...] = 0
-        return np.zeros_like(x)
-    gx, sums[0], sums[1] = kernels.batch_norm_input(g, x, weight, statistics[0], statistics[1])
-    return gx
+        return np.zeros_like(x), np.zeros_like(mean), np.zeros_like(mean)
+    return kernels.batch_norm_input(g, x, weight, mean, rstd)
 
 
-def _batch_norm_rule(
-    g: Tensor,
-    out: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    needs: Sequence[bool],
-    eps: float,
-    statistics: Array,
-) -> Gradients:
-    if is_grad_enabled():
-        dims = (0, *range(2, x.ndim))
-        shape = tuple(x.shape[1] if i == 1 else 1 for i in range(x.ndim))
-        return _wanted(_composed_gradients(g, x, weight, dims, shape, eps), needs)
-    sums = np.empty_like(statistics)
-    gx = _batch_norm_input(g, x, weight, statistics=statistics, sums=sums)
-    return _wanted((gx, wrap(sums[0]), wrap(sums[1])), needs)
+_batch_norm.defvjps(
+    lambda g, x, weight, mean, rstd, eps: _batch_norm_input(g, x, weight, mean, rstd, eps=eps)
+)
 
 
-_batch_norm.defvjps(_batch_norm_rule)
+def _channel_axes(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim))
+
+
+@_batch_norm_input.defvjps
+def _batch_norm_input_rule(
+    h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
+    eps: float, needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    shape = tuple(x.shape[1] if i == 1 else 1 for i in range(x.ndim))
+    return _second_order(h, h_gweight, h_gbias, g, x, weight, _channel_axes(x.ndim), shape, eps, needs)
 
 
 @primitive
-def _normalize(x: Array, weight: Array | None, bias: Array | None, *, mean: Array, rstd: Array) -> Array:
-    return kernels.normalize(x, weight, bias, mean, rstd)
+def _normalize(x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, *, eps: float) -> Array:
+    """Normalize by given statistics."""
+    rstd = 1 / np.sqrt(var + var.dtype.type(eps))
+    return kernels.normalize(x, weight, bias, mean.astype(x.dtype, copy=False), rstd.astype(x.dtype, copy=False))
 
 
+@_normalize.defvjps
 def _normalize_rule(
-    g: Tensor,
-    out: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    needs: Sequence[bool],
-    mean: Array,
-    rstd: Array,
+    g: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, var: Tensor, eps: float, needs: Sequence[bool]
 ) -> Gradients:
     shape = (-1, *(1,) * (x.ndim - 2))
-    rstd = rstd.reshape(shape)
-    others = (0, *range(2, x.ndim))
+    rstd = reshape(rsqrt(add(var, eps)), shape)
+    others = _channel_axes(x.ndim)
+    centred = sub(x, reshape(mean, shape)) if any(needs[i] for i in (1, 4)) else None
+    scale = rstd if weight is None else mul(reshape(weight, shape), rstd)
+    gx = mul(g, scale) if needs[0] or needs[3] or needs[4] else None
     return [
-        mul(g, rstd if weight is None else mul(reshape(weight, shape), rstd)) if needs[0] else None,
-        sum(mul(g, mul(sub(x, mean.reshape(shape)), rstd)), others) if needs[1] else None,
+        gx,
+        sum(mul(g, mul(centred, rstd)), others) if needs[1] else None,
         sum(g, others) if needs[2] else None,
+        neg(sum(gx, others)) if needs[3] else None,
+        mul(sum(mul(gx, mul(centred, square(rstd))), others), -0.5) if needs[4] else None,
     ]
-
-
-_normalize.defvjps(_normalize_rule)
 
 
 def _check_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Shape, operation: str) -> None:
@@ -180,57 +203,56 @@ def batch_norm(
                 "batch_norm(): running_mean and running_var are needed where training is False "
                 f"(running_mean={running_mean}, running_var={running_var})"
             )
-        rstd = 1 / np.sqrt(running_var.data + running_var.dtype.type(eps))
-        return _normalize(
-            input, weight, bias, mean=running_mean.data.astype(input.dtype), rstd=rstd.astype(input.dtype, copy=False)
-        )
+        return _normalize(input, weight, bias, running_mean, running_var, eps=eps)
     count = math.prod(input.shape) // channels if channels else 0
     if count == 1:
         raise ValueError(f"batch_norm(): expects more than 1 value per channel in training (input.shape={input.shape})")
-    statistics = np.empty((2, channels), input.dtype)
-    out = _batch_norm(input, weight, bias, eps=eps, statistics=statistics)
-    if count:
-        variance = np.maximum(1 / np.square(statistics[1], dtype=np.float64) - eps, 0) * (count / (count - 1))
-        for running, new in ((running_mean, statistics[0]), (running_var, variance)):
-            if running is not None:
-                running.data[...] = running.data * (1 - momentum) + momentum * new
-                mark_changed(running.data)
+    out, batch_mean, rstd = _batch_norm(input, weight, bias, eps=eps)
+    if count and (running_mean is not None or running_var is not None):
+        _move_statistics(running_mean, running_var, batch_mean, rstd, momentum, eps=eps, count=count)
     return out
+
+
+@update(writes="running_mean running_var")
+def _move_statistics(
+    running_mean: Array | None, running_var: Array | None, mean: Array, rstd: Array, momentum: float, *, eps: float,
+    count: int,
+) -> None:  # fmt: skip
+    """Move running statistics towards those of a batch of `count` values per channel; the variance is unbiased."""
+    variance = np.maximum(1 / np.square(rstd, dtype=np.float64) - eps, 0) * (count / (count - 1))
+    for running, new in ((running_mean, mean), (running_var, variance)):
+        if running is not None:
+            running[...] = running * (1 - momentum) + momentum * new
 
 
 # ------------------------------------------------------------------------------------ layer norm and its kin
 
 
-@primitive
-def _layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float, statistics: Array) -> Array:
-    out, statistics[0], statistics[1] = kernels.layer_norm(x, weight, bias, eps=eps)
-    return out
+@primitive(results="out mean rstd")
+def _layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
+    """Return each row of `x` normalized, scaled and shifted, and its mean and reciprocal standard deviation."""
+    return kernels.layer_norm(x, weight, bias, eps=eps)
 
 
-@primitive
-def _layer_norm_input(g: Array, x: Array, weight: Array | None, *, statistics: Array, sums: Array) -> Array:
-    gx, sums[0], sums[1] = kernels.layer_norm_input(g, x, weight, statistics[0], statistics[1])
-    return gx
+@primitive(results="gx gweight gbias")
+def _layer_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, *, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `_layer_norm` in x, weight and bias; mean and rstd are functions of x."""
+    return kernels.layer_norm_input(g, x, weight, mean, rstd)
 
 
-def _layer_norm_rule(
-    g: Tensor,
-    out: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    needs: Sequence[bool],
-    eps: float,
-    statistics: Array,
-) -> Gradients:
-    if is_grad_enabled():
-        return _wanted(_composed_gradients(g, x, weight, (1,), (1, x.shape[1]), eps), needs)
-    sums = np.empty((2, x.shape[1]), g.dtype)
-    gx = _layer_norm_input(g, x, weight, statistics=statistics, sums=sums)
-    return _wanted((gx, wrap(sums[0]), wrap(sums[1])), needs)
+_layer_norm.defvjps(
+    lambda g, x, weight, mean, rstd, eps: _layer_norm_input(g, x, weight, mean, rstd, eps=eps)
+)
 
 
-_layer_norm.defvjps(_layer_norm_rule)
+@_layer_norm_input.defvjps
+def _layer_norm_input_rule(
+    h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
+    eps: float, needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    return _second_order(h, h_gweight, h_gbias, g, x, weight, (1,), (1, x.shape[1]), eps, needs)
 
 
 def _normalized_shape(input: Tensor, normalized_shape: ShapeLike, operation: str) -> Shape:
@@ -270,7 +292,7 @@ def layer_norm(
     if len(shape) > 1:
         weight, bias = (p if p is None else reshape(p, (width,)) for p in (weight, bias))
     flat = input if input.ndim == 2 and len(shape) == 1 else reshape(input, (rows, width))
-    out = _layer_norm(flat, weight, bias, eps=eps, statistics=np.empty((2, rows), input.dtype))
+    out, _, _ = _layer_norm(flat, weight, bias, eps=eps)
     return out if flat is input else reshape(out, input.shape)
 
 
@@ -304,7 +326,7 @@ def group_norm(
     _check_affine(input, weight, bias, (input.shape[1],), "group_norm")
     rows = input.shape[0] * num_groups
     width = math.prod(input.shape[1:]) // num_groups
-    out = _layer_norm(reshape(input, (rows, width)), None, None, eps=eps, statistics=np.empty((2, rows), input.dtype))
+    out, _, _ = _layer_norm(reshape(input, (rows, width)), None, None, eps=eps)
     return _channel_affine(reshape(out, input.shape), weight, bias)
 
 
@@ -338,11 +360,16 @@ def instance_norm(
         raise ValueError(f"instance_norm(): expects more than 1 value per channel in training "
                          f"(input.shape={input.shape})")
     if running_mean is not None and running_var is not None:
-        flat = input.data.reshape(*input.shape[:2], count)
-        for running, new in ((running_mean, flat.mean(2)), (running_var, flat.var(2, ddof=1))):
-            running.data[...] = running.data * (1 - momentum) + momentum * new.mean(0)
-            mark_changed(running.data)
+        _move_instance_statistics(running_mean, running_var, input, momentum)
     return group_norm(input, input.shape[1], weight, bias, eps)
+
+
+@update(writes="running_mean running_var")
+def _move_instance_statistics(running_mean: Array, running_var: Array, x: Array, momentum: float) -> None:
+    """Move running statistics towards the mean over the batch of the statistics of each example."""
+    flat = x.reshape(*x.shape[:2], -1)
+    for running, new in ((running_mean, flat.mean(2)), (running_var, flat.var(2, ddof=1))):
+        running[...] = running * (1 - momentum) + momentum * new.mean(0)
 
 
 def rms_norm(

@@ -19,14 +19,14 @@ from .shape import reshape
 # ------------------------------------------------------------------------------------ primitives
 
 
-@primitive(residuals=True)
+@primitive(results="out index")
 def _max_pool2d(
     x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> tuple[Array, tuple[Array, ...]]:
-    out, index = kernels.max_pool2d(
+) -> tuple[Array, Array]:
+    """Return the largest element of each window, and its position in the window."""
+    return kernels.max_pool2d(
         x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
-    return out, (index,)
 
 
 @primitive
@@ -41,15 +41,11 @@ def _window_take(x: Array, index: Array, *, kernel: Pair, stride: Pair, padding:
     return kernels.max_pool2d_take(x, index, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-def _max_pool2d_rule(
-    g: Tensor, out: Tensor, x: Tensor, residuals: tuple[Array, ...], ceil_mode: bool, **p: Any
-) -> Tensor:
-    return _window_put(g, residuals[0], size=x.shape[2:], **p)
-
-
-_max_pool2d.defvjp(_max_pool2d_rule)
-_window_put.defvjp(lambda h, out, g, index, size, **p: _window_take(h, index, **p), None)
-_window_take.defvjp(lambda h, out, x, index, **p: _window_put(h, index, size=x.shape[2:], **p), None)
+_max_pool2d.defvjp(
+    x=lambda g, x_like, index, ceil_mode, **p: _window_put(g, index, size=x_like.shape[2:], **p)
+)
+_window_put.defvjp(g=lambda h, index, size, **p: _window_take(h, index, **p))
+_window_take.defvjp(x=lambda g, x_like, index, **p: _window_put(g, index, size=x_like.shape[2:], **p))
 
 
 @primitive
@@ -62,14 +58,8 @@ def _avg_pool2d_input(g: Array, *, size: Pair, **p: Any) -> Array:
     return kernels.avg_pool2d_input(g, size=size, **p)
 
 
-_avg_pool2d.defvjp(lambda g, out, x, **p: _avg_pool2d_input(g, size=x.shape[2:], **p))
-_avg_pool2d_input.defvjp(lambda h, out, g, size, **p: _avg_pool2d(h, **p))
-
-
-@primitive
-def _max_pool2d_index(x: Array, **p: Any) -> Array:
-    """Return the position of the largest element within each window."""
-    return kernels.max_pool2d(x, **p)[1]
+_avg_pool2d.defvjp(x=lambda g, x_like, **p: _avg_pool2d_input(g, size=x_like.shape[2:], **p))
+_avg_pool2d_input.defvjp(g=lambda h, size, **p: _avg_pool2d(h, **p))
 
 
 @primitive
@@ -82,8 +72,8 @@ def _adaptive_avg_pool2d_input(g: Array, *, size: Pair) -> Array:
     return kernels.adaptive_avg_pool2d_input(g, size=size)
 
 
-_adaptive_avg_pool2d.defvjp(lambda g, out, x, size: _adaptive_avg_pool2d_input(g, size=x.shape[2:]))
-_adaptive_avg_pool2d_input.defvjp(lambda h, out, g, size: _adaptive_avg_pool2d(h, size=g.shape[2:]))
+_adaptive_avg_pool2d.defvjp(x=lambda g, x_like: _adaptive_avg_pool2d_input(g, size=x_like.shape[2:]))
+_adaptive_avg_pool2d_input.defvjp(g=lambda h, g_like: _adaptive_avg_pool2d(h, size=g_like.shape[2:]))
 
 
 @primitive
@@ -102,8 +92,8 @@ def _plane_put(g: Array, index: Array, *, size: Pair) -> Array:
     return kernels.adaptive_max_pool2d_put(g, index, size=size)
 
 
-_plane_take.defvjp(lambda g, out, x, index: _plane_put(g, index, size=x.shape[2:]), None)
-_plane_put.defvjp(lambda h, out, g, index, size: _plane_take(h, index), None)
+_plane_take.defvjp(x=lambda g, x_like, index: _plane_put(g, index, size=x_like.shape[2:]))
+_plane_put.defvjp(g=lambda h, index: _plane_take(h, index))
 
 
 # ------------------------------------------------------------------------------------ settings and checks
@@ -177,13 +167,12 @@ def max_pool2d(
         return tuple(reshape(part, part.shape[1:]) for part in out) if return_indices else reshape(out, out.shape[1:])
     kernel, stride, padding, dilation = _window(input, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d")
     settings = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    if not return_indices:
-        return _max_pool2d(input, **settings, ceil_mode=bool(ceil_mode))
-    index = _max_pool2d_index(input, **settings, ceil_mode=bool(ceil_mode))
-    return _window_take(input, index, **settings), wrap(_flat_places(index.data, input.shape[3], **settings))
+    out, index = _max_pool2d(input, **settings, ceil_mode=bool(ceil_mode))
+    return (out, _flat_places(index, width=input.shape[3], **settings)) if return_indices else out
 
 
-def _flat_places(index: Array, width: int, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+@primitive
+def _flat_places(index: Array, *, width: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
     """Return positions within windows as places in the flattened image."""
     row, column = np.divmod(index.astype(np.int64), kernel[1])
     top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]

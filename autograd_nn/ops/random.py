@@ -57,12 +57,6 @@ class Generator:
         """Return the seed that the generator last started from."""
         return self._seed
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock())
-
     def get_state(self) -> dict[str, Any]:
         """Return the state as a dict of plain values, for `set_state`."""
         return {"seed": self._seed, **self._source.bit_generator.state}
@@ -121,10 +115,10 @@ def set_rng_state(new_state: Mapping[str, Any]) -> None:
     default_generator.set_state(new_state)
 
 
-@primitive(residuals=True)
-def _dropout(x: Array, *, p: float, seed: int) -> tuple[Array, tuple[Array, ...]]:
-    out, mask = kernels.dropout(x, p=p, seed=seed)
-    return out, (mask,)
+@primitive(results="out mask")
+def _dropout(x: Array, seed: int, *, p: float) -> tuple[Array, Array]:
+    """Return `x` with some elements 0 and the others scaled, and which they are, as `seed` says."""
+    return kernels.dropout(x, p=p, seed=seed)
 
 
 @primitive
@@ -132,8 +126,8 @@ def _dropout_apply(g: Array, mask: Array, *, p: float) -> Array:
     return kernels.dropout_apply(g, mask, p=p)
 
 
-_dropout.defvjp(lambda g, out, x, p, seed, residuals: _dropout_apply(g, residuals[0], p=p))
-_dropout_apply.defvjp(lambda h, out, g, mask, p: _dropout_apply(h, mask, p=p), None)
+_dropout.defvjp(x=lambda g, mask, p: _dropout_apply(g, mask, p=p))
+_dropout_apply.defvjp(g=lambda h, mask, p: _dropout_apply(h, mask, p=p))
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
@@ -158,7 +152,8 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generat
         return x
     if x.dtype.kind != "f":
         raise RuntimeError(f"dropout(): expects a floating-point tensor (dtype={x.dtype})")
-    return _dropout(x, p=p, seed=int((generator or default_generator).integers(0, 2**63 - 1, ())))
+    out, _ = _dropout(x, int((generator or default_generator).integers(0, 2**63 - 1, ())), p=p)
+    return out
 
 
 def _drawn(array: Array, device: DeviceLike, requires_grad: bool) -> Tensor:
@@ -303,7 +298,7 @@ def normal(
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
-    chance = input.data if p is None else p
+    chance = input.array if p is None else p
     if np.size(chance) and not (np.min(chance) >= 0 and np.max(chance) <= 1):
         raise RuntimeError(
             f"bernoulli(): probabilities must be from 0 to 1 (smallest {np.min(chance)}, largest {np.max(chance)})"
@@ -332,7 +327,7 @@ def multinomial(
     -----
     Without replacement the largest keys ``log(u) / weight`` win (Efraimidis and Spirakis 2006).
     """
-    weights = np.atleast_2d(input.data).astype(np.float64)
+    weights = np.atleast_2d(input.array).astype(np.float64)
     source = generator or default_generator
     if input.ndim not in (1, 2) or not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(1) <= 0).any():
         raise RuntimeError(

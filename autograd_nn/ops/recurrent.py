@@ -1,20 +1,18 @@
 """Recurrent layers over whole sequences: one primitive per kind of cell.
 
-Forward, each step needs the one before. Of the backward pass only the gradient of the state runs through time: all
-gates are computed again for all steps at once from the states that were returned, and so are the gradients of the
-weights. The rules are written with operations, so that they can be differentiated again; the loop over time in them
-runs on bare arrays where nothing is recorded. Of the LSTM, kernels keep the gates, and use them where nothing is
-recorded.
+Forward, each step needs the one before. Of the backward pass only the gradient of the state runs through time, and that
+loop is a primitive (`_rnn_input`, `_lstm_input`, `_gru_input`); the gradients of the weights are products over all
+steps at once. The loop's own gradient is that of the same loop composed of operations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from ..engine import is_grad_enabled, primitive, wrap
+from ..engine import enable_grad, grad, is_grad_enabled, primitive
 from ..kernels import gemm
 from ..kernels import recurrent as kernels
 from ..kernels.elementwise import sigmoid as sigmoid_of_array
@@ -23,8 +21,6 @@ from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
 from .linalg import linear, matmul
 from .reduce import sum
 from .shape import cat, narrow, reshape, stack, to_dtype, transpose, unsqueeze
-
-Values = TypeVar("Values", Tensor, Array)  # what a loop over time runs on
 
 
 def _part(x: Tensor, i: int, size: int) -> Tensor:
@@ -51,20 +47,20 @@ def _weight_gradient(g: Tensor, h: Tensor) -> Tensor:
     return matmul(transpose(_rows(g), 0, 1), _rows(h))
 
 
-def _through_time(
-    loop: Callable[..., tuple[list[Any], list[Any]]], w: Tensor, *sequences: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """Run a backward loop over time on tensors, or where nothing is recorded on their arrays.
-
-    ``loop(product, joined, w, *sequences)`` uses operators and these two functions only; it returns the parts of each
-    step, last step first, and what is carried to the first states. Returned are the parts in order, as one tensor, and
-    the carried gradients.
-    """
-    if is_grad_enabled():
-        parts, carried = loop(matmul, cat, w, *sequences)
-        return stack(parts[::-1]), carried
-    parts, carried = loop(gemm.matmul, np.concatenate, w.data, *(x.data for x in sequences))
-    return wrap(np.stack(parts[::-1])), [wrap(x) for x in carried]
+def _composed(
+    composed: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor], gradients: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    """Return the gradients of a backward pass through time: ``composed(*inputs)`` computes the same by operations."""
+    recorded = any(x is not None and x.requires_grad for x in (*inputs, *gradients))
+    with enable_grad():
+        leaves = [x if x.requires_grad else x.detach().requires_grad_(need) for x, need in zip(inputs, needs)]
+        results = composed(*leaves)
+    pairs = [(result, g) for result, g in zip(results, gradients) if g is not None and result.requires_grad]
+    wanted = [leaf for leaf, need in zip(leaves, needs) if need]
+    found = iter(grad([result for result, _ in pairs], wanted, [g for _, g in pairs], create_graph=recorded,
+                      allow_unused=True))
+    return [next(found) if need else None for need in needs[: len(leaves)]]
 
 
 # ------------------------------------------------------------------------------------ Elman
@@ -81,62 +77,72 @@ def _rnn(gx: Array, w: Array, h0: Array, *, nonlinearity: str) -> Array:
     return out
 
 
-def _rnn_rule(
-    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, needs: Sequence[bool], nonlinearity: str
-) -> Gradients:
+@_rnn.defvjps
+def _rnn_rule(g: Tensor, out: Tensor, w: Tensor, h0: Tensor, needs: Sequence[bool], nonlinearity: str) -> Gradients:
     slope = sub(1, square(out)) if nonlinearity == "tanh" else to_dtype(gt(out, 0), out.dtype)
-    da, (dh0,) = _through_time(_rnn_loop, w, g, slope)
+    da, dh0 = _rnn_input(g, slope, w)
     return da, _weight_gradient(da, _previous(h0, out)) if needs[1] else None, dh0
 
 
-def _rnn_loop(
-    product: Callable[[Values, Values], Values],
-    joined: Callable[[list[Values], int], Values],
-    w: Values,
-    g: Values,
-    slope: Values,
-) -> tuple[list[Values], list[Values]]:
-    parts: list[Values] = []
-    carried: Any = 0
+@primitive(results="da dh0")
+def _rnn_input(g: Array, slope: Array, w: Array) -> tuple[Array, Array]:
+    """Run the gradient back through time: the gradients in the sums of all steps and in the first state."""
+    da = np.empty(g.shape, g.dtype)
+    carried: Any = np.zeros(g.shape[1:], g.dtype)
     for t in reversed(range(len(g))):
+        np.multiply(g[t] + carried, slope[t], out=da[t])
+        carried = gemm.matmul(da[t], w)
+    return da, carried
+
+
+def _rnn_composed(g: Tensor, slope: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    parts: list[Tensor] = []
+    carried: Any = 0
+    for t in reversed(range(g.shape[0])):
         parts.append((g[t] + carried) * slope[t])
-        carried = product(parts[-1], w)
-    return parts, [carried]
+        carried = matmul(parts[-1], w)
+    return stack(parts[::-1]), carried
 
 
-_rnn.defvjps(_rnn_rule)
+@_rnn_input.defvjps
+def _rnn_input_rule(
+    h: Tensor | None, h_dh0: Tensor | None, g: Tensor, slope: Tensor, w: Tensor, needs: Sequence[bool]
+) -> Gradients:
+    return _composed(_rnn_composed, (g, slope, w), (h, h_dh0), needs)
 
 
 # ------------------------------------------------------------------------------------ LSTM
 
 
-@primitive(residuals=True)
-def _lstm(gx: Array, w: Array, h0: Array, c0: Array) -> tuple[Array, tuple[Array]]:
-    """Return the states (h, c) after each step, joined in the last dim."""
-    out, gates = kernels.lstm(gx, w, h0, c0, is_grad_enabled())
-    return out, (gates,)
+@primitive(results="states gates")
+def _lstm(gx: Array, w: Array, h0: Array, c0: Array, *, keep: bool) -> tuple[Array, Array]:
+    """Return the states (h, c) after each step, joined in the last dim, and the gates (of the last without `keep`)."""
+    return kernels.lstm(gx, w, h0, c0, keep)
 
 
+@_lstm.defvjps
 def _lstm_rule(
-    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool],
-    residuals: tuple[Array],
-) -> Gradients:  # fmt: skip
-    h_before = _previous(h0, _part(out, 0, h0.shape[1]))
-    if is_grad_enabled():
-        da, dh0, dc0 = _lstm_recorded(g, out, gx, w, h_before, c0)
-    else:
-        da, dh0, dc0 = map(wrap, kernels.lstm_input(g.data, out.data, residuals[0], w.data, c0.data))
+    g: Tensor, states: Tensor, gates: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool]
+) -> Gradients:
+    da, dh0, dc0 = _lstm_input(g, gx, w, h0, c0, states, gates)
+    h_before = _previous(h0, _part(states, 0, h0.shape[1]))
     return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
 
 
-def _lstm_recorded(
-    g: Tensor, out: Tensor, gx: Tensor, w: Tensor, h_before: Tensor, c0: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients in `gx`, `h0` and `c0` by operations, from which the next order derives."""
+@primitive(results="da dh0 dc0")
+def _lstm_input(
+    g: Array, gx: Array, w: Array, h0: Array, c0: Array, states: Array, gates: Array
+) -> tuple[Array, Array, Array]:
+    """Return the gradients in gx, h0 and c0; states and gates are functions of the other inputs."""
+    return kernels.lstm_input(g, states, gates, w, c0)
+
+
+def _lstm_composed(g: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     size = c0.shape[1]
-    c = _part(out, 1, size)
+    states, _ = _lstm(gx, w, h0, c0, keep=True)
+    c = _part(states, 1, size)
     c_before = _previous(c0, c)
-    a = add(gx, _projected(h_before, w))
+    a = add(gx, _projected(_previous(h0, _part(states, 0, size)), w))
     i, f, o = (sigmoid(_part(a, k, size)) for k in (0, 1, 3))
     n, tc = tanh(_part(a, 2, size)), tanh(c)
     through_c = mul(o, sub(1, square(tc)))
@@ -149,32 +155,24 @@ def _lstm_recorded(
         ],
         2,
     )
-    da, (dh0, dc0) = _through_time(_lstm_loop, w, _part(g, 0, size), _part(g, 1, size), through_c, slope, f)
-    return da, dh0, dc0
-
-
-def _lstm_loop(
-    product: Callable[[Values, Values], Values],
-    joined: Callable[[list[Values], int], Values],
-    w: Values,
-    gh: Values,
-    gc: Values,
-    through_c: Values,
-    slope: Values,
-    f: Values,
-) -> tuple[list[Values], list[Values]]:
-    parts: list[Values] = []
+    gh, gc = _part(g, 0, size), _part(g, 1, size)
+    parts: list[Tensor] = []
     dh_carried: Any = 0
     dc_carried: Any = 0
-    for t in reversed(range(len(gh))):
+    for t in reversed(range(g.shape[0])):
         dh = gh[t] + dh_carried
         dc = gc[t] + dc_carried + dh * through_c[t]
-        parts.append(joined([dc, dc, dc, dh], 1) * slope[t])
-        dh_carried, dc_carried = product(parts[-1], w), dc * f[t]
-    return parts, [dh_carried, dc_carried]
+        parts.append(cat([dc, dc, dc, dh], 1) * slope[t])
+        dh_carried, dc_carried = matmul(parts[-1], w), dc * f[t]
+    return stack(parts[::-1]), dh_carried, dc_carried
 
 
-_lstm.defvjps(_lstm_rule)
+@_lstm_input.defvjps
+def _lstm_input_rule(
+    h: Tensor | None, h_dh0: Tensor | None, h_dc0: Tensor | None, g: Tensor, gx: Tensor, w: Tensor, h0: Tensor,
+    c0: Tensor, needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    return _composed(_lstm_composed, (g, gx, w, h0, c0), (h, h_dh0, h_dc0), needs)
 
 
 # ------------------------------------------------------------------------------------ GRU
@@ -195,6 +193,7 @@ def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
     return out
 
 
+@_gru.defvjps
 def _gru_rule(
     g: Tensor, out: Tensor, gx: Tensor, w: Tensor, b: Tensor | None, h0: Tensor, needs: Sequence[bool]
 ) -> Gradients:
@@ -209,7 +208,7 @@ def _gru_rule(
     slope_z = mul(sub(h_before, n), mul(z, sub(1, z)))
     slope_r = mul(mul(slope_n, q), mul(r, sub(1, r)))
     slope_a = cat([slope_r, slope_z, mul(slope_n, r)], 2)
-    dh, (dh0,) = _through_time(_gru_loop, w, g, z, slope_a)
+    dh, dh0 = _gru_input(g, z, slope_a, w)
     dh = cat([dh, dh, dh], 2)
     da = mul(dh, slope_a)
     return (
@@ -220,24 +219,32 @@ def _gru_rule(
     )
 
 
-def _gru_loop(
-    product: Callable[[Values, Values], Values],
-    joined: Callable[[list[Values], int], Values],
-    w: Values,
-    g: Values,
-    z: Values,
-    slope_a: Values,
-) -> tuple[list[Values], list[Values]]:
-    parts: list[Values] = []
-    carried: Any = 0
+@primitive(results="dh dh0")
+def _gru_input(g: Array, z: Array, slope_a: Array, w: Array) -> tuple[Array, Array]:
+    """Run the gradient back through time: the gradients in the states of all steps and in the first one."""
+    dh = np.empty(g.shape, g.dtype)
+    carried: Any = np.zeros(g.shape[1:], g.dtype)
     for t in reversed(range(len(g))):
+        np.add(g[t], carried, out=dh[t])
+        carried = dh[t] * z[t] + gemm.matmul(np.concatenate([dh[t], dh[t], dh[t]], 1) * slope_a[t], w)
+    return dh, carried
+
+
+def _gru_composed(g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    parts: list[Tensor] = []
+    carried: Any = 0
+    for t in reversed(range(g.shape[0])):
         dh = g[t] + carried
         parts.append(dh)
-        carried = dh * z[t] + product(joined([dh, dh, dh], 1) * slope_a[t], w)
-    return parts, [carried]
+        carried = dh * z[t] + matmul(cat([dh, dh, dh], 1) * slope_a[t], w)
+    return stack(parts[::-1]), carried
 
 
-_gru.defvjps(_gru_rule)
+@_gru_input.defvjps
+def _gru_input_rule(
+    h: Tensor | None, h_dh0: Tensor | None, g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor, needs: Sequence[bool]
+) -> Gradients:
+    return _composed(_gru_composed, (g, z, slope_a, w), (h, h_dh0), needs)
 
 
 # ------------------------------------------------------------------------------------ checks, public operations
@@ -328,7 +335,9 @@ def lstm(
     """
     _check("lstm", 4, x, w_ih, w_hh, {"h0": h0, "c0": c0})
     bias = None if b_ih is None else add(b_ih, b_hh)
-    states = _lstm(linear(x, w_ih, bias), w_hh, h0, c0)
+    gx = linear(x, w_ih, bias)
+    keep = is_grad_enabled() and any(t.requires_grad for t in (gx, w_hh, h0, c0))
+    states, _ = _lstm(gx, w_hh, h0, c0, keep=keep)
     return _part(states, 0, h0.shape[1]), _part(states, 1, h0.shape[1])
 
 

@@ -52,7 +52,7 @@ def _spread_to(g: Array, *, shape: Shape, dims: tuple[int, ...], share: float = 
 
 
 _spread_to.defvjp(
-    lambda h, out, g, shape, dims, share=1.0: reshape(mul(_sum(h, dims=dims, keepdim=True), share), g.shape)
+    g=lambda h, g_like, dims, share: reshape(mul(_sum(h, dims=dims, keepdim=True), share), g_like.shape)
 )
 
 
@@ -70,7 +70,7 @@ def _sum(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return added(x, dims, keepdims=keepdim)
 
 
-_sum.defvjp(lambda g, out, x, dims, keepdim: _spread(g, x, dims))
+_sum.defvjp(x=lambda g, x, dims: _spread(g, x, dims))
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -87,7 +87,7 @@ def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Ar
     return out
 
 
-_mean.defvjp(lambda g, out, x, dims, keepdim, share: _spread(g, x, dims, share))
+_mean.defvjp(x=lambda g, x, dims, share: _spread(g, x, dims, share))
 
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -129,18 +129,18 @@ def _deviations(x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
     return mul(sub(x, mean(x, dims, keepdim=True)), 1 / freedom if freedom > 0 else math.nan)
 
 
-def _var_rule(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Tensor:
+def _var_rule(g: Tensor, x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
     return mul(_spread(g, x, dims), mul(_deviations(x, dims, correction), 2))
 
 
-def _std_rule(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Tensor:
+def _std_rule(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
     at_zero = eq(out, 0)
     scale = where(at_zero, 0.0, div(g, where(at_zero, 1.0, out)))
     return mul(_spread(scale, x, dims), _deviations(x, dims, correction))
 
 
-_var.defvjp(_var_rule)
-_std.defvjp(_std_rule)
+_var.defvjp(x=_var_rule)
+_std.defvjp(x=_std_rule)
 
 
 def _variance_settings(
@@ -257,8 +257,8 @@ def _even_share(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdi
     return mul(_spread(g, x, dims), div(at_extreme, _sum(at_extreme, dims=dims, keepdim=True)))
 
 
-_amax.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
-_amin.defvjp(lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
+_amax.defvjp(x=lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
+_amin.defvjp(x=lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
 
 
 def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -378,7 +378,7 @@ def _logsumexp(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
 
 
 _logsumexp.defvjp(
-    lambda g, out, x, dims, keepdim: mul(_spread(g, x, dims), exp(sub(x, _spread(out, x, dims))))
+    x=lambda g, out, x, dims: mul(_spread(g, x, dims), exp(sub(x, _spread(out, x, dims))))
 )
 
 
@@ -400,7 +400,7 @@ def _softmax(x: Array, *, dim: int) -> Array:
     return e
 
 
-_softmax.defvjp(lambda g, out, x, dim: mul(out, sub(g, _sum(mul(g, out), dims=(dim,), keepdim=True))))
+_softmax.defvjp(x=lambda g, out, dim: mul(out, sub(g, _sum(mul(g, out), dims=(dim,), keepdim=True))))
 
 
 @primitive
@@ -414,7 +414,7 @@ def _log_softmax(x: Array, *, dim: int) -> Array:
     return out
 
 
-_log_softmax.defvjp(lambda g, out, x, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))
+_log_softmax.defvjp(x=lambda g, out, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))
 
 
 def _check_softmax(x: Tensor, dim: int, operation: str) -> int:

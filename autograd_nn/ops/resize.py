@@ -156,8 +156,8 @@ def _fold(x: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, di
     return np.ascontiguousarray(out[:, :, pH : pH + H, pW : pW + W])
 
 
-_unfold.defvjp(lambda g, out, x, **p: _fold(g, size=x.shape[2:], **p))
-_fold.defvjp(lambda h, out, x, size, **p: _unfold(h, **p))
+_unfold.defvjp(x=lambda g, x_like, **p: _fold(g, size=x_like.shape[2:], **p))
+_fold.defvjp(x=lambda g, size, **p: _unfold(g, **p))
 
 
 def _window_settings(

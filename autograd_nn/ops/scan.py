@@ -28,7 +28,7 @@ def _cumsum(x: Array, *, dim: int, reverse: bool) -> Array:
     return np.flip(np.flip(x, dim).cumsum(dim, dtype), dim) if reverse else x.cumsum(dim, dtype)
 
 
-_cumsum.defvjp(lambda g, out, x, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
+_cumsum.defvjp(x=lambda g, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
 
 
 def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
@@ -65,8 +65,8 @@ def _adjoint(h: Tensor, a: Tensor, dim: int) -> Tensor:
 
 
 _recurrence.defvjp(
-    lambda h, out, a, b, dim: mul(_adjoint(h, a, dim), _moved(out, dim, 1)),
-    lambda h, out, a, b, dim: _adjoint(h, a, dim),
+    a=lambda g, out, a, dim: mul(_adjoint(g, a, dim), _moved(out, dim, 1)),
+    b=lambda g, a, dim: _adjoint(g, a, dim),
 )
 
 
@@ -83,7 +83,7 @@ def _product_before(x: Tensor, dim: int) -> Tensor:
     return _cumprod(before, dim=dim)
 
 
-_cumprod.defvjp(lambda g, out, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g)
+_cumprod.defvjp(x=lambda g, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g)
 
 
 def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
@@ -100,7 +100,7 @@ def _prod(x: Array) -> Array:
     return out
 
 
-def _prod_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
+def _prod_rule(g: Tensor, x: Tensor) -> Tensor:
     last = x.ndim - 1
     if not x.shape[last]:
         return x
@@ -108,7 +108,7 @@ def _prod_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
     return mul(_spread(g, x, (last,)), others)
 
 
-_prod.defvjp(_prod_rule)
+_prod.defvjp(x=_prod_rule)
 
 
 def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -134,7 +134,7 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Return the logarithm of the running sum of exponentials along `dim`."""
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
-    peak = wrap(np.maximum(x.data.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
+    peak = wrap(np.maximum(x.array.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
     return (cumsum((x - peak).exp(), dim)).log() + peak
 
 
@@ -233,9 +233,9 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor |
         return Ordered(x, order)
     middle = _narrow(order, dim=dim, start=(size - 1) // 2, stop=(size + 1) // 2)
     if x.dtype.kind == "f":
-        isnan = np.isnan(x.data)
+        isnan = np.isnan(x.array)
         nan_at = np.argmax(isnan, dim, keepdims=True)
-        middle = wrap(np.where(isnan.any(dim, keepdims=True), nan_at, middle.data))
+        middle = wrap(np.where(isnan.any(dim, keepdims=True), nan_at, middle.array))
     values = take_along_dim(x, middle, dim)
     return Ordered(values, middle) if keepdim else Ordered(squeeze(values, dim), squeeze(middle, dim))
 
@@ -256,7 +256,7 @@ def unique(
     dim = None if dim is None else normalized_dim(dim, x.ndim, "unique")
     if x.dtype.kind not in "fiub":
         raise TypeError(f"unique(): expects numbers or booleans (dtype={x.dtype})")
-    array = np.asarray(x.data, x.dtype.newbyteorder("="))
+    array = np.asarray(x.array, x.dtype.newbyteorder("="))
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=dim)
     shape = x.shape if dim is None else (x.shape[dim],)
     results = [wrap(values)]
@@ -270,14 +270,14 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
     array = _integers(x, "bincount", "x")
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
-    return wrap(np.bincount(array, None if weights is None else weights.data, minlength))
+    return wrap(np.bincount(array, None if weights is None else weights.array, minlength))
 
 
 def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
     if bins < 1 or min > max:
         raise RuntimeError(f"histc(): bins must be positive and min at most max (bins={bins}, min={min}, max={max})")
-    array = x.data
+    array = x.array
     low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
     low, high = (low - 1, high + 1) if low == high else (low, high)
     return wrap(np.histogram(array, bins, (low, high))[0].astype(x.dtype.newbyteorder("=")))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive
+from ..engine import Node, Variable, primitive
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 # ------------------------------------------------------------------------------------ axes
@@ -43,7 +43,7 @@ def cast(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return x.astype(dtype)
 
 
-cast.defvjp(lambda g, out, x, dtype: cast(g, dtype=x.dtype))
+cast.defvjp(x=lambda g, x_like: cast(g, dtype=x_like.dtype))
 
 
 @primitive
@@ -63,18 +63,18 @@ def to_dtype(input: Tensor, dtype: DTypeLike) -> Tensor:
 
 def to_array(value: Any, dtype: DTypeLike, operation: str) -> Array:
     """Return a number, an array or nested lists of numbers as an array of `dtype`; NumPy would make NaN of None."""
-    array = value.data if isinstance(value, Variable) else np.asarray(value)
+    array = value.array if isinstance(value, Variable) else np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{operation}(): expects a number, a tensor or an array (got {value!r:.60})")
     return array.astype(dtype, copy=False)
 
 
-@primitive
+@primitive(view=True)
 def _broadcast_to(x: Array, *, shape: Shape) -> Array:
     return np.broadcast_to(x, shape)
 
 
-_broadcast_to.defvjp(lambda g, out, x, shape: sum_to_size(g, x.shape))
+_broadcast_to.defvjp(x=lambda g, x_like: sum_to_size(g, x_like.shape))
 
 
 def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
@@ -93,7 +93,7 @@ def _sum_to_size(x: Array, *, shape: Shape) -> Array:
     return np.ascontiguousarray(x.sum(axis=axes, keepdims=True) if axes else x).reshape(shape)
 
 
-_sum_to_size.defvjp(lambda g, out, x, shape: broadcast_to(g, x.shape))
+_sum_to_size.defvjp(x=lambda g, x_like: broadcast_to(g, x_like.shape))
 
 
 def sum_to_size(input: Tensor, shape: Sequence[int]) -> Tensor:
@@ -108,12 +108,12 @@ def sum_to_size(input: Tensor, shape: Sequence[int]) -> Tensor:
 # ------------------------------------------------------------------------------------ rearranging
 
 
-@primitive
+@primitive(view=True)
 def _reshape(x: Array, *, shape: Shape) -> Array:
     return x.reshape(shape)
 
 
-_reshape.defvjp(lambda g, out, x, shape: _reshape(g, shape=x.shape))
+_reshape.defvjp(x=lambda g, x_like: _reshape(g, shape=x_like.shape))
 
 
 def reshape(input: Tensor, shape: ShapeLike) -> Tensor:
@@ -143,12 +143,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return _reshape(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-@primitive
+@primitive(view=True)
 def _permute(x: Array, *, dims: tuple[int, ...]) -> Array:
     return x.transpose(dims)
 
 
-_permute.defvjp(lambda g, out, x, dims: _permute(g, dims=tuple(int(i) for i in np.argsort(dims))))
+_permute.defvjp(x=lambda g, dims: _permute(g, dims=tuple(int(i) for i in np.argsort(dims))))
 
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
@@ -189,30 +189,30 @@ def _cat(*arrays: Array, dim: int) -> Array:
     return np.concatenate(arrays, dim)
 
 
-def _cat_rule(g: Tensor, out: Tensor, *arrays: Tensor, needs: Sequence[bool], dim: int) -> Gradients:
+def _cat_rule(g: Tensor, arrays_like: Sequence[Node], needs: Sequence[bool], dim: int) -> Gradients:
     parts, start = [], 0
-    for x, need in zip(arrays, needs):
+    for x, need in zip(arrays_like, needs):
         stop = start + x.shape[dim]
         parts.append(_narrow(g, dim=dim, start=start, stop=stop) if need else None)
         start = stop
     return parts
 
 
-_cat.defvjps(_cat_rule, shapes_only=True)
+_cat.defvjps(_cat_rule)
 
 
-@primitive
+@primitive(view=True)
 def _narrow(x: Array, *, dim: int, start: int, stop: int) -> Array:
     return x[(slice(None),) * dim + (slice(start, stop),)]
 
 
-def _narrow_rule(g: Tensor, out: Tensor, x: Tensor, *, dim: int, start: int, stop: int) -> Tensor:
-    widths = [(0, 0)] * x.ndim
-    widths[dim] = (start, x.shape[dim] - stop)
+def _narrow_rule(g: Tensor, x_like: Node, dim: int, start: int, stop: int) -> Tensor:
+    widths = [(0, 0)] * x_like.ndim
+    widths[dim] = (start, x_like.shape[dim] - stop)
     return _pad_constant(g, widths=tuple(widths), value=0)
 
 
-_narrow.defvjp(_narrow_rule)
+_narrow.defvjp(x=_narrow_rule)
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -270,15 +270,15 @@ def _pad_constant(x: Array, *, widths: Margins, value: Number) -> Array:
     return out
 
 
-_pad_constant.defvjp(lambda g, out, x, widths, value: _crop(g, widths=widths))
+_pad_constant.defvjp(x=lambda g, widths: _crop(g, widths=widths))
 
 
-@primitive
+@primitive(view=True)
 def _crop(x: Array, *, widths: Margins) -> Array:
     return x[tuple(slice(before, n - after) for n, (before, after) in zip(x.shape, widths))]
 
 
-_crop.defvjp(lambda g, out, x, widths: _pad_constant(g, widths=widths, value=0))
+_crop.defvjp(x=lambda g, widths: _pad_constant(g, widths=widths, value=0))
 
 
 # ------------------------------------------------------------------------------------ taking apart
@@ -388,12 +388,12 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
     return _reshape(spread, shape=(*before[:-1], before[-1] * repeats, *after))
 
 
-@primitive
+@primitive(view=True)
 def _flip(x: Array, *, dims: tuple[int, ...]) -> Array:
     return np.flip(x, dims)
 
 
-_flip.defvjp(lambda g, out, x, dims: _flip(g, dims=dims))
+_flip.defvjp(x=lambda g, dims: _flip(g, dims=dims))
 
 
 def flip(input: Tensor, dims: Dims) -> Tensor:
@@ -406,7 +406,7 @@ def _roll(x: Array, *, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array:
     return np.roll(x, shifts, dims)
 
 
-_roll.defvjp(lambda g, out, x, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts), dims=dims))
+_roll.defvjp(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts), dims=dims))
 
 
 def roll(input: Tensor, shifts: Ints, dims: Dims = None) -> Tensor:
@@ -475,7 +475,7 @@ def _triangle(x: Array, *, diagonal: int, upper: bool) -> Array:
     return np.triu(x, diagonal) if upper else np.tril(x, diagonal)
 
 
-_triangle.defvjp(lambda g, out, x, diagonal, upper: _triangle(g, diagonal=diagonal, upper=upper))
+_triangle.defvjp(x=lambda g, diagonal, upper: _triangle(g, diagonal=diagonal, upper=upper))
 
 
 def _check_matrices(input: Tensor, operation: str) -> None:
@@ -495,9 +495,11 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle(input, diagonal=diagonal, upper=True)
 
 
-@primitive
+@primitive(view=True)
 def _diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-    return np.diagonal(x, offset, dim1, dim2)
+    out = np.diagonal(x, offset, dim1, dim2)
+    out.flags.writeable = x.flags.writeable
+    return out
 
 
 @primitive
@@ -510,10 +512,10 @@ def _put_diagonal(g: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) 
 
 
 _diagonal.defvjp(
-    lambda g, out, x, offset, dim1, dim2: _put_diagonal(g, shape=x.shape, offset=offset, dim1=dim1, dim2=dim2)
+    x=lambda g, x_like, offset, dim1, dim2: _put_diagonal(g, shape=x_like.shape, offset=offset, dim1=dim1, dim2=dim2)
 )
 _put_diagonal.defvjp(
-    lambda h, out, g, shape, offset, dim1, dim2: _diagonal(h, offset=offset, dim1=dim1, dim2=dim2)
+    g=lambda h, offset, dim1, dim2: _diagonal(h, offset=offset, dim1=dim1, dim2=dim2)
 )
 
 
@@ -546,7 +548,16 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def contiguous(input: Tensor) -> Tensor:
     """Return `input` laid out in row-major order (`input` itself where it is)."""
-    return input if input.data.flags.c_contiguous else clone(input)
+    return input if input.array.flags.c_contiguous else clone(input)
+
+
+@primitive(view=True)
+def identity(x: Array) -> Array:
+    """Return a stand-in for `x` with a place of its own in the graph, sharing memory."""
+    return x.view()
+
+
+identity.defvjp(x=lambda g: g)
 
 
 @primitive
@@ -555,9 +566,6 @@ def clone(x: Array) -> Array:
     return x.copy()
 
 
-clone.defvjp(lambda g, out, x: g)
+clone.defvjp(x=lambda g: g)
 
 
-def data_of(input: Any) -> Any:
-    """Return the array behind a tensor, or what is not a tensor as it is."""
-    return input.data if isinstance(input, Variable) else input

@@ -58,7 +58,7 @@ class Adadelta(Optimizer):
         state["step"] += 1
         g = gradient_to_descend(p, g, group)
         rho, eps = group["rho"], group["eps"]
-        v, u = state["square_avg"].data, state["acc_delta"].data
+        v, u = state["square_avg"].array, state["acc_delta"].array
         update_mean_square(v, g, rho)
         root = np.add(v, eps, out=np.empty_like(p))
         np.sqrt(root, out=root)

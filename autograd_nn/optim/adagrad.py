@@ -62,7 +62,7 @@ class Adagrad(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         g = gradient_to_descend(p, g, group)
-        total = state["sum"].data
+        total = state["sum"].array
         total += g * g
         d = np.sqrt(total, out=np.empty_like(p))
         d += group["eps"]

@@ -72,10 +72,10 @@ class Adam(Optimizer):
         state["step"] += 1
         beta1, beta2 = group["betas"]
         adam_step(
-            p, g, state["exp_avg"]._data, state["exp_avg_sq"]._data, lr=group["lr"], beta1=beta1, beta2=beta2,
+            p, g, state["exp_avg"].array, state["exp_avg_sq"].array, lr=group["lr"], beta1=beta1, beta2=beta2,
             eps=group["eps"], weight_decay=group["weight_decay"], step=state["step"],
             decoupled=group["decoupled_weight_decay"], maximize=group["maximize"],
-            vmax=state["max_exp_avg_sq"]._data if group["amsgrad"] else None,
+            vmax=state["max_exp_avg_sq"].array if group["amsgrad"] else None,
         )
 
 

@@ -59,7 +59,7 @@ class Adamax(Optimizer):
         state["step"] += 1
         beta1, beta2 = group["betas"]
         g = gradient_to_descend(p, g, group)
-        m, u = state["exp_avg"].data, state["exp_inf"].data
+        m, u = state["exp_avg"].array, state["exp_inf"].array
         update_mean(m, g, beta1)
         d = np.abs(g, out=np.empty_like(p))
         d += group["eps"]

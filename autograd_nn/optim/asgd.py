@@ -66,7 +66,7 @@ class ASGD(Optimizer):
         g = gradient_to_descend(p, g, group)
         p *= 1 - lambd * state["eta"]
         p -= state["eta"] * g
-        ax = state["ax"].data
+        ax = state["ax"].array
         if state["mu"] == 1:
             ax[...] = p
         else:

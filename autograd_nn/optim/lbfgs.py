@@ -10,7 +10,6 @@ import numpy as np
 
 from ..engine import enable_grad, mark_changed, wrap
 from ..typing import Array
-from .arguments import number
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]
@@ -59,10 +58,9 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ):
-        if not (line_search_fn is None or (isinstance(line_search_fn, str) and line_search_fn == "strong_wolfe")):
-            raise (ValueError if isinstance(line_search_fn, str) else TypeError)(
-                f"LBFGS(): line_search_fn must be None or 'strong_wolfe' (line_search_fn={line_search_fn!r})")
-        max_iter = number("LBFGS()", "max_iter", max_iter, low=1, whole=True)
+        if line_search_fn not in (None, "strong_wolfe"):
+            raise ValueError("LBFGS(): line_search_fn must be None or 'strong_wolfe' "
+                             f"(line_search_fn={line_search_fn!r})")
         super().__init__(params, {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
@@ -136,7 +134,7 @@ class LBFGS(Optimizer):
         if "d" not in state:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
             return -gradient
-        y, s = gradient - state["prev_flat_grad"]._data, state["d"]._data * gradient.dtype.type(state["t"])
+        y, s = gradient - state["prev_flat_grad"].array, state["d"].array * gradient.dtype.type(state["t"])
         changes, steps, inverses = state["old_dirs"], state["old_stps"], state["ro"]
         curvature = float(y @ s)
         if curvature > _LEAST_CURVATURE:
@@ -148,18 +146,18 @@ class LBFGS(Optimizer):
             state["H_diag"] = curvature / float(y @ y)
         q = -gradient
         weights = []
-        for y, s, inverse in reversed([(y._data, s._data, r) for y, s, r in zip(changes, steps, inverses)]):
+        for y, s, inverse in reversed([(y.array, s.array, r) for y, s, r in zip(changes, steps, inverses)]):
             weights.append(float(s @ q) * inverse)
             q -= weights[-1] * y
         q *= state["H_diag"]
         for y, s, inverse in zip(changes, steps, inverses):
-            q += (weights.pop() - float(y._data @ q) * inverse) * s._data
+            q += (weights.pop() - float(y.array @ q) * inverse) * s.array
         return q
 
     def _gradient(self) -> Array:
         """Return the gradients of all parameters as one vector, 0 where there is none."""
         return np.concatenate([
-            (np.zeros_like(p._data) if p.node is None or p.node.grad is None else p.node.grad._data).reshape(-1)
+            (np.zeros_like(p.array) if p.node is None or p.node.grad is None else p.node.grad.array).reshape(-1)
             for p in self._parameters()
         ])  # fmt: skip
 
@@ -167,9 +165,9 @@ class LBFGS(Optimizer):
         """Add ``t * direction`` to the parameters."""
         start = 0
         for p in self._parameters():
-            end = start + p._data.size
-            p._data += p._data.dtype.type(t) * direction[start:end].reshape(p._data.shape)
-            mark_changed(p._data)
+            end = start + p.array.size
+            p.array += p.array.dtype.type(t) * direction[start:end].reshape(p.array.shape)
+            mark_changed(p.array)
             start = end
 
 
@@ -194,14 +192,14 @@ class LineSearch:
     def at(self, t: float) -> Point:
         """Evaluate the closure `t` along the direction."""
         params = self.optimizer._parameters()
-        saved = [p._data.copy() for p in params]
+        saved = [p.array.copy() for p in params]
         self.optimizer._move(t, self.direction)
         with enable_grad():
             loss = float(self.closure())
         gradient = self.optimizer._gradient()
         for p, array in zip(params, saved):
-            p._data[...] = array
-            mark_changed(p._data)
+            p.array[...] = array
+            mark_changed(p.array)
         self.evaluations += 1
         return Point(t, loss, gradient, float(gradient @ self.direction))
 

@@ -61,7 +61,7 @@ class Lion(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         g = decayed_gradient(p, g, group)
-        m = state["exp_avg"].data
+        m = state["exp_avg"].array
         average = beta1 * m + (1 - beta1) * g
         p -= group["lr"] * np.sign(average)
         update_mean(m, g, beta2)

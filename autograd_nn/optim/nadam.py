@@ -71,7 +71,7 @@ class NAdam(Optimizer):
         mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (s * group["momentum_decay"])) for s in (t, t + 1))
         state["mu_product"] *= mu
         g = decayed_gradient(p, g, group)
-        m, v = state["exp_avg"].data, state["exp_avg_sq"].data
+        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
         update_mean(m, g, beta1)
         update_mean_square(v, g, beta2)
         d = np.sqrt(v, out=np.empty_like(p))

@@ -67,7 +67,7 @@ class RAdam(Optimizer):
         state["step"] = t = state["step"] + 1
         beta1, beta2 = group["betas"]
         g = decayed_gradient(p, g, group)
-        m, v = state["exp_avg"].data, state["exp_avg_sq"].data
+        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
         update_mean(m, g, beta1)
         update_mean_square(v, g, beta2)
         rate = group["lr"] / (1 - beta1**t)

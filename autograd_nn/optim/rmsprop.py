@@ -72,11 +72,11 @@ class RMSprop(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         g = gradient_to_descend(p, g, group)
-        v = state["square_avg"].data
+        v = state["square_avg"].array
         update_mean_square(v, g, group["alpha"])
         d = np.empty_like(p)
         if group["centered"]:
-            mean = state["grad_avg"].data
+            mean = state["grad_avg"].array
             update_mean(mean, g, group["alpha"])
             np.multiply(mean, mean, out=d)
             np.subtract(v, d, out=d)
@@ -87,7 +87,7 @@ class RMSprop(Optimizer):
         d += group["eps"]
         np.divide(g, d, out=d)
         if group["momentum"]:
-            buf = state["momentum_buffer"].data
+            buf = state["momentum_buffer"].array
             buf *= group["momentum"]
             buf += d
             np.multiply(buf, group["lr"], out=d)

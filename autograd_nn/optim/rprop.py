@@ -59,7 +59,7 @@ class Rprop(Optimizer):
         state["step"] += 1
         shrink, grow = (p.dtype.type(eta) for eta in group["etas"])
         g = gradient_to_descend(p, g, group)
-        previous, size = state["prev"].data, state["step_size"].data
+        previous, size = state["prev"].array, state["step_size"].array
         agreement = np.sign(g) * np.sign(previous)
         size *= np.where(agreement > 0, grow, np.where(agreement < 0, shrink, p.dtype.type(1)))
         np.clip(size, *group["step_sizes"], out=size)

@@ -73,6 +73,6 @@ class SGD(Optimizer):
         if first:
             state["momentum_buffer"] = wrap(np.empty_like(p))
         sgd_step(
-            p, g, state["momentum_buffer"]._data, lr=group["lr"], momentum=momentum, dampening=group["dampening"],
+            p, g, state["momentum_buffer"].array, lr=group["lr"], momentum=momentum, dampening=group["dampening"],
             weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"], first=first,
         )

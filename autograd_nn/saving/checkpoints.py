@@ -62,7 +62,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _array(value: Any, where: str, operation: str) -> np.ndarray:
-    array = value.data if isinstance(value, Variable) else np.asarray(value)
+    array = value.array if isinstance(value, Variable) else np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{operation}(): {where} holds no numbers (dtype={array.dtype})")
     return array
@@ -299,7 +299,7 @@ def _access(target: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
 
 def _copied(state: Any) -> Any:
     if isinstance(state, Variable):
-        return Tensor(state.data.copy())
+        return Tensor(state.array.copy())
     if isinstance(state, Mapping):
         return {key: _copied(item) for key, item in state.items()}
     return type(state)(map(_copied, state)) if type(state) in (list, tuple) else state

@@ -302,7 +302,7 @@ def _needs_recording(value: Any) -> bool:
 def _arrays(value: Any) -> Any:
     """Return arguments with the tensors among them replaced by their arrays."""
     if isinstance(value, Variable):
-        return value.data
+        return value.array
     if isinstance(value, list):
         return [_arrays(v) for v in value]
     if isinstance(value, tuple):

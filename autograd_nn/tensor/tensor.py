@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import engine, missing
 from ..devices import device
-from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, mark_changed, wrap
+from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, wrap
+from ..engine.graph import Computed
+from ..engine.views import View
 from ..ops import activation, creation, distance, elementwise, linalg, random, reduce, scan
 from ..ops import index as indexing
 from ..ops import shape as shapes
 from ..typing import Dim
 from . import numpy_protocol, printing
+from .in_place import InPlace, assign
 from .size import Size
 
 __all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
@@ -26,7 +28,7 @@ def _listed(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
 
 
-class Tensor(Variable):
+class Tensor(InPlace, Variable):
     """An n-dimensional array that records what is computed from it.
 
     Parameters
@@ -54,8 +56,8 @@ class Tensor(Variable):
         if type(requires_grad) is int:
             raise TypeError(f"Tensor(): expects data and not sizes (got {data}, {requires_grad}, ...); for a tensor of "
                             f"these sizes use empty({data}, {requires_grad}, ...) or zeros()")
-        self._data = _new_array(data, dtype)
-        self.node = None
+        self.array = _new_array(data, dtype)
+        self.node = self._view = None
         if requires_grad:
             self.requires_grad = True
 
@@ -64,17 +66,17 @@ class Tensor(Variable):
     @property
     def shape(self) -> tuple[int, ...]:
         """The size of each dim."""
-        return self._data.shape
+        return self.array.shape
 
     @property
     def ndim(self) -> int:
         """The number of dims."""
-        return self._data.ndim
+        return self.array.ndim
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the elements, as NumPy names it."""
-        return self._data.dtype
+        return self.array.dtype
 
     @property
     def device(self) -> device:
@@ -92,47 +94,47 @@ class Tensor(Variable):
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this result."""
-        return isinstance(self.node, Call) and self.node.retains
+        return isinstance(self.node, Computed) and self.node.retains
 
     @property
     def itemsize(self) -> int:
         """The bytes of one element."""
-        return self._data.itemsize
+        return self.array.itemsize
 
     @property
     def nbytes(self) -> int:
         """The bytes of all elements."""
-        return self._data.nbytes
+        return self.array.nbytes
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dim."""
-        shape = self._data.shape
+        shape = self.array.shape
         return Size(shape) if dim is None else shape[shapes.normalized_dim(dim, len(shape), "size")]
 
     def dim(self) -> int:
         """Return the number of dims."""
-        return self._data.ndim
+        return self.array.ndim
 
     ndimension = dim
 
     def stride(self, dim: int | None = None) -> Any:
         """Return how many elements of memory lie between neighbours along each dim, or along one."""
-        strides = tuple(n // self._data.itemsize for n in self._data.strides)
+        strides = tuple(n // self.array.itemsize for n in self.array.strides)
         return strides if dim is None else strides[dim]
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self._data.size
+        return self.array.size
 
     nelement = numel
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
-        return self._data.itemsize
+        return self.array.itemsize
 
     def is_floating_point(self) -> bool:
         """Return whether the elements are floating-point numbers."""
-        return self._data.dtype.kind == "f"
+        return self.array.dtype.kind == "f"
 
     def is_complex(self) -> bool:
         """Return False: elements are real numbers."""
@@ -140,7 +142,7 @@ class Tensor(Variable):
 
     def is_signed(self) -> bool:
         """Return whether the elements can be negative."""
-        return self._data.dtype.kind in "fi"
+        return self.array.dtype.kind in "fi"
 
     def is_nonzero(self) -> bool:
         """Return whether the only element is not 0."""
@@ -148,7 +150,7 @@ class Tensor(Variable):
 
     def is_same_size(self, other: Tensor) -> bool:
         """Return whether the other tensor has the same shape."""
-        return self._data.shape == other._data.shape
+        return self.array.shape == other.array.shape
 
     def get_device(self) -> int:
         """Return -1, the number of the CPU."""
@@ -164,26 +166,26 @@ class Tensor(Variable):
 
     def is_contiguous(self) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
-        return self._data.flags.c_contiguous
+        return self.array.flags.c_contiguous
 
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a 0-d tensor")
-        return len(self._data)
+        return len(self.array)
 
     def __iter__(self) -> Any:
         if not self.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self._data)))
+        return (self[i] for i in range(len(self.array)))
 
     def __repr__(self) -> str:
-        return printing.tensor_text(self._data, self.node)
+        return printing.tensor_text(self.array, self.node)
 
     def _repr_html_(self) -> str:
-        return printing.tensor_html(type(self).__name__, self._data, self.node)
+        return printing.tensor_html(type(self).__name__, self.array, self.node)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self._data.size == 1 else format(str(self), spec)
+        return format(self.item(), spec) if spec and self.array.size == 1 else format(str(self), spec)
 
     # -------------------------------------------------------------------------------- to Python and NumPy
 
@@ -193,20 +195,20 @@ class Tensor(Variable):
             raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be "
                                "recorded; "
                                "use .detach().numpy()")
-        return self._data
+        return self.array
 
     def item(self) -> Any:
         """Return the only element as a Python number."""
-        if self._data.size != 1:
+        if self.array.size != 1:
             raise RuntimeError(f"item(): expects a tensor of one element (shape={self.shape})")
-        return self._data.item()
+        return self.array.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
-        return self._data.tolist()
+        return self.array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.array, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
         return numpy_protocol.apply_ufunc(ufunc, method, inputs, settings)
@@ -218,10 +220,10 @@ class Tensor(Variable):
         if self.node is not None:
             raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; "
                               "use .detach()")
-        return self._data.__dlpack__(**settings)
+        return self.array.__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
-        return self._data.__dlpack_device__()
+        return self.array.__dlpack_device__()
 
     def __complex__(self) -> complex:
         return complex(self.item())
@@ -233,28 +235,28 @@ class Tensor(Variable):
         return int(self.item())
 
     def __index__(self) -> int:
-        if self._data.dtype.kind not in "iub":
+        if self.array.dtype.kind not in "iub":
             raise TypeError(f"only integer tensors of one element can be an index (dtype={self.dtype})")
         return int(self.item())
 
     def __bool__(self) -> bool:
-        if self._data.size != 1:
-            raise RuntimeError(f"the truth of a tensor with {self._data.size} elements is ambiguous "
+        if self.array.size != 1:
+            raise RuntimeError(f"the truth of a tensor with {self.array.size} elements is ambiguous "
                                f"(shape={self.shape}); "
                                "use .any() or .all()")
-        return bool(self._data.item())
+        return bool(self.array.item())
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if isinstance(self.node, Call):
+        if isinstance(self.node, Computed):
             raise RuntimeError("deepcopy: only leaves can be copied with their place in a graph; this is the result "
                                "of "
                                f"{self.node.primitive.name}() (use .detach().clone())")
         copied = type(self).__new__(type(self))
-        copied._data = self._data.copy()
-        copied.node = None
+        copied.array = self.array.copy()
+        copied.node = copied._view = None
         copied.requires_grad = self.requires_grad
         if self.node is not None and self.node.grad is not None:
             copied.grad = self.node.grad.detach().clone()
@@ -262,9 +264,9 @@ class Tensor(Variable):
         return copied
 
     def __reduce__(self) -> Any:
-        if isinstance(self.node, Call):
+        if isinstance(self.node, Computed):
             raise RuntimeError("pickle: only leaves can be pickled; use .detach()")
-        return _rebuilt, (type(self), self._data, self.requires_grad)
+        return _rebuilt, (type(self), self.array, self.requires_grad)
 
     # -------------------------------------------------------------------------------- differentiation
 
@@ -284,7 +286,7 @@ class Tensor(Variable):
 
     def detach(self) -> Tensor:
         """Return a tensor outside the graph that shares this one's memory."""
-        return wrap(self._data)
+        return wrap(self.array)
 
     def detach_(self) -> Tensor:
         """Take this tensor out of the graph, in place."""
@@ -393,14 +395,7 @@ class Tensor(Variable):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        value = value if isinstance(value, Tensor) else wrap(shapes.to_array(value, self.dtype, "item assignment"))
-        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
-        if recorded:
-            self._check_in_place("item assignment")
-        out = indexing.setitem(self, value, key)
-        mark_changed(self._data)
-        if recorded:
-            self.node = out.node
+        assign(self, key, value)
 
     # -------------------------------------------------------------------------------- elementwise
 
@@ -432,12 +427,12 @@ class Tensor(Variable):
 
     def equal(self, other: Tensor) -> bool:
         """Return whether the other tensor has the same shape and elements."""
-        return bool(np.array_equal(self._data, other._data))
+        return bool(np.array_equal(self.array, other.array))
 
     def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
         """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
         try:
-            return bool(np.allclose(self._data, other._data, rtol, atol, equal_nan))
+            return bool(np.allclose(self.array, other.array, rtol, atol, equal_nan))
         except ValueError:
             raise RuntimeError(f"allclose(): shapes cannot be broadcast together (x.shape={self.shape}, "
                                f"other.shape={other.shape})") from None
@@ -545,7 +540,7 @@ class Tensor(Variable):
 
     def ravel(self) -> Tensor:
         """Return the elements in one dim."""
-        return shapes.reshape(self, (-1,)) if self._data.size else shapes.reshape(self, (0,))
+        return shapes.reshape(self, (-1,)) if self.array.size else shapes.reshape(self, (0,))
 
     def flip(self, *dims: Any) -> Tensor:
         """Return a view with the order along some dims reversed."""
@@ -575,7 +570,7 @@ class Tensor(Variable):
             raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with "
                                ".to()")
         out = shapes.reshape(self, _listed(sizes))
-        if not self._data.flags.c_contiguous and out._data.size and not np.shares_memory(out._data, self._data):
+        if not self.array.flags.c_contiguous and out.array.size and not np.shares_memory(out.array, self.array):
             raise RuntimeError(f"view(): the strides of shape {self.shape} do not allow a view of shape "
                                f"{_listed(sizes)}; "
                                "use .reshape() or .contiguous()")
@@ -750,113 +745,20 @@ class Tensor(Variable):
 
     # -------------------------------------------------------------------------------- in place
 
-    def _check_in_place(self, operation: str) -> None:
-        """Raise where an in-place change could not be recorded."""
-        if self.node is not None and not isinstance(self.node, Call):
-            raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
-                               "operations are "
-                               "recorded; do it under no_grad()")
-        if self._data.base is not None:
-            raise RuntimeError(f"{operation}: a view cannot be changed in place while operations are recorded; "
-                               "change the tensor that it views, or work on a .clone()")
-
-    def _become(self, value: Any, operation: str) -> Tensor:
-        """Write `value`, computed from this tensor, into its memory and take its place in the graph."""
-        value = value if isinstance(value, Tensor) else wrap(np.asarray(value))
-        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
-        if recorded:
-            self._check_in_place(operation)
-            if value.shape != self.shape:
-                value = shapes.broadcast_to(value, self.shape)
-            value = shapes.to_dtype(value, self.dtype)
-        try:
-            np.copyto(self._data, value._data, casting="same_kind")
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else RuntimeError
-            raise kind(f"{operation}: the result does not fit into the tensor (tensor: {self.dtype} {self.shape}, "
-                       f"result: {value.dtype} {value.shape})") from None
-        mark_changed(self._data)
-        if recorded:
-            self.node = value.node
-        return self
-
-    def _augmented(self, value: Tensor, operation: str) -> Tensor:
-        """Return what ``x += y`` assigns: `x` changed in place, or a new tensor for a view whose change is recorded."""
-        recorded = is_grad_enabled() and (self.node is not None or value.node is not None)
-        if recorded and self._data.base is not None and (self.node is None or isinstance(self.node, Call)):
-            return value
-        return self._become(value, operation)
-
-    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Add ``alpha * other`` in place."""
-        return self._become(self.add(other, alpha=alpha), "add_()")
-
-    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Subtract ``alpha * other`` in place."""
-        return self._become(self.sub(other, alpha=alpha), "sub_()")
-
-    def mul_(self, other: Any) -> Tensor:
-        """Multiply in place."""
-        return self._become(elementwise.mul(self, other), "mul_()")
-
-    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        """Divide in place."""
-        return self._become(self.div(other, rounding_mode=rounding_mode), "div_()")
-
-    def pow_(self, exponent: Any) -> Tensor:
-        """Raise to a power in place."""
-        return self._become(elementwise.pow(self, exponent), "pow_()")
-
-    def remainder_(self, other: Any) -> Tensor:
-        """Take the remainder of a division in place."""
-        return self._become(elementwise.remainder(self, other), "remainder_()")
-
-    def lerp_(self, end: Any, weight: Any) -> Tensor:
-        """Move towards `end` by a share `weight` in place."""
-        return self._become(elementwise.lerp(self, end, weight), "lerp_()")
-
-    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Add ``value * tensor1 * tensor2`` in place."""
-        return self._become(self.addcmul(tensor1, tensor2, value=value), "addcmul_()")
-
-    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Add ``value * tensor1 / tensor2`` in place."""
-        return self._become(self.addcdiv(tensor1, tensor2, value=value), "addcdiv_()")
-
-    def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
-        """Become ``beta * self + alpha * (mat1 @ mat2)``."""
-        return self._become(linalg.addmm(self, mat1, mat2, beta=beta, alpha=alpha), "addmm_()")
-
-    def apply_(self, function: Callable[[Any], Any]) -> Tensor:
-        """Replace each element x by ``function(x)``; slow, and without gradient."""
-        if self.node is not None:
-            raise TypeError("apply_(): has no gradient; use it under .detach() or on a tensor that requires none")
-        values = [function(x) for x in self._data.reshape(-1).tolist()]
-        return self._become(np.array(values, self.dtype).reshape(self.shape), "apply_()")
-
-    def random_(self, low: Any = 0, high: Any = None, *, generator: Any = None) -> Tensor:
-        """Draw all elements from the integers from `low` (0 where one bound is given) to `high` - 1.
-
-        Without bounds, up to the largest integer that the dtype holds exactly.
-        """
-        if high is None:
-            largest = 2**(np.finfo(self.dtype).nmant + 1) if self.dtype.kind == "f" else np.iinfo(self.dtype).max
-            low, high = (0, low) if low else (0, int(largest))
-        if high <= low:
-            raise RuntimeError(f"random_(): high must be greater than low (low={low}, high={high})")
-        source = generator or random.default_generator
-        return self._become(source.integers(low, high, self.shape).astype(self.dtype), "random_()")
-
     def _view_in_place(self, view: Tensor, operation: str) -> Tensor:
         """Become a view of this tensor, and take its place in the graph."""
         if is_grad_enabled() and self.node is not None and self.is_leaf:
             raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
                                "operations are recorded; do it under no_grad()")
-        self._data = view._data
+        self.array = view.array
         if self.node is not None and self.is_leaf:
             self.node.shape = view.shape
         else:
             self.node = view.node
+        if type(self._view) is View:
+            self._view = view._view
+        elif self._view is not None:  # its views lead from what it was
+            self._view = None
         return self
 
     def squeeze_(self, dim: Any = None) -> Tensor:
@@ -874,242 +776,6 @@ class Tensor(Variable):
     def t_(self) -> Tensor:
         """Transpose a matrix in place."""
         return self._view_in_place(self.t(), "t_()")
-
-    def fmod_(self, other: Any) -> Tensor:
-        """Take the remainder of a division, with the sign of the dividend, in place."""
-        return self._become(elementwise.fmod(self, other), "fmod_()")
-
-    def floor_divide_(self, other: Any) -> Tensor:
-        """Divide and round down in place."""
-        return self._become(elementwise.floor_divide(self, other), "floor_divide_()")
-
-    def logical_and_(self, other: Any) -> Tensor:
-        """Become 1 where this and `other` are not 0, else 0."""
-        return self._become(elementwise.logical_and(self, other), "logical_and_()")
-
-    def logical_or_(self, other: Any) -> Tensor:
-        """Become 1 where this or `other` is not 0, else 0."""
-        return self._become(elementwise.logical_or(self, other), "logical_or_()")
-
-    def logical_not_(self) -> Tensor:
-        """Become 1 where this is 0, else 0."""
-        return self._become(elementwise.logical_not(self), "logical_not_()")
-
-    def masked_scatter_(self, mask: Any, source: Any) -> Tensor:
-        """Write the first elements of `source`, one after the other, to where `mask` holds."""
-        where = shapes.broadcast_to(as_tensor(mask), self.shape)._data
-        count = int(where.sum())
-        source = shapes.reshape(as_tensor(source), -1)
-        if source.numel() < count:
-            raise RuntimeError(f"masked_scatter_(): source has {source.numel()} elements but mask selects {count}")
-        return self._become(indexing.index_put(self, np.nonzero(where), source[:count]), "masked_scatter_()")
-
-    def expm1_(self) -> Tensor:
-        """Take the exponential minus 1 in place."""
-        return self._become(elementwise.expm1(self), "expm1_()")
-
-    def log1p_(self) -> Tensor:
-        """Take the logarithm of 1 plus the elements in place."""
-        return self._become(elementwise.log1p(self), "log1p_()")
-
-    def log2_(self) -> Tensor:
-        """Take the logarithm to base 2 in place."""
-        return self._become(elementwise.log2(self), "log2_()")
-
-    def log10_(self) -> Tensor:
-        """Take the logarithm to base 10 in place."""
-        return self._become(elementwise.log10(self), "log10_()")
-
-    def erf_(self) -> Tensor:
-        """Take the error function in place."""
-        return self._become(elementwise.erf(self), "erf_()")
-
-    def cumsum_(self, dim: Dim) -> Tensor:
-        """Become the cumulative sum along a dim."""
-        return self._become(scan.cumsum(self, dim), "cumsum_()")
-
-    def nan_to_num_(self, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
-        """Replace what is not finite in place."""
-        return self._become(elementwise.nan_to_num(self, nan, posinf, neginf), "nan_to_num_()")
-
-    def neg_(self) -> Tensor:
-        """Change the sign in place."""
-        return self._become(elementwise.neg(self), "neg_()")
-
-    def abs_(self) -> Tensor:
-        """Take the absolute value in place."""
-        return self._become(elementwise.abs(self), "abs_()")
-
-    def exp_(self) -> Tensor:
-        """Take the exponential in place."""
-        return self._become(elementwise.exp(self), "exp_()")
-
-    def log_(self) -> Tensor:
-        """Take the logarithm in place."""
-        return self._become(elementwise.log(self), "log_()")
-
-    def sqrt_(self) -> Tensor:
-        """Take the square root in place."""
-        return self._become(elementwise.sqrt(self), "sqrt_()")
-
-    def rsqrt_(self) -> Tensor:
-        """Take the reciprocal of the square root in place."""
-        return self._become(elementwise.rsqrt(self), "rsqrt_()")
-
-    def square_(self) -> Tensor:
-        """Square in place."""
-        return self._become(elementwise.square(self), "square_()")
-
-    def reciprocal_(self) -> Tensor:
-        """Take the reciprocal in place."""
-        return self._become(elementwise.reciprocal(self), "reciprocal_()")
-
-    def tanh_(self) -> Tensor:
-        """Take the hyperbolic tangent in place."""
-        return self._become(elementwise.tanh(self), "tanh_()")
-
-    def sigmoid_(self) -> Tensor:
-        """Take the logistic function in place."""
-        return self._become(elementwise.sigmoid(self), "sigmoid_()")
-
-    def relu_(self) -> Tensor:
-        """Set negative elements to 0 in place."""
-        return self._become(elementwise.relu(self), "relu_()")
-
-    def sin_(self) -> Tensor:
-        """Take the sine in place."""
-        return self._become(elementwise.sin(self), "sin_()")
-
-    def cos_(self) -> Tensor:
-        """Take the cosine in place."""
-        return self._become(elementwise.cos(self), "cos_()")
-
-    def floor_(self) -> Tensor:
-        """Round down in place."""
-        return self._become(elementwise.floor(self), "floor_()")
-
-    def ceil_(self) -> Tensor:
-        """Round up in place."""
-        return self._become(elementwise.ceil(self), "ceil_()")
-
-    def round_(self, *, decimals: Any = 0) -> Tensor:
-        """Round in place, halves to the even neighbour."""
-        return self._become(elementwise.round(self, decimals=decimals), "round_()")
-
-    def trunc_(self) -> Tensor:
-        """Take the fraction away in place."""
-        return self._become(elementwise.trunc(self), "trunc_()")
-
-    def sign_(self) -> Tensor:
-        """Become -1, 0 or 1."""
-        return self._become(elementwise.sign(self), "sign_()")
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit to [min, max] in place."""
-        return self._become(elementwise.clamp(self, min, max), "clamp_()")
-
-    def clamp_min_(self, min: Any) -> Tensor:
-        """Limit from below in place."""
-        return self._become(elementwise.clamp(self, min), "clamp_min_()")
-
-    def clamp_max_(self, max: Any) -> Tensor:
-        """Limit from above in place."""
-        return self._become(elementwise.clamp(self, None, max), "clamp_max_()")
-
-    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
-        """Set the elements where `mask` holds to a number."""
-        return self._become(elementwise.masked_fill(self, mask, value), "masked_fill_()")
-
-    def index_fill_(self, dim: Any, index: Any, value: Any) -> Tensor:
-        """Set slices to a number in place."""
-        return self._become(indexing.index_fill(self, dim, index, value), "index_fill_()")
-
-    def index_add_(self, dim: Any, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
-        """Add to slices in place."""
-        return self._become(indexing.index_add(self, dim, index, source, alpha=alpha), "index_add_()")
-
-    def index_put_(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor:
-        """Write `values` to ``self[indices]`` in place, or add them there (see `ops.index.index_put`)."""
-        return self._become(indexing.index_put(self, indices, values, accumulate), "index_put_()")
-
-    def index_copy_(self, dim: Any, index: Any, source: Any) -> Tensor:
-        """Replace slices in place."""
-        return self._become(indexing.index_copy(self, dim, index, source), "index_copy_()")
-
-    def scatter_(self, dim: Any, index: Any, src: Any = None, *, value: Any = None) -> Tensor:
-        """Write elements of `src`, or a number, at `index` along `dim` (see `ops.index.scatter`)."""
-        return self._become(indexing.scatter(self, dim, index, value if src is None else src), "scatter_()")
-
-    def scatter_add_(self, dim: Any, index: Any, src: Any) -> Tensor:
-        """Add elements of `src` at `index` along `dim` (see `ops.index.scatter_add`)."""
-        return self._become(indexing.scatter_add(self, dim, index, src), "scatter_add_()")
-
-    def tril_(self, diagonal: Any = 0) -> Tensor:
-        """Set the elements above a diagonal to 0."""
-        return self._become(shapes.tril(self, diagonal), "tril_()")
-
-    def triu_(self, diagonal: Any = 0) -> Tensor:
-        """Set the elements below a diagonal to 0."""
-        return self._become(shapes.triu(self, diagonal), "triu_()")
-
-    def fill_diagonal_(self, value: Any) -> Tensor:
-        """Set the diagonal of a matrix to a number."""
-        if self.ndim != 2:
-            raise RuntimeError(f"fill_diagonal_(): expects a matrix (shape={self.shape})")
-        on_diagonal = np.eye(*self.shape, dtype=np.bool_)
-        return self._become(elementwise.masked_fill(self, on_diagonal, value), "fill_diagonal_()")
-
-    def copy_(self, other: Any) -> Tensor:
-        """Take over the elements of `other`, broadcast to this shape."""
-        return self._become(other, "copy_()")
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set all elements to a number."""
-        return self._become(np.asarray(value), "fill_()")
-
-    def zero_(self) -> Tensor:
-        """Set all elements to 0."""
-        return self._become(np.zeros((), self.dtype), "zero_()")
-
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
-        """Draw all elements from a normal distribution."""
-        source = generator or random.default_generator
-        values = source.normal(self.shape, self.dtype.type)
-        return self._become(values * self.dtype.type(std) + self.dtype.type(mean), "normal_()")
-
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
-        """Draw all elements uniformly from [low, high)."""
-        source = generator or random.default_generator
-        values = source.random(self.shape, self.dtype.type)
-        return self._become(values * self.dtype.type(high - low) + self.dtype.type(low), "uniform_()")
-
-
-    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-        """Become 1 with probability `p`, else 0."""
-        return self._become(random.bernoulli(self, p, generator=generator), "bernoulli_()")
-
-    def exponential_(self, lambd: Any = 1.0, *, generator: Any = None) -> Tensor:
-        """Draw all elements from the exponential distribution of rate `lambd`."""
-        source = generator or random.default_generator
-        values = source.random(self.shape, self.dtype.type)
-        return self._become(-np.log1p(-values) / self.dtype.type(lambd), "exponential_()")
-
-    multiply_, subtract_, divide_, true_divide_, negative_, clip_ = mul_, sub_, div_, div_, neg_, clamp_
-
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._augmented(elementwise.add(self, other), "add_()")
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._augmented(elementwise.sub(self, other), "sub_()")
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._augmented(elementwise.mul(self, other), "mul_()")
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._augmented(elementwise.div(self, other), "div_()")
-
-    def __ipow__(self, other: Any) -> Tensor:
-        return self._augmented(elementwise.pow(self, other), "pow_()")
 
 
 for name in missing.METHODS:
@@ -1134,8 +800,8 @@ def _is_device(value: Any) -> Any:
 
 def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor:
     out = kind.__new__(kind)
-    out._data = data
-    out.node = None
+    out.array = data
+    out.node = out._view = None
     out.requires_grad = requires_grad
     return out
 
@@ -1143,10 +809,10 @@ def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor
 def _new_array(data: Any, dtype: Any) -> np.ndarray:
     """Return a new array of `data`; Python floats become float32."""
     if isinstance(data, Variable):
-        data = data._data
+        data = data.array
     keeps_dtype = isinstance(data, np.ndarray | np.generic)
     if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
-        data = [x._data if isinstance(x, Variable) else x for x in data]
+        data = [x.array if isinstance(x, Variable) else x for x in data]
         keeps_dtype = True
     try:
         array = np.array(data, dtype)

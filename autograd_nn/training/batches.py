@@ -169,7 +169,7 @@ def _map_arrays(function: Callable[[Any], Any], nest: Any) -> Any:
 
 def array_of(value: Any, name: str) -> np.ndarray:
     """Return an array, Tensor, table or column as an array of numbers; say which columns hold none."""
-    array = value.data if isinstance(value, Tensor) else value.to_numpy() if hasattr(value, "to_numpy") else value
+    array = value.array if isinstance(value, Tensor) else value.to_numpy() if hasattr(value, "to_numpy") else value
     array = np.asarray(array)
     if array.dtype == object and hasattr(value, "dtypes") and hasattr(value, "columns"):
         wrong = [str(column) for column, kind in zip(value.columns, value.dtypes)

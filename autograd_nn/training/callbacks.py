@@ -154,7 +154,7 @@ def _cause(run: Run) -> str:
                 return f": {name} has {found}"
     if hasattr(run.model, "named_parameters"):
         for name, parameter in run.model.named_parameters():
-            found = _not_finite(parameter.data)
+            found = _not_finite(parameter.array)
             if found:
                 return f": parameter {name} has {found}" + (
                     "" if run.history.steps == 0 else "; try a smaller learning rate")
@@ -372,7 +372,7 @@ class EMA(Callback):
         share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         for name, parameter in _floating(run.model):
             average = self.averages[name]
-            change = parameter.data - average
+            change = parameter.array - average
             change *= change.dtype.type(share)
             average += change
 
@@ -381,8 +381,8 @@ class EMA(Callback):
 
     def on_validation_end(self, run: Run) -> None:
         for name, parameter in _floating(run.model):
-            np.copyto(parameter.data, self.raw[name])
-            mark_changed(parameter.data)
+            np.copyto(parameter.array, self.raw[name])
+            mark_changed(parameter.array)
 
     def on_train_end(self, run: Run) -> None:
         if self.apply and self.averages:
@@ -390,10 +390,10 @@ class EMA(Callback):
 
     def _put(self, model: Any) -> None:
         """Write the averages into the model, and keep what was there."""
-        self.raw = {name: parameter.data.copy() for name, parameter in _floating(model)}
+        self.raw = {name: parameter.array.copy() for name, parameter in _floating(model)}
         for name, parameter in _floating(model):
-            np.copyto(parameter.data, self.averages[name])
-            mark_changed(parameter.data)
+            np.copyto(parameter.array, self.averages[name])
+            mark_changed(parameter.array)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averages and how many steps they have seen."""

@@ -134,7 +134,7 @@ def _checked_value(value: Any, function: str) -> Tensor:
     """Return what a loss returned, if it is one number."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{function}(): loss must return a tensor, got {described(value)}")
-    if value.data.size != 1:
+    if value.array.size != 1:
         raise ValueError(f"{function}(): loss must return one number, got a tensor of shape {value.shape} "
                          "(reduction='none'? use 'mean')")
     return value
@@ -236,7 +236,7 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
 
 
 def _joined(*parts: Any) -> Any:
-    arrays = [part.data if isinstance(part, Tensor) else np.asarray(part) for part in parts]
+    arrays = [part.array if isinstance(part, Tensor) else np.asarray(part) for part in parts]
     if arrays[0].ndim == 0 or len({array.shape[1:] for array in arrays}) > 1:
         raise ValueError("predict(): outputs of different shapes cannot be joined: "
                          f"{', '.join(str(array.shape) for array in arrays[:4])}; predict batch by batch")
@@ -517,10 +517,10 @@ class _Step:
         if len(batches) > 1 and weights != 1.0:
             for parameter in run.parameters():
                 if parameter.grad is not None:
-                    parameter.grad.data *= parameter.grad.data.dtype.type(1 / weights)
-                    mark_changed(parameter.grad.data)
+                    parameter.grad.array *= parameter.grad.array.dtype.type(1 / weights)
+                    mark_changed(parameter.grad.array)
         run.loss = total / weights
-        return result if len(batches) == 1 else Tensor(np.asarray(run.loss, result.data.dtype))
+        return result if len(batches) == 1 else Tensor(np.asarray(run.loss, result.array.dtype))
 
 
 def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:

@@ -62,12 +62,12 @@ class NamedLoss:
         if isinstance(target, np.ndarray):
             target = Tensor(target)
         if isinstance(target, Tensor) and isinstance(output, Tensor):
-            kind, array = loss_kind(self.loss), target.data
+            kind, array = loss_kind(self.loss), target.array
             if kind == "class":
                 if array.dtype.kind in "iub" and array.dtype not in (np.int64, np.uint8):
                     target = Tensor(array.astype(np.int64))
             elif kind and array.dtype.kind in "iub":
-                target = Tensor(array.astype(output.data.dtype))
+                target = Tensor(array.astype(output.array.dtype))
             if kind in ("logit", "probability", "number") and target.shape != output.shape and (
                     output.shape == (*target.shape, 1) or target.shape == (*output.shape, 1)):
                 target = target.reshape(output.shape)
@@ -140,13 +140,13 @@ class _BinaryWeighted(modules._Loss):
         function = (F.binary_cross_entropy if loss_kind(self.loss) == "probability"
                     else F.binary_cross_entropy_with_logits)
         keywords = {"pos_weight": self.loss.pos_weight} if getattr(self.loss, "pos_weight", None) is not None else {}
-        low, high = self.weights.data.astype(input.data.dtype)
-        factors = Tensor(low + (high - low) * target.data)
+        low, high = self.weights.array.astype(input.array.dtype)
+        factors = Tensor(low + (high - low) * target.array)
         losses = function(input, target, reduction="none", **keywords) * factors
         if self.reduction == "none":
             return losses
-        note_terms(self.reduction, float(factors.data.sum()))
-        return losses.sum() / float(factors.data.sum()) if self.reduction == "mean" else losses.sum()
+        note_terms(self.reduction, float(factors.array.sum()))
+        return losses.sum() / float(factors.array.sum()) if self.reduction == "mean" else losses.sum()
 
 
 def with_class_weight(loss: Any, class_weight: Any, targets: Callable[[], np.ndarray | None], function: str,
@@ -190,7 +190,7 @@ def with_class_weight(loss: Any, class_weight: Any, targets: Callable[[], np.nda
         size = 1 + max([*class_weight, largest, 1 if kind != "class" else 0])
         weights = np.array([float(class_weight.get(c, 1.0)) for c in range(size)])
     else:
-        weights = np.asarray(class_weight.data if isinstance(class_weight, Tensor) else class_weight)
+        weights = np.asarray(class_weight.array if isinstance(class_weight, Tensor) else class_weight)
         if weights.ndim != 1 or weights.dtype.kind not in "fiu":
             raise TypeError(f"{function}(): class_weight must be 'balanced', a dict or a sequence of numbers, got "
                             f"{described(class_weight)}")

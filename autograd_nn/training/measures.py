@@ -49,7 +49,7 @@ MOST_CLASSES = 2**14
 
 
 def _numpy(value: Any) -> np.ndarray:
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
+    return value.array if isinstance(value, Tensor) else np.asarray(value)
 
 
 class Metric:
@@ -792,7 +792,7 @@ def examples_in(target: Any) -> int:
 def _result(name: str, value: Any) -> Any:
     """Return what a metric computed as a float, or as an array where it has several elements."""
     if isinstance(value, Tensor):
-        value = value.data
+        value = value.array
     if isinstance(value, tuple | list | Mapping | str) or value is None:
         raise TypeError(f"metric {name!r}: must return a number or an array, got {described(value)}")
     try:

@@ -22,7 +22,7 @@ MOST_CLASSES = 2**14  # a confusion matrix of 2 GB
 
 def _array(name: str, what: str, value: Any) -> np.ndarray:
     """Return a prediction or target as an array of 1 or 2 axes, or raise."""
-    array: np.ndarray = value.data if isinstance(value, Tensor) else np.asarray(value)
+    array: np.ndarray = value.array if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype == bool:
         array = array.astype(np.uint8)
     if array.dtype.kind not in "iuf":

@@ -24,38 +24,38 @@ def test_vjp_and_jvp_of_a_linear_map():
     matrix = Tensor(A)
     x, u, v = Tensor(np.array([1.0, -1.0])), Tensor(np.array([1.0, 0.0, 2.0])), Tensor(np.array([1.0, 10.0]))
     out, product = vjp(lambda x: matrix @ x, x, u)
-    assert np.allclose(out.data, A @ x.data) and np.allclose(product.data, A.T @ u.data) and not out.requires_grad
+    assert np.allclose(out.array, A @ x.array) and np.allclose(product.array, A.T @ u.array) and not out.requires_grad
     out, product = jvp(lambda x: matrix @ x, x, v)
-    assert np.allclose(product.data, A @ v.data)
+    assert np.allclose(product.array, A @ v.array)
 
 
 def test_jvp_of_a_nonlinear_map_of_two_inputs():
     x, y = Tensor(np.array([1.0, 2.0])), Tensor(np.array([3.0, 5.0]))
     v, w = Tensor(np.array([1.0, 1.0])), Tensor(np.array([2.0, -1.0]))
     _, product = jvp(lambda x, y: ag.exp(x) * y * y, (x, y), (v, w))
-    expected = np.exp(x.data) * y.data**2 * v.data + np.exp(x.data) * 2 * y.data * w.data
-    assert np.allclose(product.data, expected)
+    expected = np.exp(x.array) * y.array**2 * v.array + np.exp(x.array) * 2 * y.array * w.array
+    assert np.allclose(product.array, expected)
 
 
 def test_jacobian_hessian_and_their_products():
     x = Tensor(np.array([1.0, -2.0]))
-    assert np.allclose(jacobian(lambda x: Tensor(A) @ x, x).data, A)
-    assert np.allclose(hessian(quadratic, x).data, [[4, 2], [2, 8]])
+    assert np.allclose(jacobian(lambda x: Tensor(A) @ x, x).array, A)
+    assert np.allclose(hessian(quadratic, x).array, [[4, 2], [2, 8]])
     value, product = hvp(quadratic, x, Tensor(np.array([1.0, 1.0])))
-    assert value.item() == pytest.approx(14) and np.allclose(product.data, [6, 10])
+    assert value.item() == pytest.approx(14) and np.allclose(product.array, [6, 10])
 
 
 def test_hessian_blocks_of_two_inputs():
     x, y = Tensor(np.array([1.0, 2.0])), Tensor(np.array(3.0))
     blocks = hessian(lambda x, y: (x * x).sum() * y, (x, y))
-    assert np.allclose(blocks[0][0].data, 6 * np.eye(2)) and np.allclose(blocks[0][1].data, [2, 4])
-    assert np.allclose(blocks[1][0].data, [2, 4]) and blocks[1][1].data == 0
+    assert np.allclose(blocks[0][0].array, 6 * np.eye(2)) and np.allclose(blocks[0][1].array, [2, 4])
+    assert np.allclose(blocks[1][0].array, [2, 4]) and blocks[1][1].array == 0
 
 
 def test_a_function_that_does_not_depend_on_an_input():
     x, y = Tensor(np.ones(2)), Tensor(np.ones(3))
     blocks = jacobian(lambda x, y: x * 2, (x, y))
-    assert blocks[1].shape == (2, 3) and not blocks[1].data.any()
+    assert blocks[1].shape == (2, 3) and not blocks[1].array.any()
 
 
 def test_errors_of_functional_derivatives():
@@ -77,7 +77,7 @@ def test_a_checkpoint_gives_the_same_gradients_and_keeps_less():
 
     def block(x, w):
         hidden = ag.tanh(x * w)
-        kept.append(weakref.ref(hidden.data))
+        kept.append(weakref.ref(hidden.array))
         return ag.exp(hidden) * w
 
     x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
@@ -88,7 +88,7 @@ def test_a_checkpoint_gives_the_same_gradients_and_keeps_less():
     assert kept[0]() is None
     again = ag.grad(out, [x, w])
     assert len(kept) == 2
-    assert all(np.array_equal(a.data, b.data) for a, b in zip(plain, again))
+    assert all(np.array_equal(a.array, b.array) for a, b in zip(plain, again))
 
 
 def test_dropout_inside_a_checkpoint_is_the_same_twice():
@@ -96,7 +96,7 @@ def test_dropout_inside_a_checkpoint_is_the_same_twice():
     manual_seed(0)
     out = checkpoint(lambda x: dropout(x, 0.5) * x, x)
     out.sum().backward()
-    assert np.array_equal(x.grad.data, 2 * out.data)
+    assert np.array_equal(x.grad.array, 2 * out.array)
 
 
 def test_a_checkpoint_can_be_differentiated_twice():
@@ -149,15 +149,15 @@ def test_a_function_of_first_and_second_order():
     x = tensor([1.0, 3.0], requires_grad=True)
     (first,) = ag.grad(Scaled.apply(x, 5.0).sum(), x, create_graph=True)
     (second,) = ag.grad(first.sum(), x)
-    assert first.data.tolist() == [10, 30] and second.data.tolist() == [10, 10]
+    assert first.array.tolist() == [10, 30] and second.array.tolist() == [10, 10]
 
 
 def test_a_function_with_two_outputs_one_of_them_unused():
     x, y = tensor([1.0, 2.0], requires_grad=True), tensor([5.0, 5.0], requires_grad=True)
     total, difference = SumAndDifference.apply(x, y)
     (difference * 2).sum().backward()
-    assert total.data.tolist() == [6, 7]
-    assert x.grad.data.tolist() == [2, 2] and y.grad.data.tolist() == [-2, -2]
+    assert total.array.tolist() == [6, 7]
+    assert x.grad.array.tolist() == [2, 2] and y.grad.array.tolist() == [-2, -2]
 
 
 def test_a_function_that_saves_its_output_makes_no_cycle():

@@ -68,7 +68,7 @@ def test_samples():
     transformed = MNIST(train=False, transform=transforms.ToTensor(), target_transform=lambda y: y + 100)
     other, target = transformed[3]
     assert isinstance(other, Tensor)
-    np.testing.assert_array_equal(other.data, image)
+    np.testing.assert_array_equal(other.array, image)
     assert target == label + 100
     images, labels = digits[2:5]
     assert images.shape == (3, 1, 28, 28)
@@ -81,11 +81,11 @@ def test_batches_with_and_without_transform_agree():
     for one, other in zip(plain, scaled, strict=True):
         assert isinstance(one, Tensor)
         assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one.data, other.data)
+        np.testing.assert_array_equal(one.array, other.array)
     normalised = MNIST(train=False, transform=transforms.Compose([
         transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,)), lambda image: image.reshape(-1)]))
     x, y = next(iter(DataLoader(normalised, 4)))
-    np.testing.assert_allclose(x.data, (plain[0].data[:4].reshape(4, 784) - 0.1307) / 0.3081, rtol=1e-5)
+    np.testing.assert_allclose(x.array, (plain[0].array[:4].reshape(4, 784) - 0.1307) / 0.3081, rtol=1e-5)
     assert y.dtype == np.int64
 
 

@@ -80,7 +80,7 @@ def test_preserved_restores_flags_buffers_and_random_state():
 
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(), Counting())
     model[1].eval()
-    buffers = {name: (buffer, buffer.data.copy()) for name, buffer in model.named_buffers()}
+    buffers = {name: (buffer, buffer.array.copy()) for name, buffer in model.named_buffers()}
     state = default_generator.get_state()
     with preserved(model):
         assert not model.training and not ag.is_grad_enabled()
@@ -89,4 +89,4 @@ def test_preserved_restores_flags_buffers_and_random_state():
     assert [module.training for module in model.modules()] == [True, True, False, True]
     assert default_generator.get_state() == state and ag.is_grad_enabled()
     for name, buffer in model.named_buffers():
-        assert buffer is buffers[name][0] and np.array_equal(buffer.data, buffers[name][1])
+        assert buffer is buffers[name][0] and np.array_equal(buffer.array, buffers[name][1])

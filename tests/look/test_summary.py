@@ -80,7 +80,7 @@ def test_shared_unused_frozen_and_repeated_modules():
 def test_the_model_is_left_as_it_was():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5))
     model[2].eval()
-    before = {name: value.data.copy() for name, value in model.state_dict().items()}
+    before = {name: value.array.copy() for name, value in model.state_dict().items()}
     state = default_generator.get_state()
     summary(model, (4, 1, 8, 8))
     summary(model, ag.rand(1, 1, 8, 8).data)
@@ -88,7 +88,7 @@ def test_the_model_is_left_as_it_was():
         summary(model, (4, 3, 8, 8))
     assert [m.training for m in model.modules()] == [True, True, True, False]
     assert not any(m._hooks for m in model.modules())
-    assert all(np.array_equal(value.data, before[name]) for name, value in model.state_dict().items())
+    assert all(np.array_equal(value.array, before[name]) for name, value in model.state_dict().items())
     ag.rand(1)
     assert default_generator.get_state() != state
     assert all(p.grad is None for p in model.parameters())

@@ -190,10 +190,10 @@ def compare(ours, theirs, inputs):
     loss, other_loss = 0, 0
     for x, y in zip(results, expected):
         if y.dtype == torch.int64:
-            np.testing.assert_array_equal(x.data, y.numpy())
+            np.testing.assert_array_equal(x.array, y.numpy())
             continue
         assert x.dtype == np.float64
-        np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(x.array, y.detach().numpy(), rtol=1e-9, atol=1e-10)
         weighting = np.cos(np.arange(x.numel())).reshape(x.shape)
         loss, other_loss = loss + (x * weighting).sum(), other_loss + (y * torch.tensor(weighting)).sum()
     if not loss.requires_grad:
@@ -203,7 +203,7 @@ def compare(ours, theirs, inputs):
     for x, y in zip([*mine, *ours.parameters()], [*others, *theirs.parameters()]):
         assert (x.grad is None) == (y.grad is None)
         if x.grad is not None:
-            np.testing.assert_allclose(x.grad.data, y.grad.numpy(), rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(x.grad.array, y.grad.numpy(), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_layer(name, arguments, settings, inputs):
     ours, theirs = pair(name, arguments, settings)
     compare(ours, theirs, inputs)
     for key, value in theirs.state_dict().items():
-        np.testing.assert_allclose(ours.state_dict()[key].data, value.numpy(), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(ours.state_dict()[key].array, value.numpy(), rtol=1e-9, atol=1e-12)
     ours.eval()
     theirs.eval()
     ours.zero_grad()
@@ -270,7 +270,7 @@ def test_attention_masks(masks):
     out = flat(compare_with(ours, mine)(Tensor(x)), Tensor)
     expected = flat(compare_with(theirs, other)(torch.tensor(x)), torch.Tensor)
     for a, b in zip(out, expected):
-        np.testing.assert_allclose(a.data, b.detach().numpy(), rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(a.array, b.detach().numpy(), rtol=1e-9, atol=1e-10)
 
 
 def test_unbatched_attention():
@@ -287,19 +287,20 @@ def test_transformer_encoder_with_masks():
     x = normal(3, 5, 8)
     mask = torch.nn.Transformer.generate_square_subsequent_mask(5).double()
     mine = nn.Transformer.generate_square_subsequent_mask(5)
-    np.testing.assert_array_equal(mine.data, mask.numpy())
+    np.testing.assert_array_equal(mine.array, mask.numpy())
     padding = np.zeros((3, 5), bool)
     padding[2, 4:] = True
     out = ours(Tensor(x), mask=mine, src_key_padding_mask=Tensor(padding))
     expected = theirs(torch.tensor(x), mask=mask.bool(), src_key_padding_mask=torch.tensor(padding))
-    np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(out.array, expected.detach().numpy(), rtol=1e-9, atol=1e-10)
 
 
 def test_output_size_of_a_transposed_convolution():
     ours, theirs = pair("ConvTranspose2d", (4, 6, 3), {"stride": 3, "padding": 1})
     for size in ((19, 16), (21, 18)):
         out = ours(Tensor(image), output_size=size)
-        np.testing.assert_allclose(out.data, theirs(torch.tensor(image), output_size=size).detach().numpy(), atol=1e-10)
+        expected = theirs(torch.tensor(image), output_size=size).detach().numpy()
+        np.testing.assert_allclose(out.array, expected, atol=1e-10)
     with pytest.raises(ValueError, match=r"output_size must be from \[19, 16\] to \[21, 18\]"):
         ours(Tensor(image), output_size=(22, 18))
 
@@ -308,9 +309,9 @@ def test_batch_norm_over_several_steps():
     ours, theirs = pair("BatchNorm2d", (4,), {"momentum": None})
     for step in range(3):
         x = normal(2, 4, 3, 3 + step)
-        np.testing.assert_allclose(ours(Tensor(x)).data, theirs(torch.tensor(x)).detach().numpy(), atol=1e-10)
+        np.testing.assert_allclose(ours(Tensor(x)).array, theirs(torch.tensor(x)).detach().numpy(), atol=1e-10)
     for key, value in theirs.state_dict().items():
-        np.testing.assert_allclose(ours.state_dict()[key].data, value.numpy(), rtol=1e-9)
+        np.testing.assert_allclose(ours.state_dict()[key].array, value.numpy(), rtol=1e-9)
 
 
 def test_initial_distributions():
@@ -323,9 +324,9 @@ def test_initial_distributions():
         for (key, mine), other in zip(ours.named_parameters(), theirs.parameters()):
             other = other.detach().numpy()
             if name == "Embedding":
-                np.testing.assert_allclose(mine.data.std(), other.std(), rtol=0.05)
+                np.testing.assert_allclose(mine.array.std(), other.std(), rtol=0.05)
                 continue
             bound = abs(other).max()
             few = mine.numel() < 500
-            np.testing.assert_allclose(abs(mine.data).max(), bound, rtol=0.1 if few else 0.02, err_msg=key)
-            np.testing.assert_allclose(mine.data.std(), other.std(), rtol=0.2 if few else 0.05)
+            np.testing.assert_allclose(abs(mine.array).max(), bound, rtol=0.1 if few else 0.02, err_msg=key)
+            np.testing.assert_allclose(mine.array.std(), other.std(), rtol=0.2 if few else 0.05)

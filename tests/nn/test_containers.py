@@ -20,7 +20,7 @@ def test_a_sequential_runs_a_layer_and_its_relu_as_one_unless_a_hook_watches():
 
         with listen(listener):
             out = model(x)
-        return names, out.data.copy(), [g.data for g in grad((out * out).sum(), [x, *model.parameters()])]
+        return names, out.array.copy(), [g.array for g in grad((out * out).sum(), [x, *model.parameters()])]
 
     fused_names, fused_out, fused = gradients()
     seen = []

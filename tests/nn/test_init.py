@@ -11,19 +11,19 @@ init = nn.init
 
 def drawn(function, *shape, **options):
     ag.manual_seed(3)
-    return function(ag.tensor(np.empty(shape, np.float32)), **options).data
+    return function(ag.tensor(np.empty(shape, np.float32)), **options).array
 
 
 def test_default_bounds_of_layers():
     ag.manual_seed(0)
     linear = nn.Linear(100, 200)
-    for values in (linear.weight.data, linear.bias.data):
+    for values in (linear.weight.array, linear.bias.array):
         assert 0.095 < abs(values).max() <= 0.1
-    assert abs(linear.weight.data.mean()) < 0.002
-    np.testing.assert_allclose(linear.weight.data.std(), 0.1 / np.sqrt(3), rtol=0.02)
+    assert abs(linear.weight.array.mean()) < 0.002
+    np.testing.assert_allclose(linear.weight.array.std(), 0.1 / np.sqrt(3), rtol=0.02)
     conv = nn.Conv2d(8, 64, 3, groups=2)
     assert conv.weight.shape == (64, 4, 3, 3)
-    for values in (conv.weight.data, conv.bias.data):
+    for values in (conv.weight.array, conv.bias.array):
         assert 0.9 / 6 < abs(values).max() <= 1 / 6
 
 
@@ -33,12 +33,13 @@ def test_seed_decides():
     second = nn.Linear(3, 4)
     ag.manual_seed(5)
     again = nn.Linear(3, 4)
-    np.testing.assert_array_equal(first["weight"].data, again.weight.data)
-    np.testing.assert_array_equal(first["bias"].data, again.bias.data)
-    assert (second.weight.data != again.weight.data).any()
+    np.testing.assert_array_equal(first["weight"].array, again.weight.array)
+    np.testing.assert_array_equal(first["bias"].array, again.bias.array)
+    assert (second.weight.array != again.weight.array).any()
     generator = ag.Generator(7)
     x = init.normal_(ag.tensor(np.empty(4)), generator=generator)
-    np.testing.assert_array_equal(x.data, init.normal_(ag.tensor(np.empty(4)), generator=generator.manual_seed(7)).data)
+    again = init.normal_(ag.tensor(np.empty(4)), generator=generator.manual_seed(7))
+    np.testing.assert_array_equal(x.array, again.array)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_constants_and_structure():
     conv = nn.Conv2d(4, 4, 3, padding=1, groups=2, bias=False)
     init.dirac_(conv.weight, groups=2)
     x = ag.randn(1, 4, 5, 5)
-    np.testing.assert_array_equal(conv(x).data, x.data)
+    np.testing.assert_array_equal(conv(x).array, x.array)
     for shape in ((3, 5), (5, 3), (4, 2, 2)):
         q = drawn(init.orthogonal_, *shape, gain=2.0).reshape(shape[0], -1)
         gram = q @ q.T if shape[0] <= q.shape[1] else q.T @ q
@@ -116,11 +117,11 @@ def test_gains():
 def test_writes_in_place_into_parameters_and_arrays():
     layer = nn.Linear(2, 2)
     assert init.zeros_(layer.weight) is layer.weight and layer.weight.requires_grad
-    init.normal_(layer.weight.data, 0.0, 0.02)
-    assert 0 < abs(layer.weight.data).max() < 0.2
+    init.normal_(layer.weight.array, 0.0, 0.02)
+    assert 0 < abs(layer.weight.array).max() < 0.2
     x = ag.randn(1, 2)
     loss = layer(x.requires_grad_()).sum()
-    init.ones_(layer.weight.data)
+    init.ones_(layer.weight.array)
     with pytest.raises(RuntimeError, match="changed in place"):
         loss.backward()
     with pytest.raises(TypeError, match="expects a tensor or an array, got list"):

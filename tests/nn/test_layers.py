@@ -39,7 +39,7 @@ def test_inplace_after_layers_that_need_their_result():
     inplace = nn.Sequential(nn.Tanh(), nn.LeakyReLU(0.1, inplace=True))
     (expected,) = ag.grad(plain(x).sum(), x)
     (found,) = ag.grad(inplace(x).sum(), x)
-    np.testing.assert_array_equal(found.data, expected.data)
+    np.testing.assert_array_equal(found.array, expected.array)
 
 
 # ------------------------------------------------------------------------------------ dropout
@@ -49,12 +49,12 @@ def test_dropout_follows_mode_and_seed():
     layer, x = nn.Dropout(0.25), Tensor(np.ones((200, 50), np.float32), requires_grad=True)
     ag.manual_seed(1)
     out = layer(x)
-    assert set(np.unique(out.data)) == {0, np.float32(1 / 0.75)}
-    np.testing.assert_allclose(out.data.mean(), 1, atol=0.02)
+    assert set(np.unique(out.array)) == {0, np.float32(1 / 0.75)}
+    np.testing.assert_allclose(out.array.mean(), 1, atol=0.02)
     out.sum().backward()
-    np.testing.assert_array_equal(x.grad.data, out.data)
+    np.testing.assert_array_equal(x.grad.array, out.array)
     ag.manual_seed(1)
-    np.testing.assert_array_equal(layer(x).data, out.data)
+    np.testing.assert_array_equal(layer(x).array, out.array)
     assert layer.eval()(x) is x
     assert nn.Dropout(1.0)(x).abs().sum().item() == 0
     with pytest.raises(ValueError, match=r"Dropout: p must be from 0 to 1 \(p=1.5\)"):
@@ -67,7 +67,7 @@ def test_dropout_follows_mode_and_seed():
 ])  # fmt: skip
 def test_channel_dropout_drops_whole_channels(layer, shape):
     ag.manual_seed(2)
-    out = layer(0.5)(Tensor(np.ones(shape, np.float32))).data
+    out = layer(0.5)(Tensor(np.ones(shape, np.float32))).array
     spatial = {nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}[layer]
     channels = out.reshape(int(np.prod(shape[: len(shape) - spatial])), -1)
     assert (channels == channels[:, :1]).all() and set(np.unique(channels)) == {0, 2}
@@ -78,26 +78,26 @@ def test_channel_dropout_drops_whole_channels(layer, shape):
 
 def test_alpha_dropout_keeps_mean_and_variance():
     ag.manual_seed(3)
-    out = nn.AlphaDropout(0.3)(ag.randn(400, 300)).data
+    out = nn.AlphaDropout(0.3)(ag.randn(400, 300)).array
     np.testing.assert_allclose([out.mean(), out.std()], [0, 1], atol=0.01)
 
 
 def test_rrelu():
     ag.manual_seed(4)
     layer, x = nn.RReLU(0.1, 0.3), Tensor(-np.ones(1000, np.float32))
-    out = layer(x).data
+    out = layer(x).array
     assert -0.3 <= out.min() < -0.29 and -0.11 < out.max() <= -0.1
-    np.testing.assert_allclose(layer.eval()(x).data, -0.2, rtol=1e-6)
+    np.testing.assert_allclose(layer.eval()(x).array, -0.2, rtol=1e-6)
 
 
 def test_gumbel_softmax():
     ag.manual_seed(5)
     logits = Tensor(np.log(np.tile([0.1, 0.2, 0.7], (4000, 1))), requires_grad=True)
     hard = F.gumbel_softmax(logits, tau=0.5, hard=True)
-    np.testing.assert_allclose(np.sort(hard.data, 1), np.tile([0, 0, 1], (4000, 1)), atol=1e-12)
-    np.testing.assert_allclose(hard.data.mean(0), [0.1, 0.2, 0.7], atol=0.03)
+    np.testing.assert_allclose(np.sort(hard.array, 1), np.tile([0, 0, 1], (4000, 1)), atol=1e-12)
+    np.testing.assert_allclose(hard.array.mean(0), [0.1, 0.2, 0.7], atol=0.03)
     hard[:, 0].sum().backward()
-    assert abs(logits.grad.data).max() > 0.1
+    assert abs(logits.grad.array).max() > 0.1
 
 
 # ------------------------------------------------------------------------------------ normalization
@@ -106,10 +106,10 @@ def test_gumbel_softmax():
 def test_batch_norm_running_statistics():
     layer = nn.BatchNorm1d(1)
     layer(Tensor(np.array([[1.0], [3.0]], np.float32)))
-    np.testing.assert_allclose(layer.running_mean.data, [0.2], rtol=1e-6)
-    np.testing.assert_allclose(layer.running_var.data, [1.1], rtol=1e-6)
+    np.testing.assert_allclose(layer.running_mean.array, [0.2], rtol=1e-6)
+    np.testing.assert_allclose(layer.running_var.array, [1.1], rtol=1e-6)
     assert layer.num_batches_tracked.item() == 1 and layer.num_batches_tracked.dtype == np.int64
-    np.testing.assert_allclose(layer.eval()(Tensor([[1.3]])).data, (1.3 - 0.2) / np.sqrt(1.1 + 1e-5), rtol=1e-5)
+    np.testing.assert_allclose(layer.eval()(Tensor([[1.3]])).array, (1.3 - 0.2) / np.sqrt(1.1 + 1e-5), rtol=1e-5)
     assert layer.num_batches_tracked.item() == 1
     layer.reset_running_stats()
     assert layer.running_var.item() == 1 and layer.num_batches_tracked.item() == 0
@@ -197,9 +197,9 @@ def test_layers_accept_a_dtype_and_the_cpu():
 
 def test_embedding():
     layer = nn.Embedding(5, 3, padding_idx=-1)
-    assert layer.padding_idx == 4 and layer.weight.data[4].tolist() == [0, 0, 0]
+    assert layer.padding_idx == 4 and layer.weight.array[4].tolist() == [0, 0, 0]
     layer(ag.tensor([1, 1, 4])).sum().backward()
-    np.testing.assert_array_equal(layer.weight.grad.data[:, 0], [0, 2, 0, 0, 0])
+    np.testing.assert_array_equal(layer.weight.grad.array[:, 0], [0, 2, 0, 0, 0])
     table = ag.tensor([[1.0, 2.0], [3.0, 4.0]])
     pretrained = nn.Embedding.from_pretrained(table)
     assert pretrained(ag.tensor([[1]])).tolist() == [[[3.0, 4.0]]] and not pretrained.weight.requires_grad
@@ -207,7 +207,7 @@ def test_embedding():
     with pytest.raises(IndexError):
         layer(ag.tensor([5]))
     big = nn.Embedding(200, 100)
-    np.testing.assert_allclose([big.weight.data.mean(), big.weight.data.std()], [0, 1], atol=0.02)
+    np.testing.assert_allclose([big.weight.array.mean(), big.weight.array.std()], [0, 1], atol=0.02)
 
 
 # ------------------------------------------------------------------------------------ recurrent
@@ -228,11 +228,11 @@ def naive_lstm(x, h, c, w_ih, w_hh, b_ih, b_hh):
 def test_lstm_is_its_formula():
     layer = nn.LSTM(3, 4).double()
     assert [tuple(p.shape) for p in layer.parameters()] == [(16, 3), (16, 4), (16,), (16,)]
-    assert all(abs(p.data).max() <= 0.5 for p in layer.parameters())
+    assert all(abs(p.array).max() <= 0.5 for p in layer.parameters())
     x, h, c = (randn(*shape, dtype=np.float64) for shape in ((5, 2, 3), (1, 2, 4), (1, 2, 4)))
     out, (h_n, c_n) = layer(x, (h, c))
-    expected = naive_lstm(x.data, h.data[0], c.data[0], *(p.data for p in layer.parameters()))
-    for found, value in zip((out.data, h_n.data[0], c_n.data[0]), expected):
+    expected = naive_lstm(x.array, h.array[0], c.array[0], *(p.array for p in layer.parameters()))
+    for found, value in zip((out.array, h_n.array[0], c_n.array[0]), expected):
         np.testing.assert_allclose(found, value, rtol=1e-12)
 
 
@@ -245,7 +245,7 @@ def test_cells_step_like_layers():
         for t in range(5):
             state = cell(x[t], state)
         last = state[0] if kind == "LSTM" else state
-        np.testing.assert_allclose(layer(x)[0].data[-1], last.data, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(layer(x)[0].array[-1], last.array, rtol=1e-5, atol=1e-6)
         assert cell(x[0, 0]) is not None
 
 
@@ -256,10 +256,10 @@ def test_recurrent_settings():
     out, h = layer(x)
     assert out.shape == (2, 6, 8) and h.shape == (6, 2, 4)
     ag.manual_seed(0)
-    np.testing.assert_array_equal(layer(x)[0].data, out.data)
-    assert (layer(x)[0].data != out.data).any()
+    np.testing.assert_array_equal(layer(x)[0].array, out.array)
+    assert (layer(x)[0].array != out.array).any()
     layer.eval()
-    np.testing.assert_array_equal(layer(x)[0].data, layer(x)[0].data)
+    np.testing.assert_array_equal(layer(x)[0].array, layer(x)[0].array)
     assert "weight_ih_l2_reverse" in layer.state_dict()
     with pytest.warns(UserWarning, match="dropout acts between layers"):
         nn.GRU(3, 4, dropout=0.5)
@@ -294,14 +294,14 @@ def test_attention_ignores_padding_and_the_future():
     x = randn(2, 4, 8)
     causal = nn.Transformer.generate_square_subsequent_mask(4)
     out, weights = layer(x, x, x, attn_mask=causal)
-    assert np.triu(weights.data[0], 1).max() == 0
-    np.testing.assert_allclose(weights.data.sum(-1), 1, rtol=1e-5)
-    changed = Tensor(np.concatenate([x.data[:, :3], 9 * x.data[:, 3:]], 1))
-    np.testing.assert_allclose(layer(changed, changed, changed, attn_mask=causal)[0].data[:, :3], out.data[:, :3],
+    assert np.triu(weights.array[0], 1).max() == 0
+    np.testing.assert_allclose(weights.array.sum(-1), 1, rtol=1e-5)
+    changed = Tensor(np.concatenate([x.array[:, :3], 9 * x.array[:, 3:]], 1))
+    np.testing.assert_allclose(layer(changed, changed, changed, attn_mask=causal)[0].array[:, :3], out.array[:, :3],
                                rtol=1e-4, atol=1e-5)
     padding = ag.tensor([[False] * 3 + [True]] * 2)
     with_padding = layer(x, changed, changed, key_padding_mask=padding, need_weights=False)
-    np.testing.assert_allclose(with_padding[0].data, layer(x, x[:, :3], x[:, :3])[0].data, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(with_padding[0].array, layer(x, x[:, :3], x[:, :3])[0].array, rtol=1e-4, atol=1e-5)
     assert with_padding[1] is None
     with pytest.raises(RuntimeError, match=r"attn_mask must have shape \(4, 4\)"):
         layer(x, x, x, attn_mask=ag.tensor([[True]]))
@@ -376,7 +376,7 @@ def test_same_seed_same_network_same_step():
         x = ag.rand(3, 1, 8, 8)
         loss = F.binary_cross_entropy(net(x), x)
         loss.backward()
-        results.append((loss.item(), [p.grad.data for p in net.parameters()]))
+        results.append((loss.item(), [p.grad.array for p in net.parameters()]))
     assert results[0][0] == results[1][0]
     for a, b in zip(results[0][1], results[1][1]):
         np.testing.assert_array_equal(a, b)
@@ -395,4 +395,4 @@ def test_empty_batch():
     out = net(Tensor(np.empty((0, 1, 8, 8), np.float32)))
     out.sum().backward()
     assert out.shape == (0, 1, 8, 8)
-    assert all(p.grad is not None and not p.grad.data.any() for p in net.parameters())
+    assert all(p.grad is not None and not p.grad.array.any() for p in net.parameters())

@@ -82,9 +82,9 @@ def test_tied_weights_add_gradients_and_stay_tied():
     net[1].weight = net[0].weight
     x = ag.tensor(np.eye(3, dtype=np.float32))
     net(x).sum().backward()
-    w = net[0].weight.data
+    w = net[0].weight.array
     ones = np.ones((3, 3), np.float32)
-    np.testing.assert_allclose(net[0].weight.grad.data, ones @ w.T + w.T @ ones, rtol=1e-5)
+    np.testing.assert_allclose(net[0].weight.grad.array, ones @ w.T + w.T @ ones, rtol=1e-5)
     copied = copy.deepcopy(net)
     assert copied[0].weight is copied[1].weight and copied[0].weight is not net[0].weight
     copied.load_state_dict(nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)).state_dict())
@@ -237,7 +237,7 @@ def test_state_dict_shares_memory_without_graph():
     block = Block()
     state = block.state_dict()
     assert list(state) == ["scale", "shift", "count", "linear.weight", "linear.bias"]
-    assert not state["scale"].requires_grad and np.shares_memory(state["scale"].data, block.scale.data)
+    assert not state["scale"].requires_grad and np.shares_memory(state["scale"].array, block.scale.array)
     assert block.state_dict(keep_vars=True)["scale"] is block.scale
     assert "m.scale" in block.state_dict(prefix="m.")
 
@@ -246,7 +246,7 @@ def test_load_state_dict_round_trip():
     a, b = Net(), Net()
     x = ag.randn(4, 2)
     assert a.load_state_dict(b.state_dict()) == ([], [])
-    np.testing.assert_array_equal(a(x).data, b(x).data)
+    np.testing.assert_array_equal(a(x).array, b(x).array)
     wide = {name: value.numpy().astype(np.float64) for name, value in b.state_dict().items()}
     a.load_state_dict({**wide, "first.count": np.int32(7)})
     assert a.first.scale.dtype == np.float32 and a.first.count.dtype == np.int64 and a.first.count.item() == 7
@@ -254,7 +254,7 @@ def test_load_state_dict_round_trip():
 
 def test_load_state_dict_lists_everything_and_changes_nothing():
     net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    before = {name: value.data.copy() for name, value in net.state_dict().items()}
+    before = {name: value.array.copy() for name, value in net.state_dict().items()}
     state = {"0.weight": np.zeros((3, 4)), "0.bais": np.zeros(3), "1.weight": np.zeros((1, 3)),
              "1.bias": np.zeros(1, complex)}
     with pytest.raises(RuntimeError) as caught:
@@ -270,7 +270,7 @@ def test_load_state_dict_lists_everything_and_changes_nothing():
     with pytest.raises(RuntimeError, match="mismatched shape"):
         net.load_state_dict(state, strict=False)
     for name, value in net.state_dict().items():
-        np.testing.assert_array_equal(value.data, before[name])
+        np.testing.assert_array_equal(value.array, before[name])
 
 
 def test_load_state_dict_not_strict():
@@ -295,12 +295,12 @@ def test_deepcopy_and_pickle():
     x = ag.randn(4, 2)
     net(x).sum().backward()
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        np.testing.assert_array_equal(other(x).data, net(x).data)
+        np.testing.assert_array_equal(other(x).array, net(x).array)
         assert all(type(p) is nn.Parameter and p.requires_grad for p in other.parameters())
         assert not {id(p) for p in other.parameters()} & {id(p) for p in net.parameters()}
-        other.first.scale.data[...] = 0
-        assert net.first.scale.data[0] == 2
-    np.testing.assert_array_equal(copy.deepcopy(net).first.scale.grad.data, net.first.scale.grad.data)
+        other.first.scale.array[...] = 0
+        assert net.first.scale.array[0] == 2
+    np.testing.assert_array_equal(copy.deepcopy(net).first.scale.grad.array, net.first.scale.grad.array)
 
 
 # ------------------------------------------------------------------------------------ hooks
@@ -317,10 +317,10 @@ def test_forward_hooks():
     assert layer(x).abs().sum().item() == 0
     assert log == ["before", (3, 2)]
     replaced.remove()
-    np.testing.assert_allclose(layer(x).data, (layer.weight.data @ (2 * x.data).T).T + layer.bias.data, rtol=1e-5)
+    np.testing.assert_allclose(layer(x).array, (layer.weight.array @ (2 * x.array).T).T + layer.bias.array, rtol=1e-5)
     for handle in (before, doubled, after):
         handle.remove()
-    np.testing.assert_array_equal(layer(x).data, plain.data)
+    np.testing.assert_array_equal(layer(x).array, plain.array)
     assert not layer._hooks
 
 
@@ -355,17 +355,17 @@ def test_hooks_on_all_modules():
 
 def test_full_backward_hook_sees_and_replaces():
     layer, seen = nn.Linear(2, 3), []
-    layer.register_full_backward_hook(lambda module, gi, go: seen.append((gi[0].data.copy(), go[0].data.copy())))
+    layer.register_full_backward_hook(lambda module, gi, go: seen.append((gi[0].array.copy(), go[0].array.copy())))
     x = ag.tensor(np.ones((4, 2), np.float32), requires_grad=True)
     (layer(x) * 2).sum().backward()
     ((grad_input, grad_output),) = seen
     np.testing.assert_array_equal(grad_output, np.full((4, 3), 2, np.float32))
-    np.testing.assert_allclose(grad_input, grad_output @ layer.weight.data, rtol=1e-6)
-    np.testing.assert_allclose(x.grad.data, grad_input)
+    np.testing.assert_allclose(grad_input, grad_output @ layer.weight.array, rtol=1e-6)
+    np.testing.assert_allclose(x.grad.array, grad_input)
     layer.register_full_backward_hook(lambda module, gi, go: (gi[0] * 10,))
     x.grad = None
     (layer(x) * 2).sum().backward()
-    np.testing.assert_allclose(x.grad.data, 10 * grad_input, rtol=1e-6)
+    np.testing.assert_allclose(x.grad.array, 10 * grad_input, rtol=1e-6)
 
 
 def test_full_backward_hook_without_input_gradient():
@@ -460,7 +460,7 @@ def test_sequential():
         nn.Sequential(F.relu)
     shared = nn.Sequential(net[2], net[2])
     x = ag.randn(2)
-    np.testing.assert_array_equal(shared(x).data, net[2](net[2](x)).data)
+    np.testing.assert_array_equal(shared(x).array, net[2](net[2](x)).array)
 
 
 def test_sequential_with_names():
@@ -512,7 +512,7 @@ def test_parameter_list_and_dict():
 def test_parameter():
     x = ag.tensor([1.0, 2.0])
     p = nn.Parameter(x)
-    assert p.requires_grad and p.is_leaf and np.shares_memory(p.data, x.data) and not x.requires_grad
+    assert p.requires_grad and p.is_leaf and np.shares_memory(p.array, x.array) and not x.requires_grad
     assert repr(p).startswith("Parameter containing:\ntensor([1., 2.]")
     assert not nn.Parameter(x, requires_grad=False).requires_grad
     assert nn.Parameter([1.0]).dtype == np.float32
@@ -534,7 +534,7 @@ def test_hooks_make_no_cycles():
         loss.backward(create_graph=True)
         x.grad = None
         net.zero_grad()
-        seen = weakref.ref(hidden.data)
+        seen = weakref.ref(hidden.array)
         del hidden, loss
         assert seen() is None
     finally:

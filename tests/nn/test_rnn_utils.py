@@ -23,7 +23,7 @@ def test_pad_and_pack():
     assert pad_sequence([a, b, c]).tolist() == [[1, 3, 6], [2, 4, 0], [0, 5, 0]]
     assert pad_sequence([a, c], True, -1.0, "left").tolist() == [[1, 2], [-1, 6]]
     packed = pack_sequence([a, b, c], enforce_sorted=False)
-    assert packed.data.tolist() == [3, 1, 6, 4, 2, 5]
+    assert packed.array.tolist() == [3, 1, 6, 4, 2, 5]
     assert packed.batch_sizes.tolist() == [3, 2, 1]
     assert packed.sorted_indices.tolist() == [1, 0, 2]
     assert packed.unsorted_indices.tolist() == [1, 0, 2]
@@ -56,7 +56,7 @@ def test_packed_input_against_torch(kind, given):
     rng = np.random.default_rng(1)
     ours = getattr(nn, kind)(3, 4, 2, bidirectional=True, dtype=np.float64)
     theirs = getattr(torch.nn, kind)(3, 4, 2, bidirectional=True, dtype=torch.float64)
-    theirs.load_state_dict({k: torch.from_numpy(v.data.copy()) for k, v in ours.state_dict().items()})
+    theirs.load_state_dict({k: torch.from_numpy(v.array.copy()) for k, v in ours.state_dict().items()})
     x, lengths = rng.standard_normal((5, 4, 3)), [2, 5, 1, 4]
     first = rng.standard_normal((4, 4, 4))
     states = [(make(first), make(first)) if kind == "LSTM" else make(first) for make in (Tensor, torch.from_numpy)]
@@ -65,14 +65,14 @@ def test_packed_input_against_torch(kind, given):
     expected, k = theirs(
         torch.nn.utils.rnn.pack_padded_sequence(other, torch.tensor(lengths), enforce_sorted=False), *states[1:] * given
     )
-    assert np.allclose(out.data.data, expected.data.detach().numpy())
+    assert np.allclose(out.array.array, expected.array.detach().numpy())
     h, k = (h, k) if kind == "LSTM" else ((h,), (k,))
     for mine, its in zip(h, k):
-        assert np.allclose(mine.data, its.detach().numpy())
-    ((out.data**2).sum() + h[0].sum()).backward()
+        assert np.allclose(mine.array, its.detach().numpy())
+    ((out.array**2).sum() + h[0].sum()).backward()
     padded, _ = torch.nn.utils.rnn.pad_packed_sequence(expected)
     ((padded**2).sum() + k[0].sum()).backward()
-    assert np.allclose(leaf.grad.data, other.grad.numpy())
+    assert np.allclose(leaf.grad.array, other.grad.numpy())
 
 
 def test_errors():

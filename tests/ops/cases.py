@@ -415,17 +415,52 @@ for key in (
 case("getitem by mask", lambda x, m: x[m], ("normal", 3, 4), ("booleans", 3, 4))
 case("getitem by tensors", lambda x, i, j: x[i, :, j], ("normal", 3, 2, 4), ("integers", 3, 5), ("integers", 4, 5))
 case("getitem of 0-d", lambda x: x[()], ("normal",))
-case("put", lambda x: index._put(x, shape=(3, 2), index=(np.array([0, 0, 2]),)), ("normal", 3, 2))
-for key in (0, (slice(None), 1), slice(None, None, 2), [2, 0]):
-    case(f"setitem({key})", lambda x, v, k=key: index.setitem(x.clone(), v, k), ("normal", 3, 4), ("normal",))
+case("put", lambda x: index._put(x, np.array([0, 0, 2]), shape=(3, 2), key=(index.ARRAY,)), ("normal", 3, 2))
+
+
+def changed(x, key, value):
+    """Return a copy of `x` with ``copy[key] = value``."""
+    x = x.clone()
+    x[key] = value
+    return x
+
+
+def changed_view(x, value):
+    """Return a copy of `x` whose middle was written to through a view."""
+    x = x.clone()
+    x[1:].reshape(-1)[2:5].copy_(value)
+    return x
+
+
+for key in (0, (slice(None), 1), slice(None, None, 2), [2, 0], [0, 0, 1]):
+    case(f"setitem({key})", lambda x, v, k=key: changed(x, k, v), ("normal", 3, 4), ("normal",))
+case("setitem of repeated rows", lambda x, v: changed(x, [0, 0, 1], v), ("normal", 3, 4), ("normal", 3, 4))
 case(
     "setitem by mask",
-    lambda x, v, m: index.setitem(x.clone(), v, m),
+    lambda x, v, m: changed(x, m, v),
     ("normal", 3, 4),
     ("normal", 1),
     np.eye(3, 4, dtype=bool),
 )
-case("erase", lambda x: index._erase(x, index=0), ("normal", 3, 2))
+case("copy into a view", changed_view, ("normal", 3, 4), ("normal", 3))
+case("copy_", lambda x, v: (x * 2).copy_(v), ("normal", 3, 4), ("normal", 4))
+case("erase", lambda x: index._erase(x, key=(0,), path=()), ("normal", 3, 2))
+case("putlast", lambda x: index._putlast(x, np.array([0, 0, 2]), shape=(3, 2), key=(index.ARRAY,)), ("normal", 3, 2))
+case("put_along", lambda x: index._put_along(x, np.array([[0, 0, 2]]), dim=1, shape=(2, 3)), ("normal", 1, 3))
+case(
+    "put_last_along",
+    lambda x: index._put_last_along(x, np.array([[0, 0, 2]]), dim=1, shape=(2, 3)),
+    ("normal", 1, 3),
+)
+case(
+    "scatter, repeated",
+    lambda x, s: index.scatter(x, 1, Tensor([[0, 0], [1, 3]]), s),
+    ("normal", 3, 4),
+    ("normal", 2, 2),
+)
+case("identity", lambda x: shape.identity(x), ("normal", 2))
+case("getlast", lambda x: index._getlast(x, np.array([0, 0, 2]), key=(index.ARRAY,)), ("normal", 3, 2))
+case("take_last_along", lambda x: index._take_last_along(x, np.array([[0, 0, 2]]), dim=1), ("normal", 1, 3))
 case("take_along_dim", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 3, 2))
 
 case("take_along_dim, broadcast", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 1, 2))
@@ -697,13 +732,13 @@ case(
 case(
     "cross_entropy_input",
     lambda g, x: loss._cross_entropy_rows_input(
-        g, x, target=np.array([1, -1, 0]), logsumexp=np.log(np.exp(x.data).sum(1))
+        g, x, np.array([1, -1, 0]), np.log(np.exp(x.array).sum(1))
     ),
     ("normal", 3),
     ("normal", 3, 3),
 )
-case("one_hot_rows", lambda g: loss._one_hot_rows(g, target=np.array([1, -1, 0]), classes=2), ("normal", 3))
-case("pick_rows", lambda x: loss._pick_rows(x, target=np.array([1, -1, 0])), ("normal", 3, 2))
+case("one_hot_rows", lambda g: loss._one_hot_rows(g, np.array([1, -1, 0]), classes=2), ("normal", 3))
+case("pick_rows", lambda x: loss._pick_rows(x, np.array([1, -1, 0])), ("normal", 3, 2))
 
 for reduction in ("mean", "sum", "none"):
     for function in (loss.huber_loss, loss.smooth_l1_loss):
@@ -817,3 +852,43 @@ case(
     ("normal", 6),
 )
 case("gru without bias", recurrent.gru, ("normal", 2, 1, 2), ("normal", 1, 2), ("normal", 6, 2), ("normal", 6, 2))
+
+# ------------------------------------------------------------------------------------ backward kernels
+
+# what their forward kernels leave (statistics, gates) is a function of the other inputs, and their rules say so
+
+
+def _norm_input(forward, backward, g, x, weight):
+    _, mean, rstd = forward(x.detach(), weight.detach(), None, eps=1e-5)
+    return backward(g, x, weight, mean, rstd, eps=1e-5)
+
+
+for _forward, _backward in (
+    (normalization._batch_norm, normalization._batch_norm_input),
+    (normalization._layer_norm, normalization._layer_norm_input),
+):
+    case(
+        _backward.name,
+        lambda g, x, w, f=_forward, b=_backward: _norm_input(f, b, g, x, w),
+        ("normal", 5, 3),
+        ("normal", 5, 3),
+        ("normal", 3),
+    )
+
+
+def _lstm_input(g, gx, w, h0, c0):
+    states, gates = recurrent._lstm(*(x.detach() for x in (gx, w, h0, c0)), keep=True)
+    return recurrent._lstm_input(g, gx, w, h0, c0, states, gates)
+
+
+case(
+    "lstm_input",
+    _lstm_input,
+    ("normal", 3, 2, 4),
+    ("normal", 3, 2, 8),
+    ("normal", 8, 2),
+    ("normal", 2, 2),
+    ("normal", 2, 2),
+)
+case("rnn_input", recurrent._rnn_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 2, 2))
+case("gru_input", recurrent._gru_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 3, 2, 6), ("normal", 6, 2))

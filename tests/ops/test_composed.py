@@ -108,8 +108,8 @@ def test_dtypes():
 
 def test_asarray_shares_memory_unless_it_is_to_copy():
     array = np.ones(3, np.float32)
-    assert np.shares_memory(ag.asarray(array).data, array)
-    assert not np.shares_memory(ag.asarray(array, copy=True).data, array)
+    assert np.shares_memory(ag.asarray(array).array, array)
+    assert not np.shares_memory(ag.asarray(array, copy=True).array, array)
     assert ag.asarray([1.0], requires_grad=True).requires_grad
 
 

@@ -21,17 +21,17 @@ def test_gru_of_hidden_sizes_that_are_not_two(size):
     """One step by PyTorch's equations, by hand; at size 2, 2 * size is 2 ** size."""
     gru = ag.nn.GRU(4, size)
     x, h = normal(1, 2, 4), normal(2, size, seed=1)
-    (wi, wh, bi, bh) = (p.data for p in gru.parameters())
+    (wi, wh, bi, bh) = (p.array for p in gru.parameters())
     gi, gh = x[0] @ wi.T + bi, h @ wh.T + bh
     r, z = (sigmoid(gi[:, i * size : (i + 1) * size] + gh[:, i * size : (i + 1) * size]) for i in (0, 1))
     n = np.tanh(gi[:, 2 * size :] + r * gh[:, 2 * size :])
     out, _ = gru(tensor(x), tensor(h[None]))
-    np.testing.assert_allclose(out.data[0], (1 - z) * n + z * h, 1e-5, 1e-6)
+    np.testing.assert_allclose(out.array[0], (1 - z) * n + z * h, 1e-5, 1e-6)
 
 
 def test_dropout_draws_its_masks_from_a_large_range_of_seeds():
     manual_seed(0)
-    masks = {F.dropout(tensor(np.ones(64, np.float32)), 0.5).data.tobytes() for _ in range(300)}
+    masks = {F.dropout(tensor(np.ones(64, np.float32)), 0.5).array.tobytes() for _ in range(300)}
     assert len(masks) == 300
 
 
@@ -44,7 +44,7 @@ def test_what_is_like_a_tensor_requires_a_gradient_only_where_asked(make):
 def test_linear_of_many_features():
     """Sizes above 256 are equal integers but not the same objects."""
     x, w = normal(2, 300), normal(3, 300, seed=1)
-    np.testing.assert_allclose(F.linear(tensor(x), tensor(w)).data, x @ w.T, 1e-4, 1e-4)
+    np.testing.assert_allclose(F.linear(tensor(x), tensor(w)).array, x @ w.T, 1e-4, 1e-4)
 
 
 @pytest.mark.parametrize("size, kernel", [((4, 6), (2, 3)), ((5, 5), (2, 2)), ((3, 4), (3, 2))])
@@ -52,7 +52,7 @@ def test_fold_adds_what_unfold_took(size, kernel):
     x = normal(2, 3, *size)
     columns = F.unfold(tensor(x), kernel)
     count = F.fold(F.unfold(tensor(np.ones_like(x)), kernel), size, kernel)
-    np.testing.assert_allclose(F.fold(columns, size, kernel).data, x * count.data, 1e-5, 1e-6)
+    np.testing.assert_allclose(F.fold(columns, size, kernel).array, x * count.array, 1e-5, 1e-6)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "area", "bicubic"])
@@ -64,7 +64,7 @@ def test_align_corners_is_refused_where_it_has_no_meaning(mode):
 @pytest.mark.parametrize("beta", [0.5, 1, 3])
 def test_softplus_of_any_beta(beta):
     x = normal(20) * 3
-    np.testing.assert_allclose(F.softplus(tensor(x), beta).data, np.log1p(np.exp(beta * x)) / beta, 1e-4, 1e-6)
+    np.testing.assert_allclose(F.softplus(tensor(x), beta).array, np.log1p(np.exp(beta * x)) / beta, 1e-4, 1e-6)
 
 
 def test_a_cycle_may_rise_in_one_step():
@@ -83,7 +83,7 @@ def test_batch_norm_by_running_statistics():
     x, mean, var = normal(6, 3), normal(3, seed=1), np.abs(normal(3, seed=2)) + 0.1
     weight, bias = normal(3, seed=3), normal(3, seed=4)
     out = F.batch_norm(*map(tensor, (x, mean, var, weight, bias)))
-    np.testing.assert_allclose(out.data, (x - mean) / np.sqrt(var + 1e-5) * weight + bias, 1e-5, 1e-5)
+    np.testing.assert_allclose(out.array, (x - mean) / np.sqrt(var + 1e-5) * weight + bias, 1e-5, 1e-5)
 
 
 @pytest.mark.parametrize("dim", [1, -2, 2])
@@ -102,4 +102,4 @@ def test_sums_of_float16_do_not_overflow_on_the_way():
     x[0, 0] = 3010
     for array in (x, np.asfortranarray(x), x[::-1]):
         assert tensor(array).sum().item() == 10 and tensor(array).mean().dtype == np.float16
-        assert np.isinf(tensor(array).var().data) and tensor(array / 100).var().item() == pytest.approx(900, rel=0.01)
+        assert np.isinf(tensor(array).var().array) and tensor(array / 100).var().item() == pytest.approx(900, rel=0.01)

@@ -29,7 +29,7 @@ def test_broadcasting(shapes):
     for leaf, full in zip((x, y), expected):
         lead = tuple(range(full.ndim - leaf.ndim))
         repeated = tuple(i for i in range(len(lead), full.ndim) if leaf.shape[i - len(lead)] == 1)
-        assert np.allclose(leaf.grad.data, full.sum(lead + repeated).reshape(leaf.shape))
+        assert np.allclose(leaf.grad.array, full.sum(lead + repeated).reshape(leaf.shape))
 
 
 @st.composite
@@ -48,12 +48,12 @@ def test_getitem(drawn):
     array = values(shape)
     x = Tensor(array, requires_grad=True)
     out = x[index]
-    assert np.array_equal(out.data, array[index])
+    assert np.array_equal(out.array, array[index])
     g = values(out.shape)
     expected = np.zeros(shape)
     np.add.at(expected, index, g)
     out.backward(g)
-    assert np.allclose(x.grad.data, expected)
+    assert np.allclose(x.grad.array, expected)
 
 
 @quickly
@@ -66,20 +66,20 @@ def test_setitem(drawn):
     x, v = Tensor(array, requires_grad=True), Tensor(3.0, requires_grad=True, dtype=np.float64)
     y = x * 1
     y[index] = v
-    assert np.array_equal(y.data, expected)
+    assert np.array_equal(y.array, expected)
     y.sum().backward()
     changed = np.zeros(shape)
     changed[index] = 1
-    assert np.array_equal(x.grad.data, 1 - changed)
+    assert np.array_equal(x.grad.array, 1 - changed)
     assert v.grad.item() == np.size(array[index])
 
 
 @quickly
-@hypothesis.given(arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), st.data())
+@hypothesis.given(arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), st.array())
 def test_reductions_over_any_dims(shape, data):
     dims = data.draw(st.one_of(st.none(), st.sets(st.integers(0, len(shape) - 1)).map(tuple) if shape else st.none()))
     keepdim = data.draw(st.booleans())
     array = values(shape)
     axis = dims if dims is None or dims else ()
-    assert np.allclose(Tensor(array).sum(axis, keepdim).data, array.sum(axis=axis, keepdims=keepdim))
+    assert np.allclose(Tensor(array).sum(axis, keepdim).array, array.sum(axis=axis, keepdims=keepdim))
     assert gradcheck(lambda x: x.sum(axis, keepdim) * 2, Tensor(array, requires_grad=True))

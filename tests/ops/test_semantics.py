@@ -209,7 +209,7 @@ def test_value_at_the_edge(function, at, expected):
 
 
 def test_the_sign_of_zero_survives_relu():
-    assert not np.signbit(ag.relu(tensor([0.0])).data[0])
+    assert not np.signbit(ag.relu(tensor([0.0])).array[0])
 
 
 def test_extremes_of_nothing_are_an_error():
@@ -435,8 +435,8 @@ def test_running_statistics():
 
 def test_large_means_do_not_cancel():
     x = tensor(np.float32(1e4) + np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32))
-    assert abs(normalization.batch_norm(x, None, None, training=True).data.std() - 1) < 1e-2
-    assert abs(x.var(0).data.mean() - 1) < 0.2
+    assert abs(normalization.batch_norm(x, None, None, training=True).array.std() - 1) < 1e-2
+    assert abs(x.var(0).array.mean() - 1) < 0.2
 
 
 def test_embedding_padding_gets_no_gradient():
@@ -451,14 +451,14 @@ def test_a_query_that_sees_no_key_gives_zero():
     q, mask = tensor(np.ones((1, 2, 2), np.float32), requires_grad=True), np.array([[False, False], [True, False]])
     out = attention.scaled_dot_product_attention(q, q, q, mask)
     out.sum().backward()
-    assert out.tolist() == [[[0, 0], [1, 1]]] and np.isfinite(q.grad.data).all()
+    assert out.tolist() == [[[0, 0], [1, 1]]] and np.isfinite(q.grad.array).all()
 
 
 def test_dropout():
     generator = ag.Generator(1)
     x = ag.ones(1000)
     out = ag.ops.random.dropout(x, 0.25, generator=generator)
-    assert set(np.unique(out.data.round(4))) == {0, np.float32(1.3333)} and 0.2 < (out.data == 0).mean() < 0.3
+    assert set(np.unique(out.array.round(4))) == {0, np.float32(1.3333)} and 0.2 < (out.array == 0).mean() < 0.3
     assert ag.ops.random.dropout(x, 1.0).sum().item() == 0
     assert ag.ops.random.dropout(x, 0.5, training=False) is x
 
@@ -491,7 +491,7 @@ def test_one_seed_decides_everything():
             ag.empty(3).uniform_(),
         ]
 
-    assert all(np.array_equal(a.data, b.data) for a, b in zip(draws(), draws()))
+    assert all(np.array_equal(a.array, b.array) for a, b in zip(draws(), draws()))
 
 
 def test_multinomial():

@@ -20,19 +20,19 @@ def parameters(*gradients, dtype=np.float32):
                                              (3, 91 ** (1 / 3))])
 def test_the_norm_before_is_returned_and_the_gradients_scaled(order, norm):
     p, q, without = *parameters([3.0, 0.0], [[-4.0]]), Tensor([1.0], requires_grad=True)
-    array = p.grad.data
+    array = p.grad.array
     total = clip_grad_norm_((x for x in [p, q, without]), 1.0, order)
     assert total.dtype == np.float32 and total.shape == () and total.item() == pytest.approx(norm)
-    np.testing.assert_allclose(p.grad.data, [3 / (norm + 1e-6), 0], rtol=1e-6)
-    np.testing.assert_allclose(q.grad.data, [[-4 / (norm + 1e-6)]], rtol=1e-6)
-    assert p.grad.data is array and without.grad is None
+    np.testing.assert_allclose(p.grad.array, [3 / (norm + 1e-6), 0], rtol=1e-6)
+    np.testing.assert_allclose(q.grad.array, [[-4 / (norm + 1e-6)]], rtol=1e-6)
+    assert p.grad.array is array and without.grad is None
 
 
 def test_small_gradients_stay_to_the_bit():
     p, = parameters([0.3, 0.4])
-    before = p.grad.data.tobytes()
+    before = p.grad.array.tobytes()
     assert clip_grad_norm_(p, 0.6).item() == pytest.approx(0.5)
-    assert p.grad.data.tobytes() == before
+    assert p.grad.array.tobytes() == before
 
 
 def test_after_clipping_the_norm_is_the_limit():
@@ -48,7 +48,7 @@ def test_sizes_whose_squares_leave_float32(size):
     assert get_total_norm([p.grad]).item() == pytest.approx(5 * size, rel=1e-6)
     clip_grad_norm_([p], 1.0)
     if size > 1:
-        np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-6)
+        np.testing.assert_allclose(p.grad.array, [0.6, 0.8], rtol=1e-6)
 
 
 def test_float64_keeps_its_precision():
@@ -70,25 +70,25 @@ def test_gradients_that_are_not_finite(bad):
 
 def test_clipping_by_value():
     p, q = parameters([-3.0, 0.25, 2.0], [[1.0]])
-    array = p.grad.data
+    array = p.grad.array
     clip_grad_value_([p, q, Tensor([1.0], requires_grad=True)], 0.5)
-    assert p.grad.data.tolist() == [-0.5, 0.25, 0.5] and q.grad.data.tolist() == [[0.5]] and p.grad.data is array
+    assert p.grad.array.tolist() == [-0.5, 0.25, 0.5] and q.grad.array.tolist() == [[0.5]] and p.grad.array is array
 
 
 def test_scaling_by_a_given_norm():
     p, = parameters([3.0, 4.0])
     clip_grads_with_norm_([p], 1.0, Tensor(10.0))
-    np.testing.assert_allclose(p.grad.data, [0.3, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(p.grad.array, [0.3, 0.4], rtol=1e-6)
 
 
 def test_a_model_is_clipped_as_by_pytorch():
     torch = pytest.importorskip("torch")
     layer = nn.Linear(4, 3)
     layer(Tensor(np.full((2, 4), 5.0, np.float32))).pow(2).sum().backward()
-    theirs = [torch.tensor(p.data, requires_grad=True) for p in layer.parameters()]
+    theirs = [torch.tensor(p.array, requires_grad=True) for p in layer.parameters()]
     for p, t in zip(layer.parameters(), theirs):
-        t.grad = torch.tensor(p.grad.data)
+        t.grad = torch.tensor(p.grad.array)
     expected = torch.nn.utils.clip_grad_norm_(theirs, 0.7)
     assert clip_grad_norm_(layer.parameters(), 0.7).item() == pytest.approx(expected.item(), rel=1e-6)
     for p, t in zip(layer.parameters(), theirs):
-        np.testing.assert_allclose(p.grad.data, t.grad.numpy(), rtol=1e-5)
+        np.testing.assert_allclose(p.grad.array, t.grad.numpy(), rtol=1e-5)

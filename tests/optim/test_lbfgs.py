@@ -46,7 +46,7 @@ def descend(library, steps, optimizer=None, p=None, **settings):
 def test_the_trajectory_is_pytorchs(settings, losses, count, end):
     found, evaluations, p, optimizer = descend(ag, 4, **settings)
     np.testing.assert_allclose(found, losses, rtol=1e-8)
-    np.testing.assert_allclose(p.data, end, rtol=1e-8)
+    np.testing.assert_allclose(p.array, end, rtol=1e-8)
     assert evaluations == count == optimizer.state_dict()["state"][0]["func_evals"]
 
 
@@ -64,13 +64,13 @@ def test_it_does_what_pytorch_does(settings):
 
 def test_it_reaches_the_minimum():
     _, _, p, _ = descend(ag, 4, line_search_fn="strong_wolfe")
-    np.testing.assert_allclose(p.data, [1, 1], atol=1e-4)
+    np.testing.assert_allclose(p.array, [1, 1], atol=1e-4)
 
 
 def test_a_loaded_state_continues_to_the_bit():
     settings = {"max_iter": 3, "line_search_fn": "strong_wolfe"}
     _, _, p, optimizer = descend(ag, 2, **settings)
-    copied = ag.tensor(p.data, requires_grad=True)
+    copied = ag.tensor(p.array, requires_grad=True)
     other = optim.LBFGS([copied], **settings)
     other.load_state_dict(optimizer.state_dict())
     descend(ag, 2, optimizer, p)
@@ -90,7 +90,7 @@ def test_parameters_without_gradient_and_of_float32_are_taken():
 
     optimizer.step(closure)
     assert p.dtype == np.float32
-    np.testing.assert_allclose(p.data, 0, atol=1e-6)
+    np.testing.assert_allclose(p.array, 0, atol=1e-6)
     assert unused.tolist() == [1.0, 1.0]
     assert optimizer.step(closure).item() < 1e-10
 

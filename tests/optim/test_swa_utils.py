@@ -29,7 +29,7 @@ def averages(values, **settings):
     averaged = AveragedModel(line, **settings)
     found = []
     for value in values:
-        line.slope.data[...] = value
+        line.slope.array[...] = value
         averaged.update_parameters(line)
         found.append(averaged.module.slope.item())
     assert line.slope.item() == values[-1] and averaged.n_averaged == len(values)
@@ -105,10 +105,10 @@ def test_the_state_is_saved_and_loaded():
     other.load_state_dict(state)
     for part in (averaged, other):
         for p in model.parameters():
-            p.data[...] = 1.0
+            p.array[...] = 1.0
         part.update_parameters(model)
     for a, b in zip(averaged.parameters(), other.parameters()):
-        assert a.data.tobytes() == b.data.tobytes()
+        assert a.array.tobytes() == b.array.tobytes()
     with pytest.raises(ValueError, match="has no n_averaged"):
         other.load_state_dict(model.state_dict())
 
@@ -141,7 +141,7 @@ def test_averages_are_pytorchs():
         ours = AveragedModel(layer, multi_avg_fn=mine)
         expected = swa_utils.AveragedModel(reference, multi_avg_fn=theirs)
         for w in weights:
-            layer.weight.data[...] = w
+            layer.weight.array[...] = w
             with torch.no_grad():
                 reference.weight.copy_(torch.tensor(w))
             ours.update_parameters(layer)

@@ -35,14 +35,14 @@ NAMES = [f"{name}-{i}" for i, (name, _) in enumerate(OPTIMIZERS)]
 def test_the_trajectory_on_a_parabola_is_pytorchs(name, settings, expected, dtype, maximize):
     p = Tensor(1.0, requires_grad=True, dtype=dtype)
     optimizer = make(name, [p], {**settings, "maximize": maximize})
-    array, found = p.data, []
+    array, found = p.array, []
     for _ in expected:
         optimizer.zero_grad()
         (-p * p if maximize else p * p).backward()
         optimizer.step()
         found.append(p.item())
     np.testing.assert_allclose(found, expected, atol=2e-7 if dtype is np.float64 else 3e-6)
-    assert p.data is array and p.dtype == dtype and p.shape == ()
+    assert p.array is array and p.dtype == dtype and p.shape == ()
 
 
 def steps(name, settings, p0, gradients):
@@ -50,7 +50,7 @@ def steps(name, settings, p0, gradients):
     optimizer = make(name, [p], settings)
     for g in gradients:
         p.grad = Tensor(np.zeros_like(p0))
-        p.grad._data = g
+        p.grad.array = g
         optimizer.step()
     return p, optimizer
 
@@ -64,14 +64,14 @@ def test_dtypes_stay_and_the_gradient_may_have_any_strides(name, settings):
     before = copy.deepcopy(strided)
     p, optimizer = steps(name, settings, p0, strided)
     plain, _ = steps(name, settings, p0, [np.ascontiguousarray(g) for g in strided])
-    assert p.dtype == np.float32 and np.array_equal(p.data, plain.data)
+    assert p.dtype == np.float32 and np.array_equal(p.array, plain.array)
     assert all(np.array_equal(a, b) for a, b in zip(strided, before))
     for value in optimizer.state[p].values():
         assert not isinstance(value, Tensor) or (value.dtype == np.float32 and value.shape == p.shape)
 
     double, _ = steps(name, settings, p0.astype(np.float64), [g.astype(np.float64) for g in strided])
     assert double.dtype == np.float64
-    np.testing.assert_allclose(p.data, double.data, atol=3e-5)
+    np.testing.assert_allclose(p.array, double.array, atol=3e-5)
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=NAMES)
@@ -85,7 +85,7 @@ def test_a_parameter_in_another_memory_order_gets_the_same_update(name, settings
     for g in gradients:
         p.grad = Tensor(g)
         optimizer.step()
-    assert np.array_equal(p.data, plain.data)
+    assert np.array_equal(p.array, plain.array)
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=NAMES)
@@ -96,7 +96,7 @@ def test_empty_parameters_and_zero_gradients_are_taken(name, settings):
     for _ in range(3):
         p.grad, q.grad = Tensor(np.zeros((0, 3), np.float32)), Tensor(np.zeros(3, np.float32))
         optimizer.step()
-    assert not q.data.any()
+    assert not q.array.any()
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTIMIZERS, ids=NAMES)
@@ -136,7 +136,7 @@ def test_rmsprop_counts_a_variance_below_zero_as_zero():
     for _ in range(60):
         p.grad = Tensor(np.linspace(0.1, 3, 1000, dtype=np.float32))
         optimizer.step()
-    assert np.isfinite(p.data).all()
+    assert np.isfinite(p.array).all()
 
 
 def test_asgd_keeps_the_mean_of_the_parameters():
@@ -176,4 +176,4 @@ def test_twenty_steps_are_pytorchs(name, settings, dtype):
         reference.step()
     # PyTorch keeps the scalars of NAdam and ASGD in float32
     exact = dtype is np.float64 and name not in ("NAdam", "ASGD")
-    np.testing.assert_allclose(p.data, theirs.detach().numpy(), rtol=0, atol=1e-14 if exact else 2e-6)
+    np.testing.assert_allclose(p.array, theirs.detach().numpy(), rtol=0, atol=1e-14 if exact else 2e-6)

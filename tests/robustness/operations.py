@@ -224,11 +224,11 @@ def result(function, positional, keywords, plain):
     try:
         given = [tensors(value, plain) for value in positional]
         out = function(*given, **{name: tensors(value, plain) for name, value in keywords.items()})
-        arrays = [x.data for x in flat(out)]
+        arrays = [x.array for x in flat(out)]
         total = [x.sum() for x in flat(out) if x.requires_grad]
         if total:
             sum(total[1:], total[0]).backward()
-            arrays += [x.grad.data for x in flat(given) if x.is_leaf and x.grad is not None]
+            arrays += [x.grad.array for x in flat(given) if x.is_leaf and x.grad is not None]
     except ERRORS as error:
         if not str(error) or str(error) == BOUNDS:
             raise

@@ -26,7 +26,7 @@ for n, size, kernel, stride, padding, dilation in SETTINGS:
     loss = F.cross_entropy(model(x), Tensor(rng.integers(0, 5, n)), reduction="sum")
     loss.backward()
     optim.Adam(model.parameters()).step()
-    losses.append(loss.item() + float(np.abs(x.grad.data).sum()))
+    losses.append(loss.item() + float(np.abs(x.grad.array).sum()))
 print(len(losses), sum(losses))
 """
 

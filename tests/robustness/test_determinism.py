@@ -36,7 +36,7 @@ def trained(make_optimizer, batch, epochs):
     model = net()
     loader = DataLoader(data, batch_size=batch, shuffle=True, prefetch=2)
     history = fit(model, loader, make_optimizer(model.parameters()), nn.CrossEntropyLoss(), epochs, callbacks=[])
-    return history["loss"], b"".join(value.data.tobytes() for value in model.state_dict().values())
+    return history["loss"], b"".join(value.array.tobytes() for value in model.state_dict().values())
 
 
 def second_order():

@@ -123,8 +123,8 @@ def results(function, values, dtype):
     """Return the value of a function and its gradient for a certain gradient of the result."""
     x = ag.tensor(values, dtype=dtype, requires_grad=True)
     out = function(x)
-    out.backward(ag.tensor(np.linspace(0.5, 1, out.data.size).reshape(out.shape), dtype=dtype))
-    return out.data, x.grad.data
+    out.backward(ag.tensor(np.linspace(0.5, 1, out.array.size).reshape(out.shape), dtype=dtype))
+    return out.array, x.grad.array
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -149,10 +149,10 @@ def test_sums_of_a_million(kind, shape, dims, bound):
     """Errors relative to the sum of the magnitudes."""
     x = KINDS[kind](np.random.default_rng(0), shape)
     size, t = np.abs(x).sum(dims, dtype=np.float64), ag.tensor(x)
-    assert (abs(t.sum(dims).data - x.sum(dims, dtype=np.float64)) < bound * size).all()
-    assert (abs(t.mean(dims).data - x.mean(dims, dtype=np.float64)) < bound * np.abs(x).mean(dims)).all()
-    np.testing.assert_allclose(t.var(dims).data, x.var(dims, dtype=np.float64, ddof=1), 2 * bound, 1e-9)
-    np.testing.assert_allclose(ag.norm(t, dim=dims).data, np.sqrt(np.square(x, dtype=np.float64).sum(dims)), bound)
+    assert (abs(t.sum(dims).array - x.sum(dims, dtype=np.float64)) < bound * size).all()
+    assert (abs(t.mean(dims).array - x.mean(dims, dtype=np.float64)) < bound * np.abs(x).mean(dims)).all()
+    np.testing.assert_allclose(t.var(dims).array, x.var(dims, dtype=np.float64, ddof=1), 2 * bound, 1e-9)
+    np.testing.assert_allclose(ag.norm(t, dim=dims).array, np.sqrt(np.square(x, dtype=np.float64).sum(dims)), bound)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,8 +174,8 @@ def test_statistics_of_a_million(shape, bound, center):
     dims = (0, *range(2, len(shape)))
     mean, var = ag.zeros(2), ag.ones(2)
     F.batch_norm(ag.tensor(x), mean, var, training=True, momentum=1.0)
-    np.testing.assert_allclose(mean.data, x.mean(dims, dtype=np.float64), bound, bound)
-    np.testing.assert_allclose(var.data, x.var(dims, dtype=np.float64, ddof=1), bound)
+    np.testing.assert_allclose(mean.array, x.mean(dims, dtype=np.float64), bound, bound)
+    np.testing.assert_allclose(var.array, x.var(dims, dtype=np.float64, ddof=1), bound)
 
 
 @pytest.mark.parametrize(("terms", "bound"), [(100, 2e-6), (10_000, 2e-5), (100_000, 5e-5)])
@@ -183,4 +183,4 @@ def test_statistics_of_a_million(shape, bound, center):
 def test_products_of_many_terms(rows, columns, terms, bound):
     rng = np.random.default_rng(3)
     x, y = rng.random((rows, terms), np.float32), rng.random((terms, columns), np.float32)
-    np.testing.assert_allclose((ag.tensor(x) @ ag.tensor(y)).data, x.astype(np.float64) @ y, bound)
+    np.testing.assert_allclose((ag.tensor(x) @ ag.tensor(y)).array, x.astype(np.float64) @ y, bound)

@@ -54,7 +54,7 @@ def trained(parts, steps):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), target).backward()
         optimizer.step()
-    return b"".join(value.data.tobytes() for value in model.state_dict().values())
+    return b"".join(value.array.tobytes() for value in model.state_dict().values())
 
 
 def in_threads(count, steps):

@@ -30,9 +30,9 @@ def test_what_was_saved_is_loaded(tmp_path):
     save_tensors(tmp_path / "file", saved, {"note": "here"})
     loaded = load_tensors(tmp_path / "file")
     for name, value in saved.items():
-        array = value.data if isinstance(value, Tensor) else value
+        array = value.array if isinstance(value, Tensor) else value
         assert loaded[name].dtype == array.dtype and loaded[name].shape == array.shape
-        assert np.array_equal(loaded[name].data, array)
+        assert np.array_equal(loaded[name].array, array)
 
 
 def test_arrays_in_another_order_are_saved_right(tmp_path):
@@ -40,7 +40,7 @@ def test_arrays_in_another_order_are_saved_right(tmp_path):
     views = array.T, array[:, ::2], array[::-1], np.asfortranarray(array), np.broadcast_to(array[0], (2, 4))
     for i, view in enumerate(views):
         save_tensors(tmp_path / "file", {"x": view})
-        assert np.array_equal(load_tensors(tmp_path / "file")["x"].data, view), i
+        assert np.array_equal(load_tensors(tmp_path / "file")["x"].array, view), i
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -93,7 +93,7 @@ NESTED = {
 
 def same(a, b):
     if isinstance(a, Tensor):
-        return isinstance(b, Tensor) and a.requires_grad == b.requires_grad and same(a.data, b.data)
+        return isinstance(b, Tensor) and a.requires_grad == b.requires_grad and same(a.array, b.array)
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     if isinstance(a, dict):
@@ -168,7 +168,7 @@ def test_the_safetensors_library_reads_and_is_read(tmp_path):
     found = safetensors.load_file(tmp_path / "ours")
     assert all(same(arrays[name], found[name]) for name in arrays) and len(found) == len(arrays)
     safetensors.save_file(arrays, tmp_path / "theirs", {"a": "b"})
-    assert all(same(arrays[name], value.data) for name, value in load_tensors(tmp_path / "theirs").items())
+    assert all(same(arrays[name], value.array) for name, value in load_tensors(tmp_path / "theirs").items())
 
 
 def test_pytorchs_states_load_and_ours_load_there(tmp_path):
@@ -182,13 +182,13 @@ def test_pytorchs_states_load_and_ours_load_there(tmp_path):
     ours.load_state_dict(load(tmp_path / "theirs"))
     x = np.random.default_rng(0).standard_normal((4, 1, 5, 5)).astype(np.float32)
     expected = theirs.eval()(torch.from_numpy(x)).detach().numpy()
-    assert np.abs(ours.eval()(Tensor(x)).data - expected).max() < 1e-5
-    ours[0].weight.data[:] += 1
+    assert np.abs(ours.eval()(Tensor(x)).array - expected).max() < 1e-5
+    ours[0].weight.array[:] += 1
     save(ours.state_dict(), tmp_path / "ours")
     theirs.load_state_dict(files.load_file(tmp_path / "ours"))
-    assert (theirs[0].weight.detach().numpy() == ours[0].weight.data).all()
+    assert (theirs[0].weight.detach().numpy() == ours[0].weight.array).all()
     files.save_file({"x": torch.tensor([1.5, -3.0], dtype=torch.bfloat16)}, tmp_path / "bf16")
-    assert load(tmp_path / "bf16")["x"].data.tolist() == [1.5, -3.0]
+    assert load(tmp_path / "bf16")["x"].array.tolist() == [1.5, -3.0]
     torch.save(theirs.state_dict(), tmp_path / "pickled")
     with pytest.raises(ValueError, match=r"zip archive, as PyTorch's own save writes; .*safetensors\.torch\.save_file"):
         load(tmp_path / "pickled")

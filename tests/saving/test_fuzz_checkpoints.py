@@ -140,13 +140,13 @@ def test_spoiled_values_in_a_whole_file(tmp_path):
     refused = 0
     for _ in range(MUTATIONS // 5):
         save({"state": spoiled(content["state"], generator), "extra": content["extra"]}, tmp_path / "spoiled")
-        before = {name: value.data.copy() for name, value in given["model"].state_dict().items()}
+        before = {name: value.array.copy() for name, value in given["model"].state_dict().items()}
         try:
             load_checkpoint(tmp_path / "spoiled", **given)
         except ValueError:
             refused += 1
             after = given["model"].state_dict()
-            assert all(np.array_equal(before[name], after[name].data, equal_nan=True) for name in before)
+            assert all(np.array_equal(before[name], after[name].array, equal_nan=True) for name in before)
             continue
         load_checkpoint(tmp_path / "file", **given)
     assert refused > MUTATIONS / 20

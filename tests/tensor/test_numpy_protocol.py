@@ -21,7 +21,7 @@ def test_a_ufunc_is_recorded():
     out = np.exp(x)
     assert isinstance(out, Tensor) and out.origin.primitive.name == "exp"
     out.sum().backward()
-    assert np.allclose(x.grad.data, np.exp([0, 1]))
+    assert np.allclose(x.grad.array, np.exp([0, 1]))
 
 
 @pytest.mark.parametrize("ufunc", sorted(interop.UFUNCS, key=lambda f: f.__name__), ids=lambda f: f.__name__)
@@ -32,7 +32,7 @@ def test_every_ufunc_computes_what_numpy_does(ufunc):
     if ufunc is np.arccosh:
         arrays = [array + 1 for array in arrays]
     out = ufunc(*map(Tensor, arrays))
-    assert isinstance(out, Tensor) and np.allclose(out.data, ufunc(*arrays))
+    assert isinstance(out, Tensor) and np.allclose(out.array, ufunc(*arrays))
 
 
 A, B = rng.uniform(0.2, 0.8, (3, 4)), rng.uniform(0.2, 0.8, (3, 4))
@@ -111,12 +111,12 @@ CALLS = [
 def test_functions_compute_what_numpy_does(call):
     out, expected = call(Tensor(A), Tensor(B)), call(A, B)
     assert isinstance(out, Tensor) and out.shape == np.shape(expected)
-    assert np.allclose(out.data, expected) and out.dtype == np.asarray(expected).dtype
+    assert np.allclose(out.array, expected) and out.dtype == np.asarray(expected).dtype
 
 
 def test_functions_are_recorded():
     x, y = leaf(2, 3), leaf(2, 3)
-    (np.sum(np.concatenate([x, np.where(x.data > 0.5, x, y)]), axis=0) ** 2).sum().backward()
+    (np.sum(np.concatenate([x, np.where(x.array > 0.5, x, y)]), axis=0) ** 2).sum().backward()
     assert x.grad.shape == (2, 3) and y.grad.shape == (2, 3)
 
 
@@ -127,9 +127,9 @@ def test_functions_are_recorded():
         (lambda x: np.fft.fft(x), "fft"),
         (lambda x: np.cbrt(x), "np.cbrt"),
         (lambda x: np.add.outer(x, x), "np.add.outer"),
-        (lambda x: np.add(x, 1, where=x.data > 0), "np.add"),
+        (lambda x: np.add(x, 1, where=x.array > 0), "np.add"),
         (lambda x: np.add(np.ones((2, 2)), x, out=np.ones((2, 2))), "np.add"),
-        (lambda x: np.sum(x, where=x.data > 0), "np.sum"),
+        (lambda x: np.sum(x, where=x.array > 0), "np.sum"),
     ],
 )
 def test_what_is_not_recorded_is_refused(call, name):
@@ -142,13 +142,13 @@ def test_what_is_not_recorded_takes_the_arrays_of_tensors_without_gradient():
     assert np.allclose(np.linalg.svd(x)[1], np.linalg.svd(A)[1])
     assert np.allclose(np.cbrt(x), np.cbrt(A))
     with ag.no_grad():
-        assert np.allclose(np.cbrt(leaf(2, 2)), np.cbrt(leaf(2, 2).data), atol=1)
+        assert np.allclose(np.cbrt(leaf(2, 2)), np.cbrt(leaf(2, 2).array), atol=1)
 
 
 def test_questions_about_tensors_with_gradient_are_answered():
     x = leaf(2, 3)
     assert np.shape(x) == (2, 3) and np.ndim(x) == 2 and np.size(x) == 6
-    assert np.allclose(x, x.data) and np.array_equal(x, x) and np.count_nonzero(x) == 6
+    assert np.allclose(x, x.array) and np.array_equal(x, x) and np.count_nonzero(x) == 6
 
 
 @pytest.mark.parametrize("operator", ["__add__", "__sub__", "__mul__", "__truediv__", "__pow__", "__lt__", "__eq__"])
@@ -156,8 +156,8 @@ def test_an_array_on_the_left(operator):
     x = Tensor(B.astype(np.float32), requires_grad=True)
     array = A.astype(np.float32)
     out = getattr(array, operator)(x)
-    assert isinstance(out, Tensor) and out.dtype == getattr(array, operator)(x.data).dtype
-    assert np.allclose(out.data, getattr(array, operator)(x.data))
+    assert isinstance(out, Tensor) and out.dtype == getattr(array, operator)(x.array).dtype
+    assert np.allclose(out.array, getattr(array, operator)(x.array))
 
 
 def test_an_array_is_changed_in_place_by_tensors_without_gradient_only():

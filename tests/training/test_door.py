@@ -218,7 +218,7 @@ def test_predict():
     for data in (A, A.astype(float), Tensor(A), (A,), (A, T), TensorDataset(A, T), TensorDataset(A),
                  DataLoader(TensorDataset(A, T), batch_size=3), [Tensor(A[:4]), Tensor(A[4:])]):
         out = predict(model, data, batch_size=3)
-        assert np.allclose(out.data, expected, atol=1e-6) and not out.requires_grad and model[1].training
+        assert np.allclose(out.array, expected, atol=1e-6) and not out.requires_grad and model[1].training
     with pytest.raises(TypeError, match=r"predict\(\): data must be an array"):
         predict(model, "x")
 
@@ -227,4 +227,4 @@ def test_predict():
             return {"double": x * 2, "sum": x.sum(1)}
 
     out = predict(Two(), A, batch_size=3)
-    assert np.allclose(out["double"].data, 2 * A) and out["sum"].shape == (8,)
+    assert np.allclose(out["double"].array, 2 * A) and out["sum"].shape == (8,)

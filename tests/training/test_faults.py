@@ -96,7 +96,7 @@ def test_names_of_metrics_are_kept_apart():
 
 
 def f1(output, target):
-    predicted, actual = output.data.argmax(1), target.data
+    predicted, actual = output.array.argmax(1), target.array
     return 2 * (predicted & actual).sum() / (predicted.sum() + actual.sum())
 
 
@@ -159,7 +159,7 @@ def test_batches_of_unequal_size(loss):
 
 def test_sequences_of_unequal_length_are_weighted_by_their_elements():
     short, long = Tensor(np.full((2, 1, 3), 1.0, np.float32)), Tensor(np.full((2, 9, 3), 2.0, np.float32))
-    batches = [(x, Tensor(np.zeros_like(x.data))) for x in (short, long)]
+    batches = [(x, Tensor(np.zeros_like(x.array))) for x in (short, long)]
     assert evaluate(nn.Identity(), batches, nn.MSELoss())["loss"] == pytest.approx((1 * 1 + 9 * 4) / 10)
 
 

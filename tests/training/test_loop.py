@@ -51,7 +51,7 @@ def test_a_run_continued_is_a_run_uninterrupted():
     history = fit(parts[0], parts[2], parts[1], nn.MSELoss(), epochs=2, callbacks=[])
     fit(parts[0], parts[2], parts[1], nn.MSELoss(), epochs=2, callbacks=[], history=history)
     assert len(history) == 4
-    assert whole[0].weight.data.tobytes() == parts[0].weight.data.tobytes()
+    assert whole[0].weight.array.tobytes() == parts[0].weight.array.tobytes()
 
 
 def test_an_interrupt_leaves_model_and_history(capsys):

@@ -35,7 +35,7 @@ def test_the_mlp_learns_with_either_loss_and_weight_decay(loss):
     train = digits(2000, mean=0, deviation=1)
 
     def l2(output, target):
-        return nn.functional.mse_loss(output, Tensor(np.eye(10, dtype=np.float32)[target.data]))
+        return nn.functional.mse_loss(output, Tensor(np.eye(10, dtype=np.float32)[target.array]))
 
     chosen = l2 if loss == "l2" else nn.functional.cross_entropy
     fit(model, DataLoader(train, batch_size=100, shuffle=True, seed=1), optimizer, chosen, epochs=5, callbacks=[])

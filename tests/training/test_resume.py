@@ -42,7 +42,7 @@ def parts(optimizer="Adam", settings=None, schedule=None, seed=0):
 
 
 def bits(model):
-    return {name: value.data.tobytes() for name, value in model.state_dict().items()}
+    return {name: value.array.tobytes() for name, value in model.state_dict().items()}
 
 
 def run(path, model, loader, optimizer, *callbacks, resume=False, every=1):

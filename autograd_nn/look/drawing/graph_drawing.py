@@ -242,7 +242,7 @@ class _Labels:
         """Return lines for the shape and, of a named tensor of one element, its value and gradient."""
         kind = _type(node.shape, node.dtype)
         named = self.tensors.get(node)
-        if named is None or node in self.parameters or named.data.size != 1:
+        if named is None or node in self.parameters or named.array.size != 1:
             return [kind]
         lines = [f"value {named.item():.5g}"] if kind == "()" else [kind, f"value {named.item():.5g}"]
         return lines if node.grad is None else [*lines, f"gradient {node.grad.item():.5g}"]

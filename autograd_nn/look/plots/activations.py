@@ -55,11 +55,11 @@ def plot_activations(model: Module, x: Tensor | ArrayLike, *, layers: Sequence[s
             next(module.children(), None) is None and not isinstance(module, Flatten | Dropout | Identity))
         if chosen and isinstance(output, Tensor) and output.ndim > 1:
             label = f"{name}: {module._get_name()}" if name else module._get_name()
-            seen.append((label, output.data[0].copy()))
+            seen.append((label, output.array[0].copy()))
 
     with preserved(model), watch_modules(model, on_module=on_module):
         model(x[:1])
-    panels = [("input", x.data[0]), *seen]
+    panels = [("input", x.array[0]), *seen]
     with styled("plot_activations", ax, figure):
         columns = min(len(panels), 3)
         place = place_for(ax or figure, 3.5 * columns, 2.6 * -(-len(panels) // columns))

@@ -47,8 +47,8 @@ def plot_gradients(model: Module, x: Tensor | ArrayLike | None = None, *, ax: Ax
                            "zero_grad()")
     dead = {} if x is None else _dead_units(model, x)
     names = [name for name, _ in parameters]
-    sizes = [None if p.grad is None else float(np.abs(p.grad.data).mean()) for _, p in parameters]
-    weights = [float(np.abs(p.data).mean()) for _, p in parameters]
+    sizes = [None if p.grad is None else float(np.abs(p.grad.array).mean()) for _, p in parameters]
+    weights = [float(np.abs(p.array).mean()) for _, p in parameters]
     ratios = [None if g is None or not w else g / w for g, w in zip(sizes, weights)]
     with styled("plot_gradients", ax, figure):
         panels = 3 if dead else 2
@@ -103,7 +103,7 @@ def _dead_units(model: Module, x: Tensor | ArrayLike) -> dict[str, tuple[int, in
     def on_operation(trail: tuple[ModuleCall, ...], primitive: Primitive, inputs: tuple[Any, ...], out: Tensor) -> None:
         if primitive.name in ("relu", "conv2d_relu", "linear_relu") and out.ndim > 1:
             units = 1 if out.ndim != 3 else 2
-            dead = np.all(out.data <= 0, axis=tuple(i for i in range(out.ndim) if i != units)).ravel()
+            dead = np.all(out.array <= 0, axis=tuple(i for i in range(out.ndim) if i != units)).ravel()
             module = modules[trail[-1].name if trail else ""]
             label = f"{trail[-1].name}: {module._get_name()}" if trail and trail[-1].name else module._get_name()
             times[label] = times.get(label, 0) + 1

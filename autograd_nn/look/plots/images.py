@@ -91,7 +91,7 @@ def as_image(function: str, image: Array) -> Array:
 
 def array_of(values: Tensor | ArrayLike) -> Array:
     """Return the array of a Tensor or of what NumPy makes one of."""
-    return values.data if isinstance(values, Tensor) else np.asarray(values)
+    return values.array if isinstance(values, Tensor) else np.asarray(values)
 
 
 def count_text(shown: int, total: int, what: str) -> str:

@@ -99,9 +99,9 @@ def saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | 
         scores = model(leaf)
         if scores.ndim != 2:
             raise ValueError(f"saliency(): the model must return scores (N, C) (output.shape={scores.shape})")
-        chosen = scores.data.argmax(axis=1) if target is None else np.broadcast_to(array_of(target), len(scores.data))
+        chosen = scores.array.argmax(axis=1) if target is None else np.broadcast_to(array_of(target), len(scores.array))
         (g,) = grad(scores[np.arange(len(chosen)), chosen].sum(), [leaf])
-    magnitudes: Array = np.abs(g.data)
+    magnitudes: Array = np.abs(g.array)
     return magnitudes
 
 
@@ -145,5 +145,5 @@ def plot_saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLi
 def _scores(model: Module, images: Array, batch_size: int = 500) -> Array:
     """Return what the model says of images, in evaluation mode."""
     with preserved(model):
-        parts = [model(Tensor(images[i : i + batch_size])).data for i in range(0, len(images), batch_size)]
+        parts = [model(Tensor(images[i : i + batch_size])).array for i in range(0, len(images), batch_size)]
     return np.concatenate(parts).astype(np.float64)

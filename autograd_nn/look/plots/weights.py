@@ -96,7 +96,7 @@ def plot_filters(layer: Conv2d, name: str = "", *, most: int = 64, ax: Axes | No
         ``2 sqrt(most)`` of both are drawn.
     ax : Axes, optional
     """
-    weights = layer.weight.data
+    weights = layer.weight.array
     total, channels = weights.shape[:2]
     size = f"{weights.shape[2]} × {weights.shape[3]}"
     if channels in (1, 3):
@@ -140,7 +140,7 @@ def plot_weight_rows(layer: Linear, name: str = "", *, image_shape: tuple[int, i
         Units that are drawn, those with the largest weights (Euclidean norm) first.
     ax : Axes, optional
     """
-    weights = layer.weight.data
+    weights = layer.weight.array
     side = math.isqrt(weights.shape[1])
     height, width = image_shape or (side, side)
     if height * width != weights.shape[1]:
@@ -160,7 +160,7 @@ def plot_weight_rows(layer: Linear, name: str = "", *, image_shape: tuple[int, i
 
 def weights_of(model: Module) -> list[tuple[str, Array]]:
     """Return name and array of each parameter of two and more dims."""
-    return [(name, parameter.data) for name, parameter in model.named_parameters() if parameter.ndim > 1]
+    return [(name, parameter.array) for name, parameter in model.named_parameters() if parameter.ndim > 1]
 
 
 def pictured_layers(model: Module) -> list[tuple[str, Module]]:

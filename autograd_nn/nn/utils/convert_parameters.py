@@ -38,6 +38,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
                            f"(vec.shape={vec.shape})")
     start = 0
     for parameter, size in zip(parameters, sizes):
-        parameter.data[...] = vec.data[start : start + size].reshape(parameter.shape)
-        mark_changed(parameter.data)
+        parameter.array[...] = vec.array[start : start + size].reshape(parameter.shape)
+        mark_changed(parameter.array)
         start += size

@@ -46,13 +46,13 @@ class PackedSequence(NamedTuple):
 
     def lengths(self) -> Array:
         """Return the length of each sequence, longest first, as an array."""
-        sizes = self.batch_sizes.data
+        sizes = self.batch_sizes.array
         lengths: Array = (sizes[:, None] > np.arange(sizes[0])).sum(0)
         return lengths
 
     def places(self) -> tuple[Array, Array]:
         """Return the step and the (sorted) sequence that each row of `data` belongs to, as arrays."""
-        sizes = self.batch_sizes.data
+        sizes = self.batch_sizes.array
         step, sequence = np.nonzero(np.arange(sizes[0]) < sizes[:, None])
         return step, sequence
 
@@ -157,8 +157,8 @@ def pad_packed_sequence(
                          f"(total_length={total_length}, longest {len(sequence.batch_sizes)})")
     step, place = sequence.places()
     if sequence.sorted_indices is not None and sequence.unsorted_indices is not None:
-        place = sequence.sorted_indices.data[place]
-        lengths = lengths[sequence.unsorted_indices.data]
+        place = sequence.sorted_indices.array[place]
+        lengths = lengths[sequence.unsorted_indices.array]
     data = sequence.data
     size = (len(lengths), steps) if batch_first else (steps, len(lengths))
     blank = Tensor(np.full((*size, *data.shape[1:]), padding_value, data.dtype))

@@ -20,8 +20,8 @@ def test_activations_are_those_of_the_layers_and_nothing_is_left_behind(net):
         "3: ReLU\n6 × 16 × 16", "4: MaxPool2d\n6 × 4 × 4", "6: Linear\n3 units, 0% are 0",
     ]
     with ag.no_grad():
-        expected = net[0](ag.Tensor(x[:1])).data[0]
-        logits = net(ag.Tensor(x[:1])).data[0]
+        expected = net[0](ag.Tensor(x[:1])).array[0]
+        logits = net(ag.Tensor(x[:1])).array[0]
     np.testing.assert_allclose(pixels(shown["0: Conv2d\n4 × 18 × 18"])[:18, :18], expected[0], rtol=1e-6)
     bars = [bar.get_height() for bar in shown["6: Linear\n3 units, 0% are 0"].patches]
     np.testing.assert_allclose(bars, logits, rtol=1e-4, atol=1e-6)

@@ -17,7 +17,7 @@ def test_histograms_hold_all_weights(net):
     assert [title.partition("\n")[0] for title in panels(figure)] == ["0.weight", "2.weight", "6.weight"]
     for ax, size in zip(panels(figure).values(), (36, 216, 288)):
         assert sum(bar.get_height() for bar in ax.patches) == size and ax.get_xlabel() == "weight"
-    net[0].weight.data[0, 0, 0, 0] = np.nan
+    net[0].weight.array[0, 0, 0, 0] = np.nan
     ax = next(iter(panels(plots.plot_weight_histograms(net)).values()))
     assert ax.get_xlabel() == "weight (1 not finite)"
     assert not text_outside(figure)
@@ -25,7 +25,7 @@ def test_histograms_hold_all_weights(net):
 
 def test_filters_of_one_channel_are_tiles_on_a_scale_around_zero():
     layer = nn.Conv2d(1, 6, 3)
-    layer.weight.data[:] = np.arange(6).reshape(6, 1, 1, 1) - 2
+    layer.weight.array[:] = np.arange(6).reshape(6, 1, 1, 1) - 2
     figure = plots.plot_filters(layer, "first")
     ax = panels(figure)["first: 6 filters of 3 × 3"]
     image = pixels(ax)
@@ -42,7 +42,7 @@ def test_filters_of_several_channels_are_a_table_and_those_of_three_in_colour():
     assert title == "5 filters of 3 × 3\n(one column each) by 2 input channels"
     image = pixels(panels(figure)[title])
     assert image.shape == (7, 19)
-    np.testing.assert_array_equal(image[4:7, 8:11], layer.weight.data[2, 1])
+    np.testing.assert_array_equal(image[4:7, 8:11], layer.weight.array[2, 1])
     assert not text_outside(figure)
     colour = plots.plot_filters(nn.Conv2d(3, 4, 5)).get_axes()[0]
     assert pixels(colour).shape[2] == 3 and colour.get_title() == "4 filters of 5 × 5 in three channels"
@@ -51,8 +51,8 @@ def test_filters_of_several_channels_are_a_table_and_those_of_three_in_colour():
 
 def test_rows_of_a_dense_layer_are_images_largest_first():
     layer = nn.Linear(16, 30)
-    layer.weight.data[:] = 0
-    layer.weight.data[7] = np.arange(16)
+    layer.weight.array[:] = 0
+    layer.weight.array[7] = np.arange(16)
     ax = plots.plot_weight_rows(layer, "0").get_axes()[0]
     assert ax.get_title() == "0: weights of 25 of 30 units, largest first"
     np.testing.assert_array_equal(pixels(ax)[:4, :4], np.arange(16).reshape(4, 4))

@@ -1,0 +1,44 @@
+"""Errors of the array functions, rewritten to name the operation that was called and its inputs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from typing import Any
+
+import numpy as np
+
+_names_an_operation = re.compile(r"[\w.]+\(\)").match
+_ENGINE = __package__ + "."
+_OPERATIONS = f"{__package__.rpartition('.')[0]}.ops."
+
+
+def named(error: Exception, primitive: Any, arrays: list[Any]) -> Exception:
+    """Rewrite a NumPy error to name the operation and its inputs; shapes that do not broadcast raise RuntimeError."""
+    text = str(error)
+    if _names_an_operation(text):
+        return error
+    kind: type[Exception] = type(error) if type(error) in (TypeError, ValueError) else IndexError
+    if "broadcast" in text:
+        kind, text = RuntimeError, "shapes cannot be broadcast together" if "operands" in text else text.strip()
+    elif "ufunc" in text:
+        text = "is not defined for these dtypes"
+    names = inspect.signature(primitive.forward).parameters
+    inputs = ", ".join(f"{name}: {a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"{name}: {a!r}"
+                       for name, a in zip(names, arrays) if a is not None)
+    return kind(f"{asked_for(primitive)}(): {text} ({inputs})")
+
+
+def asked_for(primitive: Any) -> str:
+    """Return the name of the operation that was called: the outermost function of `ops` that leads to the primitive."""
+    name: str = primitive.name
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].startswith(_ENGINE):
+        frame = frame.f_back
+    while frame.f_back and frame.f_globals["__name__"].startswith(_OPERATIONS):
+        function = frame.f_code.co_name
+        if function.isidentifier() and not function.startswith("_"):
+            name = function
+        frame = frame.f_back
+    return name

@@ -1,0 +1,182 @@
+"""What each thread does at the door: whether it records, and who listens; and who observes the engine."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, Self, TypeVar, cast, overload
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class _State(threading.local):
+    """What each thread has of its own: is it recording, who listens, which call is being differentiated."""
+
+    recording = True
+    listener: Callable[..., Any] | None = None
+    differentiating: Any = None
+    made: list[Any] | None = None  # where an in-place method collects the calls that it records
+
+
+state = _State()
+
+
+class set_grad_enabled:
+    """Turn recording on or off in this thread, at once; as a context, until its end."""
+
+    def __init__(self, mode: bool):
+        self.previous = state.recording
+        state.recording = bool(mode)
+
+    def __enter__(self) -> set_grad_enabled:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        state.recording = self.previous
+
+
+class _Recording:
+    """Context and decorator that records or does not; `no_grad` and `enable_grad` say which."""
+
+    mode: bool
+
+    @overload
+    def __new__(cls, function: None = None) -> Self: ...
+
+    @overload
+    def __new__(cls, function: _Function) -> _Function: ...  # type: ignore[misc]
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self.__dict__.setdefault("previous", []).append(state.recording)
+        state.recording = self.mode
+
+    def __exit__(self, *exception: object) -> None:
+        state.recording = self.__dict__["previous"].pop()
+
+    def __call__(self, function: _Function) -> _Function:
+        """Decorate a function, a generator function (each piece of it runs so) or a class (its ``__init__``)."""
+        kind = type(self)
+        if inspect.isclass(function):
+            function.__init__ = kind()(function.__init__)  # type: ignore[misc]
+            return function
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generator(*args: Any, **kwargs: Any) -> Any:
+                with kind():
+                    pieces = function(*args, **kwargs)
+                sent, throw = None, None
+                while True:
+                    with kind():
+                        try:
+                            value = pieces.send(sent) if throw is None else pieces.throw(throw)
+                        except StopIteration as end:
+                            return end.value
+                    sent = throw = None
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        with kind():
+                            pieces.close()
+                        raise
+                    except BaseException as error:
+                        throw = error
+
+            return cast(_Function, generator)
+
+        @functools.wraps(function)
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            with kind():
+                return function(*args, **kwargs)
+
+        return cast(_Function, decorated)
+
+
+class no_grad(_Recording):
+    """Record nothing: ``with no_grad():`` or ``@no_grad()``; concerns the calling thread only."""
+
+    mode = False
+
+
+class enable_grad(_Recording):
+    """Record again inside a `no_grad` block: ``with enable_grad():`` or ``@enable_grad()``."""
+
+    mode = True
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations of this thread are recorded."""
+    return state.recording
+
+
+class listen:
+    """Let a function stand at the door: ``with listen(listener):``.
+
+    For each application of a primitive in this thread, ``listener(proceed, primitive, inputs, params)`` is
+    called in its place and returns the result, normally that of ``proceed(*inputs, **params)``. Listeners
+    nest: an inner one's `proceed` goes through the outer one.
+    """
+
+    def __init__(self, listener: Callable[..., Any]):
+        self.listener = listener
+
+    def __enter__(self) -> listen:
+        self.outer = state.listener
+        state.listener = self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        state.listener = self.outer
+
+    def __call__(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        def proceed(*inputs: Any, **params: Any) -> Any:
+            previous, state.listener = state.listener, self.outer
+            try:
+                return primitive(*inputs, **params)
+            finally:
+                state.listener = previous
+
+        return self.listener(proceed, primitive, inputs, params)
+
+
+def results_of(out: Any) -> tuple[Any, ...]:
+    """Return the results of a call as a tuple, for listeners: what `proceed` returned, or what is in it."""
+    return out if isinstance(out, tuple) else () if out is None else (out,)
+
+
+def differentiating() -> Any:
+    """Return the call whose rules run in this thread now (None in a forward pass), for listeners."""
+    return state.differentiating
+
+
+class Observer:
+    """Is told what happens; `observe` puts one on the list. Each method is called at the event that it names."""
+
+    def backward_begins(self, roots: list[Any]) -> None:
+        """Hear of the nodes that a call of `backward` starts from."""
+
+    def gradient_final(self, leaf: Any, before: Any, total: Any) -> None:
+        """Hear that ``leaf.grad`` is complete: it was `before` (None or a tensor) and is now `total`."""
+
+    def step_begins(self, optimizer: Any) -> None:
+        """Hear that an optimizer is about to change its parameters."""
+
+    def mode_changed(self, module: Any, training: bool) -> None:
+        """Hear that a module was told to train or to evaluate."""
+
+    def loss_of(self, operation: str, input: Any, kind: str) -> None:
+        """Hear that a loss is about to take `input` for logits (`kind` names what it expects)."""
+
+
+observers: list[Observer] = []
+
+
+def observe(observer: Observer) -> None:
+    """Put an observer on the list."""
+    observers.append(observer)
