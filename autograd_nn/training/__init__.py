@@ -5,7 +5,9 @@
 
 from .callbacks import EMA, Callback, EarlyStopping, ModelCheckpoint, Run, Schedule, TerminateOnNaN
 from .history import History
+from .loggers import CSVLogger, JSONLinesLogger, Logger, TensorBoardLogger
 from .loop import evaluate, fit, predict
+from .lr_finder import LearningRates, find_learning_rate
 from .measures import (
     AUC,
     F1,
@@ -36,10 +38,14 @@ __all__ = [
     "RMSE",
     "Accuracy",
     "AveragePrecision",
+    "CSVLogger",
     "Callback",
     "Confusion",
     "EarlyStopping",
     "History",
+    "JSONLinesLogger",
+    "LearningRates",
+    "Logger",
     "MeanOverBatches",
     "Metric",
     "ModelCheckpoint",
@@ -49,10 +55,12 @@ __all__ = [
     "Recall",
     "Run",
     "Schedule",
+    "TensorBoardLogger",
     "TerminateOnNaN",
     "TopK",
     "Whole",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "predict",
 ]

@@ -287,7 +287,9 @@ class ModelCheckpoint(Callback):
 
 
 class Schedule(Callback):
-    """Steps a learning-rate scheduler after each epoch, or after each step; the history has the rate as 'lr'.
+    """Steps a learning-rate scheduler after each epoch, or after each step.
+
+    The history has, as 'lr', the rate with which the last step of each epoch was made.
 
     Parameters
     ----------
@@ -309,30 +311,32 @@ class Schedule(Callback):
         self.scheduler, self.monitor = scheduler, monitor
         self.every = every or ("step" if kind in ("OneCycleLR", "CyclicLR") else "epoch")
         self.watches = monitor is not None or kind == "ReduceLROnPlateau"
+        self._rate = math.nan
 
     def on_train_begin(self, run: Run) -> None:
         if self.monitor is not None:
             check_monitor(run, self.monitor, "Schedule")
 
     def on_update(self, run: Run) -> None:
+        self._rate = float(run.optimizer.param_groups[0]["lr"])
         if self.every == "step":
             self.scheduler.step()
 
     def on_epoch_end(self, run: Run) -> None:
         latest = run.history.epochs[-1]
-        latest["lr"] = float(run.optimizer.param_groups[0]["lr"])
+        latest["lr"] = self._rate
         if self.every == "epoch":
             monitor = self.monitor or ("validation_loss" if "validation_loss" in latest else "loss")
             self.scheduler.step(*([run.history[monitor][-1]] if self.watches else []))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the scheduler."""
-        state: dict[str, Any] = self.scheduler.state_dict()
-        return state
+        """Return the state of the scheduler, and the rate of the last step."""
+        return {"scheduler": self.scheduler.state_dict(), "rate": self._rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.scheduler.load_state_dict(state)
+        self.scheduler.load_state_dict(state["scheduler"])
+        self._rate = state["rate"]
 
 
 class EMA(Callback):

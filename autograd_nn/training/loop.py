@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..engine import mark_changed, no_grad
 from ..look import mistakes
 from ..ops.terms import counted_terms
 from ..optim.clip import clip_grad_norm_
+from ..optim.lbfgs import LBFGS
 from ..tensor import Tensor
 from .batches import (
     TARGETS,
@@ -394,6 +396,8 @@ def fit(
     settings = {"model": model, "target": prepared_targets(loss, floating_dtype(model))}
     loader, validation = _validation_loader(validation, loader, max(batch_size, 256), **settings)
     loader = as_loader(loader, "fit", batch_size=batch_size, shuffle=shuffle, **settings)
+    if validation is loader and hasattr(loader, "state_dict"):
+        validation = copy.copy(loader)  # with a place of its own
     if class_weight is not None:
         loss = with_class_weight(loss, class_weight, lambda: targets_of(loader), "fit", floating_dtype(model))
     history = History() if history is None else history
@@ -403,7 +407,7 @@ def fit(
               Measures(as_metrics(metrics, "fit", loss)), accumulate=accumulate, validation=validation)
     held_out = Measures(as_metrics(metrics, "fit", loss))
     call = model_call(model)
-    step = _Step(run, loss, call, clip, target)
+    step = Step(run, loss, call, clip, target)
 
     def validate() -> None:
         """Measure the validation data, unless that was done after this very step."""
@@ -456,7 +460,7 @@ def fit(
     return history
 
 
-class _Step:
+class Step:
     """One step of a run: gradients of some batches, and the optimizer's step with them."""
 
     def __init__(self, run: Run, loss: Callable[..., Tensor], call: Callable[..., Any], clip: float | None,
@@ -464,7 +468,8 @@ class _Step:
         self.run, self.loss, self.call, self.clip, self.target = run, loss, call, clip, target
         self.checked, self.batches = False, 0
         closure = inspect.signature(run.optimizer.step).parameters.get("closure")
-        self.needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+        self.needs_closure = isinstance(run.optimizer, LBFGS) or (
+            closure is not None and closure.default is inspect.Parameter.empty)
 
     def __call__(self, batches: Sequence[Any]) -> bool:
         """Make the step; return False, without one, if none of the targets counts."""
@@ -530,8 +535,12 @@ def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
             yield (batch,)
         return
     batches = iter(loader)
-    while group := list(itertools.islice(batches, count)):
+    left = len(loader) - getattr(loader, "position", 0) if isinstance(loader, Sized) else sys.maxsize
+    while left > 0 and (group := list(itertools.islice(batches, min(count, left)))):
+        left -= len(group)  # not a look further: a loader that is at its end stands in the next epoch
         yield group
+    for batch in batches:
+        yield (batch,)
 
 
 def _tell(callbacks: Sequence[Any], moment: str, run: Run) -> None:

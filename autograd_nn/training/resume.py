@@ -47,13 +47,15 @@ class Checkpoint(Callback):
             return
         extra = load_checkpoint(self.path, generator=self.generator, **self._parts(run))
         expected = {"history", "step", "sums", "stopping", "callbacks", "settings"}
-        later = {"validations", "steps"}
+        later = {"validations", "steps", "validation"}
         if set(extra) - later != expected or len(extra["callbacks"]) != len(_with_state(run)):
             raise ValueError(f"Checkpoint(): {self.path} was not saved by this callback in a run with "
                              f"{len(_with_state(run))} callbacks that have a state (found {', '.join(extra)})")
         run.history.epochs[:], run.stopping = extra["history"], extra["stopping"]
         run.history.validations[:] = extra.get("validations", [])
         run.history.steps = extra.get("steps", 0)
+        if extra.get("validation") is not None and hasattr(run.validation, "load_state_dict"):
+            run.validation.load_state_dict(extra["validation"])
         run.step, run.sums = extra["step"], extra["sums"]
         for callback, state in zip(_with_state(run), extra["callbacks"]):
             callback.load_state_dict(state)
@@ -72,6 +74,7 @@ class Checkpoint(Callback):
     def _save(self, run: Run, step: int) -> None:
         save_checkpoint(self.path, keep=self.keep, generator=self.generator, history=run.history.epochs, step=step,
                         validations=run.history.validations, steps=run.history.steps,
+                        validation=run.validation.state_dict() if hasattr(run.validation, "state_dict") else None,
                         sums=run.sums if step else {}, stopping=run.stopping, settings=self.settings,
                         callbacks=[callback.state_dict() for callback in _with_state(run)], **self._parts(run))
 

@@ -186,3 +186,42 @@ def test_more_epochs_on_the_command_line(tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(["--resume", str(tmp_path / file), "--model", "mlp"])
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 5, 8, 11])
+def test_metrics_averages_and_validations_are_resumed(tmp_path, stop):
+    """Whole-set metrics in the middle of an epoch, moving averages, best weights, validation every 3 steps."""
+
+    def everything(path, *callbacks, seed=0, resume=False):
+        model, loader, optimizer = parts("SGD", {"lr": 0.05, "momentum": 0.9}, seed=seed)
+        schedule = Schedule(optim.lr_scheduler.ExponentialLR(optimizer, 0.9), "step")
+        best = EarlyStopping("loss", 10, restore_best=True, largest=True)
+        keeper = Checkpoint(path, every=1, resume=resume)
+        history = fit(model, loader, optimizer, nn.MSELoss(), EPOCHS, loader, [schedule, best, keeper, *callbacks],
+                      ["mse", "r2", lambda_metric], clip=1.0, ema=0.9, validate_every=3)
+        rows = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs]
+        return bits(model), rows, history.validations, history.steps
+
+    whole = everything(tmp_path / "whole")
+    assert len(whole[2]) == 4 and whole[3] == EPOCHS * STEPS
+    with pytest.raises(InterruptedError):
+        everything(tmp_path / "run", Stop(stop))
+    assert everything(tmp_path / "run", seed=99, resume=True) == whole
+
+
+def lambda_metric(output, target):
+    return (output - target).abs().max()
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_an_accumulating_run_is_resumed(tmp_path, stop):
+    def accumulating(path, *callbacks, seed=0, resume=False):
+        model, loader, optimizer = parts("SGD", {"lr": 0.05, "momentum": 0.9}, seed=seed)
+        keeper = Checkpoint(path, every=1, resume=resume)
+        fit(model, loader, optimizer, nn.MSELoss(), 2, None, [keeper, *callbacks], accumulate=3)
+        return bits(model)
+
+    whole = accumulating(tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        accumulating(tmp_path / "run", Stop(stop))
+    assert accumulating(tmp_path / "run", seed=99, resume=True) == whole

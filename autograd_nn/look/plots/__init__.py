@@ -14,6 +14,7 @@ from .activations import plot_activations
 from .confusion import plot_confusion
 from .curves import plot_history
 from .gradients import plot_gradients
+from .learning_rates import plot_learning_rates
 from .live import LivePlot
 from .predictions import plot_predictions, plot_saliency, saliency
 from .report import save_report
@@ -29,6 +30,7 @@ __all__ = [
     "plot_filters",
     "plot_gradients",
     "plot_history",
+    "plot_learning_rates",
     "plot_predictions",
     "plot_saliency",
     "plot_weight_histograms",
