@@ -84,7 +84,8 @@ def find_learning_rate(
     loader = as_loader(loader, "find_learning_rate", model=model, batch_size=batch_size, shuffle=True,
                        target=prepared_targets(loss, floating_dtype(model)))
     own = [group["lr"] for group in optimizer.param_groups]
-    rates, losses = [], []
+    rates: list[float] = []
+    losses: list[float] = []
     average, best = 0.0, math.inf
     with _as_it_was(model, optimizer, loader):
         run = Run(model, optimizer, loader, 1, History(), [])
