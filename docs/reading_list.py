@@ -21,7 +21,7 @@ CORE = {
     "the training loop": ["training/loop.py"],
 }
 KERNELS = {
-    "how kernels are compiled, cached and threaded": ["kernels/compile.py"],
+    "how kernels are compiled, cached and threaded": ["kernels/compile"],
     "the register tile: where the arithmetic happens": ["kernels/tile.py"],
     "matrix products on the tile": ["kernels/gemm.py"],
     "convolution on the tile": ["kernels/conv/choice.py", "kernels/conv/direct.py", "kernels/conv/direct_weight.py"],

@@ -3,14 +3,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 
 from autograd_nn.kernels import compile as compiling
-from autograd_nn.kernels import elementwise, optim
-from tests.robustness.threads import environment, is_available
+from autograd_nn.kernels import elementwise
 
 ROOT = pathlib.Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and file modes")
@@ -45,8 +43,9 @@ def test_a_fresh_process_finds_the_cache_and_an_edit_elsewhere_makes_a_new_one(t
     package = tmp_path / "autograd_nn" / "kernels"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    for name in ("__init__.py", "annotations.py", "compile.py", "linking.py", "memory.py", "optim.py"):
+    for name in ("__init__.py", "annotations.py", "memory.py", "optim.py"):
         shutil.copy(ROOT / "autograd_nn" / "kernels" / name, package)
+    shutil.copytree(ROOT / "autograd_nn" / "kernels" / "compile", package / "compile")
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     first, _ = run(STEP, tmp_path, **cache)
     assert first.startswith("0.5 ['optim._sgd']") and str(tmp_path / "cache" / "autograd_nn") in first
@@ -93,14 +92,14 @@ def test_a_cache_folder_that_others_can_write_is_refused(tmp_path, monkeypatch):
     shared = tmp_path / "autograd_nn"
     shared.mkdir()
     shared.chmod(0o777)
-    monkeypatch.setattr(compiling.config, "CACHE_DIR", str(tmp_path))
-    assert not compiling._writable_folder().startswith(str(tmp_path))
+    monkeypatch.setattr(compiling.options.config, "CACHE_DIR", str(tmp_path))
+    assert not compiling.cache._writable_folder().startswith(str(tmp_path))
     shared.chmod(0o755)
-    assert compiling._writable_folder().startswith(str(tmp_path))
+    assert compiling.cache._writable_folder().startswith(str(tmp_path))
 
 
 def test_old_versions_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiling.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiling.options.config, "CACHE_DIR", str(tmp_path))
     parent = tmp_path / "autograd_nn"
     for age in range(15):
         folder = parent / f"{age:020x}"
@@ -108,8 +107,8 @@ def test_old_versions_are_forgotten(tmp_path, monkeypatch):
         (folder / "code").touch()
         os.utime(folder, (1e9 - age, 1e9 - age))
     (parent / "not ours").mkdir()
-    current = pathlib.Path(compiling._writable_folder())
-    kept = {f"{age:020x}" for age in range(compiling.KEPT - 1)} | {current.name, "not ours"}
+    current = pathlib.Path(compiling.cache._writable_folder())
+    kept = {f"{age:020x}" for age in range(compiling.cache.KEPT - 1)} | {current.name, "not ours"}
     assert {path.name for path in parent.iterdir()} == kept
 
 
@@ -125,7 +124,7 @@ def test_the_users_own_functions_keep_numbas_settings():
 def test_verbose_names_each_kernel_and_patience_is_told_once(tmp_path):
     _, err = run(STEP, NUMBA_CACHE_DIR=str(tmp_path / "a"), AUTOGRAD_NN_VERBOSE="1")
     assert "autograd_nn: compiled optim._sgd in " in err
-    impatient = STEP.replace("compiled = []", "compile.PATIENCE = 0.0; compiled = []")
+    impatient = STEP.replace("compiled = []", "compile.progress.PATIENCE = 0.0; compiled = []")
     impatient += "\noptim.adam_step(p, g, g.copy(), g.copy(), lr=0.1, step=1)"
     _, err = run(impatient, NUMBA_CACHE_DIR=str(tmp_path / "b"))
     assert err.count("compiling kernels for this processor, once") == 1
@@ -137,7 +136,7 @@ def test_kernels_run_as_plain_python():
     program = """
 import numpy as np
 from autograd_nn.kernels import compile, elementwise, loss, norm, optim, pool
-compile.SERIAL_BELOW = elementwise.SMALL = 0
+compile.count.SERIAL_BELOW = elementwise.SMALL = 0
 compile.set_num_threads(3)
 x = np.random.default_rng(0).standard_normal((2, 3, 5, 6)).astype(np.float32)
 for kernel in ((2, 2), (3, 3)):
@@ -183,118 +182,23 @@ except IndexError as error:
     assert out == "0.5 0.5\nindex is out of bounds"
 
 
-FORK = """
-import os, sys
-import numpy as np
-from autograd_nn.kernels import compile, elementwise
-compile.set_num_threads(2)
-x = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
-expected = elementwise.add_relu(x, x)
-for _ in range(3):
-    child = os.fork()
-    if child == 0:
-        same = np.array_equal(elementwise.add_relu(x, x), expected)
-        fresh = np.array_equal(elementwise.sigmoid(x[:1000]), elementwise.sigmoid(x)[:1000])
-        os._exit(0 if same and fresh else 1)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(np.array_equal(elementwise.add_relu(x, x), expected))
-"""
-
-THREADS = """
-import threading
-import numpy as np
-from autograd_nn.kernels import compile, elementwise, optim
-compile.set_num_threads(2)
-x = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
-expected = elementwise.add_relu(x, x)
-wrong = []
-def work():
-    for _ in range(30):
-        if not np.array_equal(elementwise.add_relu(x, x), expected):
-            wrong.append(1)
-        p, m, v = x.copy(), np.zeros_like(x), np.zeros_like(x)
-        optim.adam_step(p, x, m, v, lr=0.1, step=1)
-workers = [threading.Thread(target=work) for _ in range(4)]
-[worker.start() for worker in workers]
-[worker.join() for worker in workers]
-import numba
-print(wrong, numba.threading_layer())
-"""
-
-
-def on_layer(layer, program):
-    """Run a program under a threading layer of Numba's; skip the test where Numba cannot load it."""
-    if layer == "default":
-        return run(program, NUMBA_NUM_THREADS="2")
-    if not is_available(layer):
-        pytest.skip(f"Numba cannot load the threading layer {layer}")
-    return run(program, NUMBA_NUM_THREADS="2", **environment(layer))
-
-
-@LINUX
-@pytest.mark.parametrize("layer", ["omp", "workqueue", "tbb"])
-def test_forked_children_run_kernels(layer):
-    out, _ = on_layer(layer, FORK)
-    assert out == "0\n0\n0\nTrue"
-
-
-@pytest.mark.parametrize("layer", ["default", "workqueue", "tbb"])
-def test_python_threads_may_run_kernels_at_once(layer):
-    out, _ = on_layer(layer, THREADS)
-    assert out.startswith("[]") and (layer == "default" or out.endswith(layer))
-
-
-def test_more_threads_than_processors(threads):
-    x = np.random.default_rng(0).standard_normal(10_001).astype(np.float32)
-    results = []
-    for count in (1, 2, 3, 7, 64, 1000):
-        threads(count)
-        p, m, v = x.copy(), np.zeros_like(x), np.zeros_like(x)
-        optim.adam_step(p, x, m, v, lr=0.1, step=1)
-        results.append(p)
-    assert compiling.get_num_threads() == 1000
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
-
-
-def test_set_num_threads_refuses_none():
-    with pytest.raises(ValueError, match=r"set_num_threads\(\): count must be at least 1 \(count=0\)"):
-        compiling.set_num_threads(0)
-
-
-def test_serial_kernels_take_no_lock():
-    p, g = np.ones((2, 10), np.float32)
-    done = threading.Event()
-
-    def step():
-        optim.sgd_step(p, g, lr=0.5)
-        done.set()
-
-    with compiling._launch:
-        threading.Thread(target=step).start()
-        assert done.wait(30)
-
-
 @pytest.mark.parametrize("folder", ["", "relative"])
 def test_a_cache_folder_that_is_not_absolute_is_ignored(folder, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", folder)
-    assert all(os.path.isabs(path) for path in compiling._candidate_folders())
+    assert all(os.path.isabs(path) for path in compiling.cache._candidate_folders())
 
 
-@pytest.mark.parametrize("setting", [None, "77"])
-def test_waiting_threads_sleep_soon_unless_told_otherwise(setting):
+def test_a_function_without_a_module_compiles_beside_ours():
     program = """
-import os
+import numba
 from autograd_nn.kernels import compile
-before = dict(os.environ)
-compile._start_pool()
-assert dict(os.environ) == before
+scope = {}
+exec("def twice(x): return 2 * x", scope)
+scope["twice"].__module__ = None
+print(numba.njit(scope["twice"])(21))
 """
-    given = {} if setting is None else {"GOMP_SPINCOUNT": setting}
-    shown = run(program, NUMBA_NUM_THREADS="2", OMP_DISPLAY_ENV="VERBOSE", **given)[1]
-    if "GOMP_SPINCOUNT" not in shown:
-        pytest.skip("the pool is not GNU OpenMP's")
-    assert f"GOMP_SPINCOUNT = '{setting or compiling.SPIN_COUNT}'" in shown
+    out, _ = run(program)
+    assert out == "42"
 
 
 def test_helpers_stay_unfinished_for_kernels_and_can_be_called_from_python():

@@ -109,7 +109,7 @@ def dropped(x, g):
 ])  # fmt: skip
 def test_an_element_has_the_same_bits_wherever_a_chunk_of_it_begins(kernel, dtype, monkeypatch):
     """Vector loops and the loops over what they leave may be compiled to other instructions."""
-    monkeypatch.setattr(compiling, "SERIAL_BELOW", 1)
+    monkeypatch.setattr(compiling.count, "SERIAL_BELOW", 1)
     monkeypatch.setattr(elementwise, "SMALL", 0)
     before = get_num_threads()
     try:

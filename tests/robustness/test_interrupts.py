@@ -5,7 +5,6 @@ import pathlib
 import random
 import signal
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ EVERY = 3  # of so many moments of a step, one is tried
 def in_the_pool(monkeypatch):
     """Let kernels use the thread pool whatever the size of their arrays."""
     before = compiling.get_num_threads()
-    monkeypatch.setattr(compiling, "SERIAL_BELOW", 1)
+    monkeypatch.setattr(compiling.count, "SERIAL_BELOW", 1)
     compiling.set_num_threads(2)
     yield
     compiling.set_num_threads(before)
@@ -75,19 +74,10 @@ def interrupted_at(moment, function):
 
 
 def assert_usable():
-    """Check that the thread records and that another thread gets the lock of the pool."""
+    """Check that the thread records, that the pool is free and that nobody holds the lock of its start."""
     assert ag.is_grad_enabled()
-    free = []
-
-    def enter():
-        if compiling._launch.acquire(timeout=30):
-            compiling._launch.release()
-            free.append(True)
-
-    other = threading.Thread(target=enter)
-    other.start()
-    other.join()
-    assert free
+    assert compiling.threads.word(compiling.threads.LOCK).value == 0
+    assert not compiling.count.pool._starting.locked()
 
 
 @pytest.mark.parametrize("steps_before", [0, 1])

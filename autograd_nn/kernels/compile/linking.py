@@ -16,9 +16,9 @@ import numba
 from numba.core import codegen, compiler
 from numba.core.compiler_lock import global_compiler_lock
 
-from .annotations import Context, Signature
+from ..annotations import Context, Signature
 
-__all__ = ["compile_body", "helper"]
+__all__ = ["compile_body", "helper", "njit"]
 
 njit: Any = numba.njit  # its annotations leave out options that Numba documents for extensions
 config: Any = numba.config

@@ -1,0 +1,172 @@
+"""Compiled kernels are kept on disk, in a folder named after all that they depend on: nothing in it can be stale."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import llvmlite
+import llvmlite.binding
+import numba
+from numba.core import caching, ccallback
+from numba.misc.appdirs import AppDirs
+
+from ..annotations import Context, Signature
+from .linking import njit
+from .options import BOUNDSCHECK, JIT_DISABLED, OPTIONS, config
+
+__all__ = ["build", "build_callback", "cache_folder"]
+
+KEPT = 10  # versions of the kernels whose machine code stays in the cache
+PACKAGE = __name__.removesuffix(".compile.cache")  # of the kernels
+KERNELS = pathlib.Path(__file__).parents[1]
+
+
+def _fingerprint() -> str:
+    """Return a name for everything that compiled kernels depend on."""
+    digest = hashlib.sha256()
+    for path in sorted(KERNELS.rglob("*.py")):
+        digest.update(str(path.relative_to(KERNELS)).encode() + b"\0" + path.read_bytes())
+    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    override = config.CPU_NAME, config.CPU_FEATURES, config.OPT
+    digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
+    digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
+    return digest.hexdigest()[:20]
+
+
+def _candidate_folders() -> Iterator[str]:
+    if config.CACHE_DIR:
+        yield os.path.join(config.CACHE_DIR, "autograd_nn")
+    users = AppDirs(appname="autograd_nn", appauthor=False).user_cache_dir
+    if os.path.isabs(users):  # an empty or relative $XDG_CACHE_HOME is to be ignored
+        yield users
+    owner = os.getuid() if hasattr(os, "getuid") else "user"
+    yield os.path.join(tempfile.gettempdir(), f"autograd_nn-{owner}")
+
+
+def _is_private(folder: str) -> bool:
+    """Return whether nobody else could have put machine code there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = os.stat(folder)
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o002
+
+
+def _forget_old(parent: str) -> None:
+    """Keep the `KEPT` folders used last: each edit of a kernel leaves one behind."""
+    folders = [path for path in pathlib.Path(parent).iterdir() if re.fullmatch("[0-9a-f]{20}", path.name)]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _writable_folder() -> str | None:
+    name = _fingerprint()
+    for parent in _candidate_folders():
+        folder = os.path.join(parent, name)
+        try:
+            os.makedirs(parent, mode=0o700, exist_ok=True)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if _is_private(parent) and _is_private(folder):
+                tempfile.TemporaryFile(dir=folder).close()
+                os.utime(folder)
+                with contextlib.suppress(OSError):  # another process may be at it
+                    _forget_old(parent)
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+cache_folder: str | None = None if JIT_DISABLED else _writable_folder()
+
+
+class _Locator(caching._CacheLocator):
+    """Where a build is cached: the folder's name already tells all that could make it stale."""
+
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
+        self._disambiguator = f"{function.__code__.co_firstlineno}-{build}"
+        self._stamp = ""
+        if not function.__module__.startswith(PACKAGE + "."):  # a test's: its file is not in the folder's name
+            status = os.stat(function.__code__.co_filename)
+            self._stamp = f"{status.st_mtime_ns}-{status.st_size}"
+
+    def get_cache_path(self) -> str | None:
+        return cache_folder
+
+    def get_source_stamp(self) -> str:
+        return self._stamp
+
+    def get_disambiguator(self) -> str:
+        return self._disambiguator
+
+
+class _Entry(caching.CompileResultCacheImpl):
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
+        self._locator = _Locator(function, build)
+        module = function.__module__.removeprefix(PACKAGE + ".")
+        self._filename_base = self.get_filename_base(f"{module}.{function.__qualname__}", sys.abiflags)
+
+
+class _Cache(caching.FunctionCache):
+    """The disk cache of one build; a file that cannot be read or written means compiling, never failing."""
+
+    _impl_class: Any
+
+    def __init__(self, function: Callable[..., Any], build: str) -> None:
+        self._impl_class = lambda function: _Entry(function, build)
+        super().__init__(function)
+
+    def load_overload(self, sig: Signature, target_context: Context) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Signature, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception:
+            self.disable()
+
+
+def build(
+    function: Callable[..., Any], kind: str, named_after: Callable[..., Any] | None = None, **options: Any
+) -> Any:
+    """Return Numba's dispatcher of a function, which compiles it on first use or finds it in the cache.
+
+    Parameters
+    ----------
+    function : callable
+        What to compile.
+    kind : str
+        One of several builds of the function.
+    named_after : callable, optional
+        The function whose name the cache knows this one by.
+    options
+        What differs from `OPTIONS`.
+    """
+    dispatcher = njit(no_cfunc_wrapper=True, **(OPTIONS | options))(function)
+    if cache_folder is not None:
+        dispatcher._cache = _Cache(named_after or function, kind)
+    return dispatcher
+
+
+def build_callback(function: Callable[..., Any], signature: Signature) -> int:
+    """Compile a function that C code can call, or find it in the cache, and return its address."""
+    options = {"nopython": True, "nogil": True, "error_model": "numpy"}
+    callback: Any = ccallback.CFunc(function, (signature.args, signature.return_type), {}, options)
+    if cache_folder is not None:
+        callback._cache = _Cache(function, "callback")
+    callback.compile()
+    address: int = callback.address
+    return address
