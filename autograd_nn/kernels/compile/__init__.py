@@ -31,13 +31,14 @@ Environment
 
 from .cache import cache_folder
 from .count import get_num_threads, set_num_threads, threads_for
-from .decorators import chunked, intrinsic, jit, or_twin
+from .decorators import Chunked, chunked, intrinsic, jit, or_twin
 from .options import JIT_DISABLED, OPTIONS
 from .progress import compile_hooks
 
 __all__ = [
     "JIT_DISABLED",
     "OPTIONS",
+    "Chunked",
     "cache_folder",
     "chunked",
     "compile_hooks",
