@@ -8,8 +8,8 @@ graph too; other tensors that share its memory do not see the change.
 from __future__ import annotations
 
 import math
+import typing
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -18,120 +18,30 @@ from ..look import mistakes
 from ..missing import absent_from_nn
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
-from ..ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
-from ..ops.attention import scaled_dot_product_attention
-from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from ..ops.distance import cosine_similarity, normalize, pairwise_distance
-from ..ops.index import one_hot
-from ..ops.linalg import linear
-from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
-from ..ops.pad import pad
-from ..ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    lp_pool2d,
-    max_pool1d,
-    max_pool2d,
-    max_unpool2d,
-)
-from ..ops.resize import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
-from ..ops.shape import unflatten
+from ..ops.activation import gelu as gelu
+from ..ops.activation import glu as glu
+from ..ops.activation import hardshrink as hardshrink
+from ..ops.activation import logsigmoid as logsigmoid
+from ..ops.activation import prelu as prelu
+from ..ops.activation import softplus as softplus
+from ..ops.activation import softshrink as softshrink
+from ..ops.activation import softsign as softsign
+from ..ops.activation import tanhshrink as tanhshrink
+from ..ops.attention import *
+from ..ops.conv import *
+from ..ops.distance import cosine_similarity as cosine_similarity
+from ..ops.distance import normalize as normalize
+from ..ops.distance import pairwise_distance as pairwise_distance
+from ..ops.index import one_hot as one_hot
+from ..ops.linalg import linear as linear
+from ..ops.loss import *
+from ..ops.normalization import *
+from ..ops.pad import *
+from ..ops.pool import *
+from ..ops.resize import *
+from ..ops.shape import unflatten as unflatten
 from ..tensor import Tensor
 from ..typing import DTypeLike
-
-__all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "alpha_dropout",
-    "avg_pool1d",
-    "avg_pool2d",
-    "batch_norm",
-    "bilinear",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "celu",
-    "conv1d",
-    "conv2d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "cosine_embedding_loss",
-    "cosine_similarity",
-    "cross_entropy",
-    "dropout",
-    "dropout1d",
-    "dropout2d",
-    "dropout3d",
-    "elu",
-    "embedding",
-    "fold",
-    "gaussian_nll_loss",
-    "gelu",
-    "glu",
-    "group_norm",
-    "gumbel_softmax",
-    "hardshrink",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "hinge_embedding_loss",
-    "huber_loss",
-    "instance_norm",
-    "interpolate",
-    "kl_div",
-    "l1_loss",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "local_response_norm",
-    "log_softmax",
-    "logsigmoid",
-    "lp_pool2d",
-    "margin_ranking_loss",
-    "max_pool1d",
-    "max_pool2d",
-    "max_unpool2d",
-    "mish",
-    "mse_loss",
-    "multi_margin_loss",
-    "multilabel_soft_margin_loss",
-    "nll_loss",
-    "normalize",
-    "one_hot",
-    "pad",
-    "pairwise_distance",
-    "pixel_shuffle",
-    "pixel_unshuffle",
-    "poisson_nll_loss",
-    "prelu",
-    "relu",
-    "relu6",
-    "relu_",
-    "rms_norm",
-    "rrelu",
-    "scaled_dot_product_attention",
-    "selu",
-    "sigmoid",
-    "silu",
-    "smooth_l1_loss",
-    "soft_margin_loss",
-    "softmax",
-    "softmin",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "tanh",
-    "tanhshrink",
-    "threshold",
-    "triplet_margin_loss",
-    "unflatten",
-    "unfold",
-]
 
 
 def _replacing(input: Tensor, out: Tensor, operation: str) -> Tensor:
@@ -409,7 +319,7 @@ def embedding(
 # ------------------------------------------------------------------------------------ losses
 
 
-def cross_entropy(
+def cross_entropy(  # type: ignore[no-redef]  # it takes the place of the operation
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -425,145 +335,18 @@ def cross_entropy(
     if input.origin is not None and input.origin.primitive.name == "softmax":
         mistakes.warn_once(mistakes.SoftmaxBeforeCrossEntropy, "cross_entropy(): the input is the result of softmax(), "
                            "but logits are expected: the softmax is part of the loss")
-    return losses.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    return losses.cross_entropy(
+        input, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+    )
 
 
-def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Tensor:
-    """Negative log-likelihood of log-probabilities; see `ops.loss.nll_loss`."""
-    return losses.nll_loss(input, target, weight, ignore_index, reduction)
+if not typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed
+    _HOMES = (__name__, activation.__name__.rpartition(".")[0] + ".")
+    __all__ = sorted(
+        name
+        for name, value in globals().items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(_HOMES)
+    )
 
-
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """Squared error, ``(input - target)**2``; the shapes must be equal."""
-    return losses.mse_loss(input, target, reduction, weight)
-
-
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """Absolute error, ``abs(input - target)``; the shapes must be equal."""
-    return losses.l1_loss(input, target, reduction, weight)
-
-
-def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """``d**2 / (2 beta)`` where the error d is below `beta`, ``d - beta / 2`` above; the shapes must be equal."""
-    return losses.smooth_l1_loss(input, target, reduction, beta)
-
-
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
-    """`delta` times `smooth_l1_loss` with ``beta=delta``."""
-    return losses.huber_loss(input, target, reduction, delta, weight)
-
-
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
-) -> Tensor:
-    """``-(y log p + (1 - y) log(1 - p))`` of probabilities; see `ops.loss.binary_cross_entropy`."""
-    return losses.binary_cross_entropy(input, target, weight, reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
-    """`binary_cross_entropy` of the sigmoid of logits; see `ops.loss.binary_cross_entropy_with_logits`."""
-    return losses.binary_cross_entropy_with_logits(input, target, weight, reduction, pos_weight)
-
-
-def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """Kullback-Leibler divergence of log-probabilities from probabilities; see `ops.loss.kl_div`."""
-    return losses.kl_div(input, target, reduction, log_target)
-
-
-def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
-) -> Tensor:
-    """Negative log-likelihood of a normal distribution; see `ops.loss.gaussian_nll_loss`."""
-    return losses.gaussian_nll_loss(input, target, var, full, eps, reduction)
-
-
-def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    *,
-    eps: float = 1e-8,
-    reduction: str = "mean",
-) -> Tensor:
-    """Negative log-likelihood of a Poisson distribution; see `ops.loss.poisson_nll_loss`."""
-    return losses.poisson_nll_loss(input, target, log_input, full, eps, reduction)
-
-
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
-    """A distance where the target is 1, ``max(0, margin - x)`` where it is -1."""
-    return losses.hinge_embedding_loss(input, target, margin, reduction)
-
-
-def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
-) -> Tensor:
-    """``max(0, margin - target * (input1 - input2))``."""
-    return losses.margin_ranking_loss(input1, input2, target, margin, reduction)
-
-
-def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
-) -> Tensor:
-    """``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1."""
-    return losses.cosine_embedding_loss(input1, input2, target, margin, reduction)
-
-
-def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    swap: bool = False,
-    *,
-    reduction: str = "mean",
-) -> Tensor:
-    """``max(0, |anchor - positive| - |anchor - negative| + margin)``; see `ops.loss.triplet_margin_loss`."""
-    return losses.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction)
-
-
-def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """``log(1 + exp(-target * input))``, targets 1 and -1."""
-    return losses.soft_margin_loss(input, target, reduction)
-
-
-def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
-) -> Tensor:
-    """Mean over classes of `binary_cross_entropy_with_logits`."""
-    return losses.multilabel_soft_margin_loss(input, target, weight, reduction)
-
-
-def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    *,
-    reduction: str = "mean",
-) -> Tensor:
-    """Hinge loss of several classes; see `ops.loss.multi_margin_loss`."""
-    return losses.multi_margin_loss(input, target, p, margin, weight, reduction)
-
-
-def __getattr__(name: str) -> Any:
-    raise absent_from_nn("nn.functional", name)
+    def __getattr__(name: str) -> typing.Any:
+        raise absent_from_nn("nn.functional", name)

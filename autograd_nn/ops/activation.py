@@ -33,6 +33,12 @@ from .elementwise import (
 from .reduce import softmax
 from .shape import narrow, normalized_dim, reshape
 
+__all__ = [
+    "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
+    "mish", "prelu", "relu6", "selu", "silu", "softmin", "softplus", "softshrink", "softsign", "tanhshrink",
+    "threshold",
+]  # fmt: skip
+
 # ------------------------------------------------------------------------------------ piecewise linear
 
 

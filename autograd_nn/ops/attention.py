@@ -13,6 +13,8 @@ from .random import dropout
 from .reduce import softmax
 from .shape import repeat_interleave, transpose
 
+__all__ = ["scaled_dot_product_attention"]
+
 
 def scaled_dot_product_attention(
     query: Tensor,

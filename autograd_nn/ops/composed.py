@@ -11,16 +11,16 @@ import numpy as np
 from ..devices import device as Device
 from ..engine import common_dtype, wrap
 from ..tensor import Tensor, as_tensor
-from ..typing import DTypeLike, Number
+from ..typing import DTypeLike
 from . import creation, elementwise, index, linalg, reduce, scan, shape
 
 __all__ = [
-    "add", "aminmax", "argwhere", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
-    "broadcast_tensors", "bucketize", "can_cast", "cartesian_prod", "clamp_max", "clamp_min", "column_stack",
-    "cross", "deg2rad", "detach", "diff", "dist", "div", "dstack", "exp2", "fliplr", "flipud", "hsplit", "hstack",
-    "index_put", "inner", "is_complex", "is_floating_point", "is_nonzero", "isin", "kron", "logaddexp", "logit",
+    "aminmax", "argwhere", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
+    "broadcast_tensors", "bucketize", "can_cast", "cartesian_prod", "column_stack",
+    "cross", "deg2rad", "detach", "diff", "dist", "dstack", "exp2", "fliplr", "flipud", "hsplit", "hstack",
+    "inner", "is_complex", "is_floating_point", "is_nonzero", "isin", "kron", "logaddexp", "logit",
     "nanmean", "nansum", "positive", "promote_types", "quantile", "rad2deg", "ravel", "result_type", "rot90",
-    "scalar_tensor", "searchsorted", "sub", "t", "tensor_split", "vsplit", "vstack",
+    "scalar_tensor", "searchsorted", "t", "tensor_split", "vsplit", "vstack",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ types and predicates
@@ -201,16 +201,6 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------ elementwise, reductions, products
 
 
-def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """Return the elements, but `min` where they are smaller."""
-    return input.clamp_min(min)
-
-
-def clamp_max(input: Tensor, max: Any) -> Tensor:
-    """Return the elements, but `max` where they are larger."""
-    return input.clamp_max(max)
-
-
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return ``log(exp(input) + exp(other))`` without overflow."""
     return reduce.logsumexp(shape.stack(broadcast_tensors(input, other)), 0)
@@ -311,21 +301,6 @@ def rad2deg(input: Tensor) -> Tensor:
     return input * (180 / math.pi)
 
 
-def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
-    """Return ``input + alpha * other``."""
-    return Tensor.add(input, other, alpha=alpha)
-
-
-def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
-    """Return ``input - alpha * other``."""
-    return Tensor.sub(input, other, alpha=alpha)
-
-
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """Return ``input / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
-    return Tensor.div(input, other, rounding_mode=rounding_mode)
-
-
 
 def positive(input: Tensor) -> Tensor:
     """Return the tensor itself."""
@@ -343,11 +318,6 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------ searching
-
-
-def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """Return a copy with `values` written to ``input[indices]``, or added there (see `ops.index.index_put`)."""
-    return index.index_put(input, indices, values, accumulate)
 
 
 def argwhere(input: Tensor) -> Tensor:

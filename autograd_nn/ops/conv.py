@@ -23,6 +23,8 @@ from ..typing import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d,
 from .elementwise import add, relu_input
 from .shape import reshape, to_dtype
 
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
 # ------------------------------------------------------------------------------------ primitives
 
 

@@ -12,6 +12,8 @@ from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
 from .reduce import _spread, added, amax, amin, count_nonzero, sum
 from .shape import normalized_dim, normalized_dims, unsqueeze
 
+__all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance"]
+
 
 @primitive
 def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:

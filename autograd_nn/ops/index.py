@@ -20,6 +20,11 @@ from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
 from .elementwise import add, zeros_like
 from .shape import _crop, broadcast_to, normalized_dim, reshape, sum_to_size, to_array
 
+__all__ = [
+    "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_select", "nonzero",
+    "scatter", "scatter_add", "take", "take_along_dim",
+]  # fmt: skip
+
 
 class Slice(NamedTuple):
     """A slice that can be hashed."""

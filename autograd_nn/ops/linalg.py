@@ -15,6 +15,8 @@ from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
 
+__all__ = ["addmm", "addmv", "baddbmm", "bmm", "dot", "einsum", "matmul", "mm", "mv", "outer", "tensordot", "trace"]
+
 
 @primitive
 def _matmul(x: Array, y: Array) -> Array:

@@ -16,6 +16,13 @@ from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 from .terms import note_terms
 
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
+    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss",
+    "mse_loss", "multi_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss",
+    "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+]  # fmt: skip
+
 # ------------------------------------------------------------------------------------ classification
 
 
@@ -154,6 +161,7 @@ def nll_loss(
     input: Tensor,
     target: Tensor | Array,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
@@ -178,6 +186,7 @@ def cross_entropy(
     input: Tensor,
     target: Tensor | Array,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -290,7 +299,7 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     return _reduced(losses, reduction, operation)
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error, ``(input - target)**2``.
 
     Parameters
@@ -305,7 +314,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     return _weighted_mean(square(sub(input, target)), weight, reduction, "mse_loss")
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`."""
     check_same_shape(input, target, "l1_loss")
     return _weighted_mean(abs(sub(input, target)), weight, reduction, "l1_loss")
@@ -341,7 +350,7 @@ def huber_loss(
     return _reduced(losses, reduction, "huber_loss")
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta`` divided by `beta`.
 
     For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
@@ -357,7 +366,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """Cross-entropy of probabilities, ``-(target * log(input) + (1 - target) * log(1 - input))``.
 
@@ -395,6 +404,7 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
@@ -429,7 +439,7 @@ def _plogp(x: Array) -> Array:
 _plogp.defvjp(x=lambda g, x: mul(g, add(log(x), 1)))
 
 
-def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence from log-probabilities `input` to `target`, ``target * (log(target) - input)``.
 
     Parameters
@@ -470,6 +480,7 @@ def poisson_nll_loss(
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
+    *,
     eps: float = 1e-8,
     reduction: str = "mean",
 ) -> Tensor:
@@ -498,7 +509,7 @@ def _hinge(x: Array) -> Array:
 _hinge.defvjp(x=lambda g, x: _keep(g, _within(x, low=0, high=None, inclusive=True)))
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
     check_same_shape(input, target, "hinge_embedding_loss")
     near, far = where(target.array == 1, input, 0.0), where(target.array == -1, _hinge(sub(margin, input)), 0.0)
@@ -506,7 +517,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
     """``max(-target * (input1 - input2) + margin, 0)``: the target says which is to rank higher, 1 or -1."""
     check_same_shape(input1, input2, "margin_ranking_loss")
@@ -515,7 +526,7 @@ def margin_ranking_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
     """``1 - cos`` of two vectors where the target is 1, ``max(cos - margin, 0)`` where it is -1."""
     check_same_shape(input1, input2, "cosine_embedding_loss")
@@ -534,6 +545,7 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with distances by `pairwise_distance`.
@@ -549,14 +561,14 @@ def triplet_margin_loss(
     return _reduced(_hinge(add(sub(near, far), margin)), reduction, "triplet_margin_loss")
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``log(1 + exp(-target * input))`` with a target of 1 or -1."""
     check_same_shape(input, target, "soft_margin_loss")
     return _reduced(softplus(neg(mul(target, input)), 1.0, math.inf), reduction, "soft_margin_loss")
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
     losses = binary_cross_entropy_with_logits(input, target, reduction="none")
@@ -570,6 +582,7 @@ def multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C)."""

@@ -21,6 +21,8 @@ from .pad import pad
 from .reduce import mean, sum
 from .shape import broadcast_to, reshape
 
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+
 # ------------------------------------------------------------------------------------ second order
 
 

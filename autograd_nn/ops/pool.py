@@ -16,6 +16,11 @@ from .elementwise import abs, mul, pow, relu, sign
 from .index import scatter
 from .shape import reshape
 
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+    "avg_pool2d", "lp_pool2d", "max_pool1d", "max_pool2d", "max_unpool2d",
+]  # fmt: skip
+
 # ------------------------------------------------------------------------------------ primitives
 
 

@@ -22,6 +22,8 @@ from .linalg import linear, matmul
 from .reduce import sum
 from .shape import cat, narrow, reshape, stack, to_dtype, transpose, unsqueeze
 
+__all__ = ["gru", "lstm", "rnn"]
+
 
 def _part(x: Tensor, i: int, size: int) -> Tensor:
     """Return the i-th block of `size` features."""

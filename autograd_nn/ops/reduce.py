@@ -15,6 +15,11 @@ from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "log_softmax", "logsumexp", "max", "mean",
+    "min", "softmax", "std", "std_mean", "sum", "var", "var_mean",
+]  # fmt: skip
+
 _reduced: Callable[..., Array] = np.add.reduce  # without NumPy's types, which want `keepdims` literally
 RUN = 2048  # rows that are added up one after the other
 

@@ -16,6 +16,8 @@ from .index import _index_select
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .shape import permute, reshape
 
+__all__ = ["fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
+
 # ------------------------------------------------------------------------------------ interpolation
 
 

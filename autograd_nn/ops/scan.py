@@ -19,6 +19,11 @@ from .index import _integers, take_along_dim
 from .reduce import _spread
 from .shape import _narrow, _pad_constant, flip, normalized_dim, normalized_dims, permute, reshape, squeeze, to_dtype
 
+__all__ = [
+    "argsort", "bincount", "cumprod", "cumsum", "histc", "kthvalue", "logcumsumexp", "median", "prod", "sort",
+    "topk", "unique",
+]  # fmt: skip
+
 # ------------------------------------------------------------------------------------ sums and products
 
 

@@ -12,6 +12,12 @@ import numpy as np
 from ..engine import Node, Variable, primitive
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
+__all__ = [
+    "broadcast_to", "cat", "chunk", "clone", "diag", "diag_embed", "diagonal", "flatten", "flip", "meshgrid",
+    "movedim", "narrow", "permute", "repeat_interleave", "reshape", "roll", "select", "split", "squeeze", "stack",
+    "tile", "transpose", "tril", "triu", "unbind", "unflatten", "unsqueeze",
+]  # fmt: skip
+
 # ------------------------------------------------------------------------------------ axes
 
 

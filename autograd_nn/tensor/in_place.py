@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine import Variable, check_recordable, check_writable, state, wrap
 from ..engine.views import View
-from ..ops import elementwise, linalg, random, scan
+from ..ops import arithmetic, elementwise, linalg, random, scan
 from ..ops import index as indexing
 from ..ops import shape as shapes
 
@@ -153,26 +153,6 @@ def _copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
     return src
 
 
-def _add(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return ``self + alpha * other``."""
-    return elementwise.add(self, other if alpha == 1 else elementwise.mul(other, alpha))
-
-
-def _sub(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return ``self - alpha * other``."""
-    return elementwise.sub(self, other if alpha == 1 else elementwise.mul(other, alpha))
-
-
-def _by_method(name: str) -> Callable[..., Any]:
-    """Return the in-place form of a method that `Tensor` defines itself."""
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self, name)(*args, **kwargs)
-
-    method.__doc__ = f"Return `{name}` of the tensor."
-    return in_place(method, name + "_")
-
-
 def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
     """Return draws from a normal distribution."""
     values = (generator or random.default_generator).normal(self.shape, self.dtype.type)
@@ -220,9 +200,9 @@ class InPlace:
 
     __slots__ = ()
 
-    add_, sub_ = in_place(_add, "add_"), in_place(_sub, "sub_")
+    add_, sub_, div_ = in_place(arithmetic.add), in_place(arithmetic.sub), in_place(arithmetic.div)
     mul_, pow_, neg_ = in_place(elementwise.mul), in_place(elementwise.pow), in_place(elementwise.neg)
-    div_, addcmul_, addcdiv_ = _by_method("div"), _by_method("addcmul"), _by_method("addcdiv")
+    addcmul_, addcdiv_ = in_place(arithmetic.addcmul), in_place(arithmetic.addcdiv)
     remainder_, fmod_ = in_place(elementwise.remainder), in_place(elementwise.fmod)
     floor_divide_, lerp_ = in_place(elementwise.floor_divide), in_place(elementwise.lerp)
     abs_, sign_, square_ = in_place(elementwise.abs), in_place(elementwise.sign), in_place(elementwise.square)
@@ -238,7 +218,7 @@ class InPlace:
     floor_, ceil_, trunc_, frac_ = map(
         in_place, (elementwise.floor, elementwise.ceil, elementwise.trunc, elementwise.frac))
     round_, nan_to_num_, clamp_ = map(in_place, (elementwise.round, elementwise.nan_to_num, elementwise.clamp))
-    clamp_min_, clamp_max_ = _by_method("clamp_min"), _by_method("clamp_max")
+    clamp_min_, clamp_max_ = in_place(arithmetic.clamp_min), in_place(arithmetic.clamp_max)
     masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(_masked_scatter, "masked_scatter_")
     logical_and_, logical_or_, logical_not_, logical_xor_ = map(
         in_place, (elementwise.logical_and, elementwise.logical_or, elementwise.logical_not, elementwise.logical_xor))

@@ -12,7 +12,7 @@ from ..devices import device
 from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, wrap
 from ..engine.graph import Computed
 from ..engine.views import View
-from ..ops import activation, creation, distance, elementwise, linalg, random, reduce, scan
+from ..ops import activation, arithmetic, creation, distance, elementwise, linalg, random, reduce, scan
 from ..ops import index as indexing
 from ..ops import shape as shapes
 from ..typing import Dim
@@ -399,31 +399,10 @@ class Tensor(InPlace, Variable):
 
     # -------------------------------------------------------------------------------- elementwise
 
-    def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Return ``self + alpha * other``."""
-        return elementwise.add(self, other if alpha == 1 else elementwise.mul(other, alpha))
-
-    def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Return ``self - alpha * other``."""
-        return elementwise.sub(self, other if alpha == 1 else elementwise.mul(other, alpha))
-
-    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        """Return ``self / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
-        if rounding_mode == "floor":
-            return elementwise.floor_divide(self, other)
-        if rounding_mode not in (None, "trunc"):
-            raise RuntimeError("div(): rounding_mode must be None, 'trunc' or 'floor' "
-                               f"(rounding_mode={rounding_mode!r})")
-        out = elementwise.div(self, other)
-        return out if rounding_mode is None else elementwise.trunc(out)
-
-    def addcmul(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Return ``self + value * tensor1 * tensor2``."""
-        return self.add(elementwise.mul(tensor1, tensor2), alpha=value)
-
-    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Return ``self + value * tensor1 / tensor2``."""
-        return self.add(elementwise.div(tensor1, tensor2), alpha=value)
+    add, sub, div, addcmul, addcdiv = (
+        arithmetic.add, arithmetic.sub, arithmetic.div, arithmetic.addcmul, arithmetic.addcdiv
+    )  # fmt: skip
+    clamp_min, clamp_max = arithmetic.clamp_min, arithmetic.clamp_max
 
     def equal(self, other: Tensor) -> bool:
         """Return whether the other tensor has the same shape and elements."""
@@ -482,14 +461,6 @@ class Tensor(InPlace, Variable):
     absolute, fix, nan_to_num = abs, trunc, elementwise.nan_to_num
     maximum, minimum, fmax, fmin = elementwise.maximum, elementwise.minimum, elementwise.fmax, elementwise.fmin
     masked_fill, prelu, logsigmoid = elementwise.masked_fill, activation.prelu, activation.logsigmoid
-
-    def clamp_min(self, min: Any) -> Tensor:
-        """Return the elements, but `min` where they are smaller."""
-        return elementwise.clamp(self, min)
-
-    def clamp_max(self, max: Any) -> Tensor:
-        """Return the elements, but `max` where they are larger."""
-        return elementwise.clamp(self, None, max)
 
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return the elements where the condition holds and those of `other` elsewhere."""

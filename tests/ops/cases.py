@@ -708,8 +708,18 @@ for reduction in ("mean", "sum", "none"):
         ("normal", 4, 3),
         ("integers", 3, 4),
     )
-    case(f"mse_loss({reduction})", lambda x, t, r=reduction: loss.mse_loss(x, t, r), ("normal", 4), ("normal", 4))
-    case(f"l1_loss({reduction})", lambda x, t, r=reduction: loss.l1_loss(x, t, r), ("normal", 4), ("normal", 4))
+    case(
+        f"mse_loss({reduction})",
+        lambda x, t, r=reduction: loss.mse_loss(x, t, reduction=r),
+        ("normal", 4),
+        ("normal", 4),
+    )
+    case(
+        f"l1_loss({reduction})",
+        lambda x, t, r=reduction: loss.l1_loss(x, t, reduction=r),
+        ("normal", 4),
+        ("normal", 4),
+    )
 case(
     "cross_entropy of images",
     lambda x, t: loss.cross_entropy(x, t, ignore_index=1),
@@ -760,7 +770,12 @@ for reduction in ("mean", "sum", "none"):
         ("normal", 4),
         ("unit", 4),
     )
-    case(f"kl_div({reduction})", lambda x, t, r=reduction: loss.kl_div(x, t, r), ("normal", 4), ("positive", 4))
+    case(
+        f"kl_div({reduction})",
+        lambda x, t, r=reduction: loss.kl_div(x, t, reduction=r),
+        ("normal", 4),
+        ("positive", 4),
+    )
 case(
     "binary_cross_entropy, weighted",
     lambda x, t, w: loss.binary_cross_entropy(x * x, t, w),
@@ -784,7 +799,7 @@ case(
 )
 case(
     "kl_div(batchmean, log_target)",
-    lambda x, t: loss.kl_div(x, t, "batchmean", True),
+    lambda x, t: loss.kl_div(x, t, reduction="batchmean", log_target=True),
     ("normal", 2, 3),
     ("normal", 2, 3),
 )

@@ -124,7 +124,7 @@ TABLE = [
     (lambda: distance.norm(integers), RuntimeError, ["norm()", "int64"]),
     (lambda: attention.scaled_dot_product_attention(x, v.reshape(1, 3), x), RuntimeError, ["(2, 3)", "(1, 3)"]),
     (lambda: loss.mse_loss(v, x), RuntimeError, ["mse_loss()", "(3,)", "(2, 3)"]),
-    (lambda: loss.mse_loss(v, v, "avg"), ValueError, ["mse_loss()", "'avg'"]),
+    (lambda: loss.mse_loss(v, v, reduction="avg"), ValueError, ["mse_loss()", "'avg'"]),
     (lambda: loss.binary_cross_entropy(v - 1, v), RuntimeError, ["binary_cross_entropy()", "-1"]),
     (lambda: loss.huber_loss(v, v, delta=0), ValueError, ["huber_loss()", "delta=0"]),
     (lambda: loss.cross_entropy(integers, integers), RuntimeError, ["cross_entropy()", "int64"]),

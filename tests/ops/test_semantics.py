@@ -410,7 +410,7 @@ def test_binary_cross_entropy_is_bounded():
 def test_kl_div():
     target = tensor([[0.0, 1.0], [0.5, 0.5]])
     logp = tensor([[0.5, 0.5], [0.5, 0.5]]).log()
-    assert same(loss.kl_div(logp, target, "batchmean").item(), math.log(2) / 2)
+    assert same(loss.kl_div(logp, target, reduction="batchmean").item(), math.log(2) / 2)
     assert same(loss.kl_div(logp, target).item(), math.log(2) / 4)
 
 

@@ -1,0 +1,42 @@
+"""PyTorch's second names of operations (``absolute`` of ``abs``), and methods of `Tensor` that are functions too."""
+
+from ..engine import no_grad
+from ..ops.arithmetic import div, sub
+from ..ops.composed import vstack
+from ..ops.elementwise import (
+    abs,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    ge,
+    gt,
+    le,
+    lt,
+    mul,
+    ne,
+    neg,
+    trunc,
+)
+from ..ops.linalg import outer
+from ..ops.shape import cat, movedim, transpose
+from ..tensor import Tensor
+
+__all__ = [
+    "absolute", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "concat",
+    "concatenate", "divide", "equal", "fix", "ger", "greater", "greater_equal", "inference_mode", "less", "less_equal",
+    "moveaxis", "multiply", "negative", "not_equal", "numel", "row_stack", "subtract", "swapaxes", "swapdims",
+    "true_divide",
+]  # fmt: skip
+
+absolute, concat, concatenate, moveaxis, swapaxes = abs, cat, cat, movedim, transpose
+divide, multiply, subtract, negative, true_divide = div, mul, sub, neg, div
+arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
+arctan, arctan2, arctanh, fix = atan, atan2, atanh, trunc
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+row_stack, ger, swapdims = vstack, outer, transpose
+allclose, equal, numel = Tensor.allclose, Tensor.equal, Tensor.numel
+inference_mode = no_grad
