@@ -34,7 +34,6 @@ from .ops.activation import prelu as prelu
 from .ops.activation import selu as selu
 from .ops.activation import threshold as threshold
 from .ops.arithmetic import *
-from .ops.composed import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.distance import cdist as cdist
@@ -42,15 +41,21 @@ from .ops.distance import cosine_similarity as cosine_similarity
 from .ops.distance import norm as norm
 from .ops.elementwise import *
 from .ops.index import *
+from .ops.joining import *
 from .ops.linalg import *
+from .ops.maths import *
 from .ops.pool import avg_pool1d as avg_pool1d
 from .ops.pool import avg_pool2d as avg_pool2d
 from .ops.pool import max_pool1d as max_pool1d
 from .ops.pool import max_pool2d as max_pool2d
+from .ops.products import *
 from .ops.random import *
 from .ops.reduce import *
 from .ops.scan import *
+from .ops.search import *
 from .ops.shape import *
+from .ops.statistics import *
+from .ops.types import *
 from .saving.checkpoints import load as load
 from .saving.checkpoints import save as save
 from .tensor import *

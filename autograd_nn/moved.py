@@ -21,7 +21,10 @@ MOVED: dict[str, tuple[str, ...]] = {  # the old name in the package, and where 
     "absent": ("missing",),
     "backends": ("torch_names.backends",),
     "checkpoints": ("saving.checkpoints",),
-    "composed": ("ops.composed",),
+    "composed": (
+        "ops.arithmetic", "ops.creation", "ops.joining", "ops.maths", "ops.products", "ops.search", "ops.statistics",
+        "ops.types", "tensor",
+    ),
     "engine.annotations": ("typing",),
     "graph_drawing": ("look.drawing.graph_drawing",),
     "interop": ("tensor.numpy_protocol",),

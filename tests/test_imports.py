@@ -35,7 +35,6 @@ ALONE = {  # rooms at the bottom see of each other no more than this
 KERNELS_FOR = {"ops", "optim", "__main__", ""}  # rooms that call kernels, and those that pass on set_num_threads
 UPWARD = {  # imports that point up, each with its reason
     ("typing.tensor", "tensor"): "for type checkers alone (a stub): they know the class that operations return",
-    ("ops.composed", "tensor"): "conversions of what is no tensor yet",
     ("nn.functional", "look.mistakes"): "until the engine tells observers of a loss",
     ("nn.module", "look.mistakes"): "until the engine tells observers of a change of mode",
     ("optim.optimizer", "look.mistakes"): "until the engine tells observers of a step",

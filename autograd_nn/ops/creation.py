@@ -11,8 +11,21 @@ from ..engine import get_default_dtype, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
-    "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "arange",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "scalar_tensor",
+    "tril_indices",
+    "triu_indices",
+    "zeros",
+    "zeros_like",
 ]  # fmt: skip
 
 
@@ -176,6 +189,11 @@ def eye(
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): sizes must not be negative (n={n}, m={m})")
     return _made(np.eye(n, m, dtype=dtype or get_default_dtype()), device, requires_grad, "eye")
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a number as a 0-d tensor of the default dtype."""
+    return full((), float(s), dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:

@@ -9,10 +9,25 @@ import numpy as np
 
 from .. import engine, missing
 from ..devices import device
+from ..devices import device as Device
 from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, wrap
 from ..engine.graph import Computed
 from ..engine.views import View
-from ..ops import activation, arithmetic, creation, distance, elementwise, linalg, random, reduce, scan
+from ..ops import (
+    activation,
+    arithmetic,
+    creation,
+    distance,
+    elementwise,
+    joining,
+    linalg,
+    maths,
+    products,
+    random,
+    reduce,
+    scan,
+    statistics,
+)
 from ..ops import index as indexing
 from ..ops import shape as shapes
 from ..typing import Dim
@@ -20,7 +35,7 @@ from . import numpy_protocol, printing
 from .in_place import InPlace, assign
 from .size import Size
 
-__all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
+__all__ = ["Tensor", "as_tensor", "asarray", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
 
 
 def _listed(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -462,6 +477,9 @@ class Tensor(InPlace, Variable):
     maximum, minimum, fmax, fmin = elementwise.maximum, elementwise.minimum, elementwise.fmax, elementwise.fmin
     masked_fill, prelu, logsigmoid = elementwise.masked_fill, activation.prelu, activation.logsigmoid
 
+    exp2, logit, logaddexp = maths.exp2, maths.logit, maths.logaddexp
+    deg2rad, rad2deg, positive = maths.deg2rad, maths.rad2deg, maths.positive
+
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return the elements where the condition holds and those of `other` elsewhere."""
         return elementwise.where(condition, self, other)
@@ -478,15 +496,15 @@ class Tensor(InPlace, Variable):
     sort, argsort, topk, kthvalue, median = scan.sort, scan.argsort, scan.topk, scan.kthvalue, scan.median
     unique, bincount, histc = scan.unique, scan.bincount, scan.histc
 
-    def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
-        """Return the smallest and the largest elements."""
-        return reduce.amin(self, dim, keepdim), reduce.amax(self, dim, keepdim)
+    aminmax, nansum, nanmean = statistics.aminmax, statistics.nansum, statistics.nanmean
+    quantile, diff = statistics.quantile, statistics.diff
 
     # -------------------------------------------------------------------------------- products
 
     matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
     addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
     ger = outer
+    inner, kron, cross, dist = products.inner, products.kron, products.cross, products.dist
 
     # -------------------------------------------------------------------------------- indexing
 
@@ -507,11 +525,10 @@ class Tensor(InPlace, Variable):
     broadcast_to = shapes.broadcast_to
     split, chunk, unbind, select, unflatten = shapes.split, shapes.chunk, shapes.unbind, shapes.select, shapes.unflatten
     roll, repeat_interleave, tril, triu = shapes.roll, shapes.repeat_interleave, shapes.tril, shapes.triu
+    t, ravel = joining.t, joining.ravel
+    fliplr, flipud, rot90 = joining.fliplr, joining.flipud, joining.rot90
+    tensor_split, hsplit, vsplit = joining.tensor_split, joining.hsplit, joining.vsplit
     diagonal, diag, diag_embed = shapes.diagonal, shapes.diag, shapes.diag_embed
-
-    def ravel(self) -> Tensor:
-        """Return the elements in one dim."""
-        return shapes.reshape(self, (-1,)) if self.array.size else shapes.reshape(self, (0,))
 
     def flip(self, *dims: Any) -> Tensor:
         """Return a view with the order along some dims reversed."""
@@ -558,12 +575,6 @@ class Tensor(InPlace, Variable):
     def permute(self, *dims: Any) -> Tensor:
         """Return a view with the dims in another order."""
         return shapes.permute(self, _listed(dims))
-
-    def t(self) -> Tensor:
-        """Return the transpose of a matrix."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t(): expects at most 2 dims (shape={self.shape})")
-        return shapes.transpose(self, 0, 1) if self.ndim == 2 else self
 
     @property
     def T(self) -> Tensor:
@@ -818,6 +829,15 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if not isinstance(data, Tensor):
         data = from_numpy(data) if isinstance(data, np.ndarray) and data.dtype.isnative else Tensor(data)
     return data if dtype is None else shapes.to_dtype(data, dtype)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return `obj` as a tensor that shares memory where it is a tensor or an array, or as a copy."""
+    Device("cpu" if device is None else device)
+    out = Tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype)
+    return out.detach().requires_grad_() if requires_grad else out
 
 
 def is_tensor(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from ..engine import no_grad
 from ..ops.arithmetic import div, sub
-from ..ops.composed import vstack
 from ..ops.elementwise import (
     abs,
     acos,
@@ -21,6 +20,7 @@ from ..ops.elementwise import (
     neg,
     trunc,
 )
+from ..ops.joining import vstack
 from ..ops.linalg import outer
 from ..ops.shape import cat, movedim, transpose
 from ..tensor import Tensor

@@ -1,0 +1,143 @@
+"""Joining, splitting and turning tensors, composed of the operations of `shape`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..typing import Tensor
+from . import shape
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "cartesian_prod",
+    "column_stack", "detach", "dstack", "fliplr", "flipud", "hsplit", "hstack", "ravel", "rot90", "t",
+    "tensor_split", "vsplit", "vstack",
+]  # fmt: skip
+
+
+def t(input: Tensor) -> Tensor:
+    """Return the transpose of a matrix."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t(): expects at most 2 dims (shape={input.shape})")
+    return shape.transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+def ravel(input: Tensor) -> Tensor:
+    """Return the elements in one dim."""
+    return shape.reshape(input, (input.numel(),))
+
+
+def detach(input: Tensor) -> Tensor:
+    """Return a tensor outside the graph that shares memory."""
+    return input.detach()
+
+
+def atleast_1d(input: Tensor) -> Tensor:
+    """Return the tensor, a 0-d one with a dim."""
+    return shape.reshape(input, (1,)) if input.ndim == 0 else input
+
+
+def atleast_2d(input: Tensor) -> Tensor:
+    """Return the tensor with dims of size 1 put before it up to 2 dims."""
+    return shape.unsqueeze(atleast_1d(input), 0) if input.ndim < 2 else input
+
+
+def atleast_3d(input: Tensor) -> Tensor:
+    """Return the tensor with dims of size 1 put around it up to 3 dims; a matrix gets one at its end."""
+    return shape.unsqueeze(atleast_2d(input), -1) if input.ndim < 3 else input
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors joined along the second dim, those of one dim along it."""
+    parts = [atleast_1d(x) for x in tensors]
+    return shape.cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors joined along the first dim; those of one dim are rows."""
+    return shape.cat([atleast_2d(x) for x in tensors], 0)
+
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors joined along the third dim."""
+    return shape.cat([atleast_3d(x) for x in tensors], 2)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors joined along the second dim; those of one dim are columns."""
+    return shape.cat([shape.reshape(x, (x.numel(), 1)) if x.ndim < 2 else x for x in tensors], 1)
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """Return the shape that tensors of these shapes are broadcast to."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(f"broadcast_shapes(): shapes cannot be broadcast together (shapes={shapes})") from None
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return views of the tensors in their common shape."""
+    common = broadcast_shapes(*[x.shape for x in tensors])
+    return tuple(shape.broadcast_to(x, common) for x in tensors)
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """Return a view with the order along the second dim reversed."""
+    return shape.flip(input, (1,))
+
+
+def flipud(input: Tensor) -> Tensor:
+    """Return a view with the order along the first dim reversed."""
+    return shape.flip(input, (0,))
+
+
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Return the tensor turned by `k` right angles in the plane of two dims, from the first towards the second."""
+    first, second = (shape.normalized_dim(d, input.ndim, "rot90") for d in dims)
+    if k % 4 == 2:
+        return shape.flip(input, (first, second))
+    if k % 4 == 1:
+        return shape.transpose(shape.flip(input, (second,)), first, second)
+    return input if k % 4 == 0 else shape.flip(shape.transpose(input, first, second), (second,))
+
+
+def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views of parts of a tensor along a dim.
+
+    Parameters
+    ----------
+    input : Tensor
+    indices_or_sections : int or sequence of int
+        The number of parts, the first of them longer by one where they cannot be equal; or where parts begin.
+    dim : int
+    """
+    length = input.shape[shape.normalized_dim(dim, input.ndim, "tensor_split")]
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count <= 0:
+            raise RuntimeError(f"tensor_split(): the number of parts must be positive (indices_or_sections={count})")
+        begins = [i * (length // count) + min(i, length % count) for i in range(1, count)]
+    else:
+        begins = [slice(i, None).indices(length)[0] for i in indices_or_sections]
+    starts, ends = [0, *begins], [*begins, length]
+    return tuple(shape.narrow(input, dim, a, max(b - a, 0)) for a, b in zip(starts, ends))
+
+
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Return parts along the second dim, of a tensor of one dim along it (see `tensor_split`)."""
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Return parts along the first dim (see `tensor_split`)."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """Return all combinations of one element of each tensor (N,), one a row."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return shape.stack([shape.reshape(x, (-1,)) for x in shape.meshgrid(*tensors, indexing="ij")], 1)

@@ -1,0 +1,44 @@
+"""Questions about dtypes: which one a result has, and what casts allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable, common_dtype
+from ..typing import DTypeLike, Tensor
+
+__all__ = ["can_cast", "is_complex", "is_floating_point", "is_nonzero", "promote_types", "result_type"]
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Return whether the elements are floating-point numbers."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Return False: elements are real numbers."""
+    return input.is_complex()
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Return whether the only element is not 0."""
+    return input.is_nonzero()
+
+
+def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:
+    """Return the dtype that an operation of two tensors or numbers has."""
+    return common_dtype([x.array if isinstance(x, Variable) else x for x in (tensor1, tensor2)])
+
+
+def promote_types(type1: DTypeLike, type2: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype that an operation of two tensors of these dtypes has."""
+    return common_dtype([np.empty(1, type1), np.empty(1, type2)])
+
+
+def can_cast(from_: DTypeLike, to: DTypeLike) -> bool:
+    """Return whether elements of one dtype can be written into the other: never from floating point to integers or
+    from numbers to booleans."""
+    source, target = np.dtype(from_).kind, np.dtype(to).kind
+    return target == "f" or (target in "iu" and source != "f") or source == target == "b"
