@@ -249,3 +249,71 @@ def linear(x, w, bias=None, relu=False):
     if bias is not None:
         out += bias
     return np.maximum(out, 0) if relu else out
+
+
+# ------------------------------------------------------------------------------------ elementwise, in float64
+
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _softplus(x):
+    return np.log1p(np.exp(-abs(x))) + np.maximum(x, 0)
+
+
+def _xlogy(x, y):
+    return np.where(x == 0, 0, x * np.log(np.where(x == 0, 1, y)))
+
+
+ELEMENTWISE = {
+    "RELU": lambda x: np.maximum(x, 0),
+    "LEAKY_RELU": lambda x, slope: np.where(x > 0, x, slope * x),
+    "BOUNDED": lambda x, low, high: np.clip(x, low, high),
+    "CLAMP": lambda x, low, high: np.clip(x, low, high),
+    "HARDSIGMOID": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "HARDSWISH": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "HARDSHRINK": lambda x, lambd: np.where(abs(x) > lambd, x, 0),
+    "SOFTSHRINK": lambda x, lambd: np.sign(x) * np.maximum(abs(x) - lambd, 0),
+    "THRESHOLD": lambda x, threshold, value: np.where(x > threshold, x, value),
+    "ABS": abs,
+    "ELU": lambda x, alpha, scale, rate: np.where(x > 0, scale * x, scale * alpha * np.expm1(np.minimum(x, 0) * rate)),
+    "SOFTPLUS": lambda x, beta, threshold: np.where(beta * x > threshold, x, _softplus(beta * x) / beta),
+    "LOGSIGMOID": lambda x: -_softplus(-x),
+    "SIGMOID": _sigmoid,
+    "TANH": np.tanh,
+    "TANHSHRINK": lambda x: x - np.tanh(x),
+    "SOFTSIGN": lambda x: x / (1 + abs(x)),
+    "SILU": lambda x: x * _sigmoid(x),
+    "GELU": lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2,
+    "GELU_TANH": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
+    "MISH": lambda x: x * np.tanh(_softplus(x)),
+    "EXP": np.exp,
+    "EXPM1": np.expm1,
+    "LOG": np.log,
+    "LOG2": np.log2,
+    "LOG10": np.log10,
+    "LOG1P": np.log1p,
+    "SQRT": np.sqrt,
+    "RSQRT": lambda x: x**-0.5,
+    "RECIPROCAL": lambda x: 1 / x,
+    "SQUARE": np.square,
+    "ERF": _erf,
+    "MAXIMUM": np.maximum,
+    "MINIMUM": np.minimum,
+    "MSE": lambda x, y: (x - y) ** 2,
+    "L1": lambda x, y: abs(x - y),
+    "HUBER": lambda x, y, delta, share: share * np.where(
+        abs(x - y) < delta, (x - y) ** 2 / 2, delta * (abs(x - y) - delta / 2)
+    ),
+    "BCE": lambda x, y: -(y * np.maximum(np.log(x), -100) + (1 - y) * np.maximum(np.log1p(-x), -100)),
+    "BCE_WITH_LOGITS": lambda x, y: -(y * -_softplus(-x) + (1 - y) * -_softplus(x)),
+    "KL_DIV": lambda x, y: _xlogy(y, y) - y * x,
+}  # fmt: skip
+
+
+def slope(function, x, *others, step=1e-6):
+    """Return the derivative in `x` of an elementwise function in float64, by central differences."""
+    return (function(x + step, *others) - function(x - step, *others)) / (2 * step)
