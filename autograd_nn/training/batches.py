@@ -208,7 +208,7 @@ class ArraySet(Dataset):
 
 def floating_dtype(model: Any) -> np.dtype[Any]:
     """Return the dtype of a model's floating-point parameters; float32 if it has none."""
-    return next((p.data.dtype for p in model.parameters() if p.data.dtype.kind == "f"), np.dtype(np.float32))
+    return next((p.array.dtype for p in model.parameters() if p.array.dtype.kind == "f"), np.dtype(np.float32))
 
 
 def as_arrays(data: Any, function: str, dtype: np.dtype[Any], what: str = "the data") -> ArraySet:

@@ -46,6 +46,8 @@ class Run:
     stopping : str or None
         Set it to a reason, and the run ends after this step; set in `Callback.on_gradients`, the optimizer does not
         make this step.
+    quiet : bool
+        Whether nothing is printed of why the run ended.
     """
 
     def __init__(self, model: Any, optimizer: Any, loader: Any, epochs: int, history: History, callbacks: list[Any],
@@ -61,6 +63,7 @@ class Run:
         self.measured: dict[str, Any] = {}
         self.validated = -1
         self.stopping: str | None = None
+        self.quiet = False
 
     @property
     def sums(self) -> dict[str, Any]:
@@ -88,14 +91,16 @@ class Run:
         own = ["loss", *self.measures.metrics]
         held_out = [] if self.validation is None else [f"validation_{name}" for name in own]
         rate = ["lr"] if any(isinstance(callback, Schedule) for callback in self.callbacks) else []
-        return list(dict.fromkeys([*self.history.names, *own, *held_out, "seconds", *rate]))
+        written = [name for callback in self.callbacks for name in getattr(callback, "writes", ())]
+        return list(dict.fromkeys([*self.history.names, *own, *held_out, "seconds", *rate, *written]))
 
 
 class Callback:
     """Base of callbacks; each method is called at the time that its name says.
 
     `on_gradients` comes between the backward pass and the optimizer's step, `on_update` after the optimizer's step,
-    `on_step_end` when everything of a step is done.
+    `on_step_end` when everything of a step is done. A callback that writes quantities into the history may name them in
+    an attribute `writes`.
     """
 
     def on_train_begin(self, run: Run) -> None: ...
@@ -149,7 +154,7 @@ def _cause(run: Run) -> str:
     data = [(f"input {i}" if several else "the input", part) for i, part in enumerate(run.inputs, 1)]
     for name, nest in [*data, ("the target", run.target)]:
         for value in leaves(nest):
-            found = _not_finite(getattr(value, "data", value))
+            found = _not_finite(value.array if isinstance(value, Tensor) else value)
             if found:
                 return f": {name} has {found}"
     if hasattr(run.model, "named_parameters"):
@@ -368,7 +373,7 @@ class EMA(Callback):
     def on_train_begin(self, run: Run) -> None:
         if not self._resumed:
             self.count = 0
-            self.averages = {name: p.data.copy() for name, p in _floating(run.model)}
+            self.averages = {name: p.array.copy() for name, p in _floating(run.model)}
         self._resumed = False
 
     def on_update(self, run: Run) -> None:
@@ -410,4 +415,4 @@ class EMA(Callback):
 
 
 def _floating(model: Any) -> list[tuple[str, Any]]:
-    return [(name, p) for name, p in model.named_parameters() if p.data.dtype.kind == "f"]
+    return [(name, p) for name, p in model.named_parameters() if p.array.dtype.kind == "f"]

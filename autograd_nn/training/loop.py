@@ -448,7 +448,7 @@ def fit(
             history.epochs.append(epoch | {"seconds": time.perf_counter() - started})
             _tell(callbacks, "on_epoch_end", run)
             run.step, run.sums = 0, {}
-        if run.stopping:
+        if run.stopping and not run.quiet:
             print(f"stopped: {run.stopping}", file=sys.stderr)
     except KeyboardInterrupt:
         history.interrupted = True

@@ -128,7 +128,7 @@ def _again_and_again(loader: Iterable[Any]) -> Iterator[Any]:
 def _as_it_was(model: Any, optimizer: Any, loader: Any) -> Iterator[None]:
     """Run a block, and bring model, optimizer, loader and random numbers back to where they were."""
     modes = [(module, module.training) for module in model.modules()]
-    arrays = [(value.data, value.data.copy()) for value in model.state_dict().values()]
+    arrays = [(value.array, value.array.copy()) for value in model.state_dict().values()]
     gradients = [(p, p.grad) for p in model.parameters()]
     state, place = copy.deepcopy(optimizer.state_dict()), None
     if hasattr(loader, "state_dict"):

@@ -158,9 +158,9 @@ def test_dicts(kind, make):
     expected = nn.functional.cross_entropy(model.linear(a + b), t).item()
     data = make(a, b, t)
     assert evaluate(model, data, CE)["loss"] == pytest.approx(expected, rel=1e-6)
-    before = model.linear.weight.data.copy()
+    before = model.linear.weight.array.copy()
     fit(model, data, optim.SGD(model.parameters(), lr=0.1), CE, callbacks=[])
-    assert not np.array_equal(model.linear.weight.data, before)
+    assert not np.array_equal(model.linear.weight.array, before)
     assert predict(model, data).shape == (8, 2)
 
 
@@ -173,7 +173,7 @@ def test_several_inputs(make):
     data = make(a, b, t)
     expected = nn.functional.cross_entropy(model(a, b), t).item()
     assert evaluate(model, data, CE)["loss"] == pytest.approx(expected, rel=1e-6)
-    assert np.allclose(predict(model, data).data, model(a, b).data)
+    assert np.allclose(predict(model, data).array, model(a, b).array)
     fit(model, data, optim.SGD(model.parameters(), lr=0.1), CE, callbacks=[])
 
 
@@ -188,9 +188,9 @@ def test_the_target_of_a_dict_can_be_named():
 def test_arrays_of_every_kind_give_the_same_run():
     def trained(data, **settings):
         model = nn.Linear(3, 1)
-        model.weight.data[:], model.bias.data[:] = 0.1, 0.0
+        model.weight.array[:], model.bias.array[:] = 0.1, 0.0
         fit(model, data, optim.SGD(model.parameters(), lr=0.1), "mse", 3, shuffle=False, callbacks=[], **settings)
-        return model.weight.data.copy()
+        return model.weight.array.copy()
 
     expected = trained(DataLoader(TensorDataset(A, (A @ [[1.0], [2.0], [3.0]]).astype(np.float32)), batch_size=32))
     y = A.astype(float) @ [1.0, 2.0, 3.0]
@@ -214,7 +214,7 @@ def test_a_fraction_of_arrays_is_held_out():
 
 def test_predict():
     model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
-    expected = model[0](Tensor(A)).data
+    expected = model[0](Tensor(A)).array
     for data in (A, A.astype(float), Tensor(A), (A,), (A, T), TensorDataset(A, T), TensorDataset(A),
                  DataLoader(TensorDataset(A, T), batch_size=3), [Tensor(A[:4]), Tensor(A[4:])]):
         out = predict(model, data, batch_size=3)

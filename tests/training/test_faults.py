@@ -30,14 +30,14 @@ def modes(model):
 
 def test_frozen_normalisation_stays_frozen():
     model, data = frozen(), [(randn(4, 3), tensor([0, 1, 0, 1]))]
-    before, mean = modes(model), model[1].running_mean.data.copy()
+    before, mean = modes(model), model[1].running_mean.array.copy()
     evaluate(model, data, CE)
     assert modes(model) == before == [True, True, False, True, True, True]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(model, data, optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1), CE, 3, data,
             callbacks=[])
-    assert modes(model) == before and np.array_equal(model[1].running_mean.data, mean)
+    assert modes(model) == before and np.array_equal(model[1].running_mean.array, mean)
 
 
 def test_a_model_in_evaluation_mode_is_woken_as_a_whole():
@@ -171,7 +171,7 @@ def test_a_batch_without_targets_that_count_makes_no_step():
         warnings.simplefilter("ignore")
         history = fit(model, [ignored, (ones(2, 3), tensor([0, 1])), ignored], optimizer, CE,
                       callbacks=[TerminateOnNaN()])
-        assert history.steps == 1 and np.isfinite(model.weight.data).all() and math.isfinite(history["loss"][0])
+        assert history.steps == 1 and np.isfinite(model.weight.array).all() and math.isfinite(history["loss"][0])
         with pytest.raises(ValueError, match="epoch 1: none of the targets counts, all are ignored"):
             fit(model, [ignored], optimizer, CE, callbacks=[])
 
@@ -185,12 +185,12 @@ def test_not_a_number_in_the_data_is_named(spoil, cause, capsys):
     x, t = np.ones((5, 4), np.float32), np.ones((5, 1), np.float32)
     spoil(x, t)
     model = nn.Linear(4, 1)
-    before = model.weight.data.copy()
+    before = model.weight.array.copy()
     fit(model, [(Tensor(x), Tensor(t))], optim.SGD(model.parameters(), lr=0.1), nn.MSELoss(), 3,
         callbacks=[TerminateOnNaN()])
     said = capsys.readouterr().err
     assert re.search(r"at epoch 1, step 1: " + cause, said) and "learning rate" not in said
-    assert np.array_equal(model.weight.data, before), "the step is not made"
+    assert np.array_equal(model.weight.array, before), "the step is not made"
 
 
 def test_not_a_number_in_weights_and_losses_is_named(capsys):
@@ -199,7 +199,7 @@ def test_not_a_number_in_weights_and_losses_is_named(capsys):
     fit(model, data, optim.SGD(model.parameters(), lr=0.1), lambda o, t: (o - o - 1).sum().log(), 3,
         callbacks=[TerminateOnNaN()])
     assert "no step was made yet, and data and weights are finite; look at logarithms" in capsys.readouterr().err
-    model.bias.data[:] = np.nan
+    model.bias.array[:] = np.nan
     fit(model, data, optim.SGD(model.parameters(), lr=0.1), nn.MSELoss(), 3, callbacks=[TerminateOnNaN()])
     assert "parameter bias has 1 NaN, first at (0,)" in capsys.readouterr().err
 

@@ -143,7 +143,7 @@ def test_the_search_for_a_learning_rate_leaves_no_trace():
     assert found.rates[0] == pytest.approx(1e-5) and (found.rates[1:] > found.rates[:-1]).all()
     for model, optimizer, loader in (plain, searched):
         fit(model, loader, optimizer, nn.MSELoss(), 2, callbacks=[])
-    assert plain[0].weight.data.tobytes() == searched[0].weight.data.tobytes()
+    assert plain[0].weight.array.tobytes() == searched[0].weight.array.tobytes()
 
 
 def test_the_search_before_the_first_step():
@@ -152,7 +152,7 @@ def test_the_search_before_the_first_step():
     find_learning_rate(searched[0], searched[2], searched[1], "mse", steps=20)
     for model, optimizer, loader in (plain, searched):
         fit(model, loader, optimizer, "mse", 2, callbacks=[])
-    assert plain[0].weight.data.tobytes() == searched[0].weight.data.tobytes()
+    assert plain[0].weight.array.tobytes() == searched[0].weight.array.tobytes()
 
 
 def test_a_search_that_makes_no_sense():

@@ -68,7 +68,7 @@ def test_sequences_of_classes():
     assert measured("accuracy", x.transpose(0, 2, 1).copy(), t) == pytest.approx(expected), "(N, T, C)"
     assert measured("perplexity", x, t) == pytest.approx(math.exp(CE(Tensor(x), Tensor(t)).item()), rel=1e-5)
     logp = F.log_softmax(Tensor(x), 1)
-    assert measured("perplexity", logp.data, t, loss=nn.NLLLoss()) == pytest.approx(measured("perplexity", x, t), 1e-5)
+    assert measured("perplexity", logp.array, t, loss=nn.NLLLoss()) == pytest.approx(measured("perplexity", x, t), 1e-5)
     t[t == -100] = 0
     for loss in (nn.CrossEntropyLoss(ignore_index=0), partial(F.cross_entropy, ignore_index=0)):
         assert measured("accuracy", x, t, loss=loss) == pytest.approx((x.argmax(1) == t)[t != 0].mean())
@@ -172,7 +172,7 @@ def test_metrics_of_ones_own():
             return self.value
 
     data = [(Tensor([[1.0], [5.0]]), Tensor([[0.0], [0.0]])), (Tensor([[2.0]]), Tensor([[0.0]]))]
-    spread = Whole(lambda o, t: o.data.max() - o.data.min(), "spread")
+    spread = Whole(lambda o, t: o.array.max() - o.array.min(), "spread")
     mean = MeanOverBatches(lambda o, t: o.max().item(), "mean of largest")
     found = evaluate(nn.Identity(), data, nn.MSELoss(), [Largest(), spread, mean, "mse"])
     assert found == {"loss": pytest.approx(10), "largest": 5, "spread": 4, "mean of largest": 4,

@@ -36,7 +36,7 @@ class Norms(Callback):
         self.last = self.flat()
 
     def flat(self):
-        return np.concatenate([p.data.ravel() for p in self.model.parameters()])
+        return np.concatenate([p.array.ravel() for p in self.model.parameters()])
 
     def on_step_end(self, run):
         now = self.flat()
@@ -64,7 +64,7 @@ def test_accumulated_batches_are_as_one(loss, sizes):
     def trained(batches, **settings):
         model, optimizer = linear(lr=0.1)
         history = fit(model, batches, optimizer, loss, 2, callbacks=[], **settings)
-        return model.weight.data, history["loss"], history.steps
+        return model.weight.array, history["loss"], history.steps
 
     weight, losses, steps = trained(loader(size), accumulate=count)
     expected, expected_losses, expected_steps = trained(loader(size * count))
@@ -113,15 +113,15 @@ def test_the_average_of_the_weights():
 
     class Note(Callback):
         def on_update(self, run):
-            seen.append(model.weight.data.copy())
+            seen.append(model.weight.array.copy())
 
-    start = model.weight.data.copy()
+    start = model.weight.array.copy()
     history = fit(model, loader(4), optimizer, "cross_entropy", 3, loader(24), callbacks=[Note(), ema])
     average = start
     for t, weight in enumerate(seen, 1):
         decay = min(0.9, (1 + t) / (10 + t))
         average = decay * average + (1 - decay) * weight
-    np.testing.assert_allclose(model.weight.data, average, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.weight.array, average, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(ema.raw["weight"], seen[-1])
     assert history["validation_loss"][-1] == pytest.approx(evaluate(model, loader(24), "cross_entropy")["loss"])
     assert abs(average - seen[-1]).max() > 1e-3
@@ -171,14 +171,14 @@ def test_weights_of_two_classes():
     manual_seed(0)
     model = nn.Linear(3, 1)
     out = model(Tensor(X))
-    each = F.binary_cross_entropy_with_logits(out, Tensor(y), reduction="none").data
+    each = F.binary_cross_entropy_with_logits(out, Tensor(y), reduction="none").array
     factors = np.where(y == 1, 2.0, 24 / 36)
     expected = (each * factors).sum() / factors.sum()
     for loss in ("bce_with_logits", nn.BCEWithLogitsLoss()):
         optimizer = optim.SGD(model.parameters(), lr=0.0)
         history = fit(model, (X, y), optimizer, loss, callbacks=[], class_weight="balanced", metrics=["accuracy"])
         assert history["loss"][0] == pytest.approx(expected, rel=1e-5)
-        assert history["accuracy"][0] == pytest.approx(((out.data > 0) == y).mean())
+        assert history["accuracy"][0] == pytest.approx(((out.array > 0) == y).mean())
 
 
 def test_losses_by_name_fit_the_targets():
