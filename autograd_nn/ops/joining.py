@@ -67,7 +67,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors joined along the second dim; those of one dim are columns."""
-    return shape.cat([shape.reshape(x, (x.numel(), 1)) if x.ndim < 2 else x for x in tensors], 1)
+    return shape.cat([shape.reshape(x, (-1, 1)) if x.ndim < 2 else x for x in tensors], 1)
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:

@@ -14,10 +14,30 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, is_grad_enabled
-from ..ops import creation, distance, elementwise, index, linalg, reduce, scan, shape
+from ..engine import Variable, is_grad_enabled, wrap
+from ..ops import (
+    creation,
+    distance,
+    elementwise,
+    index,
+    joining,
+    linalg,
+    maths,
+    products,
+    reduce,
+    scan,
+    shape,
+    statistics,
+)
 
 __all__ = ["apply_function", "apply_ufunc"]
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    dtype = (x if isinstance(x, Variable) else y).dtype
+    x, y = (a if isinstance(a, Variable) else wrap(np.asarray(a, dtype)) for a in (x, y))
+    return maths.logaddexp(x, y)
+
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.absolute: elementwise.abs,
@@ -35,9 +55,12 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.ceil: elementwise.ceil,
     np.cos: elementwise.cos,
     np.cosh: elementwise.cosh,
+    np.deg2rad: maths.deg2rad,
+    np.degrees: maths.rad2deg,
     np.divide: elementwise.div,
     np.equal: elementwise.eq,
     np.exp: elementwise.exp,
+    np.exp2: maths.exp2,
     np.expm1: elementwise.expm1,
     np.floor: elementwise.floor,
     np.floor_divide: elementwise.floor_divide,
@@ -53,6 +76,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.less: elementwise.lt,
     np.less_equal: elementwise.le,
     np.log: elementwise.log,
+    np.logaddexp: _logaddexp,
     np.log10: elementwise.log10,
     np.log1p: elementwise.log1p,
     np.log2: elementwise.log2,
@@ -66,7 +90,10 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.multiply: elementwise.mul,
     np.negative: elementwise.neg,
     np.not_equal: elementwise.ne,
+    np.positive: maths.positive,
     np.power: elementwise.pow,
+    np.rad2deg: maths.rad2deg,
+    np.radians: maths.deg2rad,
     np.reciprocal: elementwise.reciprocal,
     np.remainder: elementwise.remainder,
     np.sign: elementwise.sign,
@@ -215,6 +242,41 @@ def _nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: f
     return elementwise.nan_to_num(x, nan, posinf, neginf)
 
 
+def _each(operation: Callable[..., Any]) -> Callable[..., Any]:
+    def each(*arys: Any) -> Any:
+        return operation(arys[0]) if len(arys) == 1 else tuple(map(operation, arys))
+
+    return each
+
+
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    return list(joining.tensor_split(ary, indices_or_sections, axis))
+
+
+def _hsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return _split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
+
+
+def _vsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return _split(ary, indices_or_sections, 0)
+
+
+def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    return joining.rot90(m, k, axes)
+
+
+def _cross(a: Any, b: Any, *, axis: int = -1) -> Any:
+    return products.cross(a, b, axis)
+
+
+def _diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    return statistics.diff(a, n, axis)
+
+
+def _quantile(a: Any, q: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    return statistics.quantile(a, q, axis, keepdims)
+
+
 def _like(operation: Callable[..., Any]) -> Callable[..., Any]:
     def like(a: Any, *value: Any, dtype: Any = None) -> Any:
         return operation(a, *value, dtype=dtype)
@@ -231,34 +293,52 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.argmin: _extreme_place(reduce.argmin),
     np.argsort: _argsort,
     np.around: _round,
+    np.array_split: _array_split,
+    np.atleast_1d: _each(joining.atleast_1d),
+    np.atleast_2d: _each(joining.atleast_2d),
+    np.atleast_3d: _each(joining.atleast_3d),
     np.broadcast_to: shape.broadcast_to,
     np.clip: _clip,
+    np.column_stack: joining.column_stack,
     np.concatenate: _concatenate,
     np.copy: shape.clone,
+    np.cross: _cross,
     np.cumprod: _running(scan.cumprod),
     np.cumsum: _running(scan.cumsum),
     np.diag: shape.diag,
     np.diagonal: shape.diagonal,
+    np.diff: _diff,
     np.dot: _dot,
+    np.dstack: joining.dstack,
     np.einsum: linalg.einsum,
     np.empty_like: _like(creation.empty_like),
     np.expand_dims: _expand_dims,
     np.flip: _flip,
+    np.fliplr: joining.fliplr,
+    np.flipud: joining.flipud,
     np.full_like: _like(creation.full_like),
+    np.hsplit: _hsplit,
+    np.hstack: joining.hstack,
+    np.inner: products.inner,
+    np.kron: products.kron,
     np.linalg.norm: _norm,
     np.max: _over_axis(reduce.amax),
     np.mean: _over_axis(reduce.mean),
     np.min: _over_axis(reduce.amin),
     np.moveaxis: shape.movedim,
     np.nan_to_num: _nan_to_num,
+    np.nanmean: _over_axis(statistics.nanmean),
+    np.nansum: _over_axis(statistics.nansum),
     np.ones_like: _like(creation.ones_like),
     np.outer: _outer,
     np.permute_dims: _transpose,
     np.prod: _over_axis(scan.prod),
+    np.quantile: _quantile,
     np.ravel: _ravel,
     np.repeat: _repeat,
     np.reshape: _reshape,
     np.roll: shape.roll,
+    np.rot90: _rot90,
     np.round: _round,
     np.sort: _sort,
     np.split: _split,
@@ -276,6 +356,8 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.tril: shape.tril,
     np.triu: shape.triu,
     np.var: _var,
+    np.vsplit: _vsplit,
+    np.vstack: joining.vstack,
     np.where: elementwise.where,
     np.zeros_like: _like(creation.zeros_like),
 }

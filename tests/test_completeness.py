@@ -1,0 +1,178 @@
+"""What an operation or a kernel still lacks: a method, a NumPy counterpart, a naive twin; each failure says what to do.
+
+What lacks one on purpose is in a list, with the reason.
+"""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+import autograd_nn as ag
+from autograd_nn import Tensor, kernels, ops
+from autograd_nn.tensor import numpy_protocol
+from tests import reference
+
+
+def listed(text):
+    """Return what a list says: names, a colon, and why they are in it."""
+    rows = [row.split(":", 1) for row in text.strip().splitlines()]
+    return {name: reason.strip() for names, reason in rows for name in names.split()}
+
+
+WITHOUT_A_METHOD = listed("""
+celu selu threshold conv1d conv2d conv_transpose1d conv_transpose2d: functions of networks; PyTorch has no method
+avg_pool1d avg_pool2d max_pool1d max_pool2d dropout: functions of networks; PyTorch has no method
+arange empty empty_like eye full full_like linspace logspace ones ones_like: they make a tensor
+scalar_tensor tril_indices triu_indices zeros zeros_like: they make a tensor
+normal rand rand_like randint randint_like randn randn_like randperm: they make a tensor
+get_rng_state initial_seed manual_seed seed set_rng_state: they are about the generator
+cdist cosine_similarity tensordot einsum isin searchsorted bucketize: about several tensors of equal rank
+atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors cartesian_prod: about several tensors
+cat stack column_stack dstack hstack vstack meshgrid: about several tensors
+std_mean var_mean: PyTorch has no method
+can_cast promote_types result_type: about dtypes
+""")
+
+WITHOUT_NUMPY = listed("""
+arange empty eye full linspace logspace ones tril_indices triu_indices zeros: NumPy's takes no tensor
+broadcast_shapes promote_types: about shapes and dtypes, no tensor
+meshgrid: NumPy's default order is 'xy', PyTorch's 'ij'
+median: NumPy's is the mean of the two in the middle, PyTorch's the lower one
+select: NumPy's chooses by conditions, PyTorch's takes one index of a dim
+""")
+
+# What a kernel without a function of its name in `tests.reference` is compared with.
+TWINS = listed("""
+elementwise.add_relu elementwise.relu elementwise.relu_input elementwise.sigmoid: NumPy, written out
+elementwise.dropout elementwise.dropout_apply: NumPy's generator and a comparison
+elementwise.erf gated.gelu gated.gelu_input: math.erf
+gated.silu gated.silu_input: NumPy, written out
+loss.softmax loss.cross_entropy loss.cross_entropy_input: reference.log_softmax
+norm.batch_norm norm.layer_norm: reference.normalize
+norm.batch_norm_input norm.layer_norm_input: reference.normalize_input
+norm.channel_sum: NumPy's sum
+optim.adam_step: reference.adam
+optim.sgd_step: reference.sgd
+pool.avg_pool2d pool.avg_pool2d_input: reference.avg_pool2d_matrix, a matrix and its transpose
+pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
+pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
+recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
+scatter.add_rows: np.add.at
+conv.depthwise.convolve conv.depthwise.convolve_input conv.depthwise.convolve_weight: reference.conv2d and its adjoints
+conv.direct.convolve conv.direct_weight.weight_gradient: reference.conv2d and its adjoints
+conv.winograd.passes.conv2d_prepared: reference.conv2d
+""")
+# Modules that compute nothing by themselves: they compile, schedule, move data or choose, or are parts of kernels.
+NO_KERNELS = (
+    "annotations", "compile", "memory", "numeric", "tile", "functions", "lanes", "operations", "passes", "conv.kept",
+    "conv.winograd.transforms",
+)  # fmt: skip
+NO_ARRAYS = listed("""
+conv.choice.force_method conv.choice.forget_weights conv.choice.method conv.choice.set_winograd: settings
+conv.depthwise.can_use conv.direct.forward_plan conv.direct.input_plan conv.direct_weight.weight_plan: plans
+conv.winograd.passes.prepare_weight: a part of conv2d_prepared
+""")
+
+
+def public_operations():
+    """Return the operations that are functions of the package too, by name."""
+    found = {}
+    for info in pkgutil.iter_modules(ops.__path__):
+        module = importlib.import_module(f"{ops.__name__}.{info.name}")
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value) and not isinstance(value, type) and getattr(ag, name, None) is value:
+                found[name] = info.name
+    return found
+
+
+OPERATIONS = public_operations()
+
+
+def kernel_functions():
+    """Yield the public functions of the kernels, with their modules."""
+    for info in pkgutil.walk_packages(kernels.__path__, f"{kernels.__name__}."):
+        short = info.name.removeprefix(f"{kernels.__name__}.")
+        if info.ispkg or any(short == name or short.startswith(name + ".") for name in NO_KERNELS):
+            continue
+        module = importlib.import_module(info.name)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value) and not isinstance(value, type):
+                yield short, name
+
+
+def test_there_is_something_to_look_at():
+    assert len(OPERATIONS) > 200 and len(list(kernel_functions())) > 30
+
+
+def test_every_module_of_operations_has_a_list_of_names():
+    for info in pkgutil.iter_modules(ops.__path__):
+        assert hasattr(importlib.import_module(f"{ops.__name__}.{info.name}"), "__all__"), f"ops/{info.name}.py"
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_an_operation_is_a_method_of_tensor(name):
+    if name in WITHOUT_A_METHOD:
+        assert not hasattr(Tensor, name), f"Tensor.{name} exists: take it out of WITHOUT_A_METHOD"
+    else:
+        assert hasattr(Tensor, name), (
+            f"{name} of ops/{OPERATIONS[name]}.py is no method: add `{name} = {OPERATIONS[name]}.{name}` to Tensor "
+            "(tensor/tensor.py), or say in WITHOUT_A_METHOD why there is none"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_an_operation_with_a_name_of_numpys_takes_its_place(name):
+    function = getattr(np, name, None) or getattr(np.linalg, name, None)
+    known = {*numpy_protocol.UFUNCS, *numpy_protocol.FUNCTIONS, *numpy_protocol.WITHOUT_GRADIENT}
+    if not callable(function) or isinstance(function, type):
+        return
+    if name in WITHOUT_NUMPY:
+        assert function not in known, f"np.{name} is known: take it out of WITHOUT_NUMPY"
+    else:
+        assert function in known, (
+            f"np.{name} of a tensor is not {name}(): add it to UFUNCS or FUNCTIONS in tensor/numpy_protocol.py, or say "
+            "in WITHOUT_NUMPY why it is something else"
+        )
+
+
+def test_a_kernel_has_a_naive_twin():
+    missing = [
+        f"{module}.{name}"
+        for module, name in kernel_functions()
+        if not hasattr(reference, name) and f"{module}.{name}" not in {*TWINS, *NO_ARRAYS}
+    ]
+    assert not missing, (
+        f"{', '.join(missing)}: write a naive twin in tests/reference.py and compare with it in tests/kernels, or say "
+        "in TWINS what the kernel is compared with"
+    )
+
+
+def test_the_lists_name_what_exists():
+    assert set(WITHOUT_A_METHOD) <= set(OPERATIONS), set(WITHOUT_A_METHOD) - set(OPERATIONS)
+    assert set(WITHOUT_NUMPY) <= set(OPERATIONS), set(WITHOUT_NUMPY) - set(OPERATIONS)
+    known = {f"{module}.{name}" for module, name in kernel_functions()}
+    assert {*TWINS, *NO_ARRAYS} <= known, {*TWINS, *NO_ARRAYS} - known
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.atleast_1d(x), lambda x: np.atleast_3d(x), lambda x: np.column_stack([x, x]),
+        lambda x: np.dstack([x, x]), lambda x: np.hstack([x, x]), lambda x: np.vstack([x, x]), np.fliplr, np.flipud,
+        np.rot90, lambda x: np.hsplit(x, 3)[1], lambda x: np.vsplit(x, 2)[0], lambda x: np.array_split(x, 2, 1)[1],
+        lambda x: np.cross(x, x[::-1]), lambda x: np.inner(x, x), lambda x: np.kron(x, x), np.diff,
+        lambda x: np.diff(x, 2, 1), np.nansum, lambda x: np.nanmean(x, axis=1, keepdims=True),
+        lambda x: np.quantile(x, 0.3, 1), np.exp2, np.deg2rad, np.degrees, np.positive,
+        lambda x: np.logaddexp(x, 0.5), lambda x: np.logaddexp(0.5, x),
+    ],
+)  # fmt: skip
+def test_numpys_function_of_a_tensor_is_recorded_and_has_its_values(call):
+    array = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -3.0]])
+    x = Tensor(array, requires_grad=True)
+    out = call(x)
+    assert isinstance(out, Tensor) and out.requires_grad
+    np.testing.assert_allclose(np.asarray(out.detach()), call(array), rtol=1e-6, strict=True)
