@@ -1,4 +1,4 @@
-.PHONY: train test check test-all lint format wheel reading notebooks bench clean
+.PHONY: train test check test-all lint format wheel docs links reading notebooks bench clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -35,6 +35,14 @@ wheel: .venv/ready  ## dist/*.whl and dist/*.tar.gz, with their metadata checked
 
 reading: .venv/ready  ## the reading lists, with their numbers of lines
 	.venv/bin/python docs/reading_list.py
+
+docs: .venv/ready  ## the documentation site, in docs/_build/html
+	$(PIP) install -e ".[docs]"
+	.venv/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+links: .venv/ready  ## ask every external link of the site for an answer
+	$(PIP) install -e ".[docs]"
+	.venv/bin/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 notebooks: .venv/ready  ## run each notebook from top to bottom
 	$(PIP) install -e ".[notebooks]"

@@ -26,7 +26,7 @@ FUNCTIONS = {
     "hub": "there are no models to download; see models",
     "jit": "kernels are compiled already; leave it out",
     "linalg": "use matmul, norm and einsum; for decompositions numpy.linalg on .data, without gradients",
-    "multiprocessing": "training runs in one process; a DataLoader prefetches in a thread",
+    "multiprocessing": "training runs in one process; DataLoader(num_workers=k) makes batches in k threads",
     "onnx": "models are saved with save() only",
     "profiler": "use python -m cProfile",
     "quantization": "quantized arithmetic is not supported",
@@ -104,5 +104,5 @@ def absent_function(name: str, known: Iterable[str]) -> str:
 def absent_from_nn(module: str, name: str) -> AttributeError:
     """Return the error for a name that `nn`, or a module of it, does not have."""
     fitting = (advice for pattern, advice in NETWORKS.items() if re.fullmatch(pattern, name))
-    advice = next(fitting, "docs/api.md has all names")
+    advice = next(fitting, "dir() of the module lists the names that are")
     return AttributeError(f"{module}.{name}: autograd_nn has no {name}; {advice}", name=name)

@@ -6,16 +6,17 @@ import bisect
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor, from_numpy
-from .collate import default_collate
+from .collate import default_collate, rebuilt
 from .randomness import check_generator, numpy_generator
 
-__all__ = ["ArrayDataset", "ConcatDataset", "Dataset", "Subset", "TensorDataset", "cut_batch", "random_split"]
+__all__ = ["ArrayDataset", "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
+           "TensorDataset", "cut_batch", "random_split", "sample_at"]
 
 
 class Dataset:
@@ -33,13 +34,62 @@ class Dataset:
         return ConcatDataset([self, other])
 
 
+class IterableDataset(Dataset):
+    """The base class of datasets that are read from beginning to end: a subclass defines ``__iter__``.
+
+    In a DataLoader with workers each worker reads a shallow copy of the dataset from its beginning: divide the work
+    by `get_worker_info`, or every sample comes once per worker, as in PyTorch.
+    """
+
+    def __getitem__(self, index: int) -> Any:
+        raise TypeError(f"{type(self).__name__} is an IterableDataset: it has no samples by index, only an order")
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+    def __add__(self, other: Any) -> ChainDataset:  # type: ignore[override]
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset):
+    """Several IterableDatasets one after the other.
+
+    Parameters
+    ----------
+    datasets : iterable of IterableDataset
+        Read when their turn comes.
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for position, dataset in enumerate(self.datasets):
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(f"ChainDataset(): dataset {position} must be an IterableDataset, got "
+                                f"{type(dataset).__name__} (ConcatDataset joins datasets with an index)")
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self.datasets)
+
+
+def sample_at(dataset: Any, index: int) -> Any:
+    """Return one sample; an error says which."""
+    try:
+        return dataset[index]
+    except Exception as error:
+        error.add_note(f"at sample {index} of a {type(dataset).__name__}")
+        raise
+
+
 def cut_batch(dataset: Any, indices: np.ndarray) -> Any:
     """Return the samples at `indices` as a batch, by ``dataset.batch`` or else sample by sample."""
     if hasattr(dataset, "batch"):
         return dataset.batch(indices)
     if hasattr(dataset, "__getitems__"):
         return default_collate(dataset.__getitems__(indices.tolist()))
-    return default_collate([dataset[index] for index in indices.tolist()])
+    return default_collate([sample_at(dataset, index) for index in indices.tolist()])
 
 
 class ArrayDataset(Dataset):
@@ -85,6 +135,10 @@ class ArrayDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.arrays[0])
+
+    def __repr__(self) -> str:
+        arrays = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
+        return f"{type(self).__name__}({len(self)} samples: {arrays})"
 
     def _sources(self) -> tuple[np.ndarray, ...]:
         """Return the arrays that samples are cut from."""
@@ -171,6 +225,9 @@ class Subset(Dataset):
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.indices[index])]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} samples of {self.dataset!r})"
+
     def batch(self, indices: np.ndarray) -> Any:
         """Return the samples at `indices` of this subset."""
         return cut_batch(self.dataset, self.indices[indices])
@@ -178,9 +235,8 @@ class Subset(Dataset):
 
 def _as_indices(name: str, indices: Any, length: int) -> np.ndarray:
     """Return `indices` as an int64 array of positions in [0, length)."""
-    if not isinstance(indices, np.ndarray):
-        indices = list(indices)
-    array = np.asarray(indices)
+    array = indices.array if isinstance(indices, Tensor) else np.asarray(
+        indices if isinstance(indices, np.ndarray) else list(indices))
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -191,6 +247,48 @@ def _as_indices(name: str, indices: Any, length: int) -> np.ndarray:
         raise IndexError(f"{name}(): indices must be in [{-length}, {length}) for a dataset of {length} "
                          f"samples, got {array.min()} to {array.max()}")
     return np.where(array < 0, array + length, array)
+
+
+class StackDataset(Dataset):
+    """Several datasets side by side: a sample is a tuple of their samples, or a dict where they are given by name.
+
+    Parameters
+    ----------
+    *args : Dataset
+    **kwargs : Dataset
+        Instead of `args`; all of the same length.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import StackDataset
+    >>> StackDataset(image=["cat.png", "dog.png"], label=[0, 1])[1]
+    {'image': 'dog.png', 'label': 1}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if bool(args) == bool(kwargs):
+            raise ValueError(f"StackDataset(): takes datasets either by position or by name, got {len(args)} and "
+                             f"{len(kwargs)}")
+        self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
+        lengths = [len(dataset) for dataset in self._parts()]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"StackDataset(): all datasets need the same length, got {lengths}")
+        self._length = lengths[0]
+
+    def _parts(self) -> list[Any]:
+        return list(self.datasets.values() if isinstance(self.datasets, dict) else self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Any:
+        parts = [dataset[index] for dataset in self._parts()]
+        return dict(zip(self.datasets, parts)) if isinstance(self.datasets, dict) else tuple(parts)
+
+    def batch(self, indices: np.ndarray) -> Any:
+        """Return the samples at `indices`, each dataset's cut at once."""
+        parts = [cut_batch(dataset, indices) for dataset in self._parts()]
+        return dict(zip(self.datasets, parts)) if isinstance(self.datasets, dict) else tuple(parts)
 
 
 class ConcatDataset(Dataset):
@@ -206,6 +304,10 @@ class ConcatDataset(Dataset):
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset(): needs at least one dataset, got none")
+        for position, dataset in enumerate(self.datasets):
+            if isinstance(dataset, IterableDataset):
+                raise TypeError(f"ConcatDataset(): dataset {position} is an IterableDataset, which has no samples by "
+                                "index; use ChainDataset")
         self.cumulative_sizes = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
 
     def __len__(self) -> int:
@@ -239,11 +341,10 @@ class ConcatDataset(Dataset):
 def _merge(pieces: list[Any], places: list[np.ndarray]) -> Any:
     """Put the rows of several batches, built alike, to their places in one."""
     first = pieces[0]
-    if isinstance(first, dict):
-        return {key: _merge([piece[key] for piece in pieces], places) for key in first}
-    if isinstance(first, (tuple, list)) and not isinstance(first[0], (str, bytes)):
-        parts = [_merge(list(column), places) for column in zip(*pieces, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    if isinstance(first, Mapping):
+        return rebuilt(first, {key: _merge([piece[key] for piece in pieces], places) for key in first})
+    if isinstance(first, (tuple, list)) and not (first and isinstance(first[0], (str, bytes))):
+        return rebuilt(first, [_merge(list(column), places) for column in zip(*pieces, strict=True)])
     order = np.argsort(np.concatenate(places))
     if isinstance(first, list):
         rows = [row for piece in pieces for row in piece]

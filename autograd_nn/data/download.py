@@ -2,7 +2,7 @@
 
 pooch keeps the folder (checks what is there, retries, moves a file into place once its checksum holds); the
 downloader here adds to it that a transfer goes on where the last one stopped and never exceeds the known
-size.
+size. Both pooch and requests come with the extra `download` and are imported at the first fetch.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pooch
-import requests
 from tqdm import tqdm
+
+from .extras import need
 
 __all__ = ["cache_folder", "fetch"]
 
@@ -50,6 +50,7 @@ class ResumingDownloader:
 
     def _receive(self, url: str, have: int) -> None:
         """Append what the server sends to the part file."""
+        requests = need("requests", "download", "A download")
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -74,7 +75,7 @@ class ResumingDownloader:
 
 def cache_folder(name: str) -> Path:
     """Return the folder in the user's cache that keeps the files of the set `name`."""
-    return Path(pooch.os_cache("autograd_nn")) / name
+    return Path(need("pooch", "download", "A download").os_cache("autograd_nn")) / name
 
 
 def fetch(files: Mapping[str, tuple[int, str]], folder: Path, base_url: str, *, progress: bool = True,
@@ -100,11 +101,14 @@ def fetch(files: Mapping[str, tuple[int, str]], folder: Path, base_url: str, *, 
 
     Raises
     ------
+    ImportError
+        Without the extra `download`.
     ConnectionError
         If a file cannot be fetched; what has arrived of it is kept for the next try.
     ValueError
         If a file is not the one expected; it is deleted.
     """
+    pooch, requests = (need(name, "download", "A download") for name in ("pooch", "requests"))
     keeper = pooch.create(folder, base_url if base_url.endswith("/") else base_url + "/",
                           registry={name: f"sha256:{digest}" for name, (_, digest) in files.items()},
                           retry_if_failed=retries)

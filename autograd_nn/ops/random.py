@@ -57,6 +57,12 @@ class Generator:
         """Return the seed that the generator last started from."""
         return self._seed
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def get_state(self) -> dict[str, Any]:
         """Return the state as a dict of plain values, for `set_state`."""
         return {"seed": self._seed, **self._source.bit_generator.state}

@@ -1,19 +1,26 @@
 """Datasets and how they are cut, joined and split."""
 
+from collections import OrderedDict, defaultdict, namedtuple
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
 import autograd_nn
 from autograd_nn.data import (
     ArrayDataset,
+    ChainDataset,
     ConcatDataset,
     DataLoader,
     Dataset,
+    StackDataset,
     Subset,
     TensorDataset,
     default_collate,
     random_split,
 )
+from autograd_nn.data.collate import map_nested
 from autograd_nn.data.dataset import cut_batch
 from autograd_nn.tensor import Tensor
 
@@ -189,3 +196,102 @@ def test_collate():
 def test_base_class():
     with pytest.raises(NotImplementedError, match="must define __getitem__"):
         Dataset()[0]
+
+
+# ------------------------------------------------------------------------------ kinds of containers
+
+Pair = namedtuple("Pair", "x y")
+
+
+class Record(dict):
+    """A dict with something besides."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.source = "here"
+
+
+class Fixed(Mapping):
+    """A mapping that cannot be changed."""
+
+    def __init__(self, parts):
+        self._parts = dict(parts)
+
+    def __getitem__(self, key):
+        return self._parts[key]
+
+    def __iter__(self):
+        return iter(self._parts)
+
+    def __len__(self):
+        return len(self._parts)
+
+
+def containers(value):
+    """Return samples of every kind that hold `value`."""
+    return [Pair(value, 1), OrderedDict(b=value, a=1), defaultdict(list, x=value), Record(x=value), Fixed({"x": value}),
+            MappingProxyType({"x": value}), [value], (value,), {"x": Pair(OrderedDict(deep=[value]), (value, "s"))}]
+
+
+def leaves(batch):
+    """Return the leaves of a nested batch."""
+    found = []
+    map_nested(found.append, batch)
+    return found
+
+
+@pytest.mark.parametrize("kind", range(9))
+@pytest.mark.parametrize("batch_size", [2, None])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_built_as_samples_are(kind, batch_size, workers):
+    def sample(index):
+        return containers(np.full(2, index, np.float32))[kind]
+
+    first = sample(0)
+    batch = next(iter(DataLoader([sample(0), sample(1)], batch_size=batch_size, num_workers=workers)))
+    assert type(batch) is type(first)
+    assert all(isinstance(leaf, Tensor) for leaf in leaves(batch) if not isinstance(leaf, (str, list, int)))
+    shape = (2, 2) if batch_size else (2,)
+    assert any(isinstance(leaf, Tensor) and leaf.shape == shape for leaf in leaves(batch))
+    if isinstance(first, Mapping):
+        assert list(batch) == list(first)
+    if isinstance(first, Record):
+        assert batch.source == "here"
+    if kind == 8:
+        assert type(batch["x"]) is Pair and type(batch["x"].x) is OrderedDict
+    joined = ConcatDataset([[sample(0)], [sample(1)]])
+    whole = next(iter(DataLoader(joined, batch_size=2)))
+    assert type(whole) is type(first)
+
+
+def test_collate_more_kinds():
+    assert default_collate([0, 0.5]).dtype == np.float32
+    assert default_collate([True, False]).dtype == bool
+    with pytest.raises(TypeError, match="sample 0 holds 1, sample 1 holds NoneType"):
+        default_collate([1, None])
+    with pytest.raises(TypeError, match="dtype datetime64"):
+        default_collate([np.datetime64("2020-01-01")])
+    with pytest.raises(ValueError, match="sample 0 has 2 parts, sample 1 has int"):
+        default_collate([(1, 2), 3])
+
+    class Foreign:
+        def __array__(self, dtype=None, copy=None):
+            return np.ones(2, np.float32)
+
+    assert default_collate([Foreign(), Foreign()]).shape == (2, 2)
+
+
+def test_stack_and_chain():
+    stacked = StackDataset(arrays(4), Squares(4))
+    (x, y), (i, square) = next(iter(DataLoader(stacked, batch_size=3)))
+    assert x.shape == (3, 3) and square.data.tolist() == [0, 1, 4] and i.shape == y.shape == (3,)
+    named = StackDataset(x=arrays(4), y=[5, 6, 7, 8])
+    assert named[2]["y"] == 7 and len(named) == 4
+    assert next(iter(DataLoader(named, 4)))["y"].data.tolist() == [5, 6, 7, 8]
+    for make, match in ((lambda: StackDataset(), "either by position or by name"),
+                        (lambda: StackDataset(arrays(3), arrays(4)), r"same length, got \[3, 4\]")):
+        with pytest.raises(ValueError, match=match):
+            make()
+    with pytest.raises(TypeError, match="dataset 0 must be an IterableDataset, got ArrayDataset"):
+        list(ChainDataset([arrays(3)]))
+    assert Subset(arrays(), Tensor(np.array([3, 1])))[0][1] == 3

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 
 from autograd_nn.data import MNIST, download
+
+pytest.importorskip("pooch", reason="the extra 'download' is not installed")
+pytest.importorskip("requests", reason="the extra 'download' is not installed")
 
 
 class Server(ThreadingHTTPServer):
@@ -185,3 +189,10 @@ def test_missing_file_and_no_server(server, tmp_path):
         download.fetch(listed({"a": b"right"}), tmp_path, server.url, progress=False, retries=0)
     with pytest.raises(ConnectionError, match="could not fetch"):
         download.fetch(listed({"a": b"right"}), tmp_path, "http://127.0.0.1:9", progress=False, retries=0)
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ImportError, match=r'A download needs pooch.*pip install "autograd_nn\[download\]"'):
+        download.fetch(listed({"a": b"right"}), tmp_path, "http://127.0.0.1:9", progress=False)
+    assert MNIST(train=False).images.shape == (2000, 28, 28)

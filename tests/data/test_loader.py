@@ -1,7 +1,9 @@
 """The DataLoader: batches, seeds, resuming, the prefetching thread."""
 
+import copy
 import gc
 import json
+import pickle
 import threading
 import time
 import warnings
@@ -15,13 +17,16 @@ from autograd_nn.data import (
     MNIST,
     ArrayDataset,
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     SequentialSampler,
     Subset,
     WeightedRandomSampler,
     current_generator,
+    get_worker_info,
     transforms,
 )
 from autograd_nn.tensor import Tensor
@@ -360,16 +365,12 @@ def test_getitems_of_the_user():
     assert [x.array.tolist() for x in DataLoader(Many(), 2)] == [[0, 10], [20, 30]]
 
 
-def test_names_of_pytorch_that_mean_nothing_here_warn():
-    with pytest.warns(UserWarning, match="num_workers=4: there are no worker processes"):
-        loader = DataLoader(numbers(), 4, num_workers=4)
-    assert loader.prefetch == 2
-    assert epoch(loader) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    with pytest.warns(UserWarning, match="pin_memory=True has no effect"):
-        DataLoader(numbers(), pin_memory=True)
+def test_names_of_pytorch_that_mean_nothing_here_are_accepted():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        DataLoader(numbers(), 4, num_workers=0, pin_memory=False)
+        loader = DataLoader(numbers(), 4, pin_memory=True, multiprocessing_context="spawn", pin_memory_device="cpu",
+                            in_order=True, num_workers=2, prefetch_factor=3, timeout=60)
+    assert epoch(loader) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 @pytest.mark.parametrize(("settings", "match"), [
@@ -384,6 +385,11 @@ def test_names_of_pytorch_that_mean_nothing_here_warn():
     ({"prefetch": -1}, "prefetch must be an integer from 0"),
     ({"seed": -1}, "seed must be an integer from 0"),
     ({"seed": 1, "generator": 1}, "generator and seed exclude each other"),
+    ({"timeout": -1}, "timeout must be a number of seconds from 0"),
+    ({"timeout": 3}, "timeout needs num_workers above 0"),
+    ({"prefetch_factor": 2}, "prefetch_factor needs num_workers above 0"),
+    ({"persistent_workers": True}, "persistent_workers needs num_workers above 0"),
+    ({"num_workers": 2, "prefetch_factor": 0}, "prefetch_factor must be an integer from 1"),
 ])
 def test_refuses(settings, match):
     with pytest.raises(ValueError, match=match):
@@ -391,7 +397,330 @@ def test_refuses(settings, match):
 
 
 def test_refuses_what_is_no_dataset():
-    with pytest.raises(TypeError, match="dataset must have __getitem__"):
-        DataLoader(3)
+    X, y = np.zeros((5, 2)), np.zeros(5)
+    for wrong, match in ((3, "got int"), (None, "got NoneType"), ({"x": X, "y": y}, r"StackDataset\(\*\*data\)"),
+                         ((X, y), r"got tuple of arrays \(5, 2\), \(5,\); use TensorDataset"),
+                         ("folder", r"ImageFolder\(path\)"), ((i for i in range(3)), "make it a list"),
+                         ({1, 2}, "make it a list"), (DataLoader(numbers()), r"DataLoader\(loader.dataset\)"),
+                         (Noise, "the class Noise; make one"), (np.float32(3) * np.ones(()), "without axes|got float")):
+        with pytest.raises(TypeError, match=match):
+            DataLoader(wrong)
+    for name in ("collate_fn", "worker_init_fn"):
+        with pytest.raises(TypeError, match=f"{name} must be a function or None, got str"):
+            DataLoader(numbers(), num_workers=1, **{name: "x"})
     with pytest.raises(TypeError, match="generator must be a Generator"):
         DataLoader(numbers(), generator="seed")
+    assert epoch(DataLoader([(1,), (2,)], 2)) == [[1, 2]]
+    assert next(iter(DataLoader(X, 2))).shape == (2, 2)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_refuses_a_table_and_says_what_to_pass(library):
+    table = pytest.importorskip(library).DataFrame({"a": [1.0, 2.0], "y": [0, 1]})
+    with pytest.raises(TypeError, match="got DataFrame; use TableDataset"):
+        DataLoader(table)
+    with pytest.raises(TypeError, match="got Series; use TableDataset"):
+        DataLoader(table["a"])
+
+
+# ------------------------------------------------------------------------------ workers
+
+class Slow(Dataset):
+    """Samples that take the longer, the earlier they come."""
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        time.sleep(0.003 * (12 - index))
+        return index, current_generator().integers(0, 2**40), threading.current_thread().name
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 5])
+def test_workers_keep_the_order_and_the_random_numbers(workers):
+    def run(**settings):
+        loader = DataLoader(Slow(), 2, shuffle=True, seed=4, **settings)
+        return [[(x.data.tolist(), r.data.tolist()) for x, r, _ in loader] for _ in range(2)]
+
+    assert run(num_workers=workers) == run()
+
+
+def test_workers_share_the_work():
+    names = {name for *_, threads in DataLoader(Slow(), 1, num_workers=3) for name in threads}
+    assert names == {f"DataLoader worker {worker}" for worker in range(3)}
+    assert worker_threads() == []
+
+
+def worker_threads():
+    """Return the workers that are alive."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("DataLoader worker")]
+
+
+def test_workers_resume():
+    def make():
+        return DataLoader(numbers(23), 4, sampler=RandomSampler(numbers(23), generator=3), num_workers=3)
+
+    loader = make()
+    reference = epoch(loader) + epoch(loader)
+    first = make()
+    seen = []
+    for x, in first:
+        seen.append(x.data.tolist())
+        if len(seen) == 3:
+            state = first.state_dict()
+            break
+    resumed = make()
+    resumed.load_state_dict(state)
+    assert seen + epoch(resumed) + epoch(resumed) == reference
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_early_break_ends_the_workers(after):
+    gc.disable()
+    try:
+        for position, _ in enumerate(DataLoader(numbers(1000), 1, num_workers=3)):
+            if position == after:
+                assert len(worker_threads()) == 3
+                break
+        assert worker_threads() == []
+        iterator = iter(DataLoader(numbers(1000), 1, num_workers=2))
+        next(iterator)
+        iterator.close()
+        assert worker_threads() == []
+        iter(DataLoader(numbers(1000), 1, num_workers=2))
+        assert worker_threads() == []
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("collate", [None, lambda samples: Tensor(np.array(samples))])
+def test_errors_in_workers_name_the_sample_and_the_worker(workers, collate):
+    seen = []
+    with pytest.raises(RuntimeError, match="sample 5 is broken") as caught:
+        for x in DataLoader(Broken(), 2, num_workers=workers, collate_fn=collate):
+            seen.append(x.data.tolist())
+    assert seen == [[0, 1], [2, 3]]
+    notes = "; ".join(caught.value.__notes__)
+    assert "at sample 5 of a Broken" in notes
+    assert ("in worker" in notes) == (workers > 0)
+    del caught
+    assert worker_threads() == []
+
+
+def test_errors_of_the_sampler_and_of_worker_init_fn():
+    def broken():
+        yield from (1, 2, 3)
+        raise KeyError("no more")
+
+    class Sampler:
+        def __iter__(self):
+            return broken()
+
+    seen = []
+    with pytest.raises(KeyError, match="no more"):
+        for x, in DataLoader(numbers(), 1, sampler=Sampler(), num_workers=2):
+            seen.append(x.item())
+    assert seen == [1, 2, 3]
+
+    def init(worker):
+        raise OSError(f"worker {worker} has no disk")
+
+    with pytest.raises(OSError, match="has no disk"):
+        list(DataLoader(numbers(), 1, num_workers=2, worker_init_fn=init))
+    assert worker_threads() == []
+
+
+def test_worker_init_fn_and_get_worker_info():
+    assert get_worker_info() is None
+
+    class Own(Dataset):
+        place = None
+
+        def __len__(self):
+            return 40
+
+        def __getitem__(self, index):
+            time.sleep(0.001)
+            info = get_worker_info()
+            return info.id, info.num_workers, info.seed, info.dataset.place
+
+    dataset = Own()
+
+    def init(worker):
+        get_worker_info().dataset.place = worker * 10
+
+    rows = {tuple(part.item() for part in batch)
+            for batch in DataLoader(dataset, 1, num_workers=2, seed=5, worker_init_fn=init)}
+    assert rows == {(0, 2, 5, 0), (1, 2, 6, 10)}
+    assert dataset.place is None
+    assert get_worker_info() is None
+
+
+def test_persistent_workers():
+    loader = DataLoader(numbers(6), 2, num_workers=2, persistent_workers=True)
+    expected = [[0, 1], [2, 3], [4, 5]]
+    assert epoch(loader) == expected
+    first = worker_threads()
+    assert len(first) == 2
+    for _ in loader:
+        break
+    both = [[x.data.tolist(), y.data.tolist()] for (x,), (y,) in zip(loader, loader, strict=True)]
+    assert both == [[batch, batch] for batch in expected]
+    assert epoch(loader) == expected
+    assert worker_threads() == first
+    copied = copy.deepcopy(loader)
+    assert epoch(copied) == expected
+    del loader, copied
+    gc.collect()
+    assert worker_threads() == []
+
+
+def test_timeout():
+    class Stuck(Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            time.sleep(0.5)
+            return index
+
+    with pytest.raises(RuntimeError, match=r"timed out after 0.05 seconds"):
+        list(DataLoader(Stuck(), 1, num_workers=1, timeout=0.05))
+
+
+def test_workers_stay_within_their_bound():
+    made = []
+
+    class Counting(Dataset):
+        def __len__(self):
+            return 100
+
+        def __getitem__(self, index):
+            made.append(index)
+            return index
+
+    iterator = iter(DataLoader(Counting(), 1, num_workers=2, prefetch_factor=3))
+    next(iterator)
+    deadline = time.monotonic() + 5
+    while len(made) < 6 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    assert len(made) == 6
+    iterator.close()
+
+
+# ------------------------------------------------------------------------------ iterable datasets
+
+class Stream(IterableDataset):
+    """The numbers below `length`, divided among the workers if `divided`."""
+
+    def __init__(self, length, divided=True):
+        self.length = length
+        self.divided = divided
+
+    def __iter__(self):
+        info = get_worker_info()
+        first, step = (info.id, info.num_workers) if info is not None and self.divided else (0, 1)
+        for index in range(first, self.length, step):
+            yield index, current_generator().integers(0, 2**40)
+
+
+def stream(loader):
+    """Return the numbers of one epoch."""
+    return [batch[0].data.tolist() for batch in loader]
+
+
+def test_iterable_datasets():
+    assert stream(DataLoader(Stream(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert stream(DataLoader(Stream(7), 3, prefetch=2)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert stream(DataLoader(Stream(7), 3, drop_last=True)) == [[0, 1, 2], [3, 4, 5]]
+    assert stream(DataLoader(Stream(11), 2, num_workers=2)) == [[0, 2], [1, 3], [4, 6], [5, 7], [8, 10], [9]]
+    assert stream(DataLoader(Stream(3, False), 2, num_workers=2)) == [[0, 1], [0, 1], [2], [2]]
+    assert stream(DataLoader(Stream(2), 2, num_workers=4)) == [[0], [1]]
+    assert stream(DataLoader(Stream(0), 2, num_workers=2)) == []
+    assert [x for x, _ in DataLoader(Stream(3), None)] == [0, 1, 2]
+    assert stream(DataLoader(Stream(2) + Stream(1), 2)) == [[0, 1], [0]]
+    assert worker_threads() == []
+    with pytest.raises(TypeError, match="no samples by index"):
+        Stream(3)[0]
+    with pytest.raises(TypeError):
+        len(DataLoader(Stream(3), 2))
+    with pytest.raises(ValueError, match="has its own order"):
+        DataLoader(Stream(3), shuffle=True)
+    with pytest.raises(TypeError, match="use ChainDataset"):
+        ConcatDataset([Stream(3)])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_iterable_datasets_repeat_and_resume(workers):
+    def make():
+        return DataLoader(Stream(11), 2, num_workers=workers, seed=3)
+
+    def run(loader):
+        return [(x.data.tolist(), r.data.tolist()) for x, r in loader]
+
+    loader = make()
+    reference = run(loader) + run(loader)
+    assert reference[0][1] != reference[6][1]
+    loader = make()
+    assert run(loader) + run(loader) == reference
+    first = make()
+    for count, _ in enumerate(first, 1):
+        if count == 4:
+            state = json.loads(json.dumps(first.state_dict()))
+            break
+    resumed = make()
+    resumed.load_state_dict(state)
+    assert run(resumed) + run(resumed) == reference[4:]
+
+
+def test_what_can_only_be_iterated_is_a_stream():
+    class Lines:
+        def __iter__(self):
+            return iter(["a", "b", "c"])
+
+    assert list(DataLoader(Lines(), 2)) == [["a", "b"], ["c"]]
+    assert list(DataLoader(Lines(), 2)) == [["a", "b"], ["c"]]
+
+
+# ------------------------------------------------------------------------------ copies
+
+def double(samples):
+    """Collate."""
+    return Tensor(np.array([x for x, in samples]) * 2)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda loader: pickle.loads(pickle.dumps(loader))])
+@pytest.mark.parametrize("settings", [
+    {"generator": autograd_nn.Generator(3)}, {"generator": np.random.default_rng(3)}, {"seed": 2}, {},
+    {"num_workers": 2, "persistent_workers": True, "generator": autograd_nn.Generator(3)}, {"collate_fn": double}])
+def test_loaders_are_copied_and_pickled(again, settings):
+    settings = copy.deepcopy(settings)
+    loader = DataLoader(numbers(20), 3, shuffle=True, **settings)
+    copied = again(loader)
+    autograd_nn.manual_seed(0)
+    expected = [[x[0].data.tolist() if isinstance(x, tuple) else x.data.tolist() for x in loader] for _ in range(2)]
+    autograd_nn.manual_seed(0)
+    got = [[x[0].data.tolist() if isinstance(x, tuple) else x.data.tolist() for x in copied] for _ in range(2)]
+    assert got == expected
+    later = again(loader)
+    assert later.state_dict() == loader.state_dict()
+
+
+def test_generators_are_copied_and_pickled():
+    generator = autograd_nn.Generator(7)
+    generator.random((3,))
+    copies = [copy.deepcopy(generator), copy.copy(generator), pickle.loads(pickle.dumps(generator))]
+    state = generator.get_state()
+    assert [one.get_state() == state for one in copies] == [True] * 3
+    np.testing.assert_array_equal(copies[0].random((4,)), copies[2].random((4,)))
+    assert generator.get_state() == state
+    sampler = copy.deepcopy(RandomSampler(range(9), generator=generator))
+    assert sorted(sampler) == list(range(9))
+
+
+def test_repr_of_loaders_and_datasets():
+    text = repr(DataLoader(numbers(4), 2, shuffle=True, num_workers=1))
+    assert text == "DataLoader(ArrayDataset(4 samples: int64 (4,)), batch_size=2, shuffle=True, num_workers=1)"

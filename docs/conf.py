@@ -1,0 +1,100 @@
+"""Sphinx's settings for the documentation site: ``make docs`` builds it offline into docs/_build/html."""
+
+import pathlib
+import shutil
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import latex2mathml.converter  # noqa: E402
+import reference  # noqa: E402
+from docutils import nodes  # noqa: E402
+from sphinx import addnodes  # noqa: E402
+from sphinx.ext.napoleon import Config, NumpyDocstring  # noqa: E402
+
+import autograd_nn  # noqa: E402
+
+project = "autograd_nn"
+author = "the authors of autograd_nn"
+copyright = "the authors of autograd_nn"
+version = release = autograd_nn.__version__
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "jupyter_execute"]
+default_role = "py:obj"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 100
+
+nb_execution_mode = "off"  # the notebooks are stored with their outputs
+nb_merge_streams = True
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+html_math_renderer = "mathml"
+html_theme = "furo"
+html_title = f"autograd_nn {version}"
+html_theme_options = {"navigation_with_keys": True}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+
+NAPOLEON = Config(napoleon_use_rtype=False, napoleon_use_ivar=True, napoleon_use_admonition_for_notes=False)
+
+
+def rendered(docstring, name):
+    """Return a numpydoc docstring as reStructuredText."""
+    return str(NumpyDocstring(docstring, NAPOLEON, what="function", name=name))
+
+
+def defining_module(app, module, name):
+    """Return the module that defines a public name, whose source the page links to."""
+    try:
+        value = getattr(sys.modules[module], name.split(".")[0])
+    except (AttributeError, KeyError):
+        return None
+    return getattr(reference.plain(value), "__module__", None)
+
+
+def write_sources(app):
+    """Write the reference, and copy the notebooks beside the pages that list them."""
+    count = reference.write(HERE / "reference", rendered)
+    print(f"reference: {count} public names")
+    tutorials = HERE / "tutorials"
+    for path in tutorials.glob("*.ipynb"):
+        path.unlink()
+    for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
+        shutil.copy2(path, tutorials)
+
+
+def inline_mathml(writer, node):
+    """Write a formula as MathML, which browsers draw without a script."""
+    writer.body.append(latex2mathml.converter.convert(node.astext(), display="inline"))
+    raise nodes.SkipNode
+
+
+def display_mathml(writer, node):
+    """Write a formula on a line of its own."""
+    writer.body.append(f'<div class="math">{latex2mathml.converter.convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
+def tidy(app, doctree):
+    """Link types only where a class is named (not `int`, which is also a dtype here), and call attributes so."""
+    for node in list(doctree.findall(addnodes.pending_xref)):
+        if node.get("refdomain") == "py" and node.get("reftype") == "class" and not node["reftarget"][:1].isupper():
+            node.replace_self(node.children)
+    for node in doctree.findall(nodes.field_name):
+        if node.astext() == "Variables":
+            node.children = [nodes.Text("Attributes")]
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (inline_mathml, None), (display_mathml, None))
+    app.connect("doctree-read", tidy)
+    app.connect("builder-inited", write_sources)
+    app.connect("viewcode-follow-imported", defining_module)
