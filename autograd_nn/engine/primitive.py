@@ -43,7 +43,7 @@ class Primitive:
     """
 
     def __init__(self, forward: Rule, *, results: str = "out", elementwise: bool = False, floating: bool = False,
-                 view: bool = False):
+                 operands: int = 0, view: bool = False):
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
@@ -51,7 +51,8 @@ class Primitive:
         self.forward = forward
         self.name = forward.__name__.lstrip("_")
         self.elementwise = elementwise
-        self.promotes = elementwise
+        self.promotes = elementwise and not operands
+        self.operands = operands
         self.floating = floating
         self.view = view
         self.signature = Signature(forward, results)
@@ -148,6 +149,8 @@ class Primitive:
                 mixed = False
             if mixed:
                 arrays = promoted(arrays, self.floating)
+        elif self.operands:
+            arrays[: self.operands] = promoted(arrays[: self.operands], self.floating)
         try:
             if params:
                 result = self.forward(*arrays, **params)
@@ -373,14 +376,14 @@ def primitive(forward: Rule | None = None, *, results: str = "out", view: bool =
 
 
 @overload
-def elementwise(forward: Rule, *, floating: bool = ...) -> Primitive: ...
+def elementwise(forward: Rule, *, floating: bool = ..., operands: int = ...) -> Primitive: ...
 
 
 @overload
-def elementwise(*, floating: bool = ...) -> Callable[[Rule], Primitive]: ...
+def elementwise(*, floating: bool = ..., operands: int = ...) -> Callable[[Rule], Primitive]: ...
 
 
-def elementwise(forward: Rule | None = None, *, floating: bool = False) -> Any:
+def elementwise(forward: Rule | None = None, *, floating: bool = False, operands: int = 0) -> Any:
     """Make a primitive of a NumPy-broadcasting function.
 
     Types are promoted as in `promoted`, and the gradient of an input that was broadcast is summed over
@@ -392,10 +395,12 @@ def elementwise(forward: Rule | None = None, *, floating: bool = False) -> Any:
         As for `primitive`.
     floating : bool
         Integers are converted to float32 first (``sqrt``, ``divide``).
+    operands : int
+        Only so many inputs, the first ones, are promoted (0: all); the others are masks and the like.
     """
     if forward is None:
-        return functools.partial(elementwise, floating=floating)
-    return Primitive(forward, elementwise=True, floating=floating)
+        return functools.partial(elementwise, floating=floating, operands=operands)
+    return Primitive(forward, elementwise=True, floating=floating, operands=operands)
 
 
 def update(*, writes: str) -> Callable[[Rule], Update]:

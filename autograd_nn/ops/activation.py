@@ -132,7 +132,7 @@ def _prelu(x: Operand, w: Operand) -> Array:
 
 
 _prelu.defvjp(
-    x=lambda g, x, w: _where(g, mul(g, w), condition=gt(x, 0).array),
+    x=lambda g, x, w: _where(g, mul(g, w), gt(x, 0)),
     w=lambda g, x: mul(g, _clamp(x, low=None, high=0)),
 )
 
@@ -194,7 +194,7 @@ def _elu(x: Array, *, alpha: float, scale: float, rate: float) -> Array:
 
 def _elu_rule(g: Tensor, x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
     slope = mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate)
-    return mul(g, _where(scale, slope, condition=gt(x, 0).array))
+    return mul(g, _where(scale, slope, gt(x, 0)))
 
 
 _elu.defvjp(x=_elu_rule)
@@ -239,7 +239,7 @@ def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
 
 _softplus.defvjp(
     x=lambda g, x, beta, threshold: _where(
-        g, mul(g, sigmoid(mul(x, beta))), condition=gt(mul(x, beta), threshold).array
+        g, mul(g, sigmoid(mul(x, beta))), gt(mul(x, beta), threshold)
     )
 )
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine import Variable, elementwise, primitive
+from ..engine import Variable, common_dtype, elementwise, primitive
 from ..kernels import elementwise as kernels
 from ..typing import Array, Number, Operand, Tensor, TensorLike
 
@@ -482,7 +482,7 @@ def _over_squared_radius(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return ``g / (x**2 + y**2)``, and 0 at (0, 0)."""
     radius = add(square(x), square(y))
     at_zero = eq(radius, 0)
-    return _where(0.0, div(g, _where(1.0, radius, condition=at_zero.array)), condition=at_zero.array)
+    return _where(0.0, div(g, _where(1.0, radius, at_zero)), at_zero)
 
 
 atan2.defvjp(
@@ -709,15 +709,12 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
 clip = clamp
 
 
-@elementwise
-def _where(x: Operand, y: Operand, *, condition: Array) -> Array:
+@elementwise(operands=2)
+def _where(x: Operand, y: Operand, condition: Array) -> Array:
     return np.where(condition, x, y)
 
 
-_where.defvjp(
-    x=lambda g, condition: _where(g, 0, condition=condition),
-    y=lambda g, condition: _where(0, g, condition=condition),
-)
+_where.defvjp(x=lambda g, condition: _where(g, 0, condition), y=lambda g, condition: _where(0, g, condition))
 
 
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
@@ -731,7 +728,9 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     condition : Tensor or array of bool
     x, y : Tensor, array or number
     """
-    return _where(x, y, condition=_boolean(condition, "where", "condition"))
+    if not isinstance(x, Variable | np.ndarray) and not isinstance(y, Variable | np.ndarray):
+        x = np.asarray(x, common_dtype([x, y]))  # two numbers: the default dtype
+    return _where(x, y, _boolean(condition, "where", "condition"))
 
 
 def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
@@ -746,7 +745,7 @@ def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
     """
     if isinstance(value, Variable | np.ndarray) and value.ndim:
         raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
-    return _where(value, x, condition=_boolean(mask, "masked_fill", "mask"))
+    return _where(value, x, _boolean(mask, "masked_fill", "mask"))
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
@@ -812,8 +811,8 @@ def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
     return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def _boolean(condition: TensorLike, operation: str, name: str) -> Array:
-    condition = np.asarray(getattr(condition, "data", condition))
+def _boolean(condition: TensorLike, operation: str, name: str) -> Tensor | Array:
+    condition = condition if isinstance(condition, Variable) else np.asarray(condition)
     if condition.dtype != bool:
         raise TypeError(f"{operation}(): {name} must be boolean (dtype={condition.dtype})")
     return condition

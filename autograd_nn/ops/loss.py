@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive
+from ..engine import Variable, elementwise, primitive
 from ..kernels import loss as kernels
-from ..typing import Array, Shape, Tensor
+from ..typing import Array, Operand, Shape, Tensor
 from .activation import logsigmoid, softplus
 from .distance import cosine_similarity, pairwise_distance
-from .elementwise import _keep, _within, abs, add, clamp, div, exp, ge, log, minimum, mul, neg, square, sub, where
+from .elementwise import _keep, _within, abs, add, clamp, div, eq, exp, ge, gt, log, minimum, mul, neg, square, sub, where
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 from .terms import note_terms
@@ -92,24 +93,30 @@ def _reduced(losses: Tensor, reduction: str, operation: str) -> Tensor:
     raise ValueError(f"{operation}(): reduction must be 'mean', 'sum' or 'none' (reduction={reduction!r})")
 
 
-def _class_indices(input: Tensor, target: Tensor | Array, ignore_index: int, operation: str) -> tuple[Array, bool]:
-    """Return the targets of the rows of `input` (M, C) as int64, -1 where they are ignored, and whether any are."""
-    target = target.array if isinstance(target, Variable) else np.asarray(target)
+@primitive
+def _class_indices(target: Array, *, classes: int, ignore_index: int, operation: str) -> Array:
+    """Return class indices, flat and as int64, -1 where they are ignored; raise where one is out of range."""
     if target.dtype not in (np.int64, np.uint8):
         raise RuntimeError(f"{operation}(): class indices must be int64 or uint8 (dtype={target.dtype}); convert with "
                            ".long()")
     target = target.reshape(-1).astype(np.int64, copy=False)
-    classes = input.shape[1]
     ignored = 0 <= ignore_index < classes and bool((target == ignore_index).any())
     if target.size and not ignored and target.view(np.uint64).max() < classes:  # negatives are huge there
-        return target, False
+        return target
     keep = target != ignore_index
     wrong = keep & ((target < 0) | (target >= classes))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise IndexError(f"{operation}(): target {int(target[first])} is out of range for {classes} classes (at flat "
                          f"index {first})")
-    return np.where(keep, target, -1), not keep.all()
+    return np.where(keep, target, -1)
+
+
+@primitive
+def _class_factors(indices: Array, weight: Array | None, *, dtype: np.dtype[Any]) -> Array:
+    """Return the weight of each row's class (1 without weights), 0 for rows that are ignored."""
+    factors = (indices >= 0).astype(dtype)
+    return factors if weight is None else factors * weight[np.maximum(indices, 0)]
 
 
 def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:
@@ -135,24 +142,17 @@ def _class_weight(weight: Tensor | None, input: Tensor, operation: str) -> Tenso
 
 
 def _weighted(
-    losses: Tensor,
-    weight: Tensor | None,
-    target: Array,
-    some_ignored: bool,
-    reduction: str,
-    shape: Shape,
-    operation: str,
+    losses: Tensor, weight: Tensor | None, indices: Tensor, reduction: str, shape: Shape, operation: str
 ) -> Tensor:
-    """Weigh the losses of rows by their class, and reduce; ignored rows count nothing."""
-    if weight is None and not some_ignored:
-        return _reduced(losses if reduction != "none" else reshape(losses, shape), reduction, operation)
-    factor = (target >= 0).astype(losses.dtype)
+    """Weigh the losses of rows by their class, and reduce; rows that are ignored have a loss of 0 and count nothing."""
+    factors = None
+    if weight is not None or reduction == "mean":
+        factors = _class_factors(indices, weight, dtype=losses.dtype)
     if weight is not None:
-        factor = factor * weight.array[np.maximum(target, 0)]
-    losses = mul(losses, factor)
-    if reduction == "mean":
-        total = factor.sum(dtype=losses.dtype)
-        note_terms("mean", total)
+        losses = mul(losses, factors)
+    if factors is not None and reduction == "mean":
+        total = sum(factors)
+        note_terms("mean", total.array)
         return div(sum(losses), total)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
@@ -177,9 +177,9 @@ def nll_loss(
     target_array = target.array if isinstance(target, Variable) else np.asarray(target)
     rows = _rows(input, target_array.shape, "nll_loss")
     weight = _class_weight(weight, input, "nll_loss")
-    indices, some_ignored = _class_indices(rows, target_array, ignore_index, "nll_loss")
+    indices = _class_indices(target, classes=rows.shape[1], ignore_index=ignore_index, operation="nll_loss")
     losses = neg(_pick_rows(rows, indices))
-    return _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "nll_loss")
+    return _weighted(losses, weight, indices, reduction, target_array.shape, "nll_loss")
 
 
 def cross_entropy(
@@ -227,24 +227,24 @@ def cross_entropy(
     if target_array.dtype.kind == "f":
         return _distribution_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows = _rows(input, target_array.shape, "cross_entropy")
-    indices, some_ignored = _class_indices(rows, target_array, ignore_index, "cross_entropy")
+    indices = _class_indices(target, classes=rows.shape[1], ignore_index=ignore_index, operation="cross_entropy")
     losses, _ = _cross_entropy_rows(rows, indices)
-    hard = _weighted(losses, weight, indices, some_ignored, reduction, target_array.shape, "cross_entropy")
+    hard = _weighted(losses, weight, indices, reduction, target_array.shape, "cross_entropy")
     if not label_smoothing:
         return hard
     smooth = _smooth(rows, weight, indices, reduction, target_array.shape)
     return hard * (1 - label_smoothing) + smooth * label_smoothing
 
 
-def _smooth(rows: Tensor, weight: Tensor | None, indices: Array, reduction: str, shape: Shape) -> Tensor:
+def _smooth(rows: Tensor, weight: Tensor | None, indices: Tensor, reduction: str, shape: Shape) -> Tensor:
     """Return the cross-entropy against the uniform distribution, reduced as the class-index loss is."""
     logp = log_softmax(rows, 1)
-    weights = np.ones(rows.shape[1], rows.dtype) if weight is None else weight.array
-    counts = (indices >= 0).astype(rows.dtype)
-    losses = mul(sum(mul(logp, -weights / rows.shape[1]), 1), counts)
+    if weight is not None:
+        logp = mul(logp, weight)
+    losses = mul(sum(logp, 1), -1 / rows.shape[1])
+    losses = where(ge(indices, 0), losses, 0.0)
     if reduction == "mean":
-        total = (counts * weights[np.maximum(indices, 0)]).sum(dtype=rows.dtype)
-        return div(sum(losses), total)
+        return div(sum(losses), sum(_class_factors(indices, weight, dtype=rows.dtype)))
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, "cross_entropy")
 
 
@@ -459,6 +459,14 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     return _reduced(losses, reduction, "kl_div")
 
 
+@elementwise
+def _at_least(x: Operand, low: Operand) -> Array:
+    return np.maximum(x, low)
+
+
+_at_least.defvjp(x=lambda g: g)  # the clamp of a variance is not differentiated
+
+
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -470,7 +478,7 @@ def gaussian_nll_loss(
     check_same_shape(input, target, "gaussian_nll_loss")
     if (var.array < 0).any():
         raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.array.min()})")
-    var = add(var, np.maximum(var.array, eps) - var.array)
+    var = _at_least(var, eps)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
 
@@ -492,9 +500,9 @@ def poisson_nll_loss(
     check_same_shape(input, target, "poisson_nll_loss")
     losses = sub(exp(input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))
     if full:
-        t = where(target.array > 1, target, 1.0)
+        t = where(gt(target, 1), target, 1.0)
         stirling = add(sub(mul(t, log(t)), t), mul(log(mul(t, 2 * math.pi)), 0.5))
-        losses = add(losses, where(target.array > 1, stirling, 0.0))
+        losses = add(losses, where(gt(target, 1), stirling, 0.0))
     return _reduced(losses, reduction, "poisson_nll_loss")
 
 
@@ -512,7 +520,7 @@ _hinge.defvjp(x=lambda g, x: _keep(g, _within(x, low=0, high=None, inclusive=Tru
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
     check_same_shape(input, target, "hinge_embedding_loss")
-    near, far = where(target.array == 1, input, 0.0), where(target.array == -1, _hinge(sub(margin, input)), 0.0)
+    near, far = where(eq(target, 1), input, 0.0), where(eq(target, -1), _hinge(sub(margin, input)), 0.0)
     return _reduced(add(near, far), reduction, "hinge_embedding_loss")
 
 
@@ -532,7 +540,7 @@ def cosine_embedding_loss(
     check_same_shape(input1, input2, "cosine_embedding_loss")
     cosine = cosine_similarity(input1, input2, -1)
     check_same_shape(cosine, target, "cosine_embedding_loss")
-    positive, negative = target.array == 1, target.array == -1
+    positive, negative = eq(target, 1), eq(target, -1)
     losses = where(positive, sub(1, cosine), where(negative, _hinge(sub(cosine, margin)), 0.0))
     return _reduced(losses, reduction, "cosine_embedding_loss")
 
@@ -589,9 +597,17 @@ def multi_margin_loss(
     if input.ndim != 2 or target.shape != input.shape[:1]:
         raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "
                            f"target.shape={target.shape})")
-    indices, _ = _class_indices(input, target, -1, "multi_margin_loss")
+    indices = _class_indices(target, classes=input.shape[1], ignore_index=-1, operation="multi_margin_loss")
     losses = _hinge(add(sub(input, unsqueeze(_pick_rows(input, indices), 1)), margin))
     losses = losses if p == 1 else square(losses)
-    losses = losses if weight is None else mul(losses, weight.array[indices][:, None])
-    others = np.arange(input.shape[1]) != indices[:, None]
+    if weight is not None:
+        losses = mul(losses, unsqueeze(_class_factors(indices, weight, dtype=losses.dtype), 1))
+    others = _other_classes(indices, classes=input.shape[1])
     return _reduced(div(sum(where(others, losses, 0.0), 1), float(input.shape[1])), reduction, "multi_margin_loss")
+
+
+@primitive
+def _other_classes(indices: Array, *, classes: int) -> Array:
+    """Return for each row where the classes other than its own are."""
+    others: Array = np.arange(classes) != indices[:, None]
+    return others

@@ -292,8 +292,8 @@ def normal(
     size : sequence of int, optional
         Where both are numbers.
     """
-    means: Any = getattr(mean, "data", mean)
-    deviations: Any = getattr(std, "data", std)
+    means: Any = np.asarray(mean)
+    deviations: Any = np.asarray(std)
     if size is None:
         size = np.broadcast_shapes(np.shape(means), np.shape(deviations))
     if np.any(np.less(deviations, 0)):
