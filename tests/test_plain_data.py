@@ -5,7 +5,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import Tensor, enable_grad, grad
-from autograd_nn.engine import Update, Variable, listen, results_of
+from autograd_nn.engine import Variable, listen, results_of
 
 from .ops.cases import table
 from .ops.test_gradients import arguments

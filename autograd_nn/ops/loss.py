@@ -12,7 +12,25 @@ from ..kernels import loss as kernels
 from ..typing import Array, Operand, Shape, Tensor
 from .activation import logsigmoid, softplus
 from .distance import cosine_similarity, pairwise_distance
-from .elementwise import _keep, _within, abs, add, clamp, div, eq, exp, ge, gt, log, minimum, mul, neg, square, sub, where
+from .elementwise import (
+    _keep,
+    _within,
+    abs,
+    add,
+    clamp,
+    div,
+    eq,
+    exp,
+    ge,
+    gt,
+    log,
+    minimum,
+    mul,
+    neg,
+    square,
+    sub,
+    where,
+)
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, unsqueeze
 from .terms import note_terms
