@@ -72,7 +72,7 @@ def scaled_dot_product_attention(
     if is_causal:
         hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)
     elif attn_mask is not None:
-        mask = np.asarray(np.asarray(attn_mask))
+        mask = np.asarray(attn_mask)
         if mask.dtype == bool:
             hidden = ~mask
         else:

@@ -80,7 +80,7 @@ def full(
 ) -> Tensor:
     """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
     size = (size,) if isinstance(size, int) else size
-    value = np.asarray(fill_value)
+    value = fill_value.array if isinstance(fill_value, Variable) else fill_value
     if value is None:
         raise TypeError("full(): fill_value must be a number (fill_value=None)")
     if dtype is None:

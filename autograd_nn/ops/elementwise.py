@@ -711,6 +711,9 @@ clip = clamp
 
 @elementwise(operands=2)
 def _where(x: Operand, y: Operand, condition: Array) -> Array:
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):  # np.where takes no weak numbers
+        dtype = common_dtype([x, y])
+        x, y = np.asarray(x, dtype), np.asarray(y, dtype)
     return np.where(condition, x, y)
 
 
@@ -728,8 +731,6 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     condition : Tensor or array of bool
     x, y : Tensor, array or number
     """
-    if not isinstance(x, Variable | np.ndarray) and not isinstance(y, Variable | np.ndarray):
-        x = np.asarray(x, common_dtype([x, y]))  # two numbers: the default dtype
     return _where(x, y, _boolean(condition, "where", "condition"))
 
 

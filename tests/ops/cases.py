@@ -751,10 +751,10 @@ case("one_hot_rows", lambda g: loss._one_hot_rows(g, np.array([1, -1, 0]), class
 case("pick_rows", lambda x: loss._pick_rows(x, np.array([1, -1, 0])), ("normal", 3, 2))
 
 for reduction in ("mean", "sum", "none"):
-    for function in (loss.huber_loss, loss.smooth_l1_loss):
+    for function, kink in ((loss.huber_loss, "delta"), (loss.smooth_l1_loss, "beta")):
         case(
             f"{function.__name__}({reduction})",
-            lambda x, t, f=function, r=reduction: f(x, t, r, 0.7),
+            lambda x, t, f=function, r=reduction, k=kink: f(x, t, reduction=r, **{k: 0.7}),
             ("normal", 4),
             ("normal", 4),
         )
