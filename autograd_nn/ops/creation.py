@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import get_default_dtype, wrap
+from ..engine import Variable, get_default_dtype, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
