@@ -59,7 +59,10 @@ pool.avg_pool2d pool.avg_pool2d_input: reference.avg_pool2d_matrix, a matrix and
 pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
 pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
 recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
+reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product reduce.running_sum: NumPy in float64
 scatter.add_rows: np.add.at
+softmax.softmax softmax.softmax_input softmax.log_softmax_input: NumPy in float64, written out
+softmax.logsumexp softmax.weighted_softmax: NumPy in float64, written out
 conv.depthwise.convolve conv.depthwise.convolve_input conv.depthwise.convolve_weight: reference.conv2d and its adjoints
 conv.direct.convolve conv.direct_weight.weight_gradient: reference.conv2d and its adjoints
 conv.winograd.passes.conv2d_prepared: reference.conv2d
@@ -72,7 +75,7 @@ NO_KERNELS = (
 NO_ARRAYS = listed("""
 conv.choice.force_method conv.choice.forget_weights conv.choice.method conv.choice.set_winograd: settings
 conv.depthwise.can_use conv.direct.forward_plan conv.direct.input_plan conv.direct_weight.weight_plan: plans
-conv.winograd.passes.prepare_weight: a part of conv2d_prepared
+conv.winograd.passes.prepare_weight softmax.parts_of_logsumexp: parts of other kernels
 """)
 
 

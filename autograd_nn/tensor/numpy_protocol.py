@@ -34,7 +34,7 @@ __all__ = ["apply_function", "apply_ufunc"]
 
 
 def _logaddexp(x: Any, y: Any) -> Any:
-    dtype = (x if isinstance(x, Variable) else y).dtype
+    dtype = next(a.array.dtype for a in (x, y) if isinstance(a, Variable))
     x, y = (a if isinstance(a, Variable) else wrap(np.asarray(a, dtype)) for a in (x, y))
     return maths.logaddexp(x, y)
 
