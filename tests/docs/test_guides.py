@@ -4,6 +4,7 @@ import ast
 import pathlib
 import re
 import sys
+import textwrap
 
 import pytest
 
@@ -21,8 +22,8 @@ NEEDED = {
 def blocks(path):
     """Return the Python blocks of a page with the numbers of their first lines."""
     text = path.read_text(encoding="utf-8")
-    found = re.finditer(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    return [(text.count("\n", 0, match.start(1)), match[1]) for match in found]
+    found = re.finditer(r"^( *)```python\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+    return [(text.count("\n", 0, match.start(2)), textwrap.dedent(match[2])) for match in found]
 
 
 def imported(path):
@@ -38,7 +39,8 @@ def case(path):
     return pytest.param(path, id=path.stem, marks=[getattr(pytest.mark, mark) for mark in sorted(marks)])
 
 
-PAGES = [path for path in sorted(DOCS.glob("**/*.md")) if "_build" not in path.parts and blocks(path)]
+WRITTEN = [path for path in sorted(DOCS.glob("**/*.md")) if "_build" not in path.parts]
+PAGES = [path for path in [*WRITTEN, *sorted(DOCS.parent.glob("[A-Z]*.md"))] if path.stem != "README" and blocks(path)]
 
 
 @pytest.mark.parametrize("path", [case(path) for path in PAGES])
