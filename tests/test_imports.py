@@ -37,7 +37,6 @@ UPWARD = {  # imports that point up, each with its reason
     ("typing.tensor", "tensor"): "for type checkers alone (a stub): they know the class that operations return",
     ("nn.functional", "look.mistakes"): "until the engine tells observers of a loss",
     ("nn.module", "look.mistakes"): "until the engine tells observers of a change of mode",
-    ("optim.optimizer", "look.mistakes"): "until the engine tells observers of a step",
     ("training.loop", "look.mistakes"): "until the engine tells observers of a first step",
 }
 

@@ -280,6 +280,10 @@ class Update(Primitive):
         chosen = [inputs[i] for i in self.writes if i < len(inputs)]
         return chosen + list(inputs[len(self.signature.inputs) + 1 :]) if self.writes_rest else chosen
 
+    def places(self, count: int) -> list[int]:
+        """Return the positions of the inputs that are written into, of so many."""
+        return [i for i in self.writes if i < len(self.signature.inputs)] + [*range(len(self.signature.inputs), count)]
+
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         if state.listener is not None:
             return state.listener(self, inputs, params)
@@ -291,11 +295,15 @@ class Update(Primitive):
                 arrays.append(x.array)
             else:
                 arrays.append(x)
-        targets = self.written(inputs)
-        for target in targets:
-            check_writable(target.array if isinstance(target, Variable) else target, self.name + "()")
+        writes = self.writes if not self.writes_rest else self.places(len(inputs))
+        for i in writes:
+            array = arrays[i]
+            if type(array) is _ndarray and not array.flags.writeable:
+                check_writable(array, self.name + "()")
         recorded = 0
+        targets: Any = None
         if state.recording and self.differentiable:
+            targets = self.written(inputs)
             for i, x in enumerate(inputs):
                 if isinstance(x, Variable) and x.node is not None and self.differentiable >> i & 1:
                     recorded |= 1 << i
@@ -307,13 +315,11 @@ class Update(Primitive):
             if (better := named(error, self, arrays)) is error:
                 raise
             raise better from error
-        for target in targets:
-            if isinstance(target, Variable):
-                if target._view is None or target._view.tracked:
-                    versions.mark_changed(target.array, self.name)
-            elif isinstance(target, _ndarray):
-                versions.mark_changed(target, self.name)
-        if state.recording and self.differentiable and isinstance(targets[0], Variable):
+        for i in writes:
+            x, array = inputs[i], arrays[i]
+            if type(array) is _ndarray and (x is array or x._view is None or x._view.tracked):
+                versions.mark_changed(array, self.name)
+        if targets is not None and isinstance(targets[0], Variable):
             target = targets[0]
             if recorded or target.node is not None:
                 parents = [x.node if isinstance(x, Variable) else None for x in inputs]
@@ -321,7 +327,7 @@ class Update(Primitive):
                                            1 << len(inputs)) if recorded else None
                 if target._view is not None:
                     target._view.version += 1
-        return targets[0] if results is None and targets else _wrapped(results)
+        return inputs[writes[0]] if results is None and writes else _wrapped(results)
 
 
 def check_recordable(target: Any, operation: str) -> None:

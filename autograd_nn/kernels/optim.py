@@ -20,10 +20,6 @@ from autograd_nn.kernels.memory import contiguous
 __all__ = ["adam_step", "sgd_step"]
 
 
-def _flat(x: Array) -> Array:
-    return x if x.ndim == 1 else x.reshape(-1)
-
-
 def _in_place(update: Callable[..., None], p: Array, g: Array, states: Sequence[Array], *settings: float) -> None:
     """Run ``update(threads, p, g, *states, *settings)`` on flat arrays, through copies where some are strided."""
     arrays = p, *states
@@ -31,7 +27,7 @@ def _in_place(update: Callable[..., None], p: Array, g: Array, states: Sequence[
         if not x.flags.carray:
             break
     else:
-        update(threads_for(2 * p.size), _flat(p), _flat(contiguous(g)), *map(_flat, states), *settings)
+        update(threads_for(2 * p.size), p.ravel(), contiguous(g).ravel(), *[x.ravel() for x in states], *settings)
         return
     copies = [np.array(x, order="C") for x in arrays]
     _in_place(update, copies[0], g, copies[1:], *settings)

@@ -71,6 +71,7 @@ _roots: collections.deque[Callable[[], Any]] = collections.deque(maxlen=HELD)  #
 _latest: Any = None  # dtype of the last root
 _time = -1  # when the last root was computed, on the clock that an optimizer's step advances
 _asleep: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # modules in evaluation mode
+_modes_seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by optimizers, at their last steps
 modes = 0  # how often a module was told its mode
 
 
@@ -121,6 +122,18 @@ class _Listening(Observer):
     def gradient_final(self, leaf: Any, before: Any, total: Any) -> None:
         if before is not None:
             note_sum(before, total)
+
+    def step_begins(self, optimizer: Any) -> None:
+        operation = f"{type(optimizer).__name__}.step()"
+        if not optimizer.stepped:
+            named = optimizer.named_parameters()
+            check_gradients(operation, named)
+            note_used([p.grad for _, p in named if p.is_leaf and p.grad is not None])
+        if _modes_seen.get(optimizer) != modes:
+            _modes_seen[optimizer] = modes
+            check_modes(operation, [p for _, p in optimizer.named_parameters()])
+        if grown is not None:
+            check_grown(p.node.grad for _, p in optimizer.named_parameters() if p.node is not None)
 
 
 observe(_Listening())

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean_square
 from .optimizer import Optimizer, gradient_to_descend
 
@@ -51,21 +54,28 @@ class Adadelta(Optimizer):
         defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults, foreach=foreach, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "square_avg": np.zeros_like(p), "acc_delta": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "square_avg": zeros_like(p), "acc_delta": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
-        g = gradient_to_descend(p, g, group)
-        rho, eps = group["rho"], group["eps"]
-        v, u = state["square_avg"].array, state["acc_delta"].array
-        update_mean_square(v, g, rho)
-        root = np.add(v, eps, out=np.empty_like(p))
-        np.sqrt(root, out=root)
-        d = np.add(u, eps, out=np.empty_like(p))
-        np.sqrt(d, out=d)
-        d /= root
-        d *= g
-        update_mean_square(u, d, rho)
-        d *= group["lr"]
-        p -= d
+        adadelta_step(p, g, state["square_avg"], state["acc_delta"], group["lr"], group["rho"], group["eps"],
+                      group["weight_decay"], maximize=group["maximize"])
+
+
+@update(writes="p v u")
+def adadelta_step(
+    p: Array, g: Array, v: Array, u: Array, lr: float, rho: float, eps: float, weight_decay: float, *, maximize: bool
+) -> None:
+    """Update a parameter and the mean squares of its gradients and of its steps."""
+    g = gradient_to_descend(p, g, weight_decay, maximize)
+    update_mean_square(v, g, rho)
+    root = np.add(v, eps, out=np.empty_like(p))
+    np.sqrt(root, out=root)
+    d = np.add(u, eps, out=np.empty_like(p))
+    np.sqrt(d, out=d)
+    d /= root
+    d *= g
+    update_mean_square(u, d, rho)
+    d *= lr
+    p -= d

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .optimizer import Optimizer, gradient_to_descend
 
 __all__ = ["Adagrad"]
@@ -56,16 +59,24 @@ class Adagrad(Optimizer):
         }
         super().__init__(params, defaults, foreach=foreach, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "sum": np.full_like(p, group["initial_accumulator_value"])}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "sum": zeros_like(p) + group["initial_accumulator_value"]}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
-        g = gradient_to_descend(p, g, group)
-        total = state["sum"].array
-        total += g * g
-        d = np.sqrt(total, out=np.empty_like(p))
-        d += group["eps"]
-        np.divide(g, d, out=d)
-        d *= group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
-        p -= d
+        rate = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
+        adagrad_step(p, g, state["sum"], rate, group["eps"], group["weight_decay"], maximize=group["maximize"])
+
+
+@update(writes="p total")
+def adagrad_step(
+    p: Array, g: Array, total: Array, rate: float, eps: float, weight_decay: float, *, maximize: bool
+) -> None:
+    """Update a parameter and the sum of the squares of its gradients."""
+    g = gradient_to_descend(p, g, weight_decay, maximize)
+    total += g * g
+    d = np.sqrt(total, out=np.empty_like(p))
+    d += eps
+    np.divide(g, d, out=d)
+    d *= rate
+    p -= d

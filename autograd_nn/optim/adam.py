@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from ..kernels.optim import adam_step
+from ..engine import update
+from ..kernels import optim as kernels
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .optimizer import Optimizer
 
 __all__ = ["Adam", "AdamW"]
@@ -64,19 +65,28 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        state = {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
-        return {**state, "max_exp_avg_sq": np.zeros_like(p)} if group["amsgrad"] else state
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        state = {"step": 0, "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
+        return {**state, "max_exp_avg_sq": zeros_like(p)} if group["amsgrad"] else state
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         beta1, beta2 = group["betas"]
         adam_step(
-            p, g, state["exp_avg"].array, state["exp_avg_sq"].array, lr=group["lr"], beta1=beta1, beta2=beta2,
-            eps=group["eps"], weight_decay=group["weight_decay"], step=state["step"],
+            p, g, state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None,
+            group["lr"], beta1, beta2, state["step"], eps=group["eps"], weight_decay=group["weight_decay"],
             decoupled=group["decoupled_weight_decay"], maximize=group["maximize"],
-            vmax=state["max_exp_avg_sq"].array if group["amsgrad"] else None,
-        )
+        )  # fmt: skip
+
+
+@update(writes="p m v vmax")
+def adam_step(
+    p: Array, g: Array, m: Array, v: Array, vmax: Array | None, lr: float, beta1: float, beta2: float, step: int, *,
+    eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter, the averages of its gradient and, for AMSGrad, the largest mean square."""
+    kernels.adam_step(p, g, m, v, vmax=vmax, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+                      step=step, decoupled=decoupled, maximize=maximize)
 
 
 class AdamW(Adam):

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean
 from .optimizer import Optimizer, gradient_to_descend
 
@@ -52,19 +55,29 @@ class Adamax(Optimizer):
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults, foreach=foreach, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "exp_avg": np.zeros_like(p), "exp_inf": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "exp_avg": zeros_like(p), "exp_inf": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         beta1, beta2 = group["betas"]
-        g = gradient_to_descend(p, g, group)
-        m, u = state["exp_avg"].array, state["exp_inf"].array
-        update_mean(m, g, beta1)
-        d = np.abs(g, out=np.empty_like(p))
-        d += group["eps"]
-        u *= beta2
-        np.maximum(u, d, out=u)
-        np.divide(m, u, out=d)
-        d *= group["lr"] / (1 - beta1 ** state["step"])
-        p -= d
+        rate = group["lr"] / (1 - beta1 ** state["step"])
+        adamax_step(p, g, state["exp_avg"], state["exp_inf"], rate, beta1, beta2, group["eps"], group["weight_decay"],
+                    maximize=group["maximize"])
+
+
+@update(writes="p m u")
+def adamax_step(
+    p: Array, g: Array, m: Array, u: Array, rate: float, beta1: float, beta2: float, eps: float, weight_decay: float,
+    *, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter, the mean of its gradient and the gradient's largest, fading magnitude."""
+    g = gradient_to_descend(p, g, weight_decay, maximize)
+    update_mean(m, g, beta1)
+    d = np.abs(g, out=np.empty_like(p))
+    d += eps
+    u *= beta2
+    np.maximum(u, d, out=u)
+    np.divide(m, u, out=d)
+    d *= rate
+    p -= d

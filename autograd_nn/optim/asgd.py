@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .optimizer import Optimizer, gradient_to_descend
 
 __all__ = ["ASGD"]
@@ -57,19 +58,27 @@ class ASGD(Optimizer):
         }
         super().__init__(params, defaults, foreach=foreach, capturable=capturable, differentiable=differentiable)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "eta": float(group["lr"]), "mu": 1.0, "ax": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "eta": float(group["lr"]), "mu": 1.0, "ax": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
         lr, lambd = group["lr"], group["lambd"]
-        g = gradient_to_descend(p, g, group)
-        p *= 1 - lambd * state["eta"]
-        p -= state["eta"] * g
-        ax = state["ax"].array
-        if state["mu"] == 1:
-            ax[...] = p
-        else:
-            ax += state["mu"] * (p - ax)
+        asgd_step(p, g, state["ax"], state["eta"], state["mu"], lambd, group["weight_decay"],
+                  maximize=group["maximize"])
         state["eta"] = lr / (1 + lambd * lr * state["step"]) ** group["alpha"]
         state["mu"] = 1 / max(1, state["step"] - group["t0"])
+
+
+@update(writes="p ax")
+def asgd_step(
+    p: Array, g: Array, ax: Array, eta: float, mu: float, lambd: float, weight_decay: float, *, maximize: bool
+) -> None:
+    """Update a parameter and its average."""
+    g = gradient_to_descend(p, g, weight_decay, maximize)
+    p *= 1 - lambd * eta
+    p -= eta * g
+    if mu == 1:
+        ax[...] = p
+    else:
+        ax += mu * (p - ax)

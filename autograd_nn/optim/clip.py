@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import numbers
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, mark_changed
+from ..engine import Variable, primitive, update
 from ..tensor import Tensor
+from ..typing import Array
+from .arguments import flag, is_finite, number, plain, refuse_module
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -36,9 +40,35 @@ def _norm(x: np.ndarray, order: float) -> float:
     return math.pow(float(np.sum(np.power(size, order, dtype=np.float64))), 1 / order)
 
 
-def _gradients(parameters: Tensors) -> list[Any]:
-    parameters = [parameters] if isinstance(parameters, Variable) else parameters
-    return [p.grad for p in parameters if p.grad is not None]
+def _listed(where: str, name: str, tensors: Any) -> list[Any]:
+    """Return the tensors that were given, one or several; warn of an iterator that is used up."""
+    refuse_module(where, name, tensors)
+    if isinstance(tensors, Variable):
+        return [tensors]
+    if not isinstance(tensors, Iterable):
+        raise TypeError(f"{where}: {name} must be a tensor or an iterable of tensors, not {type(tensors).__name__}")
+    found = list(tensors)
+    for i, tensor in enumerate(found):
+        if not isinstance(tensor, Variable):
+            raise TypeError(f"{where}: {name} must be tensors, but item {i} is {type(tensor).__name__}")
+    if not found and isinstance(tensors, Iterator):
+        warnings.warn(f"{where}: {name} is an iterator without items, probably used up before; nothing is done "
+                      f"(pass a list, or call model.parameters() anew)", stacklevel=3)
+    return found
+
+
+def _gradients(parameters: list[Any]) -> list[Any]:
+    """Return the gradients that there are, in memory that can be written to."""
+    for p in parameters:
+        if p.grad is not None and not p.grad.array.flags.writeable:
+            p.grad = p.grad.detach().clone()
+    return [p.grad.detach() for p in parameters if p.grad is not None]
+
+
+def _checked_order(where: str, norm_type: Any) -> float:
+    """Return the order of a norm: a number, infinity or ``"inf"``."""
+    order = math.inf if isinstance(norm_type, str) and norm_type == "inf" else norm_type
+    return float(number(where, "norm_type", order, low=0, infinite=True))
 
 
 def get_total_norm(
@@ -66,15 +96,23 @@ def get_total_norm(
     RuntimeError
         A norm that is not finite, with `error_if_nonfinite`.
     """
-    arrays = [t.array for t in ([tensors] if isinstance(tensors, Variable) else tensors)]
-    order = float(norm_type)
+    listed = _listed("get_total_norm()", "tensors", tensors)
+    order = _checked_order("get_total_norm()", norm_type)
+    error_if_nonfinite = flag("get_total_norm()", "error_if_nonfinite", error_if_nonfinite)
+    total: Tensor = total_norm(*listed, order=order)
+    if error_if_nonfinite and not np.isfinite(total.array):
+        bad = sum(not np.isfinite(t.array).all() for t in listed)
+        raise RuntimeError(f"get_total_norm(): the norm of order {order:g} is {total.item()}: a gradient is not "
+                           f"finite, in {bad} of {len(listed)} tensors")
+    return total
+
+
+@primitive
+def total_norm(*arrays: Array, order: float) -> Array:
+    """Return the norm of all elements of all arrays together, in their common dtype."""
     norms = np.array([_norm(x, order) for x in arrays])
-    total = _norm(norms, order)
-    if error_if_nonfinite and not math.isfinite(total):
-        raise RuntimeError(f"get_total_norm(): the norm of order {order:g} is {total}: a gradient is not finite, in "
-                           f"{np.count_nonzero(~np.isfinite(norms))} of {len(arrays)} tensors")
     with np.errstate(over="ignore"):
-        return Tensor(total, dtype=np.result_type(*arrays) if arrays else np.float32)
+        return np.array(_norm(norms, order), np.result_type(*arrays) if arrays else np.float32)
 
 
 def clip_grads_with_norm_(
@@ -91,13 +129,26 @@ def clip_grads_with_norm_(
     foreach : bool, optional
         Of no effect.
     """
-    scale = float(max_norm) / (float(total_norm) + 1e-6)
+    where = "clip_grads_with_norm_()"
+    limit = number(where, "max_norm", max_norm, low=0, infinite=True)
+    norm = plain(total_norm)
+    if isinstance(norm, bool) or not isinstance(norm, numbers.Real) or (isinstance(norm, int) and not is_finite(norm)):
+        raise TypeError(f"{where}: total_norm must be one number, as from get_total_norm, not "
+                        f"{type(total_norm).__name__}")
+    gradients = _gradients(_listed(where, "parameters", parameters))
+    if gradients:
+        scale_down(total_norm, limit, *gradients)
+
+
+@update(writes="*gradients")
+def scale_down(norm: Array, limit: float, *gradients: Array) -> None:
+    """Multiply gradients by ``limit / (norm + 1e-6)`` where that is below 1."""
+    scale = limit / (float(norm) + 1e-6)
     if scale >= 1:
         return
-    for g in _gradients(parameters):
-        with np.errstate(invalid="ignore"):
-            np.multiply(g.array, scale, out=g.array)
-        mark_changed(g.array)
+    with np.errstate(invalid="ignore"):
+        for g in gradients:
+            np.multiply(g, scale, out=g)
 
 
 def clip_grad_norm_(
@@ -123,10 +174,18 @@ def clip_grad_norm_(
     -------
     Tensor, 0-d
         The norm before.
+
+    Warns
+    -----
+    UserWarning
+        `parameters` is an iterator that was used up before, so that nothing is clipped.
     """
-    parameters = [parameters] if isinstance(parameters, Variable) else list(parameters)
-    total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
-    clip_grads_with_norm_(parameters, max_norm, total)
+    where = "clip_grad_norm_()"
+    limit, order = number(where, "max_norm", max_norm, low=0, infinite=True), _checked_order(where, norm_type)
+    checked = flag(where, "error_if_nonfinite", error_if_nonfinite)
+    listed = _listed(where, "parameters", parameters)
+    total = get_total_norm(_gradients(listed), order, checked)
+    clip_grads_with_norm_(listed, limit, total)
     return total
 
 
@@ -140,7 +199,14 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     foreach : bool, optional
         Of no effect.
     """
-    limit = float(clip_value)
-    for g in _gradients(parameters):
-        np.clip(g.array, -limit, limit, out=g.array)
-        mark_changed(g.array)
+    limit = number("clip_grad_value_()", "clip_value", clip_value, low=0, infinite=True)
+    gradients = _gradients(_listed("clip_grad_value_()", "parameters", parameters))
+    if gradients:
+        clip_values(limit, *gradients)
+
+
+@update(writes="*gradients")
+def clip_values(limit: float, *gradients: Array) -> None:
+    """Limit each element of gradients to [-limit, limit]."""
+    for g in gradients:
+        np.clip(g, -limit, limit, out=g)

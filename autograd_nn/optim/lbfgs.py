@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ..engine import enable_grad, mark_changed, wrap
-from ..typing import Array
+from ..engine import enable_grad, no_grad
+from ..ops.elementwise import zeros_like
+from ..ops.index import copy_into
+from ..ops.shape import cat
+from ..typing import Tensor
+from .arguments import number
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]
@@ -58,9 +60,10 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ):
-        if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError("LBFGS(): line_search_fn must be None or 'strong_wolfe' "
-                             f"(line_search_fn={line_search_fn!r})")
+        if not (line_search_fn is None or (isinstance(line_search_fn, str) and line_search_fn == "strong_wolfe")):
+            raise (ValueError if isinstance(line_search_fn, str) else TypeError)(
+                f"LBFGS(): line_search_fn must be None or 'strong_wolfe' (line_search_fn={line_search_fn!r})")
+        max_iter = number("LBFGS()", "max_iter", max_iter, low=1, whole=True)
         super().__init__(params, {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
@@ -72,6 +75,7 @@ class LBFGS(Optimizer):
             raise ValueError("LBFGS(): all parameters must be in one group")
         super().add_param_group(param_group)
 
+    @no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Run up to `max_iter` iterations.
 
@@ -91,19 +95,18 @@ class LBFGS(Optimizer):
         state = self.state[group["params"][0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
-        self.stepped = True
-        with enable_grad():
-            first = closure()
+        first = self._loss_of(closure)
+        self._begin_step()
         loss, gradient = float(first), self._gradient()
         evaluations = 1
         for iteration in range(1, group["max_iter"] + 1):
-            if np.abs(gradient).max() <= group["tolerance_grad"]:
+            if float(gradient.abs().max()) <= group["tolerance_grad"]:
                 break
             state["n_iter"] += 1
             direction = self._direction(state, gradient, group["history_size"])
             before = loss
-            state.update(d=wrap(direction), prev_flat_grad=wrap(gradient), prev_loss=loss)
-            t = group["lr"] * (min(1.0, 1 / float(np.abs(gradient).sum())) if state["n_iter"] == 1 else 1.0)
+            state.update(d=direction, prev_flat_grad=gradient, prev_loss=loss)
+            t = group["lr"] * (min(1.0, 1 / float(gradient.abs().sum())) if state["n_iter"] == 1 else 1.0)
             state["t"] = t
             slope = float(gradient @ direction)
             if slope > -group["tolerance_change"]:
@@ -122,52 +125,49 @@ class LBFGS(Optimizer):
                         loss = float(closure())
                     gradient = self._gradient()
                     evaluations += 1
-            moved = float(np.abs(direction).max()) * abs(state["t"])
+            moved = float(direction.abs().max()) * abs(state["t"])
             change = abs(loss - before)
             if evaluations >= group["max_eval"] or min(moved, change) < group["tolerance_change"]:
                 break
         state["func_evals"] += evaluations
         return first
 
-    def _direction(self, state: dict[str, Any], gradient: Array, history_size: int) -> Array:
+    def _direction(self, state: dict[str, Any], gradient: Tensor, history_size: int) -> Tensor:
         """Remember the last change and return ``-H @ gradient`` by the two-loop recursion."""
         if "d" not in state:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
             return -gradient
-        y, s = gradient - state["prev_flat_grad"].array, state["d"].array * gradient.dtype.type(state["t"])
+        y, s = gradient - state["prev_flat_grad"], state["d"] * state["t"]
         changes, steps, inverses = state["old_dirs"], state["old_stps"], state["ro"]
         curvature = float(y @ s)
         if curvature > _LEAST_CURVATURE:
-            changes.append(wrap(y))
-            steps.append(wrap(s))
+            changes.append(y)
+            steps.append(s)
             inverses.append(1 / curvature)
             for remembered in (changes, steps, inverses):
                 del remembered[:-history_size]
             state["H_diag"] = curvature / float(y @ y)
         q = -gradient
         weights = []
-        for y, s, inverse in reversed([(y.array, s.array, r) for y, s, r in zip(changes, steps, inverses)]):
+        for y, s, inverse in reversed(list(zip(changes, steps, inverses))):
             weights.append(float(s @ q) * inverse)
             q -= weights[-1] * y
         q *= state["H_diag"]
         for y, s, inverse in zip(changes, steps, inverses):
-            q += (weights.pop() - float(y.array @ q) * inverse) * s.array
+            q += (weights.pop() - float(y @ q) * inverse) * s
         return q
 
-    def _gradient(self) -> Array:
+    def _gradient(self) -> Tensor:
         """Return the gradients of all parameters as one vector, 0 where there is none."""
-        return np.concatenate([
-            (np.zeros_like(p.array) if p.node is None or p.node.grad is None else p.node.grad.array).reshape(-1)
-            for p in self._parameters()
-        ])  # fmt: skip
+        return cat([(zeros_like(p) if p.node is None or p.node.grad is None else p.node.grad).reshape(-1)
+                    for p in self._parameters()])
 
-    def _move(self, t: float, direction: Array) -> None:
+    def _move(self, t: float, direction: Tensor) -> None:
         """Add ``t * direction`` to the parameters."""
         start = 0
         for p in self._parameters():
-            end = start + p.array.size
-            p.array += p.array.dtype.type(t) * direction[start:end].reshape(p.array.shape)
-            mark_changed(p.array)
+            end = start + p.numel()
+            p += t * direction[start:end].reshape(p.shape)
             start = end
 
 
@@ -176,30 +176,29 @@ class Point(NamedTuple):
 
     t: float
     loss: float
-    gradient: Array
+    gradient: Tensor
     slope: float
 
 
 class LineSearch:
     """Looks along a direction for a point that meets the strong Wolfe conditions; leaves the parameters as they are."""
 
-    def __init__(self, optimizer: LBFGS, closure: Callable[[], Any], direction: Array, limit: int, tolerance: float):
+    def __init__(self, optimizer: LBFGS, closure: Callable[[], Any], direction: Tensor, limit: int, tolerance: float):
         self.optimizer, self.closure, self.direction = optimizer, closure, direction
         self.limit = limit
-        self.shortest = tolerance / float(np.abs(direction).max())
+        self.shortest = tolerance / float(direction.abs().max())
         self.evaluations = 0
 
     def at(self, t: float) -> Point:
         """Evaluate the closure `t` along the direction."""
         params = self.optimizer._parameters()
-        saved = [p.array.copy() for p in params]
+        saved = [p.detach().clone() for p in params]
         self.optimizer._move(t, self.direction)
         with enable_grad():
             loss = float(self.closure())
         gradient = self.optimizer._gradient()
-        for p, array in zip(params, saved):
-            p.array[...] = array
-            mark_changed(p.array)
+        for p, before in zip(params, saved):
+            copy_into(p, before)
         self.evaluations += 1
         return Point(t, loss, gradient, float(gradient @ self.direction))
 
@@ -250,6 +249,8 @@ class LineSearch:
 
 def _minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
     """Return where the cubic through two points with their slopes has its minimum, within bounds."""
+    if a.t == b.t:
+        return sum(bounds) / 2
     if a.t > b.t:
         a, b = b, a
     d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)

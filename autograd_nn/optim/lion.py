@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean
 from .optimizer import Optimizer, decayed_gradient
 
@@ -55,13 +58,20 @@ class Lion(Optimizer):
         }
         super().__init__(params, defaults, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"exp_avg": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        beta1, beta2 = group["betas"]
-        g = decayed_gradient(p, g, group)
-        m = state["exp_avg"].array
-        average = beta1 * m + (1 - beta1) * g
-        p -= group["lr"] * np.sign(average)
-        update_mean(m, g, beta2)
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        lion_step(p, g, state["exp_avg"], group["lr"], *group["betas"], group["weight_decay"],
+                  maximize=group["maximize"])
+
+
+@update(writes="p m")
+def lion_step(
+    p: Array, g: Array, m: Array, lr: float, beta1: float, beta2: float, weight_decay: float, *, maximize: bool
+) -> None:
+    """Update a parameter and the mean of its gradient."""
+    g = decayed_gradient(p, g, lr, weight_decay, maximize, decoupled=True)
+    average = beta1 * m + (1 - beta1) * g
+    p -= lr * np.sign(average)
+    update_mean(m, g, beta2)

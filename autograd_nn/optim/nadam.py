@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean, update_mean_square
 from .optimizer import Optimizer, decayed_gradient
 
@@ -62,22 +65,35 @@ class NAdam(Optimizer):
         }
         super().__init__(params, defaults, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "mu_product": 1.0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "mu_product": 1.0, "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] = t = state["step"] + 1
         lr, (beta1, beta2) = group["lr"], group["betas"]
         mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (s * group["momentum_decay"])) for s in (t, t + 1))
         state["mu_product"] *= mu
-        g = decayed_gradient(p, g, group)
-        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
-        update_mean(m, g, beta1)
-        update_mean_square(v, g, beta2)
-        d = np.sqrt(v, out=np.empty_like(p))
-        d *= 1 / math.sqrt(1 - beta2**t)
-        d += group["eps"]
-        change = np.multiply(g, lr * (1 - mu) / (1 - state["mu_product"]), out=np.empty_like(p))
-        change += lr * mu_next / (1 - state["mu_product"] * mu_next) * m
-        change /= d
-        p -= change
+        nadam_step(
+            p, g, state["exp_avg"], state["exp_avg_sq"], lr, lr * (1 - mu) / (1 - state["mu_product"]),
+            lr * mu_next / (1 - state["mu_product"] * mu_next), 1 / math.sqrt(1 - beta2**t), beta1, beta2,
+            group["eps"], group["weight_decay"], decoupled=group["decoupled_weight_decay"],
+            maximize=group["maximize"],
+        )  # fmt: skip
+
+
+@update(writes="p m v")
+def nadam_step(
+    p: Array, g: Array, m: Array, v: Array, lr: float, of_gradient: float, of_mean: float, correction: float,
+    beta1: float, beta2: float, eps: float, weight_decay: float, *, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter, by parts of its gradient and of the gradient's mean, and the averages of the gradient."""
+    g = decayed_gradient(p, g, lr, weight_decay, maximize, decoupled)
+    update_mean(m, g, beta1)
+    update_mean_square(v, g, beta2)
+    d = np.sqrt(v, out=np.empty_like(p))
+    d *= correction
+    d += eps
+    change = np.multiply(g, of_gradient, out=np.empty_like(p))
+    change += of_mean * m
+    change /= d
+    p -= change

@@ -11,50 +11,90 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, enable_grad, mark_changed, wrap
-from ..look import mistakes
+from ..engine import Variable, check_writable, enable_grad, no_grad, observers, wrap
+from ..ops.elementwise import zeros_like
+from ..ops.index import copy_into
+from ..typing import Array, Tensor
+from .arguments import KeywordsChecked, flag, function, is_array, number, refuse_module, require
 
 __all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend"]
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
-_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "lr": (lambda x: x >= 0, "at least 0"),
-    "eps": (lambda x: x >= 0, "at least 0"),
-    "weight_decay": (lambda x: x >= 0, "at least 0"),
-    "momentum": (lambda x: x >= 0, "at least 0"),
-    "momentum_decay": (lambda x: x >= 0, "at least 0"),
-    "lr_decay": (lambda x: x >= 0, "at least 0"),
-    "initial_accumulator_value": (lambda x: x >= 0, "at least 0"),
-    "alpha": (lambda x: x >= 0, "at least 0"),
-    "rho": (lambda x: 0 <= x <= 1, "between 0 and 1"),
-    "betas": (lambda x: len(x) == 2 and all(0 <= b < 1 for b in x), "two numbers of [0, 1)"),
-    "etas": (lambda x: len(x) == 2 and 0 < x[0] < 1 < x[1], "two numbers with 0 < etas[0] < 1 < etas[1]"),
-    "step_sizes": (lambda x: len(x) == 2 and 0 <= x[0] <= x[1], "two numbers with 0 <= step_sizes[0] <= step_sizes[1]"),
+Check = Callable[[str, str, Any], Any]  # (function, name, value) -> the value as Python numbers, or an error
+
+
+def _numbers(**bounds: Any) -> Check:
+    return lambda where, name, value: number(where, name, value, **bounds)
+
+
+def _pair(where: str, name: str, value: Any, rule: str) -> tuple[float, float]:
+    """Return two numbers that were given as a tuple, a list or an array."""
+    if is_array(value):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{where}: {name} must be {rule}, not {type(value).__name__} ({name}={value!r})")
+    require(len(value) == 2, where, f"{name} must be {rule}", **{name: value})
+    first, second = (number(where, f"each of {name}", item) for item in value)
+    return first, second
+
+
+def _betas(where: str, name: str, value: Any) -> tuple[float, float]:
+    betas = _pair(where, name, value, "two numbers of [0, 1)")
+    require(all(0 <= beta < 1 for beta in betas), where, f"{name} must be two numbers of [0, 1)", **{name: value})
+    return betas
+
+
+def _etas(where: str, name: str, value: Any) -> tuple[float, float]:
+    rule = "two numbers with 0 < etas[0] < 1 < etas[1]"
+    low, high = _pair(where, name, value, rule)
+    require(0 < low < 1 < high, where, f"{name} must be {rule}", **{name: value})
+    return low, high
+
+
+def _step_sizes(where: str, name: str, value: Any) -> tuple[float, float]:
+    rule = "two numbers with 0 <= step_sizes[0] <= step_sizes[1]"
+    low, high = _pair(where, name, value, rule)
+    require(0 <= low <= high, where, f"{name} must be {rule}", **{name: value})
+    return low, high
+
+
+_NOT_NEGATIVE = _numbers(low=0)
+
+HYPERPARAMETERS: dict[str, Check] = {
+    **dict.fromkeys(("lr", "eps", "weight_decay", "momentum", "momentum_decay", "lr_decay", "lambd", "t0", "alpha",
+                     "initial_accumulator_value", "tolerance_grad", "tolerance_change"), _NOT_NEGATIVE),
+    **dict.fromkeys(("nesterov", "maximize", "amsgrad", "centered", "decoupled_weight_decay"), flag),
+    **dict.fromkeys(("max_iter", "max_eval", "history_size"), _numbers(low=1, whole=True)),
+    "dampening": _numbers(),
+    "rho": _numbers(low=0, high=1),
+    "betas": _betas,
+    "etas": _etas,
+    "step_sizes": _step_sizes,
 }
 
 
-def gradient_to_descend(p: np.ndarray, g: Any, group: Mapping[str, Any]) -> Any:
-    """Return `g`, negated where the group says `maximize`, plus the gradient ``weight_decay * p`` of an L2 penalty.
+def gradient_to_descend(p: Array, g: Array, weight_decay: float, maximize: bool) -> Array:
+    """Return `g`, negated if `maximize`, plus the gradient ``weight_decay * p`` of an L2 penalty.
 
     Neither `p` nor `g` is changed.
     """
-    if group["maximize"]:
+    if maximize:
         g = -g
-    if group["weight_decay"]:
-        g = g + group["weight_decay"] * p
+    if weight_decay:
+        g = g + weight_decay * p
     return g
 
 
-def decayed_gradient(p: np.ndarray, g: Any, group: Mapping[str, Any]) -> Any:
-    """Return what `gradient_to_descend` does; if the group says `decoupled_weight_decay`, decay `p` itself instead."""
-    if not group["decoupled_weight_decay"]:
-        return gradient_to_descend(p, g, group)
-    p *= 1 - group["lr"] * group["weight_decay"]
-    return -g if group["maximize"] else g
+def decayed_gradient(p: Array, g: Array, lr: float, weight_decay: float, maximize: bool, decoupled: bool) -> Array:
+    """Return what `gradient_to_descend` does; if `decoupled`, decay `p` itself instead."""
+    if not decoupled:
+        return gradient_to_descend(p, g, weight_decay, maximize)
+    p *= 1 - lr * weight_decay
+    return -g if maximize else g
 
 
-class Optimizer:
+class Optimizer(KeywordsChecked):
     """Base class: holds the parameters and runs `update` for each one that has a gradient.
 
     A subclass passes its hyper-parameters to ``super().__init__(params, defaults)`` and defines `update`, and
@@ -87,6 +127,8 @@ class Optimizer:
         Something else than tensors of float32 or float64.
     """
 
+    hyperparameters: Mapping[str, Check] = HYPERPARAMETERS  # how each is checked, by name
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -98,8 +140,11 @@ class Optimizer:
         differentiable: bool = False,
     ):
         for name, value in (("capturable", capturable), ("differentiable", differentiable)):
-            if value:
+            if flag(f"{self._name}()", name, value):
                 raise ValueError(f"{self._name}(): {name}=True is not supported")
+        if not isinstance(defaults, dict):
+            raise TypeError(f"{self._name}(): defaults must be a dict, not {type(defaults).__name__}")
+        refuse_module(f"{self._name}()", "params", params)
         if isinstance(params, Variable) or not isinstance(params, Iterable):
             raise TypeError(f"{self._name}(): params must be an iterable of tensors or dicts, not "
                             f"{type(params).__name__} (for one tensor: [tensor])")
@@ -107,7 +152,6 @@ class Optimizer:
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self.stepped = False
-        self.modes_seen = -1
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}(): got an empty list of parameters "
@@ -128,19 +172,19 @@ class Optimizer:
 
     # -------------------------------------------------------------------------------- what a subclass defines
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state of a parameter before its first update: arrays, numbers, or None for an array to come."""
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state of a parameter before its first update: tensors, numbers, or None for a tensor to come."""
         return {}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        """Update one parameter in place.
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        """Update one parameter in place; nothing is recorded.
 
         Parameters
         ----------
-        p, g : ndarray
+        p, g : Tensor
             Parameter and gradient. `g` is only read, and may have any strides.
         state : dict
-            What `init_state` returned, with tensors around the arrays.
+            What `init_state` returned.
         group : mapping
             The hyper-parameters.
         """
@@ -160,49 +204,68 @@ class Optimizer:
         -------
         object
             What the closure returned.
+
+        Raises
+        ------
+        RuntimeError
+            A parameter in memory that cannot be written to; no parameter is changed then.
         """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        if not self.stepped:
-            self._check_gradients()
-        if self.modes_seen != mistakes.modes:
-            self.modes_seen = mistakes.modes
-            mistakes.check_modes(f"{self._name}.step()", self._parameters())
-        if mistakes.grown is not None:
-            mistakes.check_grown(p.node.grad for p in self._parameters() if p.node is not None)
-        self.stepped = True
+        loss = self._loss_of(closure)
+        self._begin_step()
         states = self.state
-        for group in self.param_groups:
-            for p in group["params"]:
-                node = p.node
-                if node is None or node.grad is None:
-                    continue
-                state = states.get(p)
-                if state is None:
-                    state = states[p] = self._new_state(p, group)
-                self.update(p.array, node.grad.array, state, group)
-                mark_changed(p.array)
+        with no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    node = p.node
+                    if node is None or node.grad is None:
+                        continue
+                    state = states.get(p)
+                    if state is None:
+                        state = states[p] = self._new_state(p, group)
+                    self.update(p, node.grad, state, group)
         return loss
 
-    def _check_gradients(self) -> None:
-        """Warn of parameters without gradient, and note a gradient that is used; asked at the first step only."""
+    def _loss_of(self, closure: Callable[[], Any] | None) -> Any:
+        """Return what a closure returns, which computes the loss and its gradients."""
+        if closure is None:
+            return None
+        function(f"{self._name}.step()", "closure", closure, "no argument that computes the loss and its gradients")
+        with enable_grad():
+            return closure()
+
+    def _begin_step(self) -> None:
+        """Tell the observers of the step, and look for parameters that cannot be changed."""
+        for observer in observers:
+            observer.step_begins(self)
+        if not self.stepped:
+            for p in self._parameters():
+                if p.node is not None and p.node.grad is not None:
+                    check_writable(p.array, f"{self._name}.step(), parameter of shape {tuple(p.shape)}")
+        self.stepped = True
+
+    def named_parameters(self) -> list[tuple[str, Any]]:
+        """Return all parameters with their names: those they came with, or the places in the groups, as ``'0.1'``."""
         names = [name for i, group in enumerate(self.param_groups)
                  for name in group.get("param_names", [f"{i}.{j}" for j in range(len(group["params"]))])]
-        mistakes.check_gradients(f"{self._name}.step()", list(zip(names, self._parameters())))
-        mistakes.note_used([p.grad for p in self._parameters() if p.is_leaf and p.grad is not None])
+        return list(zip(names, self._parameters()))
 
-    def _new_state(self, p: Variable, group: Mapping[str, Any]) -> dict[str, Any]:
-        state = self.init_state(p.array, group)
+    def _new_state(self, p: Any, group: Mapping[str, Any]) -> dict[str, Any]:
+        state = self.init_state(p, group)
         return {name: wrap(value) if isinstance(value, np.ndarray) else value for name, value in state.items()}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to 0."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.node is not None and p.node.grad is not None:
-                    p.node.grad = None if set_to_none else wrap(np.zeros_like(p.array))
+                if p.node is None or p.node.grad is None:
+                    continue
+                g = p.node.grad
+                if set_to_none:
+                    p.node.grad = None
+                elif g.requires_grad or not g.array.flags.writeable:
+                    p.node.grad = zeros_like(g.detach())
+                else:
+                    copy_into(g, 0.0)
 
     # -------------------------------------------------------------------------------- parameter groups
 
@@ -224,24 +287,36 @@ class Optimizer:
             if meant:
                 raise ValueError(f"{self._name}(): unknown hyper-parameter {name!r} in a parameter group; "
                                  f"did you mean {meant[0]!r}?")
-        group = {**self.defaults, **param_group, **self._named_params(param_group["params"])}
-        for name, value in group.items():
-            if name in self.defaults and isinstance(value, Variable | np.ndarray | np.generic):
-                group[name] = np.asarray(value.array if isinstance(value, Variable) else value).item()
-        self.check_group(group)
+        group = {**self.defaults, **param_group}
+        self._check(group)
+        group.update(self._named_params(param_group["params"]))
         self.param_groups.append(group)
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Replace the hyper-parameters of a group by checked Python numbers."""
+        for name, checked in self.hyperparameters.items():
+            if name in self.defaults:
+                group[name] = checked(f"{self._name}()", name, group[name])
+        self.check_group(group)
 
     def _named_params(self, params: Any) -> dict[str, Any]:
         """Return the checked parameters of a group, and their names where given."""
+        refuse_module(f"{self._name}()", "the params of a group", params)
         if isinstance(params, Variable):
             params = [params]
         elif isinstance(params, set | frozenset):
             raise TypeError(f"{self._name}(): parameters must come in an order that stays the same; "
                             f"a {type(params).__name__} has none")
+        elif not isinstance(params, Iterable):
+            raise TypeError(f"{self._name}(): the params of a group must be a tensor or an iterable of tensors, not "
+                            f"{type(params).__name__}")
         pairs = [p if isinstance(p, tuple) and len(p) == 2 else (None, p) for p in params]
         taken = {id(p) for group in self.param_groups for p in group["params"]}
         unique: dict[int, tuple[Any, Any]] = {}
         for name, p in pairs:
+            if not isinstance(name, str | None):
+                raise TypeError(f"{self._name}(): parameters come as tensors or as (name, tensor), not as "
+                                f"({type(name).__name__}, {type(p).__name__})")
             self._check_parameter(p, f"{name!r}" if name else f"{len(unique)}")
             if id(p) in taken:
                 raise ValueError(f"{self._name}(): a parameter of shape {p.shape} is in more than one parameter group")
@@ -266,15 +341,7 @@ class Optimizer:
             raise TypeError(f"{self._name}(): parameter {label} must be of float32 or float64 (dtype={p.array.dtype})")
 
     def check_group(self, group: Mapping[str, Any]) -> None:
-        """Raise ValueError where a hyper-parameter of a group is out of its range."""
-        for name, (holds, accepted) in _RANGES.items():
-            if name in self.defaults:
-                try:
-                    valid = holds(group[name])
-                except TypeError:
-                    valid = False
-                if not valid:
-                    raise ValueError(f"{self._name}(): {name} must be {accepted} ({name}={group[name]!r})")
+        """Raise ValueError where the hyper-parameters of a group, each right by itself, do not go together."""
 
     # -------------------------------------------------------------------------------- saving and loading
 
@@ -309,18 +376,18 @@ class Optimizer:
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= state_dict.keys():
             found = sorted(state_dict) if isinstance(state_dict, Mapping) else type(state_dict).__name__
             raise ValueError(f"{self._name}.load_state_dict(): needs the keys 'state' and 'param_groups', got {found}")
-        saved_groups = state_dict["param_groups"]
-        saved_states = {int(i): state for i, state in state_dict["state"].items()}
+        saved_groups, saved_states = self._checked_state(state_dict)
         if len(saved_groups) != len(self.param_groups):
             raise ValueError(f"{self._name}.load_state_dict(): the saved state has {len(saved_groups)} parameter "
-                             f"groups but the optimizer has {len(self.param_groups)}")
+                             f"groups but the optimizer has {len(self.param_groups)} (groups that were added on the "
+                             "way must be added first: add_param_group)")
         problems: list[str] = []
         groups: list[dict[str, Any]] = []
         states: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups)):
             own: dict[str, Any] = {key: group[key] for key in ("params", "param_names") if key in group}
-            groups.append({**self.defaults, **copy.deepcopy({**saved, "params": []}), **own})
-            self.check_group(groups[-1])
+            groups.append({**group, **copy.deepcopy({**saved, "params": []}), **own})
+            self._check(groups[-1])
             for label, p, position in _matched(group, saved, i, problems):
                 if position in saved_states:
                     states[p] = self._loaded(p, saved_states[position], groups[-1], label, problems)
@@ -328,6 +395,23 @@ class Optimizer:
             raise ValueError(f"{self._name}.load_state_dict(): the saved state does not fit: {'; '.join(problems)}")
         self.param_groups[:] = groups
         self.state = states
+
+    def _checked_state(self, state_dict: Any) -> tuple[list[Mapping[str, Any]], dict[int, Mapping[str, Any]]]:
+        """Return the groups and the states of a saved state, after a look at their kinds."""
+        where = f"{self._name}.load_state_dict()"
+        groups, states = state_dict["param_groups"], state_dict["state"]
+        if not isinstance(groups, list | tuple) or not all(isinstance(group, Mapping) for group in groups):
+            raise TypeError(f"{where}: 'param_groups' must be a list of dicts")
+        for i, group in enumerate(groups):
+            if not isinstance(group.get("params"), list | tuple):
+                raise ValueError(f"{where}: group {i} has no list 'params' (keys={sorted(group)})")
+        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
+            raise TypeError(f"{where}: 'state' must be a dict of dicts")
+        try:
+            return list(groups), {int(i): state for i, state in states.items()}
+        except (TypeError, ValueError):
+            raise ValueError(f"{where}: the keys of 'state' must be positions of parameters "
+                             f"(keys={list(states)[:5]})") from None
 
     def _loaded(
         self, p: Variable, saved: Mapping[str, Any], group: Mapping[str, Any], label: str, problems: list[str]
@@ -341,15 +425,20 @@ class Optimizer:
                 problems.append(f"{kind} {', '.join(sorted(names))} of parameter {label}")
         for name in state.keys() & saved.keys():
             value, initial = saved[name], state[name]
-            if initial is not None and not isinstance(initial, Variable):
-                state[name] = type(initial)(value)
-            else:
+            try:
+                if initial is not None and not isinstance(initial, Variable):
+                    state[name] = type(initial)(value)
+                    continue
                 array = value.array if isinstance(value, Variable) else np.asarray(value)
+                if array.dtype.kind not in "biuf":
+                    raise TypeError
                 if array.shape != p.array.shape:
                     problems.append(f"{name} of parameter {label} has shape {array.shape}, not {p.array.shape}")
                     continue
                 state[name] = wrap(np.empty_like(p.array))
                 state[name].array[...] = array
+            except (TypeError, ValueError):
+                problems.append(f"{name} of parameter {label} is a {type(value).__name__}, not numbers")
         return state
 
 
@@ -363,7 +452,8 @@ def _matched(
 ) -> list[tuple[str, Any, int]]:
     """Return label, parameter and saved position of each parameter of a group."""
     params, positions = group["params"], saved["params"]
-    if "param_names" in group and "param_names" in saved:
+    unique = all(len(set(g.get("param_names", ()))) == len(g["params"]) for g in (group, saved))
+    if unique and "param_names" in group and "param_names" in saved:
         names, by_name = group["param_names"], dict(zip(saved["param_names"], positions))
         for kind, lost in (("missing", set(names) - by_name.keys()), ("unexpected", by_name.keys() - set(names))):
             if lost:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean, update_mean_square
 from .optimizer import Optimizer, decayed_gradient
 
@@ -60,27 +63,40 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] = t = state["step"] + 1
         beta1, beta2 = group["betas"]
-        g = decayed_gradient(p, g, group)
-        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
-        update_mean(m, g, beta1)
-        update_mean_square(v, g, beta2)
-        rate = group["lr"] / (1 - beta1**t)
         correction = 1 - beta2**t
         rho = 2 / (1 - beta2) - 1
         r = rho - 2 * t * beta2**t / correction
-        d = np.empty_like(p)
+        rate = group["lr"] / (1 - beta1**t)
         if r > 5:
-            rectification = math.sqrt((r - 4) * (r - 2) * rho / ((rho - 4) * (rho - 2) * r))
-            np.sqrt(v, out=d)
-            d += group["eps"]
-            np.divide(m, d, out=d)
-            d *= rate * rectification * math.sqrt(correction)
-        else:
-            np.multiply(m, rate, out=d)
-        p -= d
+            rate *= math.sqrt((r - 4) * (r - 2) * rho / ((rho - 4) * (rho - 2) * r)) * math.sqrt(correction)
+        radam_step(
+            p, g, state["exp_avg"], state["exp_avg_sq"], group["lr"], rate, beta1, beta2, group["eps"],
+            group["weight_decay"], rectified=r > 5, decoupled=group["decoupled_weight_decay"],
+            maximize=group["maximize"],
+        )  # fmt: skip
+
+
+@update(writes="p m v")
+def radam_step(
+    p: Array, g: Array, m: Array, v: Array, lr: float, rate: float, beta1: float, beta2: float, eps: float,
+    weight_decay: float, *, rectified: bool, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter and the averages of its gradient."""
+    g = decayed_gradient(p, g, lr, weight_decay, maximize, decoupled)
+    update_mean(m, g, beta1)
+    update_mean_square(v, g, beta2)
+    d = np.empty_like(p)
+    if rectified:
+        np.sqrt(v, out=d)
+        d += eps
+        np.divide(m, d, out=d)
+        d *= rate
+    else:
+        np.multiply(m, rate, out=d)
+    p -= d

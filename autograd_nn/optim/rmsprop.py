@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .averages import update_mean, update_mean_square
 from .optimizer import Optimizer, gradient_to_descend
 
@@ -61,36 +64,46 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults, foreach=foreach, capturable=capturable, differentiable=differentiable)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        state = {"step": 0, "square_avg": np.zeros_like(p)}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        state = {"step": 0, "square_avg": zeros_like(p)}
         if group["momentum"]:
-            state["momentum_buffer"] = np.zeros_like(p)
+            state["momentum_buffer"] = zeros_like(p)
         if group["centered"]:
-            state["grad_avg"] = np.zeros_like(p)
+            state["grad_avg"] = zeros_like(p)
         return state
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
-        g = gradient_to_descend(p, g, group)
-        v = state["square_avg"].array
-        update_mean_square(v, g, group["alpha"])
-        d = np.empty_like(p)
-        if group["centered"]:
-            mean = state["grad_avg"].array
-            update_mean(mean, g, group["alpha"])
-            np.multiply(mean, mean, out=d)
-            np.subtract(v, d, out=d)
-            np.maximum(d, 0, out=d)
-            np.sqrt(d, out=d)
-        else:
-            np.sqrt(v, out=d)
-        d += group["eps"]
-        np.divide(g, d, out=d)
-        if group["momentum"]:
-            buf = state["momentum_buffer"].array
-            buf *= group["momentum"]
-            buf += d
-            np.multiply(buf, group["lr"], out=d)
-        else:
-            d *= group["lr"]
-        p -= d
+        rmsprop_step(
+            p, g, state["square_avg"], state["grad_avg"] if group["centered"] else None,
+            state["momentum_buffer"] if group["momentum"] else None, group["lr"], group["alpha"], group["eps"],
+            group["weight_decay"], group["momentum"], maximize=group["maximize"],
+        )  # fmt: skip
+
+
+@update(writes="p v mean buf")
+def rmsprop_step(
+    p: Array, g: Array, v: Array, mean: Array | None, buf: Array | None, lr: float, alpha: float, eps: float,
+    weight_decay: float, momentum: float, *, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter, the mean square of its gradient and, where they are there, its mean and a momentum."""
+    g = gradient_to_descend(p, g, weight_decay, maximize)
+    update_mean_square(v, g, alpha)
+    d = np.empty_like(p)
+    if mean is not None:
+        update_mean(mean, g, alpha)
+        np.multiply(mean, mean, out=d)
+        np.subtract(v, d, out=d)
+        np.maximum(d, 0, out=d)
+        np.sqrt(d, out=d)
+    else:
+        np.sqrt(v, out=d)
+    d += eps
+    np.divide(g, d, out=d)
+    if buf is not None:
+        buf *= momentum
+        buf += d
+        np.multiply(buf, lr, out=d)
+    else:
+        d *= lr
+    p -= d

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import update
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .optimizer import Optimizer, gradient_to_descend
 
 __all__ = ["Rprop"]
@@ -52,16 +55,25 @@ class Rprop(Optimizer):
         defaults = {"lr": lr, "etas": etas, "step_sizes": step_sizes, "weight_decay": 0.0, "maximize": maximize}
         super().__init__(params, defaults, **implementation)
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "prev": np.zeros_like(p), "step_size": np.full_like(p, group["lr"])}
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "prev": zeros_like(p), "step_size": zeros_like(p) + group["lr"]}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
         state["step"] += 1
-        shrink, grow = (p.dtype.type(eta) for eta in group["etas"])
-        g = gradient_to_descend(p, g, group)
-        previous, size = state["prev"].array, state["step_size"].array
-        agreement = np.sign(g) * np.sign(previous)
-        size *= np.where(agreement > 0, grow, np.where(agreement < 0, shrink, p.dtype.type(1)))
-        np.clip(size, *group["step_sizes"], out=size)
-        previous[...] = np.where(agreement < 0, 0, g)
-        p -= np.sign(previous) * size
+        rprop_step(p, g, state["prev"], state["step_size"], *group["etas"], *group["step_sizes"],
+                   maximize=group["maximize"])
+
+
+@update(writes="p previous size")
+def rprop_step(
+    p: Array, g: Array, previous: Array, size: Array, shrink: float, grow: float, smallest: float, largest: float, *,
+    maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter, the gradient of the step before and the sizes of steps."""
+    T = p.dtype.type
+    g = gradient_to_descend(p, g, 0.0, maximize)
+    agreement = np.sign(g) * np.sign(previous)
+    size *= np.where(agreement > 0, T(grow), np.where(agreement < 0, T(shrink), T(1)))
+    np.clip(size, smallest, largest, out=size)
+    previous[...] = np.where(agreement < 0, 0, g)
+    p -= np.sign(previous) * size

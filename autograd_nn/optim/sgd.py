@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from ..engine import wrap
-from ..kernels.optim import sgd_step
+from ..engine import update
+from ..kernels import optim as kernels
+from ..ops.elementwise import zeros_like
+from ..typing import Array, Tensor
 from .optimizer import Optimizer
 
 __all__ = ["SGD"]
@@ -61,18 +61,22 @@ class SGD(Optimizer):
             raise ValueError("SGD(): nesterov needs a momentum above 0 and no dampening "
                              f"(momentum={group['momentum']}, dampening={group['dampening']})")
 
-    def init_state(self, p: np.ndarray, group: Mapping[str, Any]) -> dict[str, Any]:
+    def init_state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
         return {"momentum_buffer": None}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        momentum = group["momentum"]
-        if not momentum:
-            sgd_step(p, g, lr=group["lr"], weight_decay=group["weight_decay"], maximize=group["maximize"])
-            return
-        first = state["momentum_buffer"] is None
-        if first:
-            state["momentum_buffer"] = wrap(np.empty_like(p))
-        sgd_step(
-            p, g, state["momentum_buffer"].array, lr=group["lr"], momentum=momentum, dampening=group["dampening"],
-            weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"], first=first,
-        )
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        momentum, dampening = group["momentum"], group["dampening"]
+        if momentum and state["momentum_buffer"] is None:
+            state["momentum_buffer"], dampening = zeros_like(p), 0.0
+        sgd_step(p, g, state["momentum_buffer"] if momentum else None, group["lr"], momentum, dampening,
+                 weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
+
+
+@update(writes="p buf")
+def sgd_step(
+    p: Array, g: Array, buf: Array | None, lr: float, momentum: float, dampening: float, *, weight_decay: float,
+    nesterov: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Update a parameter and its momentum buffer, which is 0 before its first step."""
+    kernels.sgd_step(p, g, buf, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                     nesterov=nesterov, maximize=maximize)

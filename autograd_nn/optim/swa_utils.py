@@ -7,13 +7,18 @@ of PyTorch's ``torch.optim.swa_utils``.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..engine import mark_changed, no_grad
+from ..engine import no_grad, update
+from ..ops.index import copy_into
 from ..tensor import Tensor
+from ..typing import Array
+from .arguments import function, number
 from .lr_scheduler import SWALR
 
 __all__ = [
@@ -27,44 +32,59 @@ __all__ = [
 ]
 
 
-def _checked_decay(decay: float) -> float:
-    if not 0 <= decay <= 1:
-        raise ValueError(f"get_ema_avg_fn(): decay must be between 0 and 1 (decay={decay})")
-    return decay
-
-
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Tensor, Tensor, Any], Tensor]:
     """Return the exponential moving average ``decay * average + (1 - decay) * current``, as `avg_fn`."""
-    _checked_decay(decay)
-    return lambda average, current, n: decay * average + (1 - decay) * current
+    return partial(_exponential, decay=number("get_ema_avg_fn()", "decay", decay, low=0, high=1))
+
+
+def _exponential(average: Tensor, current: Tensor, n: Any, decay: float) -> Tensor:
+    return decay * average + (1 - decay) * current
 
 
 def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
     """Return the equal average ``average + (current - average) / (n + 1)``, as `avg_fn`."""
-    return lambda average, current, n: average + (current - average) / (n + 1)
+    return _equal
+
+
+def _equal(average: Tensor, current: Tensor, n: Any) -> Tensor:
+    equal: Tensor = average + (current - average) / (n + 1)
+    return equal
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return the exponential moving average in place, as `multi_avg_fn`."""
-    _checked_decay(decay)
-    return lambda averages, currents, n: _approach(averages, currents, 1 - decay)
+    return partial(_exponential_all, decay=number("get_ema_multi_avg_fn()", "decay", decay, low=0, high=1))
+
+
+def _exponential_all(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Any, decay: float) -> None:
+    _approach(averages, currents, 1 - decay)
 
 
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return the equal average in place, as `multi_avg_fn`."""
-    return lambda averages, currents, n: _approach(averages, currents, 1 / (n + 1))
+    return _equal_all
+
+
+def _equal_all(averages: Sequence[Tensor], currents: Sequence[Tensor], n: Any) -> None:
+    _approach(averages, currents, 1 / (n + 1))
 
 
 def _approach(averages: Sequence[Tensor], currents: Sequence[Tensor], weight: float) -> None:
     """Add to each average `weight` times its distance to the current value."""
-    for average, current in zip(averages, currents):
-        if average.array.dtype.kind == "f":
-            change = current.array - average.array
-            change *= weight
-            np.add(average.array, change, out=average.array)
-        else:
-            average.array[...] = (1 - weight) * average.array + weight * current.array
-        mark_changed(average.array)
+    with no_grad():
+        for average, current in zip(averages, currents):
+            approach(average, current, weight)
+
+
+@update(writes="average")
+def approach(average: Array, current: Array, weight: float) -> None:
+    """Add to an average `weight` times its distance to the current value."""
+    if average.dtype.kind == "f":
+        change = current - average
+        change *= weight
+        np.add(average, change, out=average)
+    else:
+        average[...] = (1 - weight) * average + weight * current
 
 
 class AveragedModel:
@@ -108,6 +128,12 @@ class AveragedModel:
     ):
         if avg_fn is not None and multi_avg_fn is not None:
             raise ValueError("AveragedModel(): give avg_fn or multi_avg_fn, not both")
+        if not callable(getattr(model, "parameters", None)):
+            raise TypeError("AveragedModel(): model must have parameters(), as a Module has, not "
+                            f"{type(model).__name__}")
+        for name, value in (("avg_fn", avg_fn), ("multi_avg_fn", multi_avg_fn)):
+            if value is not None:
+                function("AveragedModel()", name, value, "average, current value and number of updates")
         self.module = copy.deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
@@ -135,6 +161,8 @@ class AveragedModel:
         ValueError
             A model whose parameters are not those of the copy in number and shape.
         """
+        if not callable(getattr(model, "parameters", None)):
+            raise TypeError(f"AveragedModel.update_parameters(): model must be the model, not {type(model).__name__}")
         averages, currents = _detached(self.module.parameters()), _detached(model.parameters())
         buffers, theirs = (_detached(m.buffers() if hasattr(m, "buffers") else ()) for m in (self.module, model))
         shapes, given = ([t.shape for t in tensors] for tensors in (averages + buffers, currents + theirs))
@@ -163,6 +191,9 @@ class AveragedModel:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
+        if not isinstance(state_dict, dict):
+            raise TypeError("AveragedModel.load_state_dict(): the state must be a dict, not "
+                            f"{type(state_dict).__name__}")
         if "n_averaged" not in state_dict:
             raise ValueError("AveragedModel.load_state_dict(): the state has no n_averaged "
                              "(is it that of a plain model?)")
@@ -176,9 +207,9 @@ def _detached(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
-    for target, source in zip(targets, sources):
-        target.array[...] = source.array
-        mark_changed(target.array)
+    with no_grad():
+        for target, source in zip(targets, sources):
+            copy_into(target, source)
 
 
 @no_grad()
@@ -192,17 +223,31 @@ def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
     model : Module or AveragedModel
     device : optional
         Handed to ``x.to``.
+
+    Raises
+    ------
+    ValueError
+        A loader without batches; the statistics stay as they are.
     """
+    if not callable(getattr(model, "modules", None)):
+        raise TypeError(f"update_bn(): model must be a Module, not {type(model).__name__}")
+    if not isinstance(loader, Iterable):
+        raise TypeError(f"update_bn(): loader must be an iterable of batches, not {type(loader).__name__}")
     layers = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
     if not layers:
         return
+    batches = iter(loader)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("update_bn(): the loader gives no batch, so that there is nothing to average "
+                         "(an iterator that was used up?)")
     momenta, training = [layer.momentum for layer in layers], model.training
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None
     model.train()
     try:
-        for x in loader:
+        for x in itertools.chain([first], batches):
             x = x[0] if isinstance(x, list | tuple) else x
             model(x if device is None else x.to(device))
     finally:

@@ -241,7 +241,7 @@ def test_a_schedule_stepped_before_the_optimizer_warns_once():
     (lambda L, o: L.OneCycleLR(o, 1, 5, anneal_strategy="x"), "anneal_strategy must be 'cos' or 'linear'"),
     (lambda L, o: L.OneCycleLR(optim.Adagrad([Tensor([1.0])]), 1, 5), "needs an optimizer with momentum or betas"),
     (lambda L, o: L.ReduceLROnPlateau(o, "least"), "mode must be 'min' or 'max'"),
-    (lambda L, o: L.ReduceLROnPlateau(o, factor=1.0), "factor must be below 1"),
+    (lambda L, o: L.ReduceLROnPlateau(o, factor=1.0), "factor must be at least 0 and below 1"),
     (lambda L, o: L.ReduceLROnPlateau(o, threshold_mode="x"), "threshold_mode must be 'rel' or 'abs'"),
     (lambda L, o: L.SequentialLR(o, [], []), "needs at least one scheduler"),
     (lambda L, o: L.SequentialLR(o, [L.StepLR(o, 2)], [3]), "needs one milestone less than schedulers"),
@@ -278,3 +278,156 @@ def test_changes_by_hand_last():
         optimizer.step()
         schedule.step()
     assert schedule.get_last_lr() == [4.0]
+
+
+# ------------------------------------------------------------------------------------------- one factor, used two ways
+
+
+FACTORS = [(name, make) for name, make in SCHEDULES
+           if isinstance(make(schedules, new_optimizer()), schedules.FactorScheduler) and name != "SWALR"]
+
+
+@pytest.mark.parametrize(("name", "make"), FACTORS, ids=[name for name, _ in FACTORS])
+def test_a_schedule_that_is_stepped_ends_where_a_jump_does(name, make):
+    stepped, jumped = new_optimizer(groups=2), new_optimizer(groups=2)
+    step_by_step, by_jumps = make(schedules, stepped), make(schedules, jumped)
+    for epoch in range(1, 100):
+        stepped.step(), jumped.step()
+        step_by_step.step()
+        by_jumps.step(epoch)
+        np.testing.assert_allclose(step_by_step.get_last_lr(), by_jumps.get_last_lr(), rtol=1e-11, atol=1e-14)
+        assert by_jumps.get_last_lr()[1] == pytest.approx(2 * by_jumps.factor_at(epoch) + by_jumps.floor_of({}) * (
+            1 - by_jumps.factor_at(epoch)))
+
+
+@pytest.mark.parametrize(("name", "make"), FACTORS, ids=[name for name, _ in FACTORS])
+def test_changes_by_hand_are_multiplied_on(name, make):
+    """Two chained schedules give the product of their factors where the floor is 0."""
+    plain, chained = new_optimizer(), new_optimizer()
+    alone = make(schedules, plain)
+    both = schedules.ChainedScheduler([make(schedules, chained), schedules.ExponentialLR(chained, 0.9)])
+    for epoch in range(1, 4):
+        plain.step(), chained.step()
+        alone.step(), both.step()
+        if name != "CosineAnnealingLR to a floor":
+            assert both.get_last_lr()[0] == pytest.approx(alone.get_last_lr()[0] * 0.9**epoch, rel=1e-12)
+
+
+class HalvedEveryOther(schedules.FactorScheduler):
+    """Somebody's own schedule."""
+
+    def factor_at(self, epoch):
+        return 0.5 ** (epoch // 2)
+
+
+def test_a_schedule_of_ones_own_is_its_factor():
+    optimizer = new_optimizer()
+    schedule, found = HalvedEveryOther(optimizer), []
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+        found += schedule.get_last_lr()
+    assert found == [1, 0.5, 0.5, 0.25]
+    schedule.step(9)
+    assert schedule.get_last_lr() == [0.0625]
+
+
+class Warmup(schedules._LRScheduler):
+    """Somebody's own schedule in PyTorch's form."""
+
+    def get_lr(self):
+        return [base * min(1, (self.last_epoch + 1) / 4) for base in self.base_lrs]
+
+
+def test_a_schedule_of_ones_own_in_pytorchs_form():
+    optimizer = new_optimizer()
+    schedule, found = Warmup(optimizer), [optimizer.param_groups[0]["lr"]]
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+        found += schedule.get_last_lr()
+    assert found == [0.25, 0.5, 0.75, 1, 1]
+    schedule.get_lr = lambda: [1.0, 2.0]
+    with pytest.raises(ValueError, match=r"Warmup.get_lr\(\): must give one learning rate per parameter group \(2"):
+        schedule.step()
+
+
+@pytest.mark.parametrize(("name", "make"), [
+    ("StepLR", lambda L, o: L.StepLR(o, 3, 0.5, last_epoch=7)),
+    ("MultiStepLR", lambda L, o: L.MultiStepLR(o, [5, 8, 8, 20], 0.5, last_epoch=7)),
+    ("ConstantLR", lambda L, o: L.ConstantLR(o, 0.25, 8, last_epoch=7)),
+    ("LinearLR", lambda L, o: L.LinearLR(o, 0.25, total_iters=14, last_epoch=7)),
+    ("ExponentialLR", lambda L, o: L.ExponentialLR(o, 0.9, last_epoch=7)),
+    ("PolynomialLR", lambda L, o: L.PolynomialLR(o, 20, 2.0, last_epoch=7)),
+    ("CosineAnnealingLR", lambda L, o: L.CosineAnnealingLR(o, 9, 0.1, last_epoch=7)),
+    ("LambdaLR", lambda L, o: L.LambdaLR(o, Inverse(), last_epoch=7)),
+    ("MultiplicativeLR", lambda L, o: L.MultiplicativeLR(o, Inverse(), last_epoch=7)),
+    ("CyclicLR", lambda L, o: L.CyclicLR(o, 0.1, 1.0, 4, cycle_momentum=False, last_epoch=7)),
+])
+def test_a_schedule_that_is_continued_does_what_pytorchs_does(name, make):
+    torch = pytest.importorskip("torch")
+    found = []
+    for library, L, tensor in ((optim, schedules, Tensor), (torch.optim, torch.optim.lr_scheduler, torch.tensor)):
+        optimizer = library.SGD([{"params": [tensor([0.0], requires_grad=True)], "lr": 0.3, "initial_lr": 1.0}])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            schedule, rates = make(L, optimizer), [optimizer.param_groups[0]["lr"]]
+            for _ in range(25):
+                optimizer.step()
+                schedule.step()
+                rates.append(optimizer.param_groups[0]["lr"])
+        found.append(rates)
+    first = 1 if name == "CyclicLR" else 0  # PyTorch's first rate starts from initial_lr in the place of base_lr
+    np.testing.assert_allclose(found[0][first:], found[1][first:], rtol=1e-11)
+
+
+def test_warm_restarts_of_long_runs_begin_where_they_should():
+    """PyTorch takes a logarithm, which is a hair too small for 10**3 waves of 10."""
+    optimizer = new_optimizer()
+    schedule = schedules.CosineAnnealingWarmRestarts(optimizer, 1, 10)
+    starts = [0, 1, 11, 111, 1111, 11111, 111111]
+    optimizer.step()
+    for epoch in starts:
+        schedule.step(epoch)
+        assert (schedule.T_cur, schedule.get_last_lr()) == (0, [1.0])
+    continued = new_optimizer()
+    continued.param_groups[0]["initial_lr"] = 1.0
+    schedule = schedules.CosineAnnealingWarmRestarts(continued, 2, last_epoch=8)
+    assert (schedule.T_cur, schedule.get_last_lr()) == (1, [pytest.approx(0.5)])
+
+
+def test_rates_stay_finite_over_very_long_runs():
+    optimizer = new_optimizer()
+    schedule = schedules.ExponentialLR(optimizer, 0.5)
+    optimizer.step()
+    for _ in range(1200):
+        schedule.step()
+    assert schedule.get_last_lr() == [0.0]
+    optimizer = new_optimizer(lr=0.0)
+    growing = schedules.ExponentialLR(optimizer, 2.0)
+    optimizer.step()
+    for _ in range(1200):
+        growing.step()
+    assert growing.get_last_lr() == [0.0]
+
+
+def test_a_constant_of_no_epochs_is_no_schedule():
+    """PyTorch's stays at the factor for ever when it is stepped, and is at 1 when it jumps."""
+    optimizer = new_optimizer()
+    assert schedules.ConstantLR(optimizer, 0.25, 0).get_last_lr() == [1.0]
+
+
+def test_chains_inside_a_sequence_begin_at_their_beginning():
+    optimizer = new_optimizer()
+    L = schedules
+    schedule = L.SequentialLR(optimizer, [
+        L.ChainedScheduler([L.ConstantLR(optimizer, 0.5, 2), L.ExponentialLR(optimizer, 0.5)]),
+        L.SequentialLR(optimizer, [L.StepLR(optimizer, 1, 0.1), L.ConstantLR(optimizer, 0.25, 2)], [2]),
+        L.ChainedScheduler([L.ConstantLR(optimizer, 0.5, 2), L.ExponentialLR(optimizer, 0.5)]),
+    ], [3, 6])
+    found = schedule.get_last_lr()
+    for _ in range(8):
+        optimizer.step()
+        schedule.step()
+        found = [*found, *schedule.get_last_lr()]
+    assert found == pytest.approx([0.5, 0.25, 0.25, 1, 0.1, 0.25, 0.5, 0.25, 0.25])

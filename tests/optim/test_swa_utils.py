@@ -74,7 +74,7 @@ def test_an_averaged_module_stands_in_for_the_module():
     averaged.eval()
     model.eval()
     assert not averaged.module.training
-    np.testing.assert_array_equal(averaged(x).data, model(x).data)  # the buffers came with the update
+    np.testing.assert_array_equal(averaged(x).array, model(x).array)  # the buffers came with the update
     assert averaged.module[1].num_batches_tracked.item() == 1
     assert "Linear" in repr(averaged)
     with pytest.raises(AttributeError, match="no attribute 'weights'"):
@@ -86,10 +86,10 @@ def test_buffers_are_averaged_on_demand():
     model = net()
     averaged = AveragedModel(model, use_buffers=True)
     for mean in (0.0, 4.0):
-        model[1].running_mean.data[...] = mean
-        model[1].num_batches_tracked.data[...] = mean
+        model[1].running_mean.array[...] = mean
+        model[1].num_batches_tracked.array[...] = mean
         averaged.update_parameters(model)
-    assert averaged.module[1].running_mean.data.tolist() == [2.0] * 4
+    assert averaged.module[1].running_mean.array.tolist() == [2.0] * 4
     assert averaged.module[1].num_batches_tracked.item() == 2
     assert averaged.module[1].num_batches_tracked.dtype == np.int64
 
@@ -115,20 +115,20 @@ def test_the_state_is_saved_and_loaded():
 
 def test_statistics_of_batch_normalization_are_computed_anew():
     model = net()
-    model[1].running_mean.data[...] = 100.0
+    model[1].running_mean.array[...] = 100.0
     rng = np.random.default_rng(0)
     batches = [Tensor(rng.normal(size=(6, 3)).astype(np.float32)) for _ in range(3)]
     model.eval()
     update_bn([(x, None) for x in batches], model)
-    hidden = [model[0](x).data for x in batches]
-    np.testing.assert_allclose(model[1].running_mean.data, np.mean([h.mean(0) for h in hidden], 0), atol=1e-6)
-    np.testing.assert_allclose(model[1].running_var.data, np.mean([h.var(0, ddof=1) for h in hidden], 0), rtol=1e-5)
+    hidden = [model[0](x).array for x in batches]
+    np.testing.assert_allclose(model[1].running_mean.array, np.mean([h.mean(0) for h in hidden], 0), atol=1e-6)
+    np.testing.assert_allclose(model[1].running_var.array, np.mean([h.var(0, ddof=1) for h in hidden], 0), rtol=1e-5)
     assert not model.training and model[1].momentum == 0.1
     plain = nn.Linear(3, 2)
     update_bn(iter(()), plain)
     averaged = AveragedModel(model)
     update_bn(batches, averaged)
-    np.testing.assert_allclose(averaged.module[1].running_mean.data, model[1].running_mean.data, atol=1e-6)
+    np.testing.assert_allclose(averaged.module[1].running_mean.array, model[1].running_mean.array, atol=1e-6)
 
 
 def test_averages_are_pytorchs():
@@ -146,4 +146,4 @@ def test_averages_are_pytorchs():
                 reference.weight.copy_(torch.tensor(w))
             ours.update_parameters(layer)
             expected.update_parameters(reference)
-        np.testing.assert_allclose(ours.module.weight.data, expected.module.weight.detach().numpy(), atol=1e-6)
+        np.testing.assert_allclose(ours.module.weight.array, expected.module.weight.detach().numpy(), atol=1e-6)
