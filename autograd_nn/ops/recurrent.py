@@ -20,7 +20,7 @@ from ..typing import Array, Gradients, Tensor
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
 from .linalg import linear, matmul
 from .reduce import sum
-from .shape import cat, narrow, reshape, stack, to_dtype, transpose, unsqueeze
+from .shape import cat, contiguous, narrow, reshape, stack, to_dtype, transpose, unsqueeze
 
 __all__ = ["gru", "lstm", "rnn"]
 
@@ -340,7 +340,7 @@ def lstm(
     gx = linear(x, w_ih, bias)
     keep = is_grad_enabled() and any(t.requires_grad for t in (gx, w_hh, h0, c0))
     states, _ = _lstm(gx, w_hh, h0, c0, keep=keep)
-    return _part(states, 0, h0.shape[1]), _part(states, 1, h0.shape[1])
+    return contiguous(_part(states, 0, h0.shape[1])), _part(states, 1, h0.shape[1])
 
 
 def gru(

@@ -8,7 +8,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from ..engine import Variable, primitive
+from ..engine import Node, Variable, primitive
 from ..kernels import loss as kernels
 from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
 from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_like
@@ -61,7 +61,7 @@ _spread_to.defvjp(
 )
 
 
-def _spread(g: Tensor, x: Tensor, dims: tuple[int, ...], share: float = 1.0) -> Tensor:
+def _spread(g: Tensor, x: Tensor | Node, dims: tuple[int, ...], share: float = 1.0) -> Tensor:
     """Return a share of a gradient of reduced shape, repeated to that of `x`: a view if large, a copy if small."""
     return _spread_to(g, shape=x.shape, dims=dims, share=share)
 
@@ -75,7 +75,7 @@ def _sum(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     return added(x, dims, keepdims=keepdim)
 
 
-_sum.defvjp(x=lambda g, x, dims: _spread(g, x, dims))
+_sum.defvjp(x=lambda g, x_like, dims: _spread(g, x_like, dims))
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -92,7 +92,7 @@ def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Ar
     return out
 
 
-_mean.defvjp(x=lambda g, x, dims, share: _spread(g, x, dims, share))
+_mean.defvjp(x=lambda g, x_like, dims, share: _spread(g, x_like, dims, share))
 
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
