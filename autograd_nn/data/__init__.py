@@ -1,7 +1,8 @@
-"""Datasets, samplers, transforms and the DataLoader; MNIST and its kin."""
+"""Datasets of arrays, images, tables, texts and series; samplers, transforms and the DataLoader; MNIST and its kin."""
 
 from . import transforms
 from .collate import default_collate, default_convert
+from .columns import read_csv
 from .dataset import (
     ArrayDataset,
     ChainDataset,
@@ -13,6 +14,9 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .files import load_arrays
+from .folder import ImageFolder, read_image
+from .hub import ColumnDataset
 from .idx import read_idx, write_idx
 from .loader import DataLoader
 from .mnist import EMNIST, MNIST, FashionMNIST, IDXDataset
@@ -25,6 +29,10 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .series import WindowDataset
+from .splits import StratifiedSampler, balanced_sampler, class_weights, k_fold, labels_of, stratified_split
+from .tables import TableDataset, TableEncoder
+from .text import BytePairTokenizer, CharTokenizer, PadCollate, TextDataset, TokenizerBridge
 from .workers import get_worker_info
 
 __all__ = [
@@ -32,27 +40,46 @@ __all__ = [
     "MNIST",
     "ArrayDataset",
     "BatchSampler",
+    "BytePairTokenizer",
     "ChainDataset",
+    "CharTokenizer",
+    "ColumnDataset",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
     "FashionMNIST",
     "IDXDataset",
+    "ImageFolder",
     "IterableDataset",
+    "PadCollate",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
     "StackDataset",
+    "StratifiedSampler",
     "Subset",
     "SubsetRandomSampler",
+    "TableDataset",
+    "TableEncoder",
     "TensorDataset",
+    "TextDataset",
+    "TokenizerBridge",
     "WeightedRandomSampler",
+    "WindowDataset",
+    "balanced_sampler",
+    "class_weights",
     "current_generator",
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "k_fold",
+    "labels_of",
+    "load_arrays",
     "random_split",
+    "read_csv",
     "read_idx",
+    "read_image",
+    "stratified_split",
     "transforms",
     "write_idx",
 ]

@@ -16,7 +16,7 @@ from .collate import default_collate, rebuilt
 from .randomness import check_generator, numpy_generator
 
 __all__ = ["ArrayDataset", "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
-           "TensorDataset", "cut_batch", "random_split", "sample_at"]
+           "TensorDataset", "cut_batch", "random_split", "sample_at", "samples_at"]
 
 
 class Dataset:
@@ -83,13 +83,18 @@ def sample_at(dataset: Any, index: int) -> Any:
         raise
 
 
+def samples_at(dataset: Any, indices: list[int]) -> list[Any]:
+    """Return several samples as a list, by ``dataset.__getitems__`` or else one by one."""
+    if hasattr(dataset, "__getitems__"):
+        return list(dataset.__getitems__(indices))
+    return [sample_at(dataset, index) for index in indices]
+
+
 def cut_batch(dataset: Any, indices: np.ndarray) -> Any:
     """Return the samples at `indices` as a batch, by ``dataset.batch`` or else sample by sample."""
-    if hasattr(dataset, "batch"):
-        return dataset.batch(indices)
-    if hasattr(dataset, "__getitems__"):
-        return default_collate(dataset.__getitems__(indices.tolist()))
-    return default_collate([sample_at(dataset, index) for index in indices.tolist()])
+    if hasattr(dataset, "batch") and (isinstance(dataset, Dataset) or not hasattr(dataset, "__getitems__")):
+        return dataset.batch(indices)  # other libraries' `batch` means something else
+    return default_collate(samples_at(dataset, indices.tolist()))
 
 
 class ArrayDataset(Dataset):
@@ -154,7 +159,7 @@ class ArrayDataset(Dataset):
     def batch(self, indices: np.ndarray) -> tuple[Any, ...]:
         """Return the samples at `indices`, cut by one index per array, transformed whole if possible."""
         try:
-            parts: list[Any] = [np.take(array, indices, axis=0) for array in self._sources()]
+            parts: list[Any] = [_rows(array, indices) for array in self._sources()]
         except IndexError:
             raise IndexError(f"{type(self).__name__}.batch(): indices must be in [{-len(self)}, "
                              f"{len(self)}), got {int(np.min(indices))} to {int(np.max(indices))}") from None
@@ -162,6 +167,11 @@ class ArrayDataset(Dataset):
             if transform is not None:
                 parts[position] = _transform(transform, parts[position])
         return tuple(parts)
+
+
+def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Return the rows at `indices`. NumPy's take, the faster, would first copy a whole array that is not aligned."""
+    return np.take(array, indices, axis=0) if array.flags.aligned else np.asarray(array[indices])
 
 
 def _native(data: Any) -> np.ndarray:
@@ -224,6 +234,11 @@ class Subset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.indices[index])]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Return several samples as a list."""
+        places = self.indices[np.asarray(indices, dtype=np.int64)].tolist()
+        return samples_at(self.dataset, places)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} samples of {self.dataset!r})"

@@ -12,7 +12,7 @@ import numpy as np
 from ..tensor import Tensor
 from .checks import whole_number
 from .collate import as_tensors, default_collate
-from .dataset import Dataset, IterableDataset, cut_batch, sample_at
+from .dataset import Dataset, cut_batch, sample_at, samples_at
 from .prefetch import prefetched
 from .randomness import LARGEST_SEED, BatchRandomness, check_generator, draw_seed, epoch_generator
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, as_indices
@@ -271,7 +271,7 @@ class DataLoader:
             return as_tensors(sample) if self.collate_fn is None else self.collate_fn(sample)
         if self.collate_fn is None:
             return as_tensors(cut_batch(dataset, indices))
-        return self.collate_fn([sample_at(dataset, index) for index in indices.tolist()])
+        return self.collate_fn(samples_at(dataset, indices.tolist()))
 
     def _sampler_state(self) -> dict[str, Any]:
         return self._order.state_dict() if hasattr(self._order, "state_dict") else {}
@@ -364,8 +364,9 @@ class _Stream:
 
 def _is_stream(dataset: Any) -> bool:
     """Return whether a dataset is read from its beginning: an IterableDataset, or what can only be iterated, anew."""
+    named = any(base.__name__ == "IterableDataset" for base in type(dataset).__mro__)  # other libraries' too
     only = hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__") and not hasattr(dataset, "__next__")
-    return isinstance(dataset, IterableDataset) or (only and not isinstance(dataset, type | Set | DataLoader))
+    return named or (only and not isinstance(dataset, type | Set | DataLoader))
 
 
 def _need_dataset(dataset: Any) -> None:

@@ -792,7 +792,7 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
     """Return a new array of `data`; Python floats become float32."""
     if isinstance(data, Variable):
         data = data.array
-    keeps_dtype = isinstance(data, np.ndarray | np.generic)
+    keeps_dtype = hasattr(data, "__array__")  # arrays, NumPy's numbers, tables, Tensors of other libraries
     if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
         data = [x.array if isinstance(x, Variable) else x for x in data]
         keeps_dtype = True
