@@ -1,32 +1,44 @@
-"""Elementwise kernels that beat NumPy on large arrays: fused, and run by several threads.
+"""Arithmetic, ReLU and dropout: elementwise kernels that beat NumPy on large arrays, by threads and by fusion.
 
-Below `SMALL` elements, where a call costs more than its work, NumPy computes the same.
+Small arrays, where a call costs more than its work, are NumPy's: it rounds alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array
-from autograd_nn.kernels.compile import chunked, jit, threads_for
+from autograd_nn.kernels.compile import chunked, get_num_threads, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
-from autograd_nn.kernels.numeric import error_function, exponential
+from autograd_nn.kernels.operations import ARITHMETIC, ERF, RELU, SIGMOID
 
-__all__ = ["add_relu", "dropout", "dropout_apply", "erf", "relu", "relu_input", "sigmoid"]
+__all__ = ["add_relu", "arithmetic", "dropout", "dropout_apply", "erf", "relu", "relu_input", "sigmoid"]
 
 SMALL = 32_000
 TINY = 512  # the same where NumPy needs several passes
+SHARED = 128_000  # elements from which on arithmetic is worth a second thread
 
 
-def _mapped(kernel: Callable[..., None], x: Array, *others: Array, work: int = 1) -> Array:
-    """Return ``kernel(threads, x, *others, out)`` over flat arrays, in the shape of `x`."""
-    out = np.empty(x.shape, x.dtype)
-    arrays = [contiguous(array).reshape(-1) for array in (x, *others)]
-    kernel(threads_for(work * x.size), *arrays, out.reshape(-1))
-    return out
+def arithmetic(function: int, by_numpy: Callable[..., Any], x: Any, y: Any) -> Any:
+    """Return a sum, difference, product or quotient: by several threads where that pays, else by NumPy.
+
+    Parameters
+    ----------
+    function : int
+        Which function of `operations.ARITHMETIC`.
+    by_numpy : ufunc
+        The same.
+    x, y : ndarray or number
+    """
+    if type(x) is not np.ndarray or x.size < SHARED or x.dtype.char not in "fd" or get_num_threads() == 1:
+        return by_numpy(x, y)
+    if type(y) in (int, float) or (type(y) is np.ndarray and y.dtype == x.dtype):
+        return ARITHMETIC(x, y, function=function)
+    return by_numpy(x, y)
 
 
 def relu(x: Array) -> Array:
@@ -34,11 +46,11 @@ def relu(x: Array) -> Array:
 
     Parameters
     ----------
-    x : ndarray, float32 or float64
+    x : ndarray
     """
     if x.size < SMALL or x.dtype.kind != "f":
         return np.maximum(x, 0)
-    return _mapped(_relu, x)
+    return RELU(x)
 
 
 def relu_input(g: Array, out: Array) -> Array:
@@ -50,7 +62,7 @@ def relu_input(g: Array, out: Array) -> Array:
     """
     if g.size < TINY:
         return np.where(out <= 0, g.dtype.type(0), g)
-    return _mapped(_relu_input, g, out)
+    return RELU.gradient(g, out)
 
 
 def add_relu(a: Array, b: Array) -> Array:
@@ -63,7 +75,9 @@ def add_relu(a: Array, b: Array) -> Array:
     if a.size < SMALL:
         out: Array = np.maximum(a + b, 0)
         return out
-    return _mapped(_add_relu, a, b)
+    out = np.empty(a.shape, a.dtype)
+    _add_relu(threads_for(a.size), contiguous(a).reshape(-1), contiguous(b).reshape(-1), out.reshape(-1))
+    return out
 
 
 def sigmoid(x: Array) -> Array:
@@ -73,7 +87,7 @@ def sigmoid(x: Array) -> Array:
     ----------
     x : ndarray, float32 or float64
     """
-    return _mapped(_sigmoid, x, work=8)
+    return SIGMOID(x)
 
 
 def erf(x: Array) -> Array:
@@ -83,7 +97,7 @@ def erf(x: Array) -> Array:
     ----------
     x : ndarray, float32 or float64
     """
-    return _mapped(_erf, x, work=16)
+    return ERF(x)
 
 
 def dropout(x: Array, *, p: float, seed: int) -> tuple[Array, Array]:
@@ -134,35 +148,10 @@ def dropout_apply(x: Array, mask: Array, *, p: float) -> Array:
 
 
 @chunked
-def _relu(t: int, threads: int, x: Array, out: Array) -> None:
-    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
-        out[i] = 0 if x[i] < 0 else x[i]
-
-
-@chunked
-def _relu_input(t: int, threads: int, g: Array, out: Array, result: Array) -> None:
-    for i in range(uintp(t * g.size // threads), uintp((t + 1) * g.size // threads)):
-        result[i] = 0 if out[i] <= 0 else g[i]
-
-
-@chunked
 def _add_relu(t: int, threads: int, a: Array, b: Array, out: Array) -> None:
     for i in range(uintp(t * a.size // threads), uintp((t + 1) * a.size // threads)):
         total = a[i] + b[i]
         out[i] = 0 if total < 0 else total
-
-
-@chunked(contract=False)
-def _sigmoid(t: int, threads: int, x: Array, out: Array) -> None:
-    one = x.dtype.type(1)
-    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
-        out[i] = one / (one + exponential(-x[i]))
-
-
-@chunked
-def _erf(t: int, threads: int, x: Array, out: Array) -> None:
-    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
-        out[i] = error_function(x[i])
 
 
 @jit(inline=True)

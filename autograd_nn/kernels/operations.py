@@ -56,7 +56,7 @@ __all__ = [
     "MINIMUM",
     "MISH",
     "MSE",
-    "POWER",
+    "POWER", "PRELU",
     "RECIPROCAL",
     "RELU",
     "RSQRT",
@@ -96,6 +96,21 @@ def _leaky_relu_gradient(g: Number, x: Number, *, slope: Number) -> Number:
 
 
 LEAKY_RELU = Pass("leaky_relu", _leaky_relu, _leaky_relu_gradient, exact=True)
+
+
+def _prelu(x: Number, w: Number) -> Number:
+    return select(x > 0.0, x, x * w)
+
+
+def _prelu_gradient(g: Number, x: Number, w: Number) -> Number:
+    return select(x > 0.0, g, g * w)
+
+
+def _prelu_weight(g: Number, x: Number) -> Number:
+    return select(x > 0.0, 0.0, g * x)
+
+
+PRELU = Pass("prelu", _prelu, _prelu_gradient, _prelu_weight, exact=True)
 
 
 def _clamp(x: Number, *, low: Number, high: Number) -> Number:
@@ -415,10 +430,7 @@ def _lerp(x: Number, end: Number, weight: Number) -> Number:
     return x + weight * (end - x)
 
 
-LERP = Pass(
-    "lerp", _lerp, lambda g, weight: g * (1.0 - weight), lambda g, weight: g * weight,
-    lambda g, x, end: g * (end - x), exact=True,
-)  # fmt: skip
+LERP = Pass("lerp", _lerp, exact=True)
 
 # ------------------------------------------------------------------------------------ losses
 

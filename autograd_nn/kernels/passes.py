@@ -83,12 +83,12 @@ class Pass:
             self._kernel = _compiled(self)
         return self._kernel
 
-    def __call__(self, *arrays: Array, numbers: tuple[float, ...] = (), function: int = 0) -> Array:
+    def __call__(self, *arrays: Any, numbers: tuple[float, ...] = (), function: int = 0) -> Array:
         """Return a result of arrays, broadcast against each other, and numbers.
 
         Parameters
         ----------
-        *arrays : ndarray
+        *arrays : ndarray or number
             Floats of one dtype (float16 is computed in float32), or bool.
         numbers : tuple of float
             The keyword-only parameters, in order.
@@ -101,6 +101,10 @@ class Pass:
             Of the dtype of the floats.
         """
         dtype = _dtype(arrays)
+        for array in arrays:
+            if type(array) is not np.ndarray:
+                arrays = tuple([a if isinstance(a, np.ndarray) else np.asarray(a, dtype) for a in arrays])
+                break
         if dtype.itemsize == 2:
             return self(*_wide(arrays), numbers=numbers, function=function).astype(dtype)
         if self.exact and max(array.size for array in arrays) < SMALL:
@@ -110,7 +114,7 @@ class Pass:
         self._run(function, operands, layout, out.size, numbers, out.reshape(-1))
         return out
 
-    def gradient(self, *arrays: Array, numbers: tuple[float, ...] = ()) -> Array:
+    def gradient(self, *arrays: Any, numbers: tuple[float, ...] = ()) -> Array:
         """Return result number 1, which by convention is the gradient in the first input."""
         return self(*arrays, numbers=numbers, function=1)
 
@@ -119,7 +123,7 @@ class Pass:
         with np.errstate(all="ignore"):
             return np.asarray(chosen(*arrays, **dict(zip(self.keywords[function], numbers))))
 
-    def sum(self, *arrays: Array, numbers: tuple[float, ...] = ()) -> np.float64:
+    def sum(self, *arrays: Any, numbers: tuple[float, ...] = ()) -> np.float64:
         """Return the sum of the first result over all elements, taken in double precision, in one order."""
         if _dtype(arrays).itemsize == 2:
             return self.sum(*_wide(arrays), numbers=numbers)
@@ -148,9 +152,9 @@ def _positional(function: Function) -> int:
 
 def _dtype(arrays: tuple[Array, ...]) -> Any:
     for array in arrays:
-        if array.dtype.kind == "f":
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f":
             return array.dtype
-    raise TypeError("a pass needs at least one array of floats")
+    return np.dtype(np.float64)  # of numbers alone
 
 
 def _wide(arrays: tuple[Array, ...]) -> list[Array]:

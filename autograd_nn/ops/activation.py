@@ -1,6 +1,7 @@
 """Activation functions beyond those in `elementwise` (relu, sigmoid, tanh).
 
-Each keeps its input and differentiates by a composed formula. At kinks the derivatives are PyTorch's.
+Each is a compiled pass with its gradient (`kernels.operations`); second derivatives are composed. At kinks the
+derivatives are PyTorch's.
 """
 
 from __future__ import annotations
@@ -10,28 +11,29 @@ import math
 import numpy as np
 
 from ..engine import elementwise, primitive
-from ..kernels import gated as kernels
+from ..kernels import operations as passes
 from ..typing import Array, Number, Operand, Tensor
 from .elementwise import (
     _clamp,
-    _keep,
     _where,
     _within,
     abs,
     add,
-    clamp,
     div,
     exp,
+    gradient_of,
     gt,
     mul,
     neg,
+    pow,
     sigmoid,
+    sign,
     square,
     sub,
     tanh,
 )
 from .reduce import softmax
-from .shape import narrow, normalized_dim, reshape
+from .shape import narrow, normalized_dim, reshape, to_dtype
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
@@ -44,16 +46,10 @@ __all__ = [
 
 @primitive
 def _leaky_relu(x: Array, *, slope: float) -> Array:
-    return np.where(x > 0, x, x * x.dtype.type(slope))
+    return passes.LEAKY_RELU(x, numbers=(slope,))
 
 
-@primitive
-def _leaky_relu_input(g: Array, x: Array, *, slope: float) -> Array:
-    return np.where(x > 0, g, g * g.dtype.type(slope))
-
-
-_leaky_relu.defvjp(x=lambda g, x, slope: _leaky_relu_input(g, x, slope=slope))
-_leaky_relu_input.defvjp(g=lambda h, x, slope: _leaky_relu_input(h, x, slope=slope))
+_leaky_relu_input = gradient_of(_leaky_relu, passes.LEAKY_RELU, None)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -69,10 +65,12 @@ def _floating(x: Tensor, operation: str) -> Tensor:
 
 @primitive
 def _bounded(x: Array, *, low: float, high: float) -> Array:
-    return np.clip(x, low, high)
+    if x.dtype.kind != "f":
+        return np.clip(x, low, high)
+    return passes.BOUNDED(x, numbers=(low, high))
 
 
-_bounded.defvjp(x=lambda g, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=False)))
+_bounded_input = gradient_of(_bounded, passes.BOUNDED, None)
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -89,11 +87,10 @@ def relu6(x: Tensor) -> Tensor:
 
 @primitive
 def _hardsigmoid(x: Array) -> Array:
-    out: Array = np.clip(x / 6 + x.dtype.type(0.5), 0, 1)
-    return out
+    return passes.HARDSIGMOID(x)
 
 
-_hardsigmoid.defvjp(x=lambda g, x: _keep(div(g, 6.0), _within(x, low=-3, high=3, inclusive=False)))
+_hardsigmoid_input = gradient_of(_hardsigmoid, passes.HARDSIGMOID, None)
 
 
 def hardsigmoid(x: Tensor) -> Tensor:
@@ -103,19 +100,14 @@ def hardsigmoid(x: Tensor) -> Tensor:
 
 @primitive
 def _hardswish(x: Array) -> Array:
-    out: Array = x * np.clip(x + 3, 0, 6) / 6
-    return out
+    return passes.HARDSWISH(x)
 
 
-@primitive
-def _hardswish_slope(x: Array) -> Array:
-    """Return 0 up to -3, ``x / 3 + 1/2`` between -3 and 3, 1 from 3 on."""
-    out: Array = np.where(x <= -3, x.dtype.type(0), np.where(x < 3, x / 3 + x.dtype.type(0.5), x.dtype.type(1)))
-    return out
+def _hardswish_curvature(x: Tensor) -> Tensor:
+    return div(to_dtype(_within(x, low=-3, high=3, inclusive=False), x.dtype), 3.0)
 
 
-_hardswish.defvjp(x=lambda g, x: mul(g, _hardswish_slope(x)))
-_hardswish_slope.defvjp(x=lambda g, x: _keep(div(g, 3.0), _within(x, low=-3, high=3, inclusive=False)))
+_hardswish_input = gradient_of(_hardswish, passes.HARDSWISH, _hardswish_curvature)
 
 
 def hardswish(x: Tensor) -> Tensor:
@@ -128,13 +120,26 @@ def hardswish(x: Tensor) -> Tensor:
 
 @elementwise
 def _prelu(x: Operand, w: Operand) -> Array:
-    return np.where(np.asarray(x) > 0, x, x * w)
+    return passes.PRELU(x, w)
 
 
-_prelu.defvjp(
-    x=lambda g, x, w: _where(g, mul(g, w), gt(x, 0)),
-    w=lambda g, x: mul(g, _clamp(x, low=None, high=0)),
+@elementwise
+def _prelu_input(g: Array, x: Array, w: Array) -> Array:
+    return passes.PRELU.gradient(g, x, w)
+
+
+@primitive
+def _prelu_weight(g: Array, x: Array) -> Array:
+    """Return ``g x`` where x is negative, 0 elsewhere: the gradient in the weight before it is summed."""
+    return passes.PRELU(g, x, function=2)
+
+
+_prelu.defvjp(x=lambda g, x, w: _prelu_input(g, x, w), w=lambda g, x: _prelu_weight(g, x))
+_prelu_input.defvjp(
+    g=lambda h, x, w: _prelu_input(h, x, w),
+    w=lambda h, g, x: _where(0.0, mul(h, g), gt(x, 0)),
 )
+_prelu_weight.defvjp(g=lambda h, x: _prelu_weight(h, x), x=lambda h, g, x: _where(0.0, mul(h, g), gt(x, 0)))
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -155,10 +160,12 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 @primitive
 def _threshold(x: Array, *, threshold: float, value: Number) -> Array:
-    return np.where(x > threshold, x, x.dtype.type(value))
+    if x.dtype.kind != "f":
+        return np.where(x > threshold, x, x.dtype.type(value))
+    return passes.THRESHOLD(x, numbers=(threshold, value))
 
 
-_threshold.defvjp(x=lambda g, x, threshold: _keep(g, _within(x, low=threshold, high=None, inclusive=False)))
+_threshold_input = gradient_of(_threshold, passes.THRESHOLD, None)
 
 
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
@@ -167,20 +174,29 @@ def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
 
 
 @primitive
-def _beyond(x: Array, *, lambd: float) -> Array:
-    return (x > lambd) | (x < -lambd)
+def _hardshrink(x: Array, *, lambd: float) -> Array:
+    return passes.HARDSHRINK(x, numbers=(lambd,))
+
+
+@primitive
+def _softshrink(x: Array, *, lambd: float) -> Array:
+    return passes.SOFTSHRINK(x, numbers=(lambd,))
+
+
+_hardshrink_input = gradient_of(_hardshrink, passes.HARDSHRINK, None)
+_softshrink_input = gradient_of(_softshrink, passes.SOFTSHRINK, None)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return `input` where ``abs(input) > lambd`` and 0 elsewhere, with a derivative of 0."""
-    return _keep(input, _beyond(input, lambd=lambd))
+    return _hardshrink(_floating(input, "hardshrink"), lambd=lambd)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return `input` moved by `lambd` towards 0, and 0 where ``abs(input) <= lambd``, with a derivative of 0."""
     if lambd < 0:
         raise RuntimeError(f"softshrink(): lambd must not be negative (lambd={lambd})")
-    return _keep(sub(input, clamp(input, -lambd, lambd)), _beyond(input, lambd=lambd))
+    return _softshrink(_floating(input, "softshrink"), lambd=lambd)
 
 
 # ------------------------------------------------------------------------------------ exponential
@@ -188,16 +204,14 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 @primitive
 def _elu(x: Array, *, alpha: float, scale: float, rate: float) -> Array:
-    negative = np.expm1(np.minimum(x, 0) * x.dtype.type(rate)) * x.dtype.type(alpha * scale)
-    return np.where(x > 0, x * x.dtype.type(scale) if scale != 1 else x, negative)
+    return passes.ELU(x, numbers=(alpha, scale, rate))
 
 
-def _elu_rule(g: Tensor, x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
-    slope = mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate)
-    return mul(g, _where(scale, slope, gt(x, 0)))
+def _elu_curvature(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+    return _where(0.0, mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate**2), gt(x, 0))
 
 
-_elu.defvjp(x=_elu_rule)
+_elu_input = gradient_of(_elu, passes.ELU, _elu_curvature)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
@@ -232,29 +246,29 @@ def selu(x: Tensor) -> Tensor:
 
 @primitive
 def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
-    scaled = x if beta == 1 else x * x.dtype.type(beta)
-    out = np.log1p(np.exp(-np.abs(scaled))) + np.maximum(scaled, 0)
-    return np.where(scaled > threshold, x, out if beta == 1 else out / x.dtype.type(beta))
+    return passes.SOFTPLUS(x, numbers=(beta, threshold))
 
 
-_softplus.defvjp(
-    x=lambda g, x, beta, threshold: _where(
-        g, mul(g, sigmoid(mul(x, beta))), gt(mul(x, beta), threshold)
-    )
-)
+def _softplus_curvature(x: Tensor, beta: float, threshold: float) -> Tensor:
+    scaled = mul(x, beta)
+    s = sigmoid(scaled)
+    return _where(0.0, mul(mul(s, sub(1, s)), beta), gt(scaled, threshold))
+
+
+_softplus_input = gradient_of(_softplus, passes.SOFTPLUS, _softplus_curvature)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return ``log(1 + exp(beta * input)) / beta``; `input` itself where ``beta * input > threshold``."""
-    return _softplus(_floating(input, "softplus"), beta=beta, threshold=threshold)
+    return _softplus(_floating(input, "softplus"), beta=float(beta), threshold=float(threshold))
 
 
 @primitive
 def _logsigmoid(x: Array) -> Array:
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return passes.LOGSIGMOID(x)
 
 
-_logsigmoid.defvjp(x=lambda g, x: mul(g, sigmoid(neg(x))))
+_logsigmoid_input = gradient_of(_logsigmoid, passes.LOGSIGMOID, lambda x: neg(mul(sigmoid(x), sigmoid(neg(x)))))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -262,14 +276,39 @@ def logsigmoid(input: Tensor) -> Tensor:
     return _logsigmoid(_floating(input, "logsigmoid"))
 
 
+@primitive
+def _softsign(x: Array) -> Array:
+    return passes.SOFTSIGN(x)
+
+
+def _softsign_curvature(x: Tensor) -> Tensor:
+    return mul(sign(x), mul(pow(add(abs(x), 1), -3), -2.0))
+
+
+_softsign_input = gradient_of(_softsign, passes.SOFTSIGN, _softsign_curvature)
+
+
 def softsign(input: Tensor) -> Tensor:
     """Return ``input / (1 + abs(input))``; the derivative at 0 is 1."""
-    return div(input, add(abs(input), 1))
+    return _softsign(_floating(input, "softsign"))
+
+
+@primitive
+def _tanhshrink(x: Array) -> Array:
+    return passes.TANHSHRINK(x)
+
+
+def _tanhshrink_curvature(x: Tensor) -> Tensor:
+    t = tanh(x)
+    return mul(mul(t, sub(1, square(t))), 2.0)
+
+
+_tanhshrink_input = gradient_of(_tanhshrink, passes.TANHSHRINK, _tanhshrink_curvature)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
     """Return ``input - tanh(input)``."""
-    return sub(input, tanh(input))
+    return _tanhshrink(_floating(input, "tanhshrink"))
 
 
 # ------------------------------------------------------------------------------------ self-gated
@@ -277,12 +316,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 @primitive
 def _silu(x: Array) -> Array:
-    return kernels.silu(x)
-
-
-@primitive
-def _silu_input(g: Array, x: Array) -> Array:
-    return kernels.silu_input(g, x)
+    return passes.SILU(x)
 
 
 def _silu_curvature(x: Tensor) -> Tensor:
@@ -290,11 +324,7 @@ def _silu_curvature(x: Tensor) -> Tensor:
     return mul(mul(s, sub(1, s)), add(mul(x, sub(1, mul(s, 2))), 2))
 
 
-_silu.defvjp(x=lambda g, x: _silu_input(g, x))
-_silu_input.defvjp(
-    g=lambda h, x: _silu_input(h, x),
-    x=lambda h, g, x: mul(h, mul(g, _silu_curvature(x))),
-)
+_silu_input = gradient_of(_silu, passes.SILU, _silu_curvature)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -307,19 +337,29 @@ def silu(x: Tensor) -> Tensor:
     return _silu(_floating(x, "silu"))
 
 
+@primitive
+def _mish(x: Array) -> Array:
+    return passes.MISH(x)
+
+
+def _mish_curvature(x: Tensor) -> Tensor:
+    """Return ``q (2 + x (1 - s - 2 s t))`` with s = sigmoid(x), t = tanh(softplus(x)) and its derivative q."""
+    s, t = sigmoid(x), tanh(softplus(x))
+    q = mul(s, sub(1, square(t)))
+    return mul(q, add(mul(x, sub(sub(1, s), mul(mul(s, t), 2.0))), 2.0))
+
+
+_mish_input = gradient_of(_mish, passes.MISH, _mish_curvature)
+
+
 def mish(x: Tensor) -> Tensor:
     """Return ``x * tanh(softplus(x))`` (Misra 2019, arXiv:1908.08681)."""
-    return mul(x, tanh(softplus(x)))
+    return _mish(_floating(x, "mish"))
 
 
 @primitive
 def _gelu(x: Array) -> Array:
-    return kernels.gelu(x)
-
-
-@primitive
-def _gelu_input(g: Array, x: Array) -> Array:
-    return kernels.gelu_input(g, x)
+    return passes.GELU(x)
 
 
 def _gelu_curvature(x: Tensor) -> Tensor:
@@ -328,47 +368,28 @@ def _gelu_curvature(x: Tensor) -> Tensor:
     return mul(mul(exp(mul(squares, -0.5)), 1 / math.sqrt(2 * math.pi)), sub(2, squares))
 
 
-_gelu.defvjp(x=lambda g, x: _gelu_input(g, x))
-_gelu_input.defvjp(
-    g=lambda h, x: _gelu_input(h, x),
-    x=lambda h, g, x: mul(h, mul(g, _gelu_curvature(x))),
-)
+_gelu_input = gradient_of(_gelu, passes.GELU, _gelu_curvature)
+
+RATE, CUBE = math.sqrt(2 / math.pi), 0.044715
 
 
 @primitive
 def _gelu_tanh(x: Array) -> Array:
-    out: Array = x * _gelu_gate.forward(x)
-    return out
+    return passes.GELU_TANH(x)
 
 
-@primitive
-def _gelu_gate(x: Array) -> Array:
-    T = x.dtype.type
-    out = np.square(x)
-    out *= T(0.044715)
-    out += 1
-    out *= x
-    out *= T(math.sqrt(2 / math.pi))
-    np.tanh(out, out=out)
-    out += 1
-    out *= T(0.5)
-    return out
+def _gelu_tanh_curvature(x: Tensor) -> Tensor:
+    """Differentiate ``s + x s'`` with s = sigmoid(2 u), u = RATE (x + CUBE x**3) and v, the derivative of 2 u."""
+    squares = square(x)
+    s = sigmoid(mul(mul(x, add(mul(squares, CUBE), 1)), 2 * RATE))
+    v = add(mul(squares, 6 * RATE * CUBE), 2 * RATE)
+    spread = mul(s, sub(1, s))
+    first = mul(spread, v)
+    second = add(mul(mul(first, sub(1, mul(s, 2))), v), mul(mul(spread, x), 12 * RATE * CUBE))
+    return add(mul(first, 2.0), mul(x, second))
 
 
-def _gelu_gate_rule(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
-    """Differentiate (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x**3): 2 out (1 - out) du/dx."""
-    slope = add(mul(square(x), 3 * 0.044715 * math.sqrt(2 / math.pi)), math.sqrt(2 / math.pi))
-    return mul(g, mul(mul(mul(out, sub(1, out)), 2.0), slope))
-
-
-def _gelu_tanh_rule(g: Tensor, x: Tensor) -> Tensor:
-    gate = _gelu_gate(x)
-    slope = add(mul(square(x), 3 * 0.044715 * math.sqrt(2 / math.pi)), math.sqrt(2 / math.pi))
-    return mul(g, mul(gate, add(mul(mul(mul(x, sub(1, gate)), 2.0), slope), 1.0)))
-
-
-_gelu_gate.defvjp(x=_gelu_gate_rule)
-_gelu_tanh.defvjp(x=_gelu_tanh_rule)
+_gelu_tanh_input = gradient_of(_gelu_tanh, passes.GELU_TANH, _gelu_tanh_curvature)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

@@ -6,13 +6,16 @@ Subgradients at kinks are PyTorch's: where a function is convex or concave, the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine import Variable, common_dtype, elementwise, primitive
+from ..engine import Primitive, Variable, common_dtype, elementwise, primitive
 from ..kernels import elementwise as kernels
-from ..typing import Array, Number, Operand, Tensor, TensorLike
+from ..kernels import operations as passes
+from ..kernels.passes import Pass
+from ..typing import Array, Number, Operand, Rule, Tensor, TensorLike
 
 __all__ = [
     "abs",
@@ -85,6 +88,46 @@ __all__ = [
 ]  # fmt: skip
 
 Bound: TypeAlias = Any  # a number, or None where there is none
+
+
+def gradient_of(operation: Primitive, kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
+                ) -> Primitive:
+    """Give an operation of one input the gradient that is compiled into its pass, as a primitive, and return that.
+
+    Parameters
+    ----------
+    operation : Primitive
+    kernel : Pass
+        Its function 1 is the gradient; the settings of the operation are named as its numbers.
+    slope : callable, optional
+        Of `x` (or the value) and the settings: the derivative of what the gradient multiplies `g` by, written with
+        operations on tensors. None where it is 0.
+    of_value : bool
+        The gradient is computed from the value of the operation, not from `x`.
+    """
+    numbers = kernel.keywords[1]
+
+    def gradient(g: Array, at: Array, **settings: float) -> Array:
+        return kernel.gradient(g, at, numbers=tuple([settings[name] for name in numbers]))
+
+    gradient.__name__ = f"{operation.name}_input"
+    gradient.__module__ = operation.__module__
+    gradient.__doc__ = f"Return the gradient of `{operation.name}` in its input."
+    result = primitive(gradient)
+    if of_value:
+        operation.defvjp(x=lambda g, out, **settings: result(g, out, **settings))
+    else:
+        operation.defvjp(x=lambda g, x, **settings: result(g, x, **settings))
+    rules: dict[str, Rule] = {"g": lambda h, at, **settings: result(h, at, **settings)}
+    if slope is not None:
+        rules["at"] = lambda h, g, at, **settings: mul(mul(h, g), slope(at, **settings))
+    result.defvjp(**rules)
+    return result
+
+
+def _of_floats(x: Any, kernel: Pass, by_numpy: Callable[..., Any]) -> Any:
+    """Return an operation that integers have too."""
+    return kernel(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else by_numpy(x)
 
 # ------------------------------------------------------------------------------------ comparisons
 
@@ -164,7 +207,7 @@ def bitwise_xor(x: Operand, y: Operand) -> Array:
 @elementwise
 def add(x: Operand, y: Operand) -> Array:
     """Return ``x + y``, elementwise."""
-    return np.add(x, y)
+    return kernels.arithmetic(passes.ADD, np.add, x, y)  # type: ignore[no-any-return]
 
 
 add.defvjp(x=lambda g: g, y=lambda g: g)
@@ -173,7 +216,7 @@ add.defvjp(x=lambda g: g, y=lambda g: g)
 @elementwise
 def sub(x: Operand, y: Operand) -> Array:
     """Return ``x - y``, elementwise."""
-    return np.subtract(x, y)
+    return kernels.arithmetic(passes.SUB, np.subtract, x, y)  # type: ignore[no-any-return]
 
 
 sub.defvjp(x=lambda g: g, y=lambda g: neg(g))
@@ -182,7 +225,7 @@ sub.defvjp(x=lambda g: g, y=lambda g: neg(g))
 @elementwise
 def mul(x: Operand, y: Operand) -> Array:
     """Return ``x * y``, elementwise."""
-    return np.multiply(x, y)
+    return kernels.arithmetic(passes.MUL, np.multiply, x, y)  # type: ignore[no-any-return]
 
 
 mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))
@@ -191,7 +234,7 @@ mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))
 @elementwise(floating=True)
 def div(x: Operand, y: Operand) -> Array:
     """Return ``x / y``, elementwise; integers are divided as float32."""
-    return np.true_divide(x, y)
+    return kernels.arithmetic(passes.DIV, np.true_divide, x, y)  # type: ignore[no-any-return]
 
 
 div.defvjp(x=lambda g, y: div(g, y), y=lambda g, out, y: neg(mul(g, div(out, y))))
@@ -237,11 +280,32 @@ def pow(x: Operand, y: Operand) -> Array:
     The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where
     ``x == 0`` and ``y >= 0``.
     """
+    if _is_small_whole(y) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        return passes.POWER(x, numbers=(math.fabs(y), float(y < 0)))
     return x**y
+
+
+def _is_small_whole(y: Operand) -> bool:
+    """Return whether `y` is a number from -8 to 8 without a fraction, and not 0."""
+    return type(y) in (int, float) and y != 0 and math.fabs(y) <= passes.MOST and y == int(y)
+
+
+@primitive
+def _power_input(g: Array, x: Array, *, n: float) -> Array:
+    """Return ``g n x**(n - 1)`` for a small whole n."""
+    return passes.POWER.gradient(g, x, numbers=(math.fabs(n - 1), n < 1, n))
+
+
+_power_input.defvjp(
+    g=lambda h, x, n: _power_input(h, x, n=n),
+    x=lambda h, g, x, n: mul(mul(h, g), mul(pow(x, n - 2), n * (n - 1))),
+)
 
 
 def _pow_base(g: Tensor, x: Tensor, y: Tensor | Number) -> Tensor:
     if isinstance(y, int | float):
+        if _is_small_whole(y) and y > -passes.MOST:
+            return _power_input(g, x, n=y)
         return mul(g, mul(pow(x, y - 1), y)) if y != 0 else mul(g, zeros_like(x))
     return mul(g, where(eq(y, 0), 0.0, mul(pow(x, sub(y, 1)), y)))
 
@@ -263,6 +327,12 @@ pow.defvjp(x=_pow_base, y=_pow_exponent)
 
 
 @elementwise
+def ones_like(x: Array) -> Array:
+    """Return ones of the shape and dtype of `x`."""
+    return np.ones_like(x)
+
+
+@elementwise
 def zeros_like(x: Array) -> Array:
     """Return zeros of the shape and dtype of `x`."""
     return np.zeros_like(x)
@@ -271,19 +341,19 @@ def zeros_like(x: Array) -> Array:
 @elementwise
 def square(x: Array) -> Array:
     """Return ``x * x``."""
-    return np.square(x)
+    return _of_floats(x, passes.SQUARE, np.square)  # type: ignore[no-any-return]
 
 
-square.defvjp(x=lambda g, x: mul(g, mul(x, 2)))
+_square_input = gradient_of(square, passes.SQUARE, lambda x: mul(ones_like(x), 2.0))
 
 
 @elementwise(floating=True)
 def reciprocal(x: Array) -> Array:
     """Return ``1 / x``."""
-    return np.reciprocal(x)
+    return passes.RECIPROCAL(x)
 
 
-reciprocal.defvjp(x=lambda g, out: neg(mul(g, square(out))))
+_reciprocal_input = gradient_of(reciprocal, passes.RECIPROCAL, lambda out: mul(out, -2.0), of_value=True)
 
 
 # ------------------------------------------------------------------------------------ exponentials, roots
@@ -292,7 +362,7 @@ reciprocal.defvjp(x=lambda g, out: neg(mul(g, square(out))))
 @elementwise(floating=True)
 def exp(x: Array) -> Array:
     """Return the exponential of `x`."""
-    return np.exp(x)
+    return passes.EXP(x)
 
 
 exp.defvjp(x=lambda g, out: mul(g, out))
@@ -301,7 +371,7 @@ exp.defvjp(x=lambda g, out: mul(g, out))
 @elementwise(floating=True)
 def log(x: Array) -> Array:
     """Return the natural logarithm of `x`; -inf at 0, NaN below."""
-    return np.log(x)
+    return passes.LOG(x)
 
 
 log.defvjp(x=lambda g, x: div(g, x))
@@ -310,64 +380,64 @@ log.defvjp(x=lambda g, x: div(g, x))
 @elementwise(floating=True)
 def sqrt(x: Array) -> Array:
     """Return the square root of `x`; its derivative at 0 is infinite."""
-    return np.sqrt(x)
+    return passes.SQRT(x)
 
 
-sqrt.defvjp(x=lambda g, out: div(g, mul(out, 2)))
+_sqrt_input = gradient_of(sqrt, passes.SQRT, lambda out: div(-0.5, square(out)), of_value=True)
 
 
 @elementwise(floating=True)
 def expm1(x: Array) -> Array:
     """Return ``exp(x) - 1``, exact near 0."""
-    return np.expm1(x)
+    return passes.EXPM1(x)
 
 
-expm1.defvjp(x=lambda g, out: mul(g, add(out, 1)))
+_expm1_input = gradient_of(expm1, passes.EXPM1, lambda out: ones_like(out), of_value=True)
 
 
 @elementwise(floating=True)
 def log1p(x: Array) -> Array:
     """Return ``log(1 + x)``, exact near 0; -inf at -1, NaN below."""
-    return np.log1p(x)
+    return passes.LOG1P(x)
 
 
-log1p.defvjp(x=lambda g, x: div(g, add(x, 1)))
+_log1p_input = gradient_of(log1p, passes.LOG1P, lambda x: neg(square(reciprocal(add(x, 1)))))
 
 
 @elementwise(floating=True)
 def log2(x: Array) -> Array:
     """Return the logarithm of `x` to base 2; -inf at 0, NaN below."""
-    return np.log2(x)
+    return passes.LOG2(x)
 
 
-log2.defvjp(x=lambda g, x: div(g, mul(x, math.log(2))))
+_log2_input = gradient_of(log2, passes.LOG2, lambda x: mul(square(reciprocal(x)), -1 / math.log(2)))
 
 
 @elementwise(floating=True)
 def log10(x: Array) -> Array:
     """Return the logarithm of `x` to base 10; -inf at 0, NaN below."""
-    return np.log10(x)
+    return passes.LOG10(x)
 
 
-log10.defvjp(x=lambda g, x: div(g, mul(x, math.log(10))))
+_log10_input = gradient_of(log10, passes.LOG10, lambda x: mul(square(reciprocal(x)), -1 / math.log(10)))
 
 
 @elementwise(floating=True)
 def rsqrt(x: Array) -> Array:
     """Return ``1 / sqrt(x)``; its derivative is ``-1/2 x**(-3/2)``."""
-    return np.reciprocal(np.sqrt(x))
+    return passes.RSQRT(x)
 
 
-rsqrt.defvjp(x=lambda g, out: mul(g, mul(mul(square(out), out), -0.5)))
+_rsqrt_input = gradient_of(rsqrt, passes.RSQRT, lambda out: mul(square(out), -1.5), of_value=True)
 
 
 @elementwise(floating=True)
 def erf(x: Array) -> Array:
     """Return the error function, ``2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``."""
-    return kernels.erf(x)
+    return passes.ERF(x)
 
 
-erf.defvjp(x=lambda g, x: mul(g, mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))))
+_erf_input = gradient_of(erf, passes.ERF, lambda x: mul(mul(x, exp(neg(square(x)))), -4 / math.sqrt(math.pi)))
 
 
 # ------------------------------------------------------------------------------------ circle and hyperbola
@@ -494,21 +564,19 @@ atan2.defvjp(
 @elementwise(floating=True)
 def tanh(x: Array) -> Array:
     """Return the hyperbolic tangent of `x`."""
-    return np.tanh(x)
+    return passes.TANH(x)
 
 
-tanh.defvjp(x=lambda g, out: mul(g, sub(1, square(out))))
+_tanh_input = gradient_of(tanh, passes.TANH, lambda out: mul(out, -2.0), of_value=True)
 
 
 @elementwise(floating=True)
 def sigmoid(x: Array) -> Array:
     """Return ``1 / (1 + exp(-x))``, computed from ``exp(-abs(x))`` so that it never overflows."""
-    e = np.exp(-np.abs(x))
-    out: Array = np.where(x >= 0, 1, e) / (1 + e)
-    return out
+    return passes.SIGMOID(x)
 
 
-sigmoid.defvjp(x=lambda g, out: mul(g, mul(out, sub(1, out))))
+_sigmoid_input = gradient_of(sigmoid, passes.SIGMOID, lambda out: sub(1, mul(out, 2.0)), of_value=True)
 
 
 # ------------------------------------------------------------------------------------ kinks
@@ -517,16 +585,16 @@ sigmoid.defvjp(x=lambda g, out: mul(g, mul(out, sub(1, out))))
 @elementwise
 def abs(x: Array) -> Array:
     """Return the absolute value; its derivative at 0 is 0."""
-    return np.abs(x)
+    return _of_floats(x, passes.ABS, np.abs)  # type: ignore[no-any-return]
 
 
-abs.defvjp(x=lambda g, x: mul(g, sign(x)))
+_abs_input = gradient_of(abs, passes.ABS, None)
 
 
 @elementwise
 def sign(x: Array) -> Array:
     """Return -1, 0 or 1; its derivative is 0 everywhere."""
-    return np.sign(x)
+    return passes.ABS(x, function=2) if x.dtype.kind == "f" else np.sign(x)
 
 
 sign.defvjp(x=lambda g: zeros_like(g))
@@ -616,17 +684,16 @@ def minimum(x: Operand, y: Operand) -> Array:
     return np.minimum(x, y)
 
 
-@elementwise(floating=True)
-def _share(x: Operand, y: Operand) -> Array:
-    """Return 1 where x > y, 1/2 where they are equal, 0 elsewhere."""
-    x, y = np.asarray(x), np.asarray(y)
-    dtype = np.result_type(*(a.dtype for a in (x, y) if a.dtype.kind == "f"))
-    out: Array = (x > y).astype(dtype) + (x == y) * dtype.type(0.5)
-    return out
+@primitive
+def _larger_share(g: Array, x: Operand, y: Operand) -> Array:
+    """Return `g` where ``x > y``, half of it where they are equal, 0 where ``x < y``."""
+    return passes.MAXIMUM.gradient(g, x, y)
 
 
-maximum.defvjp(x=lambda g, x, y: mul(g, _share(x, y)), y=lambda g, x, y: mul(g, _share(y, x)))
-minimum.defvjp(x=lambda g, x, y: mul(g, _share(y, x)), y=lambda g, x, y: mul(g, _share(x, y)))
+_larger_share.defvjp(g=lambda h, x, y: _larger_share(h, x, y))
+
+maximum.defvjp(x=lambda g, x, y: _larger_share(g, x, y), y=lambda g, x, y: _larger_share(g, y, x))
+minimum.defvjp(x=lambda g, x, y: _larger_share(g, y, x), y=lambda g, x, y: _larger_share(g, x, y))
 
 
 @elementwise
@@ -654,7 +721,7 @@ fmin.defvjp(
 @primitive
 def _keep(g: Array, mask: Array) -> Array:
     """Return `g` where `mask` holds and 0 elsewhere, whatever `g` is there (both of one shape)."""
-    return np.where(mask, g, g.dtype.type(0))
+    return passes.WHERE(mask, g, function=1)
 
 
 _keep.defvjp(g=lambda h, mask: _keep(h, mask))
@@ -673,10 +740,22 @@ def _within(x: Array, *, low: Bound, high: Bound, inclusive: bool) -> Array:
 
 @primitive
 def _clamp(x: Array, *, low: Bound, high: Bound) -> Array:
-    return x.clip(low, high)
+    if x.dtype.kind != "f":
+        return x.clip(low, high)
+    return passes.CLAMP(x, numbers=_bounds(low, high))
 
 
-_clamp.defvjp(x=lambda g, x, low, high: _keep(g, _within(x, low=low, high=high, inclusive=True)))
+@primitive
+def _clamp_input(g: Array, x: Array, *, low: Bound, high: Bound) -> Array:
+    return passes.CLAMP.gradient(g, x, numbers=_bounds(low, high))
+
+
+def _bounds(low: Bound, high: Bound) -> tuple[float, float]:
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+_clamp.defvjp(x=lambda g, x, low, high: _clamp_input(g, x, low=low, high=high))
+_clamp_input.defvjp(g=lambda h, x, low, high: _clamp_input(h, x, low=low, high=high))
 
 
 _NUMBER_OR_NONE = (int, float, np.generic, type(None))
@@ -709,15 +788,34 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
 clip = clamp
 
 
+LARGE = 4096  # elements below which NumPy chooses
+
+
 @elementwise(operands=2)
 def _where(x: Operand, y: Operand, condition: Array) -> Array:
     if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):  # np.where takes no weak numbers
         dtype = common_dtype([x, y])
         x, y = np.asarray(x, dtype), np.asarray(y, dtype)
+    if x.dtype.char in "fd" and condition.size >= LARGE:
+        return passes.WHERE(condition, x, y)
     return np.where(condition, x, y)
 
 
-_where.defvjp(x=lambda g, condition: _where(g, 0, condition), y=lambda g, condition: _where(0, g, condition))
+@elementwise(operands=1)
+def _taken(g: Array, condition: Array) -> Array:
+    """Return `g` where the condition holds and 0 elsewhere."""
+    return passes.WHERE(condition, g, function=1)
+
+
+@elementwise(operands=1)
+def _not_taken(g: Array, condition: Array) -> Array:
+    """Return 0 where the condition holds and `g` elsewhere."""
+    return passes.WHERE(condition, g, function=2)
+
+
+_where.defvjp(x=lambda g, condition: _taken(g, condition), y=lambda g, condition: _not_taken(g, condition))
+_taken.defvjp(g=lambda h, condition: _taken(h, condition))
+_not_taken.defvjp(g=lambda h, condition: _not_taken(h, condition))
 
 
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
@@ -761,9 +859,19 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
     return masked_fill(x, np.isneginf(array), float(limits.min) if neginf is None else neginf)
 
 
-def lerp(x: TensorLike, end: TensorLike, weight: TensorLike) -> Tensor:
+@elementwise
+def lerp(x: Operand, end: Operand, weight: Operand) -> Array:
     """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor."""
-    return add(x, mul(weight, sub(end, x)))
+    if any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in (x, end, weight)):
+        return passes.LERP(x, end, weight)
+    return np.asarray(x + weight * (end - x))
+
+
+lerp.defvjp(
+    x=lambda g, weight: sub(g, mul(g, weight)),
+    end=lambda g, weight: mul(g, weight),
+    weight=lambda g, x, end: mul(g, sub(end, x)),
+)
 
 
 @elementwise
@@ -813,7 +921,8 @@ def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
 
 
 def _boolean(condition: TensorLike, operation: str, name: str) -> Tensor | Array:
-    condition = condition if isinstance(condition, Variable) else np.asarray(condition)
+    """Return a condition as a tensor or an array of booleans."""
+    condition = condition if isinstance(condition, Variable | np.ndarray) else np.asarray(condition)
     if condition.dtype != bool:
         raise TypeError(f"{operation}(): {name} must be boolean (dtype={condition.dtype})")
     return condition

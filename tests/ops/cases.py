@@ -129,6 +129,16 @@ case("number - x", lambda x: 3 - x, ("normal", 2))
 case("number / x", lambda x: 3 / x, ("positive", 2))
 case("where", lambda c, x, y: elementwise.where(c, x, y), ("booleans", 2, 3), ("normal", 3), ("normal", 2, 1))
 case("relu's gradient", elementwise.relu_input, ("normal", 3, 4), ("normal", 3, 4))
+for name in ("square", "reciprocal", "expm1", "sqrt", "log1p", "log2", "log10", "rsqrt", "erf", "tanh", "sigmoid",
+             "abs"):  # fmt: skip
+    case(f"{name}'s gradient", getattr(elementwise, f"_{name}_input"), ("normal", 3, 4), ("positive", 3, 4))
+case("maximum's gradient", elementwise._larger_share, ("normal", 3, 4), ("normal", 3, 4), ("normal", 3, 4))
+case("clamp's gradient", lambda g, x: elementwise._clamp_input(g, x, low=-0.5, high=0.7), ("normal", 3), ("apart", 3))
+for number in (-2, 1, 3):
+    case(f"gradient of pow({number})", lambda g, x, n=number: elementwise._power_input(g, x, n=n), ("normal", 3),
+         ("positive", 3))  # fmt: skip
+case("where's gradient in x", elementwise._taken, ("normal", 3), ("booleans", 2, 3))
+case("where's gradient in y", elementwise._not_taken, ("normal", 3), ("booleans", 2, 3))
 
 for function in ("expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "asinh", "erf"):
     unary(getattr(elementwise, function), "normal", (3, 4), ())
@@ -187,11 +197,16 @@ case("elu(2)", lambda x: activation.elu(x, 2.0), ("apart", 3, 4))
 case("celu(2)", lambda x: activation.celu(x, 2.0), ("apart", 3, 4))
 case("softplus(2, 1)", lambda x: activation.softplus(x, 2.0, 1.0), ("apart", 3, 4))
 case("gelu(tanh)", lambda x: activation.gelu(x, "tanh"), ("normal", 3, 4))
-case("gelu_gate", activation._gelu_gate, ("normal", 3))
-case("gelu_input", activation._gelu_input, ("normal", 3), ("normal", 3))
-case("silu_input", activation._silu_input, ("normal", 3), ("normal", 3))
-case("hardswish_slope", activation._hardswish_slope, ("apart", 3, 4))
-case("leaky_relu_input", lambda g, x: activation._leaky_relu_input(g, x, slope=0.1), ("normal", 3, 4), ("apart", 3, 4))
+for name, settings in {
+    "gelu": {}, "gelu_tanh": {}, "silu": {}, "mish": {}, "hardswish": {}, "hardsigmoid": {}, "logsigmoid": {},
+    "softsign": {}, "tanhshrink": {}, "leaky_relu": {"slope": 0.1}, "bounded": {"low": -0.5, "high": 0.7},
+    "elu": {"alpha": 1.5, "scale": 1.1, "rate": 0.7}, "softplus": {"beta": 2.0, "threshold": 1.0},
+    "hardshrink": {"lambd": 0.5}, "softshrink": {"lambd": 0.5}, "threshold": {"threshold": 0.2, "value": 3.0},
+}.items():  # fmt: skip
+    gradient = getattr(activation, f"_{name}_input")
+    case(f"{name}'s gradient", lambda g, x, f=gradient, s=settings: f(g, x, **s), ("normal", 3, 4), ("apart", 3, 4))
+case("prelu's gradient", activation._prelu_input, ("normal", 2, 3, 2), ("apart", 2, 3, 2), ("positive", 3, 1))
+case("prelu's gradient in the weight", activation._prelu_weight, ("normal", 3, 4), ("apart", 3, 4))
 case("prelu", activation.prelu, ("apart", 2, 3, 2), ("positive", 3))
 case("prelu of one weight", activation.prelu, ("apart", 4), ("positive", 1))
 case("threshold", lambda x: activation.threshold(x, 0.2, 3.0), ("apart", 3, 4))

@@ -75,7 +75,7 @@ def test_setitem(drawn):
 
 
 @quickly
-@hypothesis.given(arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), st.array())
+@hypothesis.given(arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3), st.data())
 def test_reductions_over_any_dims(shape, data):
     dims = data.draw(st.one_of(st.none(), st.sets(st.integers(0, len(shape) - 1)).map(tuple) if shape else st.none()))
     keepdim = data.draw(st.booleans())
