@@ -68,7 +68,7 @@ class detect_anomaly:
             return ~np.isfinite(array)
         return np.isnan(array) if self.nan else np.isinf(array)
 
-    def _check(self, proceed: Callable[..., Tensor], primitive: Primitive, inputs: Any, params: Any) -> Tensor:
+    def _check(self, proceed: Callable[..., Tensor], primitive: Primitive[Any], inputs: Any, params: Any) -> Tensor:
         with np.errstate(all="ignore"):
             out = proceed(*inputs, **params)
         site = None
@@ -82,7 +82,9 @@ class detect_anomaly:
                     raise AnomalyError(self._message(primitive, result.array, bad, arrays, site))
         return out
 
-    def _message(self, primitive: Primitive, out: np.ndarray, bad: np.ndarray, arrays: list[Any], site: Any) -> str:
+    def _message(
+        self, primitive: Primitive[Any], out: np.ndarray, bad: np.ndarray, arrays: list[Any], site: Any
+    ) -> str:
         call = differentiating()
         module, line = site or (_module_path(), _user_line())
         where = f"{primitive.name}()"

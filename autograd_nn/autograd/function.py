@@ -138,7 +138,7 @@ class Function:
         context.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in arguments)
         with no_grad():
             if hasattr(cls, "setup_context"):
-                results = cls.forward(*arguments)  # type: ignore[arg-type]
+                results = cls.forward(*arguments)
                 cls.setup_context(context, arguments, results)
             else:
                 results = cls.forward(context, *arguments)

@@ -66,7 +66,7 @@ class Call(Node):
     __slots__ = ("count", "inputs", "outputs", "params", "parents", "plan", "primitive", "retains", "time")
 
     primitive: Any
-    parents: list[Node | None]  # type: ignore[assignment]
+    parents: list[Node | None]
     inputs: list[Any] | None
     outputs: Any
     params: dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from .rules import Plan, Signature, sources_of
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
 _new = object.__new__
+_Out = TypeVar("_Out")  # what a call returns: a Tensor, or a tuple of them where a primitive has several results
 
 
-class Primitive:
+class Primitive(Generic[_Out]):
     """An array function and the rules that differentiate it.
 
     Made by the decorators `primitive`, `elementwise` and `update`; called with variables, arrays or Python numbers as
@@ -66,10 +67,10 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     @overload
-    def __get__(self, instance: None, owner: Any = None) -> Primitive: ...
+    def __get__(self, instance: None, owner: Any = None) -> Primitive[_Out]: ...
 
     @overload
-    def __get__(self, instance: Any, owner: Any = None) -> Callable[..., Tensor]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Callable[..., _Out]: ...
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind as functions do, so that a class can take a primitive as a method."""
@@ -113,9 +114,9 @@ class Primitive:
         self.differentiable = -1
         return rule
 
-    def __call__(self, *inputs: Any, **params: Any) -> Any:
+    def __call__(self, *inputs: Any, **params: Any) -> _Out:
         if state.listener is not None:
-            return state.listener(self, inputs, params)
+            return cast(_Out, state.listener(self, inputs, params))
         arrays: list[Any] = []
         parents: list[Node | None] = []
         needs = 0
@@ -165,10 +166,11 @@ class Primitive:
                 raise
             raise better from error
         if not self.single:
-            return self._several(result, arrays, parents, params, needs, bit)
+            outs: _Out = self._several(result, arrays, parents, params, needs, bit)
+            return outs
         if type(result) is not _ndarray:
             result = np.asarray(result)
-        out = _new(graph.result_type)
+        out: Any = _new(graph.result_type)
         out.array = result
         out._view = None
         if needs and state.recording and (needs := needs & self.differentiable):
@@ -177,7 +179,8 @@ class Primitive:
             out.node = None
         if self.view:
             views.link(out, inputs[0], self, params) if isinstance(inputs[0], Variable) else None
-        return out
+        tensor: _Out = out
+        return tensor
 
     def _record(self, first: Any, results: Any, arrays: list[Any], parents: list[Any], params: dict[str, Any],
                 needs: int, bit: int) -> Call:
@@ -188,7 +191,7 @@ class Primitive:
         if needs != bit - 1:
             parents = [parent if needs >> i & 1 else None for i, parent in enumerate(parents)]
         if not plan.everything:
-            kept = [None] * len(arrays)
+            kept: list[Any] = [None] * len(arrays)
             for i in plan.kept:
                 kept[i] = arrays[i]
             for i in plan.stand_ins:
@@ -211,7 +214,7 @@ class Primitive:
         return call
 
     def _several(self, results: Any, arrays: list[Any], parents: list[Any], params: dict[str, Any], needs: int,
-                 bit: int) -> tuple[Any, ...]:
+                 bit: int) -> Any:
         """Return the variables of several results, recorded together."""
         arrays_out = tuple(np.asarray(array) for array in results)
         outs = tuple(wrap(array) for array in arrays_out)
@@ -259,7 +262,7 @@ class Primitive:
         raise TypeError(f"{asked_for(self)}(): expects tensors, arrays or numbers, got {type(x).__name__}")
 
 
-class Update(Primitive):
+class Update(Primitive[Any]):
     """An array function that writes into some of its inputs, in place: the only way in which the library writes.
 
     The door marks what changed. An update with rules can be recorded: the tensor that it wrote into gets a node whose
@@ -356,11 +359,15 @@ def _wrapped(results: Any) -> Any:
 
 
 @overload
-def primitive(forward: Rule, *, results: str = ..., view: bool = ...) -> Primitive: ...
+def primitive(forward: Rule) -> Primitive[Tensor]: ...
 
 
 @overload
-def primitive(*, results: str = ..., view: bool = ...) -> Callable[[Rule], Primitive]: ...
+def primitive(*, view: bool) -> Callable[[Rule], Primitive[Tensor]]: ...
+
+
+@overload
+def primitive(*, results: str) -> Callable[[Rule], Primitive[tuple[Tensor, ...]]]: ...
 
 
 def primitive(forward: Rule | None = None, *, results: str = "out", view: bool = False) -> Any:
@@ -382,11 +389,11 @@ def primitive(forward: Rule | None = None, *, results: str = "out", view: bool =
 
 
 @overload
-def elementwise(forward: Rule, *, floating: bool = ..., operands: int = ...) -> Primitive: ...
+def elementwise(forward: Rule, *, floating: bool = ..., operands: int = ...) -> Primitive[Tensor]: ...
 
 
 @overload
-def elementwise(*, floating: bool = ..., operands: int = ...) -> Callable[[Rule], Primitive]: ...
+def elementwise(*, floating: bool = ..., operands: int = ...) -> Callable[[Rule], Primitive[Tensor]]: ...
 
 
 def elementwise(forward: Rule | None = None, *, floating: bool = False, operands: int = 0) -> Any:

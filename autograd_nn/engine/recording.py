@@ -63,7 +63,7 @@ class _Recording:
         """Decorate a function, a generator function (each piece of it runs so) or a class (its ``__init__``)."""
         kind = type(self)
         if inspect.isclass(function):
-            function.__init__ = kind()(function.__init__)  # type: ignore[misc]
+            function.__init__ = kind()(function.__init__)  # type: ignore[method-assign]
             return function
         if inspect.isgeneratorfunction(function):
 

@@ -58,7 +58,7 @@ class watch_modules:
     def __init__(
         self,
         model: Module,
-        on_operation: Callable[[tuple[ModuleCall, ...], Primitive, tuple[Any, ...], Any], None] | None = None,
+        on_operation: Callable[[tuple[ModuleCall, ...], Primitive[Any], tuple[Any, ...], Any], None] | None = None,
         on_module: Callable[[tuple[ModuleCall, ...], Module, tuple[Any, ...], Any], None] | None = None,
     ):
         self.model, self.on_operation, self.on_module = model, on_operation, on_module
@@ -93,7 +93,7 @@ class watch_modules:
         if self._trail and self._trail[-1].name == self._names[id(module)]:
             self._trail = self._trail[:-1]
 
-    def _operation(self, proceed: Callable[..., Any], primitive: Primitive, inputs: Any, params: Any) -> Any:
+    def _operation(self, proceed: Callable[..., Any], primitive: Primitive[Any], inputs: Any, params: Any) -> Any:
         out = proceed(*inputs, **params)
         for result in results_of(out):
             if isinstance(result.node, Call):

@@ -34,7 +34,7 @@ _MULTIPLY_ADDS: dict[str, Callable[[Sequence[Shape], Shape], int]] = {
 }
 
 
-def multiply_adds(primitive: Primitive, inputs: Sequence[Any], out: Tensor) -> int:
+def multiply_adds(primitive: Primitive[Any], inputs: Sequence[Any], out: Tensor) -> int:
     """Return how many products one operation multiplies and adds up.
 
     Counted are matrix products, convolutions (transposed ones too) and the recurrent part of recurrent layers, all by
@@ -210,7 +210,7 @@ def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
     by_name = {layer.name: layer for layer in layers}
     activations = 0
 
-    def on_operation(trail: Trail, primitive: Primitive, operands: tuple[Any, ...], out: Tensor) -> None:
+    def on_operation(trail: Trail, primitive: Primitive[Any], operands: tuple[Any, ...], out: Tensor) -> None:
         nonlocal activations
         activations += out.array.nbytes if out.array.base is None else 0
         by_name[trail[-1].name if trail else ""].multiply_adds += multiply_adds(primitive, operands, out)

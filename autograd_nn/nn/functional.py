@@ -49,7 +49,8 @@ def _replacing(input: Tensor, out: Tensor, operation: str) -> Tensor:
     if out is input:
         return input
     if not is_grad_enabled():
-        return input.copy_(out)
+        input.copy_(out)
+        return input
     if input.is_leaf and input.requires_grad:
         raise RuntimeError(f"{operation}(): a leaf that requires a gradient cannot be changed in place (inplace=True)")
     input.array, input.node = out.array, out.node

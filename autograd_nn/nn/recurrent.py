@@ -129,9 +129,9 @@ class _Recurrent(Module):
         self, input: PackedSequence, hx: Tensor | States | None
     ) -> tuple[PackedSequence, Tensor | States]:
         """Run over a packed batch: over its padded form, each sequence from its first to its last step."""
-        if input.array.ndim != 2 or input.array.shape[1] != self.input_size:
+        if input.data.ndim != 2 or input.data.shape[1] != self.input_size:
             raise RuntimeError(f"{self._get_name()}: expects packed steps of input_size={self.input_size} "
-                               f"(data.shape={input.array.shape})")
+                               f"(data.shape={input.data.shape})")
         x, _ = pad_packed_sequence(input._replace(sorted_indices=None, unsorted_indices=None))
         first = self._first_states(hx, x, True, x.shape)
         if hx is not None and input.sorted_indices is not None:

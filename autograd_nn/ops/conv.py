@@ -209,7 +209,7 @@ def conv2d_relu(
 
 
 def _convolved(
-    convolution: Primitive,
+    convolution: Primitive[Tensor],
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,

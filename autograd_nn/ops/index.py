@@ -92,7 +92,8 @@ def numpy_index(key: Key, arrays: Sequence[Array]) -> tuple[Any, ...]:
 
 @primitive(view=True)
 def _slice(x: Array, *, key: Key) -> Array:
-    return x[numpy_index(key, ())]
+    sliced: Array = x[numpy_index(key, ())]
+    return sliced
 
 
 _slice.defvjp(x=lambda g, x_like, key: _put(g, shape=x_like.shape, key=key))
@@ -367,7 +368,7 @@ def _integers(index: TensorLike, operation: str, name: str) -> Tensor:
         if index.array.size:
             raise RuntimeError(f"{operation}(): {name} must hold integers (dtype={index.dtype}); convert with .long()")
         return wrap(index.array.astype(np.int64))
-    return index  # type: ignore[return-value]
+    return index
 
 
 def _check_along(

@@ -139,7 +139,7 @@ def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     return _mapped(_linear_relu, input, weight, bias)
 
 
-def _mapped(product: Primitive, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _mapped(product: Primitive[Tensor], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         raise RuntimeError(f"linear(): input needs as many features in its last dim as weight has columns "
                            f"(input.shape={input.shape}, weight.shape={weight.shape})")

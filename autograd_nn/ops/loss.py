@@ -170,7 +170,7 @@ def _weighted(
         losses = mul(losses, factors)
     if factors is not None and reduction == "mean":
         total = sum(factors)
-        note_terms("mean", total.array)
+        note_terms("mean", float(total.array))
         return div(sum(losses), total)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 

@@ -132,7 +132,7 @@ def _normalize_rule(
         gx,
         sum(mul(g, mul(centred, rstd)), others) if needs[1] else None,
         sum(g, others) if needs[2] else None,
-        neg(sum(gx, others)) if needs[3] else None,
+        neg(sum(gx, others)) if gx is not None and needs[3] else None,
         mul(sum(mul(gx, mul(centred, square(rstd))), others), -0.5) if needs[4] else None,
     ]
 

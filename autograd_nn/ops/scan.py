@@ -272,7 +272,7 @@ def unique(
 
 def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Return how often (or with what total weight) each integer from 0 occurs in a 1-D tensor; not differentiable."""
-    array = _integers(x, "bincount", "x")
+    array = _integers(x, "bincount", "x").array
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
     return wrap(np.bincount(array, None if weights is None else weights.array, minlength))

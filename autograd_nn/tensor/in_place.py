@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Variable, check_recordable, check_writable, state, wrap
-from ..engine.views import View
+from ..engine.views import Path, View
 from ..ops import arithmetic, elementwise, linalg, random, scan
 from ..ops import index as indexing
 from ..ops import shape as shapes
@@ -100,7 +100,8 @@ def assign(target: Any, key: Any, value: Any) -> None:
     value = value if isinstance(value, Variable) else wrap(shapes.to_array(value, target.dtype, "item assignment"))
     key, arrays = indexing.split_index(key, "setitem")
     check_writable(target.array, "item assignment")
-    base, path = target, ()
+    base: Any = target
+    path: Path = ()
     if state.recording and (target.requires_grad or value.requires_grad):
         check_recordable(target, "item assignment")
         value = shapes.to_dtype(value, target.dtype)
@@ -117,7 +118,8 @@ def _masked_scatter(self: Any, mask: Any, source: Any) -> Any:
     mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
     where = shapes.broadcast_to(mask, self.shape)
     count = int(where.array.sum())
-    source = shapes.reshape(source if isinstance(source, Variable) else wrap(np.asarray(source)), (-1,))
+    source = source if isinstance(source, Variable) else wrap(np.asarray(source))
+    source = shapes.reshape(source, (-1,))
     if source.array.size < count:
         raise RuntimeError(f"masked_scatter_(): source has {source.array.size} elements but mask selects {count}")
     return indexing.index_put(self, (where,), source[:count])
@@ -215,9 +217,9 @@ class InPlace:
         in_place, (elementwise.asin, elementwise.acos, elementwise.atan, elementwise.asinh, elementwise.acosh,
                    elementwise.atanh))
     tanh_, sigmoid_, relu_ = map(in_place, (elementwise.tanh, elementwise.sigmoid, elementwise.relu))
-    floor_, ceil_, trunc_, frac_ = map(
-        in_place, (elementwise.floor, elementwise.ceil, elementwise.trunc, elementwise.frac))
-    round_, nan_to_num_, clamp_ = map(in_place, (elementwise.round, elementwise.nan_to_num, elementwise.clamp))
+    floor_, ceil_, trunc_ = map(in_place, (elementwise.floor, elementwise.ceil, elementwise.trunc))
+    frac_, round_ = in_place(elementwise.frac), in_place(elementwise.round)
+    nan_to_num_, clamp_ = in_place(elementwise.nan_to_num), in_place(elementwise.clamp)
     clamp_min_, clamp_max_ = in_place(arithmetic.clamp_min), in_place(arithmetic.clamp_max)
     masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(_masked_scatter, "masked_scatter_")
     logical_and_, logical_or_, logical_not_, logical_xor_ = map(
@@ -228,8 +230,8 @@ class InPlace:
         in_place, (elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge))
     cumsum_, cumprod_ = in_place(scan.cumsum), in_place(scan.cumprod)
     addmm_, addmv_, baddbmm_ = map(in_place, (linalg.addmm, linalg.addmv, linalg.baddbmm))
-    index_fill_, index_add_, index_copy_, index_put_ = map(
-        in_place, (indexing.index_fill, indexing.index_add, indexing.index_copy, indexing.index_put))
+    index_fill_, index_add_ = in_place(indexing.index_fill), in_place(indexing.index_add)
+    index_copy_, index_put_ = in_place(indexing.index_copy), in_place(indexing.index_put)
     scatter_, scatter_add_ = in_place(_scatter, "scatter_"), in_place(indexing.scatter_add)
     tril_, triu_ = in_place(shapes.tril), in_place(shapes.triu)
     fill_diagonal_, apply_ = in_place(_fill_diagonal, "fill_diagonal_"), in_place(_apply, "apply_")

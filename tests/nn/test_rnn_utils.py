@@ -23,7 +23,7 @@ def test_pad_and_pack():
     assert pad_sequence([a, b, c]).tolist() == [[1, 3, 6], [2, 4, 0], [0, 5, 0]]
     assert pad_sequence([a, c], True, -1.0, "left").tolist() == [[1, 2], [-1, 6]]
     packed = pack_sequence([a, b, c], enforce_sorted=False)
-    assert packed.array.tolist() == [3, 1, 6, 4, 2, 5]
+    assert packed.data.tolist() == [3, 1, 6, 4, 2, 5]
     assert packed.batch_sizes.tolist() == [3, 2, 1]
     assert packed.sorted_indices.tolist() == [1, 0, 2]
     assert packed.unsorted_indices.tolist() == [1, 0, 2]
@@ -65,7 +65,7 @@ def test_packed_input_against_torch(kind, given):
     expected, k = theirs(
         torch.nn.utils.rnn.pack_padded_sequence(other, torch.tensor(lengths), enforce_sorted=False), *states[1:] * given
     )
-    assert np.allclose(out.array.array, expected.array.detach().numpy())
+    assert np.allclose(out.data.array, expected.data.detach().numpy())
     h, k = (h, k) if kind == "LSTM" else ((h,), (k,))
     for mine, its in zip(h, k):
         assert np.allclose(mine.array, its.detach().numpy())

@@ -100,7 +100,9 @@ def _dead_units(model: Module, x: Tensor | ArrayLike) -> dict[str, tuple[int, in
     times: dict[str, int] = {}
     modules = dict(model.named_modules())
 
-    def on_operation(trail: tuple[ModuleCall, ...], primitive: Primitive, inputs: tuple[Any, ...], out: Tensor) -> None:
+    def on_operation(
+        trail: tuple[ModuleCall, ...], primitive: Primitive[Any], inputs: tuple[Any, ...], out: Tensor
+    ) -> None:
         if primitive.name in ("relu", "conv2d_relu", "linear_relu") and out.ndim > 1:
             units = 1 if out.ndim != 3 else 2
             dead = np.all(out.array <= 0, axis=tuple(i for i in range(out.ndim) if i != units)).ravel()
