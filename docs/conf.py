@@ -21,6 +21,8 @@ copyright = "the authors of autograd_nn"
 version = release = autograd_nn.__version__
 language = "en"
 
+PROJECT = ("CONTRIBUTING", "ARCHITECTURE", "CHANGELOG", "SECURITY")
+
 extensions = ["myst_nb", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "jupyter_execute"]
 default_role = "py:obj"
@@ -61,7 +63,7 @@ def defining_module(app, module, name):
 
 
 def write_sources(app):
-    """Write the reference, and copy the notebooks beside the pages that list them."""
+    """Write the reference, and copy notebooks and files of the root beside the pages that list them."""
     count = reference.write(HERE / "reference", rendered)
     print(f"reference: {count} public names")
     tutorials = HERE / "tutorials"
@@ -69,6 +71,13 @@ def write_sources(app):
         path.unlink()
     for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
         shutil.copy2(path, tutorials)
+    project = HERE / "project"
+    project.mkdir(exist_ok=True)
+    for name in PROJECT:  # files of the repository's root, with their links turned
+        text = (HERE.parent / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](../")
+        for other in PROJECT:
+            text = text.replace(f"]({other}.md)", f"]({other.lower()}.md)")
+        (project / f"{name.lower()}.md").write_text(text, encoding="utf-8")
 
 
 def inline_mathml(writer, node):

@@ -39,7 +39,7 @@ def case(path):
     return pytest.param(path, id=path.stem, marks=[getattr(pytest.mark, mark) for mark in sorted(marks)])
 
 
-WRITTEN = [path for path in sorted(DOCS.glob("**/*.md")) if "_build" not in path.parts]
+WRITTEN = [path for path in sorted(DOCS.glob("**/*.md")) if not {"_build", "project"} & {*path.parts}]
 PAGES = [path for path in [*WRITTEN, *sorted(DOCS.parent.glob("[A-Z]*.md"))] if path.stem != "README" and blocks(path)]
 
 

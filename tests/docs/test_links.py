@@ -8,7 +8,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOP = sorted(ROOT.glob("*.md"))
-SITE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in path.parts]
+SITE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if not {"_build", "project"} & {*path.parts}]
 
 
 @pytest.mark.parametrize("path", TOP + SITE, ids=lambda path: str(path.relative_to(ROOT)))
