@@ -283,7 +283,7 @@ def columns_of(table: Any, names: list[str], numeric: Collection[str], categoric
 def _cells(column: Any) -> Any:
     """Return a column as an array of numbers, or as a list of Python objects."""
     if isinstance(column, Tensor):
-        return column.data
+        return column.array
     if isinstance(column, np.ndarray):
         return column if column.dtype.kind in "fiubMm" else column.tolist()
     dtype = getattr(column, "dtype", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +16,9 @@ import numpy as np
 __all__ = ["load_arrays"]
 
 LARGEST = 2**34  # bytes of values that are read into memory: 16 GiB
+# What damaged files make NumPy raise.
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, EOFError, OSError, ValueError,
+          RuntimeError, SyntaxError, TypeError, KeyError, OverflowError, NotImplementedError)
 LOCAL_HEADER = 30  # bytes of a member's header in a zip file, before its name
 
 
@@ -63,8 +67,7 @@ def load_arrays(path: str | os.PathLike[str], *, max_bytes: int = LARGEST) -> An
         with open(path, "rb") as file:
             shape, fortran, dtype = _header(file)
             return _mapped(path, file.tell(), shape, fortran, dtype, os.fstat(file.fileno()).st_size)
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError,
-            TypeError, KeyError, OverflowError, NotImplementedError) as error:
+    except DAMAGE as error:
         if isinstance(error, ValueError) and str(error).startswith("load_arrays()"):
             raise
         raise ValueError(f"load_arrays(): {path} is damaged or no .npy or .npz file ({error})") from error

@@ -46,7 +46,7 @@ class WindowDataset(Dataset):
 
     def __init__(self, series: Any, window: int, horizon: int = 1, stride: int = 1, gap: int = 0,
                  targets: int | Sequence[int] | None = None):
-        values = series.data if isinstance(series, Tensor) else np.asarray(series)
+        values = series.array if isinstance(series, Tensor) else np.asarray(series)
         if values.dtype.kind not in "fiub":
             raise TypeError(f"WindowDataset(): series must hold numbers, got {values.dtype}")
         if values.ndim not in (1, 2):

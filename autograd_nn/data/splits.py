@@ -48,11 +48,11 @@ def _labels(dataset: Any) -> np.ndarray:
     for name in ("targets", "labels"):
         if hasattr(dataset, name):
             values = getattr(dataset, name)
-            return np.asarray(values.data if isinstance(values, Tensor) else values)
+            return np.asarray(values.array if isinstance(values, Tensor) else values)
     if isinstance(dataset, ArrayDataset) and len(dataset.arrays) > 1:
         return dataset.arrays[-1]
     if isinstance(dataset, Tensor | np.ndarray):
-        return np.asarray(dataset.data if isinstance(dataset, Tensor) else dataset)
+        return np.asarray(dataset.array if isinstance(dataset, Tensor) else dataset)
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not isinstance(dataset, str):
         last = [dataset[index] for index in range(len(dataset))]
         last = [sample[-1] if isinstance(sample, (tuple, list)) else sample for sample in last]

@@ -320,7 +320,7 @@ class TableEncoder:
         """Return the names of class numbers, of predictions for example."""
         if self.classes is None:
             raise RuntimeError("TableEncoder.decode(): the target has no classes")
-        values = np.asarray(numbers.data if isinstance(numbers, Tensor) else numbers)
+        values = np.asarray(numbers.array if isinstance(numbers, Tensor) else numbers)
         if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() < len(self.classes)):
             raise ValueError(f"TableEncoder.decode(): takes class numbers from 0 to {len(self.classes) - 1}, got "
                              f"{values.dtype} {values.shape} (scores? use scores.argmax(1))")
@@ -358,7 +358,7 @@ class TableEncoder:
         if not isinstance(state, Mapping) or set(state) != {"numbers", "spec"}:
             found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
             raise ValueError(f"{what}: expected the keys 'numbers' and 'spec', found {found}")
-        numbers, spec = (np.asarray(part.data if isinstance(part, Tensor) else part) for part in
+        numbers, spec = (np.asarray(part.array if isinstance(part, Tensor) else part) for part in
                          (state["numbers"], state["spec"]))
         try:
             if spec.dtype != np.uint8 or spec.ndim != 1:

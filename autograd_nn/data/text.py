@@ -76,7 +76,7 @@ class Tokenizer:
         ----------
         tokens : Tensor, array or sequence of int, (N,)
         """
-        values = np.asarray(tokens.data if isinstance(tokens, Tensor) else tokens)
+        values = np.asarray(tokens.array if isinstance(tokens, Tensor) else tokens)
         if values.size == 0:
             return ""
         if values.ndim != 1 or values.dtype.kind not in "iu":
@@ -129,7 +129,7 @@ class Tokenizer:
     def from_state_dict(cls, state: Mapping[str, Any]) -> Any:
         """Return a new tokenizer with what `state_dict` returned."""
         spec = state["spec"] if isinstance(state, Mapping) and "spec" in state else np.zeros(0)
-        values = np.asarray(spec.data if isinstance(spec, Tensor) else spec)
+        values = np.asarray(spec.array if isinstance(spec, Tensor) else spec)
         try:
             if values.dtype != np.uint8 or values.ndim != 1:
                 raise ValueError(f"expected 'spec' of uint8 (N,), found {values.dtype} {values.shape}")
@@ -465,7 +465,7 @@ class TextDataset(WindowDataset):
                                 "length=...)")
             found = tokenizer if isinstance(tokenizer, Tokenizer) else TokenizerBridge(tokenizer)
             text = np.array(found.encode(text), np.min_scalar_type(max(len(found) - 1, 1)))
-        tokens = text.data if isinstance(text, Tensor) else np.asarray(text)
+        tokens = text.array if isinstance(text, Tensor) else np.asarray(text)
         if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
             raise TypeError(f"TextDataset(): takes a string or tokens (N,), got {tokens.dtype} {tokens.shape}")
         super().__init__(tokens, length, length, length if stride is None else stride, gap=1 - length)
@@ -529,7 +529,7 @@ class PadCollate:
 
     def _column(self, column: list[Any]) -> Any:
         """Fill up one part of the samples, or collate it where it has no length of its own."""
-        numbers = [part.data if isinstance(part, Tensor) else np.asarray(part) if isinstance(part, list) else part
+        numbers = [part.array if isinstance(part, Tensor) else np.asarray(part) if isinstance(part, list) else part
                    for part in column]
         if not all(isinstance(part, np.ndarray) and part.ndim and part.dtype.kind in "fiub" for part in numbers):
             return default_collate(column)
