@@ -1,0 +1,54 @@
+"""A callback that reports to an Optuna trial, and prunes it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..training import Callback, Run
+from ..training.callbacks import check_monitor
+
+try:
+    from optuna import TrialPruned
+except ImportError:
+    TrialPruned = None
+
+__all__ = ["OptunaPruning"]
+
+
+class OptunaPruning(Callback):
+    """Reports a quantity to a trial after each epoch, and raises ``optuna.TrialPruned`` where the trial says so.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+    monitor : str
+        The quantity's name in the history; the direction is that of the study.
+
+    Examples
+    --------
+    ::
+
+        def objective(trial):
+            optimizer = optim.Adam(model.parameters(), lr=trial.suggest_float("lr", 1e-5, 1e-1, log=True))
+            history = fit(model, loader, optimizer, loss, 20, validation, [OptunaPruning(trial)])
+            return history["validation_loss"][-1]
+    """
+
+    def __init__(self, trial: Any, monitor: str = "validation_loss"):
+        if TrialPruned is None:
+            raise ImportError("OptunaPruning(): optuna is not installed (pip install optuna)")
+        if not hasattr(trial, "report") or not hasattr(trial, "should_prune"):
+            raise TypeError(f"OptunaPruning(): trial must be an optuna.Trial, got {type(trial).__name__}")
+        self.trial, self.monitor = trial, monitor
+
+    def on_train_begin(self, run: Run) -> None:
+        check_monitor(run, self.monitor, "OptunaPruning")
+
+    def on_epoch_end(self, run: Run) -> None:
+        value = float(run.history[self.monitor][-1])
+        if not math.isfinite(value):
+            raise TrialPruned(f"{self.monitor} is {value} in epoch {run.epoch}")
+        self.trial.report(value, run.epoch)
+        if self.trial.should_prune():
+            raise TrialPruned(f"pruned in epoch {run.epoch} at {self.monitor} = {value:.4g}")
