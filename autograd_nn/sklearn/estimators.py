@@ -84,10 +84,17 @@ class _HeldOut(Callback):
 class _Net(BaseEstimator):  # type: ignore[misc]
     """What classifier and regressor share."""
 
+    module_: nn.Module
+    optimizer_: Any
+    history_: History
+    _drawn: Any
+    _order: tuple[int | None, int]
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if validate_data is None:
             raise ImportError(f"{cls.__name__}(): scikit-learn is not installed (pip install 'autograd_nn[sklearn]')")
-        return super().__new__(cls)
+        made: Self = super().__new__(cls)
+        return made
 
     # -------------------------------------------------------------------------------- what is given
 
@@ -101,9 +108,9 @@ class _Net(BaseEstimator):  # type: ignore[misc]
                                  f"({setting}={value!r})")
         for setting, low in (("alpha", 0), ("tol", -math.inf), ("dropout", 0)):
             value = getattr(self, setting)
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value >= low:
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value >= low:
                 raise ValueError(f"{name}(): {setting} must be a number of at least {low} ({setting}={value!r})")
-        if not isinstance(self.lr, numbers.Real) or not self.lr > 0:
+        if not isinstance(self.lr, int | float | np.number) or not self.lr > 0:
             raise ValueError(f"{name}(): lr must be a positive number (lr={self.lr!r})")
         if self.batch_size != "auto" and (isinstance(self.batch_size, bool) or not isinstance(
                 self.batch_size, numbers.Integral) or self.batch_size < 1):
@@ -126,9 +133,9 @@ class _Net(BaseEstimator):  # type: ignore[misc]
                 raise TypeError(f"{name}(): the function module(n_features, n_outputs) must return a Module, got "
                                 f"{type(made).__name__}")
         else:
-            sizes = [module] if isinstance(module, numbers.Integral) else module
+            sizes: Any = [module] if isinstance(module, numbers.Integral) else module
             if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or not all(
-                    isinstance(size, numbers.Integral) and not isinstance(size, bool) and size > 0 for size in sizes):
+                    isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in sizes):
                 raise ValueError(f"{name}(): module must be a Module, a function module(n_features, n_outputs) that "
                                  f"makes one, or the sizes of hidden layers, such as (100, 50) (module={module!r})")
             if self.activation not in _ACTIVATIONS:
@@ -241,7 +248,8 @@ class _Net(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{type(self).__name__}.fit(): early_stopping=True cannot hold out "
                              f"{self.validation_fraction:.3g} of {len(X)} samples: {error}") from None
         train.sort()
-        return tuple((X[part], y[part], None if weights is None else weights[part]) for part in (train, rest))
+        first, second = ((X[part], y[part], None if weights is None else weights[part]) for part in (train, rest))
+        return first, second
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return None
@@ -369,6 +377,8 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     True
     """
 
+    classes_: np.ndarray
+
     def __init__(
         self,
         module: Any = (100,),
@@ -480,7 +490,7 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         weights = self._weights(X, sample_weight)
         if self.class_weight is None:
             return weights
-        of_classes = compute_sample_weight(self.class_weight, y).astype(X.dtype)
+        of_classes: np.ndarray = compute_sample_weight(self.class_weight, y).astype(X.dtype)
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
 from ..training import Callback, Run
 from ..training.callbacks import check_monitor
 
+TrialPruned: Any
 try:
-    from optuna import TrialPruned
+    TrialPruned = importlib.import_module("optuna").TrialPruned
 except ImportError:
     TrialPruned = None
 
