@@ -30,7 +30,8 @@ processors and slows both many times over; so it is never called there.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import uintp
@@ -38,6 +39,7 @@ from numpy import uintp
 from .annotations import Array, Pair, Shape, Triple
 from .compile import JIT_DISABLED, chunked, get_num_threads, jit
 from .memory import contiguous
+from .records import record, table_of
 from .tile import (
     ADD,
     BIAS_OF_COLUMN,
@@ -45,6 +47,10 @@ from .tile import (
     REGISTERS,
     VECTOR_BYTES,
     ZERO,
+    Columns,
+    Place,
+    Rows,
+    Target,
     copy_vector,
     dot_products,
     lanes,
@@ -142,37 +148,32 @@ def pack_columns(
 
 @jit(borrows=True)
 def multiply_block(
-    a: Array, a_start: int, b: Array, b_start: int, b_row: int, b_panel: int, c: Array, c_start: int, N: int,
-    row_count: int, column_count: int, k_count: int, begin: int, bias: Array, bias_start: int, relu: bool,
+    a: Place, b: Place, b_row: int, b_panel: int, c: Place, N: int, row_count: int, column_count: int, k_count: int,
+    begin: int, bias: Place, relu: bool,
 ) -> None:  # fmt: skip
     """Multiply a packed block of ``a`` with one of ``b``: row panels outside, column panels inside.
 
     ``b_row`` is the step from row to row within a panel of ``b``, ``b_panel`` that from panel to panel.
     """
-    width = lanes(c)
+    width = lanes(c.array)
     panel = VECTORS * width
     for i in range(0, row_count, ROWS):
         rows_left = row_count - i
         for j in range(0, column_count, panel):
-            b_tile = b_start + j // panel * b_panel
+            columns = Columns(b.array, b.start + j // panel * b_panel, (b_row, 0, 0), width)
             if rows_left > ROWS - REST:
                 multiply_tile(
-                    ROWS, VECTORS, (k_count, 1, 1),
-                    a, a_start + i * k_count, (ROWS, 0, 0), 1,
-                    b, b_tile, (b_row, 0, 0), width,
-                    c, c_start + i * N + j, N, width,
-                    (rows_left, column_count - j), begin,
-                    bias, bias_start + (i if begin == BIAS_OF_ROW else j), relu,
+                    ROWS, VECTORS, (k_count, 1, 1), Rows(a.array, a.start + i * k_count, (ROWS, 0, 0), 1), columns,
+                    Target(c.array, c.start + i * N + j, N, width), (rows_left, column_count - j), begin,
+                    Place(bias.array, bias.start + (i if begin == BIAS_OF_ROW else j)), relu,
                 )  # fmt: skip
             else:
                 for r in range(0, rows_left, REST):
                     multiply_tile(
                         REST, VECTORS, (k_count, 1, 1),
-                        a, a_start + i * k_count + r, (ROWS, 0, 0), 1,
-                        b, b_tile, (b_row, 0, 0), width,
-                        c, c_start + (i + r) * N + j, N, width,
-                        (rows_left - r, column_count - j), begin,
-                        bias, bias_start + (i + r if begin == BIAS_OF_ROW else j), relu,
+                        Rows(a.array, a.start + i * k_count + r, (ROWS, 0, 0), 1), columns,
+                        Target(c.array, c.start + (i + r) * N + j, N, width), (rows_left - r, column_count - j), begin,
+                        Place(bias.array, bias.start + (i + r if begin == BIAS_OF_ROW else j)), relu,
                     )  # fmt: skip
 
 
@@ -190,62 +191,81 @@ def transpose_part(
             )  # fmt: skip
 
 
+class Product(NamedTuple):
+    """Sizes of products ``c[s] = a[s] @ b[s]`` and how they are cut."""
+
+    M: int
+    N: int
+    K: int
+    last: int  # K of the last product
+    a_row: int  # elements of a from row to row, from column to column; so of b
+    a_column: int
+    b_row: int
+    b_column: int
+    begin: int  # the tile's, in the first block of the reduction
+    relu: int  # the tile's, in the last one
+    transposed: int  # of a single product: whether its transpose is written to `out`
+    m_block: int  # rows, steps of the reduction and columns of a block
+    k_block: int
+    n_block: int
+    row_parts: int  # parts of each c, a thread for each
+    column_parts: int
+
+
 @chunked
 def product(
-    t: int, threads: int, a: Array, a_starts: Array, a_row: int, a_column: int, b: Array, b_starts: Array, b_row: int,
-    b_column: int, c: Array, bias: Array, begin: int, relu: bool, M: int, N: int, K: int, last_K: int, m_block: int,
-    k_block: int, n_block: int, row_parts: int, column_parts: int, space: Array, out: Array, transposed: bool,
+    t: int, threads: int, a: Array, a_starts: Array, b: Array, b_starts: Array, c: Array, bias: Array, space: Array,
+    out: Array, table: Array,
 ) -> None:  # fmt: skip
     """Compute products ``c[s] = a[s] @ b[s]``, of which each thread owns some, or a rectangle of each.
 
-    ``a[s]`` and ``b[s]`` start where the tables say; the last may have a shorter reduction. ``begin`` and
-    ``relu`` are the tile's, applied in the first and in the last block of the reduction. A single product may
-    be ``transposed``: then its transpose is written to ``out``.
+    ``a[s]`` and ``b[s]`` start where ``a_starts`` and ``b_starts`` say; ``table`` holds a `Product`.
     """
+    p = record(Product, table, 0)
     panel = VECTORS * lanes(c)
-    part, column_part = t // column_parts, t % column_parts
-    stack_part, row_part = part // row_parts, part % row_parts
-    stack_parts = threads // (row_parts * column_parts)
-    stack, row_panels, column_panels = len(a_starts), -(-M // ROWS), -(-N // panel)
-    row_begin = row_panels * row_part // row_parts * ROWS
-    row_end = min(M, row_panels * (row_part + 1) // row_parts * ROWS)
-    column_begin = column_panels * column_part // column_parts * panel
-    column_end = min(N, column_panels * (column_part + 1) // column_parts * panel)
-    a_space = t * (m_block + n_block) * k_block
-    b_space = a_space + m_block * k_block
+    part, column_part = t // p.column_parts, t % p.column_parts
+    stack_part, row_part = part // p.row_parts, part % p.row_parts
+    stack_parts = threads // (p.row_parts * p.column_parts)
+    stack, row_panels, column_panels = len(a_starts), -(-p.M // ROWS), -(-p.N // panel)
+    row_begin = row_panels * row_part // p.row_parts * ROWS
+    row_end = min(p.M, row_panels * (row_part + 1) // p.row_parts * ROWS)
+    column_begin = column_panels * column_part // p.column_parts * panel
+    column_end = min(p.N, column_panels * (column_part + 1) // p.column_parts * panel)
+    a_space = t * (p.m_block + p.n_block) * p.k_block
+    b_space = a_space + p.m_block * p.k_block
 
     for s in range(stack * stack_part // stack_parts, stack * (stack_part + 1) // stack_parts):
-        length = K if s < stack - 1 else last_K
-        for m in range(row_begin, row_end, m_block):
-            m_count = min(m_block, row_end - m)
-            for k in range(0, length, k_block):
-                k_count = min(k_block, length - k)
-                block_begin = begin if k == 0 else ADD
-                block_relu = relu and k + k_count == length
-                source = a_starts[s] + m * a_row + k * a_column
-                pack_rows(a, source, a_row, a_column, m_count, k_count, space, a_space)
-                for n in range(column_begin, column_end, n_block):
-                    n_count = min(n_block, column_end - n)
-                    source, target = b_starts[s] + k * b_row + n * b_column, (s * M + m) * N + n
-                    bias_start = m if begin == BIAS_OF_ROW else n
+        length = p.K if s < stack - 1 else p.last
+        for m in range(row_begin, row_end, p.m_block):
+            m_count = min(p.m_block, row_end - m)
+            for k in range(0, length, p.k_block):
+                k_count = min(p.k_block, length - k)
+                begin = p.begin if k == 0 else ADD
+                relu = p.relu != 0 and k + k_count == length
+                source = a_starts[s] + m * p.a_row + k * p.a_column
+                pack_rows(a, source, p.a_row, p.a_column, m_count, k_count, space, a_space)
+                for n in range(column_begin, column_end, p.n_block):
+                    n_count = min(p.n_block, column_end - n)
+                    source, target = b_starts[s] + k * p.b_row + n * p.b_column, (s * p.M + m) * p.N + n
+                    bias_start = m if p.begin == BIAS_OF_ROW else n
                     # Few row panels use a column too rarely to pay for packing: whole panels are read as they lie.
-                    in_place = n_count // panel * panel if b_column == 1 and m_count <= 3 * ROWS else 0
+                    in_place = n_count // panel * panel if p.b_column == 1 and m_count <= 3 * ROWS else 0
                     if in_place:
                         multiply_block(
-                            space, a_space, b, source, b_row, panel, c, target, N, m_count, in_place, k_count,
-                            block_begin, bias, bias_start, block_relu,
+                            Place(space, a_space), Place(b, source), p.b_row, panel, Place(c, target), p.N,
+                            m_count, in_place, k_count, begin, Place(bias, bias_start), relu,
                         )  # fmt: skip
                         n_count -= in_place
                         source, target = source + in_place, target + in_place
-                        bias_start += 0 if begin == BIAS_OF_ROW else in_place
+                        bias_start += 0 if p.begin == BIAS_OF_ROW else in_place
                     if n_count:
-                        pack_columns(b, source, b_row, b_column, n_count, k_count, space, b_space)
+                        pack_columns(b, source, p.b_row, p.b_column, n_count, k_count, space, b_space)
                         multiply_block(
-                            space, a_space, space, b_space, panel, panel * k_count, c, target, N,
-                            m_count, n_count, k_count, block_begin, bias, bias_start, block_relu,
+                            Place(space, a_space), Place(space, b_space), panel, panel * k_count, Place(c, target), p.N,
+                            m_count, n_count, k_count, begin, Place(bias, bias_start), relu,
                         )  # fmt: skip
-    if transposed:
-        transpose_part(c, N, row_begin, row_end, column_begin, column_end, out, M)
+    if p.transposed:
+        transpose_part(c, p.N, row_begin, row_end, column_begin, column_end, out, p.M)
 
 
 # --- Products with a vector ---------------------------------------------------------------------------
@@ -288,8 +308,8 @@ def vector_times_rows(t: int, threads: int, x: Array, w: Array, K: int, N: int, 
                         copy_vector(w, start + r * N + v, edge, r * panel + v, N - j - v)
                 source, start, row = edge, 0, panel
             multiply_tile(
-                1, WIDE, (k_count, 1, 1), x, k, (1, 0, 0), 0, source, start, (row, 0, 0), width,
-                y, j, 0, width, (1, N - j), ZERO if k == 0 else ADD, y, 0, False,
+                1, WIDE, (k_count, 1, 1), Rows(x, k, (1, 0, 0), 0), Columns(source, start, (row, 0, 0), width),
+                Target(y, j, 0, width), (1, N - j), ZERO if k == 0 else ADD, Place(y, 0), False,
             )  # fmt: skip
 
 
@@ -355,13 +375,35 @@ def parts(threads: int, M: int, N: int, panel: int) -> Pair:
     return min(choices)[1:]
 
 
+@lru_cache(maxsize=4096)
+def is_transposed(M: int, N: int, K: int, itemsize: int) -> bool:
+    """Return whether the transposed product is less work, that of transposing included."""
+    panel = VECTORS * VECTOR_BYTES // itemsize
+    return padded_work(N, M, panel) + M * N * TRANSPOSE_WORK // K < padded_work(M, N, panel)
+
+
+@lru_cache(maxsize=4096)
+def product_plan(
+    M: int, N: int, K: int, last_K: int, a_steps: Pair, b_steps: Pair, begin: int, relu: bool, transposed: bool,
+    threads: int, itemsize: int, is_stack: bool,
+) -> tuple[Array, int, int]:  # fmt: skip
+    """Return the table of a `Product`, the threads that compute it and the elements of space that they need."""
+    row_parts, column_parts = (1, 1) if is_stack else parts(threads, M, N, VECTORS * VECTOR_BYTES // itemsize)
+    m_block, k_block, n_block = blocks(-(-M // row_parts), -(-N // column_parts), K, itemsize)
+    threads = threads if is_stack else row_parts * column_parts
+    table = table_of(Product(
+        M, N, K, last_K, *a_steps, *b_steps, begin, relu, transposed,
+        m_block, k_block, n_block, row_parts, column_parts,
+    ))  # fmt: skip
+    return table, threads, threads * (m_block + n_block) * k_block
+
+
 def multiply(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """Compute ``out = a @ b`` for matrices, by the tile whatever the size."""
     (M, K), N = a.shape, b.shape[1]
     threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
-    panel = VECTORS * VECTOR_BYTES // a.itemsize
     begin = BIAS_OF_COLUMN
-    transposed = padded_work(N, M, panel) + M * N * TRANSPOSE_WORK // K < padded_work(M, N, panel)
+    transposed = is_transposed(M, N, K, a.itemsize)
     if transposed:
         a, b, M, N, begin = b.T, a.T, N, M, BIAS_OF_ROW
     a, a_row, a_column = flattened(a)
@@ -370,29 +412,23 @@ def multiply(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bo
     c = np.empty(M * N, out.dtype) if transposed else target
     if bias is None:
         bias, begin = c, ZERO
-    row_parts, column_parts = parts(threads, M, N, panel)
-    m_block, k_block, n_block = blocks(-(-M // row_parts), -(-N // column_parts), K, out.itemsize)
-    threads = row_parts * column_parts
-    product(
-        threads, a, FIRST, a_row, a_column, b, FIRST, b_row, b_column, c, bias, begin, relu,
-        M, N, K, K, m_block, k_block, n_block, row_parts, column_parts,
-        np.empty(threads * (m_block + n_block) * k_block, out.dtype), target, transposed,
-    )  # fmt: skip
+    table, threads, space = product_plan(
+        M, N, K, K, (a_row, a_column), (b_row, b_column), begin, relu, transposed, threads, out.itemsize, False
+    )
+    product(threads, a, FIRST, b, FIRST, c, bias, np.empty(space, out.dtype), target, table)
     return out
 
 
 def multiply_many(
-    a: Array, a_starts: Array, a_row: int, a_column: int, b: Array, b_starts: Array, b_row: int, b_column: int,
-    c: Array, M: int, N: int, K: int, last_K: int,
+    a: Array, a_starts: Array, a_steps: Pair, b: Array, b_starts: Array, b_steps: Pair, c: Array,
+    M: int, N: int, K: int, last_K: int,
 ) -> None:  # fmt: skip
     """Compute a list of products, each by one thread."""
     threads = max(1, min(get_num_threads(), len(a_starts), M * N * K * len(a_starts) // THREAD_WORK))
-    m_block, k_block, n_block = blocks(M, N, K, c.itemsize)
-    product(
-        threads, a, a_starts, a_row, a_column, b, b_starts, b_row, b_column, c, c, ZERO, False,
-        M, N, K, last_K, m_block, k_block, n_block, 1, 1,
-        np.empty(threads * (m_block + n_block) * k_block, c.dtype), c, False,
-    )  # fmt: skip
+    table, threads, space = product_plan(
+        M, N, K, last_K, a_steps, b_steps, ZERO, False, False, threads, c.itemsize, True
+    )
+    product(threads, a, a_starts, b, b_starts, c, c, np.empty(space, c.dtype), c, table)
 
 
 def multiply_pieces(a: Array, b: Array, out: Array) -> Array:
@@ -402,9 +438,8 @@ def multiply_pieces(a: Array, b: Array, out: Array) -> Array:
     b, b_row, b_column = flattened(b)
     starts = np.arange(0, K, SPLIT_LENGTH)
     pieces = np.empty((len(starts), M, N), out.dtype)
-    c = pieces.reshape(-1)
     multiply_many(
-        a, starts * a_column, a_row, a_column, b, starts * b_row, b_row, b_column, c,
+        a, starts * a_column, (a_row, a_column), b, starts * b_row, (b_row, b_column), pieces.reshape(-1),
         M, N, SPLIT_LENGTH, K - int(starts[-1]),
     )  # fmt: skip
     return np.add.reduce(pieces, axis=0, out=out)
@@ -472,7 +507,7 @@ def multiply_batch(a: Array, b: Array, out: Array) -> Array:
     b, b_row, b_column = flattened(b)
     c = out.reshape(-1)
     multiply_many(
-        a, a_stack * (M * K), a_row, a_column, b, b_stack * (K * N), b_row, b_column, c, M, N, K, K
+        a, a_stack * (M * K), (a_row, a_column), b, b_stack * (K * N), (b_row, b_column), c, M, N, K, K
     )  # fmt: skip
     return out
 

@@ -17,12 +17,16 @@ would keep LLVM from vectorizing.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array, Pair
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
+from autograd_nn.kernels.records import record, table_of
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -52,6 +56,25 @@ def pooled_length(
         return span // stride + 1
     count = -(-span // stride) + 1
     return count - 1 if (count - 1) * stride >= length + padding else count
+
+
+class Window(NamedTuple):
+    """Sizes of a window; kernels are given it as a table (see `records`)."""
+
+    kernel_y: int
+    kernel_x: int
+    stride_y: int
+    stride_x: int
+    top: int  # padding
+    left: int
+    dilation_y: int
+    dilation_x: int
+    relu: int
+
+
+@lru_cache(maxsize=1024)
+def _window(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1), relu: bool = False) -> Array:
+    return table_of(Window(*kernel, *stride, *padding, *dilation, relu))
 
 
 def _planes(x: Array) -> Array:
@@ -91,8 +114,9 @@ def _cells(size: Pair, kernel: Pair, dilation: Pair) -> Array:
 
 
 def max_pool2d(
-    x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1), ceil_mode: bool = False
-) -> tuple[Array, Array]:
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1), ceil_mode: bool = False,
+    relu: bool = False,
+) -> tuple[Array, Array]:  # fmt: skip
     """Maximum over sliding windows.
 
     Ties go to the first cell in row-major order. NaN wins over every number, and of several NaNs the
@@ -104,12 +128,15 @@ def max_pool2d(
     kernel, stride, padding, dilation : (int, int)
     ceil_mode : bool
         Keep a last, partly overhanging window (see `pooled_length`).
+    relu : bool
+        Replace maxima of at most 0 by 0, and their positions by the window's number of cells: no cell has a part in
+        them. So the gradient is that of ReLU before or after the pooling, in one pass over memory.
 
     Returns
     -------
     out : ndarray (N, C, OH, OW), dtype of `x`
     index : ndarray (N, C, OH, OW), uint8 (int32 for windows of more than 255 cells)
-        Position of the maximum within its window, ``row * kernel[1] + column``; or the window's number of cells
+        Position of the maximum within its window, ``row * kernel[1] + column``; or the window's number of cells,
         where all of them lie in the padding (a dilated window can step over a small image).
     """
     x = contiguous(x)
@@ -121,8 +148,8 @@ def max_pool2d(
     _max_pool(
         *(threads, _planes(x), _planes(out), _planes(index)),
         _padded_planes(threads, x, out, kernel, stride, padding, dilation, lowest),
-        *(lowest, *kernel, *stride, *padding, *dilation),
-    )
+        lowest, _window(kernel, stride, padding, dilation, relu),
+    )  # fmt: skip
     return out, index
 
 
@@ -218,9 +245,10 @@ def _max_of_row_by_cells(
 
 @chunked
 def _max_pool(
-    t: int, threads: int, x: Array, out: Array, index: Array, padded: Array, lowest: float, kH: int, kW: int, sH: int,
-    sW: int, pH: int, pW: int, dH: int, dW: int,
-) -> None:  # fmt: skip
+    t: int, threads: int, x: Array, out: Array, index: Array, padded: Array, lowest: float, window: Array
+) -> None:
+    kH, kW, sH, sW, pH, pW, dH, dW, relu = record(Window, window, 0)
+    zero, nothing = x.dtype.type(0), index.dtype.type(kH * kW)
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     is_padded = padded.size > 0
@@ -246,6 +274,11 @@ def _max_pool(
                         index[p, i, j] = _first_cell_inside(
                             *(i * sH - pH, j * sW - pW, H, W, kH, kW, dH, dW)
                         )
+            if relu:
+                for j in range(OW):
+                    clipped = out[p, i, j] <= zero
+                    out[p, i, j] = zero if clipped else out[p, i, j]
+                    index[p, i, j] = nothing if clipped else index[p, i, j]
 
 
 @jit
@@ -327,8 +360,8 @@ def avg_pool2d(
     threads = threads_for(x.size)
     _avg_pool(
         threads, _planes(x), _planes(out), _padded_planes(threads, x, out, kernel, stride, padding, (1, 1), 0),
-        *(rows.astype(x.dtype), columns.astype(x.dtype), *kernel, *stride, *padding),
-    )
+        rows.astype(x.dtype), columns.astype(x.dtype), _window(kernel, stride, padding),
+    )  # fmt: skip
     return out
 
 
@@ -355,7 +388,7 @@ def avg_pool2d_input(
     _avg_pool_input(
         threads, _planes(g), _planes(x), _padded_planes(threads, x, g, kernel, stride, padding, (1, 1), 0),
         np.empty((threads, g.shape[3]), g.dtype), rows.astype(g.dtype), columns.astype(g.dtype),
-        *(*kernel, *stride, *padding),
+        _window(kernel, stride, padding),
     )  # fmt: skip
     return x
 
@@ -393,9 +426,9 @@ def _sum_of_row_by_cells(
 
 @chunked
 def _avg_pool(
-    t: int, threads: int, x: Array, out: Array, padded: Array, row_counts: Array, column_counts: Array, kH: int,
-    kW: int, sH: int, sW: int, pH: int, pW: int,
-) -> None:  # fmt: skip
+    t: int, threads: int, x: Array, out: Array, padded: Array, row_counts: Array, column_counts: Array, window: Array
+) -> None:
+    kH, kW, sH, sW, pH, pW, _, _, _ = record(Window, window, 0)
     P, H, W = x.shape
     OH, OW = out.shape[1:]
     is_padded = padded.size > 0
@@ -424,8 +457,9 @@ def _avg_pool(
 @chunked
 def _avg_pool_input(
     t: int, threads: int, g: Array, x: Array, padded: Array, shares: Array, row_counts: Array, column_counts: Array,
-    kH: int, kW: int, sH: int, sW: int, pH: int, pW: int,
+    window: Array,
 ) -> None:  # fmt: skip
+    kH, kW, sH, sW, pH, pW, _, _, _ = record(Window, window, 0)
     P, H, W = x.shape
     OH, OW = g.shape[1:]
     is_padded = padded.size > 0

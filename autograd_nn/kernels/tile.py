@@ -17,28 +17,28 @@ A compiler does not find this form from loops; written out, it reaches most of t
 
 Addressing
 ----------
-Every operand is a flat one-dimensional array, an element at which the tile starts, and *steps*: how
-many elements further the next thing lies. The reduction is up to three nested loops, so that one
-tile can sum over, say, channels, kernel rows and kernel columns::
+Every operand (`Rows`, `Columns`, `Target`) is a flat one-dimensional array, an element at which the tile
+starts, and *steps*: how many elements further the next thing lies. The reduction is up to three nested
+loops, so that one tile can sum over, say, channels, kernel rows and kernel columns::
 
     for k1 in range(counts[0]):
         for k2 in range(counts[1]):
             for k3 in range(counts[2]):
-                at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
-                at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + k3 * b_steps[2]
+                at_a = a.start + k1 * a.steps[0] + k2 * a.steps[1] + k3 * a.steps[2]
+                at_b = b.start + k1 * b.steps[0] + k2 * b.steps[1] + k3 * b.steps[2]
                 for i in range(rows):
                     for j in range(vectors):
-                        c[i, j] += a[at_a + i * a_row] * b[at_b + j * b_vector : ... + LANES]
+                        c[i, j] += a[at_a + i * a.row] * b[at_b + j * b.vector : ... + LANES]
 
 The rest are particular cases of it.
 
 - *Product of matrices.* ``counts = (K, 1, 1)``; ``a`` packed so that the scalars of one step are
-  neighbours has ``a_row = 1`` and ``a_steps[0] = rows``; ``a`` as it lies in memory, row-major with
-  ``K`` columns, has ``a_row = K`` and ``a_steps[0] = 1``. No operand has to be packed: steps are free.
+  neighbours has ``a.row = 1`` and ``a.steps[0] = rows``; ``a`` as it lies in memory, row-major with
+  ``K`` columns, has ``a.row = K`` and ``a.steps[0] = 1``. No operand has to be packed: steps are free.
 - *Convolution.* ``b`` is the padded image, of width ``Wp``, and vectors run over its pixels:
-  ``counts = (C, kH, kW)``, ``b_steps = (Hp * Wp, Wp, 1)``; ``a`` holds the weights. Nothing is unfolded.
+  ``counts = (C, kH, kW)``, ``b.steps = (Hp * Wp, Wp, 1)``; ``a`` holds the weights. Nothing is unfolded.
 - *Weight gradient.* Rows of the tile are the kernel's taps, which lie in the image ``kW`` at a time:
-  row ``i`` reads ``a`` at ``(i // kW) * Wp + (i % kW)``. For this, ``a_row`` may be a tuple
+  row ``i`` reads ``a`` at ``(i // kW) * Wp + (i % kW)``. For this, ``a.row`` may be a tuple
   ``(group, outer, inner)``: row ``i`` lies at ``(i // group) * outer + (i % group) * inner``; or it may be
   a table of offsets, one for each row.
 
@@ -72,7 +72,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numpy as np
@@ -85,7 +85,7 @@ from .annotations import Array, Builder, Context, Pair, Signature, Triple, Type,
 from .compile import intrinsic, or_twin
 
 __all__ = [
-    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO",
+    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO", "Columns", "Place", "Rows", "Target",
     "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "transpose_block",
 ]  # fmt: skip
 
@@ -106,6 +106,52 @@ VECTOR_BYTES = host_vector_bytes()
 REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
 
 
+# --- The operands of a tile -----------------------------------------------------------------------
+# All arrays are one-dimensional and C-contiguous, of one type, float32 or float64. `start` is the element at which the
+# tile begins; `steps` are the elements from one turn of each reduction loop to the next.
+
+
+class Rows(NamedTuple):
+    """The operand of which each row reads a scalar.
+
+    `row` is how far rows lie apart: a number; a tuple (group, outer, inner), which puts row i at
+    ``(i // group) * outer + (i % group) * inner``; or an int64 array of their places.
+    """
+
+    array: Array
+    start: int
+    steps: Triple
+    row: int | Triple | Array
+
+
+class Columns(NamedTuple):
+    """The operand of which each step reads vectors, `vector` elements apart (``lanes`` where columns are neighbours).
+
+    The last of `steps` may be a 1-D int64 array: turn k of the innermost loop then reads at its k-th element.
+    """
+
+    array: Array
+    start: int
+    steps: tuple[int, int, int | Array]
+    vector: int
+
+
+class Target(NamedTuple):
+    """Where the tile is written, and read from with `ADD`."""
+
+    array: Array
+    start: int
+    row: int
+    vector: int
+
+
+class Place(NamedTuple):
+    """Where something begins in an array: the bias of the tile's first row or column."""
+
+    array: Array
+    start: int
+
+
 # --- The twins: what each intrinsic means, in Python ----------------------------------------------
 
 
@@ -123,65 +169,50 @@ def offsets_of(count: int, steps: int | Triple | Array) -> Sequence[int] | Array
 
 
 def multiply_tile_reference(
-    rows: int, vectors: int, counts: Triple, a: Array, a_start: int, a_steps: Triple, a_row: int | Triple | Array,
-    b: Array, b_start: int, b_steps: tuple[int, int, int | Array], b_vector: int, c: Array, c_start: int, c_row: int,
-    c_vector: int, keep: Pair, begin: int, bias: Array, bias_start: int, relu: bool,
+    rows: int, vectors: int, counts: Triple, a: Rows, b: Columns, c: Target, keep: Pair, begin: int, bias: Place,
+    relu: bool,
 ) -> None:  # fmt: skip
     """Compute ``c[i, j] = begin + sum_k a[i, k] * b[k, j]`` for one tile; see the module.
 
     Parameters
     ----------
     rows, vectors : literal int
-        Shape of the tile: ``rows`` by ``vectors * lanes(c)`` elements.
+        Shape of the tile: ``rows`` by ``vectors * lanes(c.array)`` elements.
     counts : tuple of 3 int
         Lengths of the three reduction loops, outermost first; a literal last one is unrolled.
-    a, b, c : 1-D array of float32 or float64
-        The operands and the output, all of one type, C-contiguous.
-    a_start, b_start, c_start : int
-        Element at which the tile starts.
-    a_steps, b_steps : tuple of 3 int
-        Elements from one turn of each reduction loop to the next. The last of ``b_steps`` may be a 1-D int64
-        array: turn k of the innermost loop then reads ``b`` at its k-th element.
-    a_row : int, tuple (group, outer, inner) or 1-D int64 array
-        Elements from one row to the next; the tuple puts row i at
-        ``(i // group) * outer + (i % group) * inner``, the array at its i-th element.
-    b_vector, c_vector : int
-        Elements from one vector to the next, ``lanes(c)`` where columns are neighbours.
-    c_row : int
-        Elements from one row of the output to the next.
+    a, b, c : Rows, Columns, Target
     keep : tuple (row_count, column_count)
         Part of the tile that is read from ``c`` and written to it; may exceed the tile.
     begin : int
         ``ZERO``: overwrite c. ``ADD``: add to c. ``BIAS_OF_ROW``, ``BIAS_OF_COLUMN``: overwrite it
-        with ``bias[bias_start + i]`` or ``bias[bias_start + column]`` plus the product.
-    bias : 1-D array
-        Read only where `begin` says so; pass ``c`` where there is none.
-    bias_start : int
-        Element of ``bias`` that belongs to the tile's first row or column.
+        with the bias of the row or the column plus the product.
+    bias : Place
+        Read only where `begin` says so; any array will do where there is none.
     relu : bool
         Whether ``max(., 0)`` is applied before the tile is stored; NaN stays NaN.
     """
-    width = lanes_reference(c)
-    row_at = offsets_of(rows, a_row)
-    b_at = offsets_of(counts[2], b_steps[2])
+    target = c.array
+    width = lanes_reference(target)
+    row_at = offsets_of(rows, a.row)
+    b_at = offsets_of(counts[2], b.steps[2])
     for i in range(min(rows, keep[0])):
         for column in range(min(vectors * width, keep[1])):
             j, lane = divmod(column, width)
-            at_c = c_start + i * c_row + j * c_vector + lane
-            total = c.dtype.type(0)
+            at_c = c.start + i * c.row + j * c.vector + lane
+            total = target.dtype.type(0)
             if begin == ADD:
-                total = c[at_c]
+                total = target[at_c]
             elif begin == BIAS_OF_ROW:
-                total = bias[bias_start + i]
+                total = bias.array[bias.start + i]
             elif begin == BIAS_OF_COLUMN:
-                total = bias[bias_start + column]
+                total = bias.array[bias.start + column]
             for k1 in range(counts[0]):
                 for k2 in range(counts[1]):
                     for k3 in range(counts[2]):
-                        at_a = a_start + k1 * a_steps[0] + k2 * a_steps[1] + k3 * a_steps[2]
-                        at_b = b_start + k1 * b_steps[0] + k2 * b_steps[1] + b_at[k3]
-                        total += a[at_a + row_at[i]] * b[at_b + j * b_vector + lane]
-            c[at_c] = 0 if relu and total < 0 else total
+                        at_a = a.start + k1 * a.steps[0] + k2 * a.steps[1] + k3 * a.steps[2]
+                        at_b = b.start + k1 * b.steps[0] + k2 * b.steps[1] + b_at[k3]
+                        total += a.array[at_a + row_at[i]] * b.array[at_b + j * b.vector + lane]
+            target[at_c] = 0 if relu and total < 0 else total
 
 
 def transpose_block_reference(
@@ -367,18 +398,13 @@ def lanes_intrinsic(typing_context: Any, array: Type) -> Typed:
 
 @intrinsic(prefer_literal=True)
 def multiply_tile_intrinsic(
-    typing_context: Any, rows: Type, vectors: Type, counts: Type, a: Type, a_start: Type, a_steps: Type, a_row: Type,
-    b: Type, b_start: Type, b_steps: Type, b_vector: Type, c: Type, c_start: Type, c_row: Type, c_vector: Type,
-    keep: Type, begin: Type, bias: Type, bias_start: Type, relu: Type,
+    typing_context: Any, rows: Type, vectors: Type, counts: Type, a: Type, b: Type, c: Type, keep: Type, begin: Type,
+    bias: Type, relu: Type,
 ) -> Typed:  # fmt: skip
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         raise TypingError(f"multiply_tile(): the shape must be literal (rows={rows}, vectors={vectors})")
-    check_arrays("multiply_tile", c, a, b, bias)
-    signature = types.void(
-        rows, vectors, counts, a, a_start, a_steps, a_row, b, b_start, b_steps, b_vector,
-        c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu,
-    )  # fmt: skip
-    return signature, generate_multiply_tile
+    check_arrays("multiply_tile", *(operand.types[0] for operand in (c, a, b, bias)))
+    return types.void(rows, vectors, counts, a, b, c, keep, begin, bias, relu), generate_multiply_tile
 
 
 def step_functions(
@@ -421,30 +447,31 @@ def row_offsets(context: Context, builder: Builder, rows: int, a_row_type: Type,
 
 def generate_multiply_tile(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the tile: accumulators, three loops around one body, the masked or unmasked end."""
-    (rows_type, vectors_type, counts_type, a_type, _, a_steps_type, a_row_type, b_type, _, b_steps_type, _,
-     c_type, _, _, _, keep_type, begin_type, bias_type, _, relu_type) = signature.args  # fmt: skip
-    (_, _, counts, a, a_start, a_steps, a_row, b, b_start, b_steps, b_vector,
-     c, c_start, c_row, c_vector, keep, begin, bias, bias_start, relu) = arguments  # fmt: skip
+    rows_type, vectors_type, counts_type, *operand_types, keep_type, begin_type, bias_type, relu_type = signature.args
+    _, _, counts, *operands, keep, begin, bias, relu = arguments
+    # Each member of an operand is a pair of type and value.
+    (a, a_start, a_steps, a_row), (b, b_start, b_steps, b_vector), (c, c_start, c_row, c_vector), (bias, bias_start) = (
+        tuple(zip(operand_type.types, cgutils.unpack_tuple(builder, operand), strict=True))
+        for operand_type, operand in zip((*operand_types, bias_type), (*operands, bias), strict=True)
+    )
     rows, vectors = rows_type.literal_value, vectors_type.literal_value
     tile = [(i, j) for i in range(rows) for j in range(vectors)]
-    v = VectorBuilder(context, builder, c_type)
+    v = VectorBuilder(context, builder, c[0])
 
     counts = int64s_of(context, builder, counts_type, counts)
-    a_steps = int64s_of(context, builder, a_steps_type, a_steps)
-    b_step = step_functions(context, builder, b_steps_type, b_steps)
+    a_step = int64s_of(context, builder, *a_steps)
+    b_step = step_functions(context, builder, *b_steps)
     row_count, column_count = int64s_of(context, builder, keep_type, keep)
-    a_start, b_start, b_vector, c_start, c_row, c_vector, begin, bias_start = int64s_at(
-        context, builder, signature, arguments, 4, 8, 10, 12, 13, 14, 16, 18
-    )
+    b_vector, c_row, c_vector = (int64_of(context, builder, *each) for each in (b_vector, c_row, c_vector))
+    begin = int64_of(context, builder, begin_type, begin)
     relu = context.cast(builder, relu, relu_type, types.boolean)
 
-    a_offsets = row_offsets(context, builder, rows, a_row_type, a_row)
+    a_offsets = row_offsets(context, builder, rows, *a_row)
     b_offsets = [builder.mul(whole(j), b_vector) for j in range(vectors)]
-
-    a_tile = v.address(array_pointer(context, builder, a_type, a), a_start)
-    b_tile = v.address(array_pointer(context, builder, b_type, b), b_start)
-    c_tile = v.address(array_pointer(context, builder, c_type, c), c_start)
-    bias_tile = v.address(array_pointer(context, builder, bias_type, bias), bias_start)
+    a_tile, b_tile, c_tile, bias_tile = (
+        v.address(array_pointer(context, builder, *array), int64_of(context, builder, *start))
+        for array, start in ((a, a_start), (b, b_start), (c, c_start), (bias, bias_start))
+    )
     c_addresses = {
         (i, j): v.address(c_tile, builder.add(builder.mul(whole(i), c_row), builder.mul(whole(j), c_vector)))
         for i, j in tile
@@ -526,7 +553,7 @@ def generate_multiply_tile(context: Context, builder: Builder, signature: Signat
                 reduce_at(depth, loop.index, a_now, b_now)
 
     def reduce_at(depth: int, k: Value, a_now: Value, b_now: Value) -> None:
-        a_next = v.address(a_now, builder.mul(k, a_steps[depth]))
+        a_next = v.address(a_now, builder.mul(k, a_step[depth]))
         b_next = v.address(b_now, b_step[depth](k))
         reduce_from(depth + 1, a_next, b_next)
 

@@ -13,6 +13,7 @@ from .convolution import Conv2d
 from .linear import Linear
 from .module import Module, call_noted, unwatched
 from .parameter import Parameter
+from .pooling import MaxPool2d
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
@@ -158,15 +159,46 @@ class Sequential(_Listing[Module, Module]):
     def forward(self, input: Any) -> Any:
         """Return what the last module makes of it."""
         modules = self._items()
-        fused = False
-        for module, following in zip(modules, [*modules[1:], None]):
-            if fused:
-                fused = False
-            elif type(following) is ReLU and type(module) in (Conv2d, Linear) and unwatched(module, following):
-                input, fused = call_noted(module, module.forward_relu, input), True
-            else:
+        at = 0
+        while at < len(modules):
+            module, following = modules[at], modules[at + 1 : at + 3]
+            fused = _with_relu(module, following)
+            if fused is None:
                 input = module(input)
+                at += 1
+            else:
+                input = call_noted(fused, fused.forward_relu, input)
+                at += 2
         return input
+
+
+_WRITTEN: dict[type[Module], Any] = {layer: layer.forward for layer in (Conv2d, Linear, MaxPool2d, ReLU)}
+
+
+def _with_relu(module: Module, following: list[Module]) -> Any:
+    """Return the layer that takes ReLU into its own pass, of a module and the one after it; None where they are apart.
+
+    Pooling takes it before a convolution does: less is then kept for the gradient.
+    """
+    kinds = [type(each) for each in (module, *following)]
+    layer: Any = None
+    if kinds[1:2] == [ReLU] and kinds[0] in (Conv2d, Linear, MaxPool2d):
+        layer = module
+    elif kinds[:2] == [ReLU, MaxPool2d]:
+        layer = following[0]
+    if layer is None or not _run_as_one(module, following[0]):
+        return None
+    if type(layer) is MaxPool2d and layer.return_indices:
+        return None
+    if kinds == [Conv2d, ReLU, MaxPool2d] and _with_relu(following[0], following[1:]) is not None:
+        return None
+    return layer
+
+
+def _run_as_one(*modules: Module) -> bool:
+    """Return whether nobody would notice: no hook sees them, and each has the forward that its class came with."""
+    as_written = ("forward" not in vars(each) and type(each).forward is _WRITTEN[type(each)] for each in modules)
+    return unwatched(*modules) and all(as_written)
 
 
 class ModuleList(_Listing[Module, Module]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..ops.conv import conv2d_relu
 from ..tensor import Tensor
@@ -84,6 +84,11 @@ class _Conv(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
             init.uniform_(self.bias, -bound, bound)
 
+    def _convolved(self, convolution: Callable[..., Tensor], input: Tensor) -> Tensor:
+        if self.padding_mode == "zeros":
+            return convolution(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return convolution(self._padded(input), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
     def _padded(self, input: Tensor) -> Tensor:
         """Return the input with the margins of `padding_mode` around it."""
         if isinstance(self.padding, str):
@@ -153,10 +158,7 @@ class Conv1d(_Conv):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last dim."""
-        padding: Size1d | SameOrValid = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._convolved(F.conv1d, input)
 
 
 class Conv2d(_Conv):
@@ -207,17 +209,11 @@ class Conv2d(_Conv):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two dims."""
-        padding: Size2d | SameOrValid = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._convolved(F.conv2d, input)
 
     def forward_relu(self, input: Tensor) -> Tensor:
         """Return ``relu(forward(input))`` in one pass, for `Sequential`."""
-        padding: Size2d | SameOrValid = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
-        return conv2d_relu(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._convolved(conv2d_relu, input)
 
 
 class _ConvTranspose(_Conv):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..ops.pool import max_pool2d_relu
 from ..tensor import Tensor
 from ..typing import OutputSize, ShapeLike, Size1d, Size2d
 from . import functional as F
@@ -72,6 +73,10 @@ class MaxPool2d(_MaxPool):
         """Pool the last two dims."""
         return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
+
+    def forward_relu(self, input: Tensor) -> Tensor:
+        """Return ``relu(forward(input))``, which is also ``forward(relu(input))``, in one pass, for `Sequential`."""
+        return max_pool2d_relu(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
 class AvgPool1d(Module):

@@ -10,13 +10,13 @@ so gradients of every order need no further kernel, and transposed convolution i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Primitive, primitive
+from ..engine import primitive
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
 from ..typing import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
@@ -98,54 +98,164 @@ _channel_spread.defvjp(b=lambda g: _channel_sum(g))
 
 
 # ------------------------------------------------------------------------------------ settings and checks
+# They depend on shapes, dtypes and settings alone, so each combination is worked out once.
 
 
-def pair(value: Size2d, name: str, operation: str, least: int = 0) -> Pair:
-    """Return a setting given as one int or as two as (vertical, horizontal)."""
+class _Plan(NamedTuple):
+    """What a convolution is called with, and whether its inputs are batches of images of floats as they come."""
+
+    settings: dict[str, Any]
+    is_plain: bool
+
+
+def sizes(value: Any, count: int, name: str, operation: str, least: int = 0) -> Shape:
+    """Return a setting given as one integer or as one per spatial dim as a tuple."""
     if type(value) is int and value >= least:
-        return value, value
-    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value, value)
+        return (value,) * count
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
     if len(values) == 1:
-        values *= 2
-    if len(values) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in values):
-        raise ValueError(f"{operation}(): {name} must be one or two integers >= {least} ({name}={value!r})")
-    return int(values[0]), int(values[1])
+        values *= count
+    if len(values) != count or not all(isinstance(v, int | np.integer) and v >= least for v in values):
+        expected = ("one integer", "one or two integers", "one or three integers")[count - 1]
+        raise ValueError(f"{operation}(): {name} must be {expected} >= {least} ({name}={value!r})")
+    return tuple(map(int, values))
 
 
-def _margins(padding: Size2d | SameOrValid, kernel: Shape, stride: Pair, dilation: Pair) -> tuple[Pair, ...]:
-    """Return padding as ((top, bottom), (left, right)); of an odd total for 'same', the larger part comes last."""
-    if isinstance(padding, str):
-        if padding == "valid":
-            return (0, 0), (0, 0)
-        if padding != "same":
-            raise ValueError(f"conv2d(): padding must be 'same', 'valid', an int or a pair (padding={padding!r})")
-        if stride != (1, 1):
-            raise RuntimeError(f"conv2d(): padding='same' is defined for stride 1 only (stride={stride})")
+def pair(value: Any, name: str, operation: str, least: int = 0) -> Pair:
+    """Return a setting given as one integer or as two as (vertical, horizontal)."""
+    vertical, horizontal = sizes(value, 2, name, operation, least)
+    return vertical, horizontal
+
+
+def told(values: Any) -> Any:
+    """Return a setting as the user knows it: of sequences, a number."""
+    return values[0] if isinstance(values, tuple) and len(values) == 1 else values
+
+
+def _margins(operation: str, padding: Any, kernel: Shape, stride: Shape, dilation: Shape) -> tuple[Pair, ...]:
+    """Return the padding before and after, of each dim; of an odd total for 'same', the larger part comes last."""
+    if padding == "valid":
+        return ((0, 0),) * len(kernel)
+    if padding == "same":
+        if any(s != 1 for s in stride):
+            raise RuntimeError(f"{operation}(): padding='same' is defined for stride 1 only (stride={told(stride)})")
         totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
         return tuple((total // 2, total - total // 2) for total in totals)
-    top, left = pair(padding, "padding", "conv2d")
-    return (top, top), (left, left)
+    if isinstance(padding, str):
+        raise ValueError(f"{operation}(): padding must be 'same', 'valid' or numbers (padding={padding!r})")
+    return tuple((p, p) for p in sizes(padding, len(kernel), "padding", operation))
 
 
-def _check_channels(input: Tensor, weight: Tensor, groups: int, operation: str = "conv2d") -> None:
-    if groups < 1 or weight.shape[0] % groups:
-        raise RuntimeError(f"{operation}(): groups must divide the output channels (groups={groups}, "
-                           f"weight.shape={weight.shape})")
-    if input.shape[1] != weight.shape[1] * groups:
-        raise RuntimeError(
-            f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input {input.shape} to "
-            f"have "
-            f"{weight.shape[1] * groups} channels, but got {input.shape[1]} channels instead"
-        )
+def _check_inputs(operation: str, dims: int, x: Shape, w: Shape, b: Shape | None, channels: int, dtypes: Any) -> bool:
+    """Check numbers of dims, bias and dtypes; return whether all are integers."""
+    if len(x) not in (dims + 1, dims + 2) or len(w) != dims + 2:
+        raise RuntimeError(f"{operation}(): expects input of {dims + 1} or {dims + 2} dims and weight of {dims + 2} "
+                           f"(input.shape={x}, weight.shape={w})")
+    if b is not None and b != (channels,):
+        raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={b}, weight.shape={w})")
+    if any(dtype != dtypes[0] for dtype in dtypes[1:] if dtype is not None):
+        named = ", ".join(f"{name}: {dtype}" for name, dtype in zip(("input", "weight", "bias"), dtypes))
+        raise RuntimeError(f"{operation}(): all tensors must have one dtype ({named}); convert with .to()")
+    if dtypes[0].kind not in "fiu":
+        raise RuntimeError(f"{operation}(): expects tensors of numbers (dtype={dtypes[0]})")
+    return str(dtypes[0].kind) != "f"
 
 
-def _check_dtypes(operation: str, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
-        raise RuntimeError(f"{operation}(): all tensors must have one dtype "
-                           f"(input: {input.dtype}, weight: {weight.dtype}, "
-                           f"bias: {None if bias is None else bias.dtype}); convert with .to()")
+def _as_images(margins: tuple[Pair, ...], **settings: Any) -> dict[str, Any]:
+    """Return the settings of the primitives: sequences are images of height 1."""
+    if len(margins) == 1:
+        margins = (0, 0), *margins
+        settings = {name: (1, *value) for name, value in settings.items()}
+    return {"padding": margins, **settings}
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _plan(
+    operation: str, dims: int, x: Shape, w: Shape, b: Shape | None, dtypes: Any, stride: Any, padding: Any,
+    dilation: Any, groups: Any,
+) -> _Plan:  # fmt: skip
+    """Check a convolution and return its plan."""
+    is_integer = _check_inputs(operation, dims, x, w, b, w[0], dtypes)
+    stride, dilation = sizes(stride, dims, "stride", operation, 1), sizes(dilation, dims, "dilation", operation, 1)
+    kernel, channels = w[2:], x[-dims - 1]
+    margins = _margins(operation, padding, kernel, stride, dilation)
+    if groups < 1 or w[0] % groups:
+        raise RuntimeError(f"{operation}(): groups must divide the output channels "
+                           f"(groups={groups}, weight.shape={w})")
+    if channels != w[1] * groups:
+        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {w}, expected input {x} to have "
+                           f"{w[1] * groups} channels, but got {channels} channels instead")
+    for n, (before, after), k, d in zip(x[-dims:], margins, kernel, dilation):
+        if d * (k - 1) + 1 > n + before + after or k < 1:
+            raise RuntimeError(f"{operation}(): the kernel is larger than the padded image (input.shape={x}, "
+                               f"kernel={told(kernel)}, padding={told(padding)}, dilation={told(dilation)})")
+    settings = _as_images(margins, stride=stride, dilation=dilation) | {"groups": int(groups)}
+    return _Plan(settings, dims == 2 and len(x) == 4 and not is_integer)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _transposed_plan(
+    operation: str, dims: int, x: Shape, w: Shape, b: Shape | None, dtypes: Any, stride: Any, padding: Any,
+    dilation: Any, groups: Any, output_padding: Any,
+) -> _Plan:  # fmt: skip
+    """Check a transposed convolution and return its plan."""
+    is_integer = _check_inputs(operation, dims, x, w, b, w[1] * groups if len(w) > 1 else 0, dtypes)
+    stride, dilation = sizes(stride, dims, "stride", operation, 1), sizes(dilation, dims, "dilation", operation, 1)
+    padding = sizes(padding, dims, "padding", operation)
+    extra = sizes(output_padding, dims, "output_padding", operation)
+    channels = x[-dims - 1]
+    if groups < 1 or channels != w[0] or w[0] % groups:
+        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {w}, expected input {x} to have "
+                           f"{w[0]} channels, divisible by groups, but got {channels} channels instead")
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation (output_padding="
+                           f"{told(extra)}, stride={told(stride)}, dilation={told(dilation)})")
+    size = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(x[-dims:], stride, padding, dilation, w[2:], extra)
+    )
+    if min(size) < 0:
+        raise RuntimeError(f"{operation}(): the padding is larger than the result (input.shape={x}, weight.shape={w}, "
+                           f"padding={told(padding)})")
+    # Seen from the convolution whose adjoint this is: what is added at the end of the result lay in its padding.
+    margins = tuple((p, p - e) for p, e in zip(padding, extra))
+    settings = _as_images(margins, stride=stride, dilation=dilation, size=size) | {"groups": int(groups)}
+    return _Plan(settings, dims == 2 and len(x) == 4 and not is_integer)
+
+
+def _convolved(
+    primitive: Callable[..., Tensor], plan_of: Callable[..., _Plan], operation: str, dims: int, input: Tensor,
+    weight: Tensor, bias: Tensor | None, *settings: Any,
+) -> Tensor:  # fmt: skip
+    """Apply a primitive of images to images or sequences, in batches or alone, of floats or integers."""
+    x, w, b = input.shape, weight.shape, None if bias is None else bias.shape
+    dtypes = input.dtype, weight.dtype, None if bias is None else bias.dtype
+    try:
+        plan = plan_of(operation, dims, x, w, b, dtypes, *settings)
+    except TypeError:  # lists cannot be looked up
+        lists = (tuple(each) if isinstance(each, list) else each for each in settings)
+        plan = plan_of(operation, dims, x, w, b, dtypes, *lists)
+    out: Tensor
+    if plan.is_plain:
+        out = primitive(input, weight, bias, **plan.settings)
+        return out
     if input.dtype.kind != "f":
-        raise RuntimeError(f"{operation}(): expects floating-point tensors (dtype={input.dtype})")
+        input, weight = to_dtype(input, np.float64), to_dtype(weight, np.float64)
+        bias = None if bias is None else to_dtype(bias, np.float64)
+    height = (1,) * (2 - dims)
+    input = reshape(input, (*((1,) if len(x) == dims + 1 else ()), *x[:-dims], *height, *x[-dims:]))
+    out = primitive(input, reshape(weight, (*w[:2], *height, *w[2:])), bias, **plan.settings)
+    batch = 1 if len(x) == dims + 1 else 0
+    out = reshape(out, (*out.shape[batch:2], *out.shape[-dims:]))
+    return out if dtypes[0].kind == "f" else to_dtype(out, dtypes[0])
+
+
+# ------------------------------------------------------------------------------------ operations
+
+
+def _conv2d_transposed(g: Tensor, w: Tensor, b: Tensor | None, **settings: Any) -> Tensor:
+    out = _conv2d_input(g, w, **settings)
+    return out if b is None else add(out, reshape(b, (-1, 1, 1)))
 
 
 def conv2d(
@@ -192,7 +302,7 @@ def conv2d(
     3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
     rounding error is about ten times that of the direct sum.
     """
-    return _convolved(_conv2d, input, weight, bias, stride, padding, dilation, groups)
+    return _convolved(_conv2d, _plan, "conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d_relu(
@@ -205,77 +315,7 @@ def conv2d_relu(
     groups: int = 1,
 ) -> Tensor:
     """Return ``relu(conv2d(...))`` in one pass over the result; parameters as for `conv2d`."""
-    return _convolved(_conv2d_relu, input, weight, bias, stride, padding, dilation, groups)
-
-
-def _convolved(
-    convolution: Primitive[Tensor],
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Size2d,
-    padding: Size2d | SameOrValid,
-    dilation: Size2d,
-    groups: int,
-) -> Tensor:
-    if input.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"conv2d(): expects input of 3 or 4 dims and weight of 4 (input.shape={input.shape}, "
-                           f"weight.shape={weight.shape})")
-    if input.ndim == 3:
-        out = _convolved(convolution, input.reshape(1, *input.shape), weight, bias, stride, padding, dilation, groups)
-        return out.reshape(out.shape[1:])
-    stride = pair(stride, "stride", "conv2d", 1)
-    dilation = pair(dilation, "dilation", "conv2d", 1)
-    kernel = weight.shape[2:]
-    margins = _margins(padding, kernel, stride, dilation)
-    _check_channels(input, weight, groups)
-    if input.dtype.kind in "iu" and input.dtype == weight.dtype and (bias is None or bias.dtype == input.dtype):
-        input64, weight64 = to_dtype(input, np.float64), to_dtype(weight, np.float64)
-        bias64 = None if bias is None else to_dtype(bias, np.float64)
-        out = _convolved(convolution, input64, weight64, bias64, stride, padding, dilation, groups)
-        return to_dtype(out, input.dtype)
-    _check_dtypes("conv2d", input, weight, bias)
-    if bias is not None and bias.shape != (weight.shape[0],):
-        raise RuntimeError(f"conv2d(): bias needs one entry per output channel (bias.shape={bias.shape}, "
-                           f"weight.shape={weight.shape})")
-    for n, (before, after), k, d in zip(input.shape[2:], margins, kernel, dilation):
-        if d * (k - 1) + 1 > n + before + after or k < 1:
-            raise RuntimeError(f"conv2d(): the kernel is larger than the padded image (input.shape={input.shape}, "
-                               f"kernel={kernel}, "
-                               f"padding={padding}, dilation={dilation})")
-    return convolution(input, weight, bias, stride=stride, padding=margins, dilation=dilation, groups=groups)
-
-
-def _row(value: Size1d, name: str, operation: str, least: int = 0) -> Pair:
-    """Return a 1-D setting as the pair that it is for images of height 1."""
-    values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
-    if len(values) != 1 or not isinstance(values[0], int | np.integer) or values[0] < least:
-        raise ValueError(f"{operation}(): {name} must be one integer >= {least} ({name}={value!r})")
-    return (0 if least == 0 else 1), int(values[0])
-
-
-def _check_sequences(input: Tensor, weight: Tensor, operation: str) -> None:
-    if input.ndim not in (2, 3) or weight.ndim != 3:
-        raise RuntimeError(f"{operation}(): expects input of 2 or 3 dims and weight of 3 (input.shape={input.shape}, "
-                           f"weight.shape={weight.shape})")
-
-
-def _as_images(x: Tensor) -> Tensor:
-    return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-
-
-def _as_sequences(x: Tensor) -> Tensor:
-    return reshape(x, (*x.shape[:-2], x.shape[-1]))
-
-
-def in_one_row(operation: str, on_images: Callable[..., Any], *arguments: Any) -> Any:
-    """Call an operation on images of height 1; its errors tell the sequences and settings that the user knows."""
-    try:
-        return on_images(*arguments)
-    except (RuntimeError, ValueError) as error:
-        text = re.sub(r"^\w+\(\)", f"{operation}()", str(error))
-        text = re.sub(r"\((\d+(?:, \d+)*), 1, (\d+)\)", r"(\1, \2)", text)
-        raise type(error)(re.sub(r"\([01], (\d+)\)", r"\1", text)) from None
+    return _convolved(_conv2d_relu, _plan, "conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv1d(
@@ -302,13 +342,7 @@ def conv1d(
     Tensor of shape (N, C_out, OL)
         ``OL = floor((L + 2 p - d (k - 1) - 1) / s) + 1``
     """
-    _check_sequences(input, weight, "conv1d")
-    if input.ndim == 3:
-        _check_channels(input, weight, groups, "conv1d")
-    padding = padding if isinstance(padding, str) else _row(padding, "padding", "conv1d")
-    stride, dilation = _row(stride, "stride", "conv1d", 1), _row(dilation, "dilation", "conv1d", 1)
-    images = _as_images(input), _as_images(weight), bias
-    return _as_sequences(in_one_row("conv1d", conv2d, *images, stride, padding, dilation, groups))
+    return _convolved(_conv2d, _plan, "conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose2d(
@@ -338,39 +372,8 @@ def conv_transpose2d(
     Tensor of shape (N, C_out, OH, OW)
         ``OH = (H - 1) s - 2 p + d (kH - 1) + output_padding + 1``, and OW likewise.
     """
-    operation = "conv_transpose2d"
-    if input.ndim not in (3, 4) or weight.ndim != 4:
-        raise RuntimeError(f"{operation}(): expects input of 3 or 4 dims and weight of 4 (input.shape={input.shape}, "
-                           f"weight.shape={weight.shape})")
-    if input.ndim == 3:
-        batch = reshape(input, (1, *input.shape))
-        out = conv_transpose2d(batch, weight, bias, stride, padding, output_padding, groups, dilation)
-        return reshape(out, out.shape[1:])
-    stride, dilation = pair(stride, "stride", operation, 1), pair(dilation, "dilation", operation, 1)
-    padding, extra = pair(padding, "padding", operation), pair(output_padding, "output_padding", operation)
-    if groups < 1 or input.shape[1] != weight.shape[0] or weight.shape[0] % groups:
-        raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {weight.shape}, expected input "
-                           f"{input.shape} to have "
-                           f"{weight.shape[0]} channels, divisible by groups, but got {input.shape[1]} channels "
-                           f"instead")
-    _check_dtypes(operation, input, weight, bias)
-    if bias is not None and bias.shape != (weight.shape[1] * groups,):
-        raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={bias.shape}, "
-                           f"weight.shape={weight.shape})")
-    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
-        raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation "
-                           f"(output_padding={extra}, "
-                           f"stride={stride}, dilation={dilation})")
-    size = tuple(
-        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, s, p, d, k, e in zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
-    )
-    if min(size) < 1:
-        raise RuntimeError(f"{operation}(): the result would be empty (input.shape={input.shape}, "
-                           f"weight.shape={weight.shape}, size={size})")
-    margins = tuple((p, p) for p in padding)
-    out = _conv2d_input(input, weight, size=size, stride=stride, padding=margins, dilation=dilation, groups=groups)
-    return out if bias is None else add(out, reshape(bias, (-1, 1, 1)))
+    settings = stride, padding, dilation, groups, output_padding
+    return _convolved(_conv2d_transposed, _transposed_plan, "conv_transpose2d", 2, input, weight, bias, *settings)
 
 
 def conv_transpose1d(
@@ -392,11 +395,5 @@ def conv_transpose1d(
     bias : Tensor of shape (C_out,), optional
     stride, padding, output_padding, groups, dilation : int
     """
-    operation = "conv_transpose1d"
-    _check_sequences(input, weight, operation)
-    out = in_one_row(
-        operation, conv_transpose2d, _as_images(input), _as_images(weight), bias,
-        _row(stride, "stride", operation, 1), _row(padding, "padding", operation),
-        _row(output_padding, "output_padding", operation), groups, _row(dilation, "dilation", operation, 1),
-    )  # fmt: skip
-    return _as_sequences(out)
+    settings = stride, padding, dilation, groups, output_padding
+    return _convolved(_conv2d_transposed, _transposed_plan, "conv_transpose1d", 1, input, weight, bias, *settings)

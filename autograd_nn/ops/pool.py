@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..engine import primitive, wrap
 from ..kernels import pool as kernels
 from ..typing import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
-from .conv import _as_images, _as_sequences, _row, in_one_row, pair
+from .conv import pair, sizes, told
 from .elementwise import abs, mul, pow, relu, sign
 from .index import scatter
 from .shape import reshape
@@ -34,6 +35,16 @@ def _max_pool2d(
     )
 
 
+@primitive(results="out index")
+def _max_pool2d_relu(
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """Return ReLU of the largest element of each window, and its position, that of no element where it is negative."""
+    return kernels.max_pool2d(
+        x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, relu=True
+    )
+
+
 @primitive
 def _window_put(
     g: Array, index: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
@@ -46,11 +57,20 @@ def _window_take(x: Array, index: Array, *, kernel: Pair, stride: Pair, padding:
     return kernels.max_pool2d_take(x, index, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-_max_pool2d.defvjp(
-    x=lambda g, x_like, index, ceil_mode, **p: _window_put(g, index, size=x_like.shape[2:], **p)
-)
+for _pool in (_max_pool2d, _max_pool2d_relu):
+    _pool.defvjp(x=lambda g, x_like, index, ceil_mode, **p: _window_put(g, index, size=x_like.shape[2:], **p))
 _window_put.defvjp(g=lambda h, index, size, **p: _window_take(h, index, **p))
 _window_take.defvjp(x=lambda g, x_like, index, **p: _window_put(g, index, size=x_like.shape[2:], **p))
+
+
+@primitive
+def _places(index: Array, *, width: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+    """Return positions within windows as places in the flattened image of this width."""
+    row, column = np.divmod(index.astype(np.int64), kernel[1])
+    top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]
+    left = np.arange(index.shape[3]) * stride[1] - padding[1]
+    places: Array = (top + row * dilation[0]) * width + left + column * dilation[1]
+    return places
 
 
 @primitive
@@ -81,10 +101,10 @@ _adaptive_avg_pool2d.defvjp(x=lambda g, x_like: _adaptive_avg_pool2d_input(g, si
 _adaptive_avg_pool2d_input.defvjp(g=lambda h, g_like: _adaptive_avg_pool2d(h, size=g_like.shape[2:]))
 
 
-@primitive
-def _adaptive_max_index(x: Array, *, size: Pair) -> Array:
-    """Return the place of the largest element of each window in its flattened plane."""
-    return kernels.adaptive_max_pool2d(x, size=size)[1]
+@primitive(results="out places")
+def _adaptive_max_pool2d(x: Array, *, size: Pair) -> tuple[Array, Array]:
+    """Return the largest element of each window, and its place in the flattened image."""
+    return kernels.adaptive_max_pool2d(x, size=size)
 
 
 @primitive
@@ -97,45 +117,114 @@ def _plane_put(g: Array, index: Array, *, size: Pair) -> Array:
     return kernels.adaptive_max_pool2d_put(g, index, size=size)
 
 
+_adaptive_max_pool2d.defvjp(x=lambda g, x_like, places: _plane_put(g, places, size=x_like.shape[2:]))
 _plane_take.defvjp(x=lambda g, x_like, index: _plane_put(g, index, size=x_like.shape[2:]))
 _plane_put.defvjp(g=lambda h, index: _plane_take(h, index))
 
 
 # ------------------------------------------------------------------------------------ settings and checks
+# They depend on the shape and the settings alone, so each combination is worked out once.
 
 
-def _window(
+class _Plan(NamedTuple):
+    """What pooling is called with, and whether its input is a batch of images as it comes."""
+
+    settings: dict[str, Any]
+    is_plain: bool
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _plan(
+    operation: str, dims: int, shape: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> _Plan:
+    """Check that there is at least one window, and return the settings of the primitives."""
+    kernel = sizes(kernel_size, dims, "kernel_size", operation, 1)
+    stride = kernel if stride is None else sizes(stride, dims, "stride", operation, 1)
+    padding, dilation = sizes(padding, dims, "padding", operation), sizes(dilation, dims, "dilation", operation, 1)
+    if any(2 * p > k for p, k in zip(padding, kernel)):
+        raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={told(padding)}, "
+                           f"kernel_size={told(kernel)})")
+    _check_dims(operation, dims, shape)
+    if shape[-dims - 1] == 0:
+        raise RuntimeError(f"{operation}(): expects at least one channel (input.shape={shape})")
+    for n, k, s, p, d in zip(shape[-dims:], kernel, stride, padding, dilation):
+        if kernels.pooled_length(n, k, s, p, d, bool(ceil_mode)) < 1 or n < 1:
+            raise RuntimeError(f"{operation}(): the window is larger than the padded image (input.shape={shape}, "
+                               f"kernel_size={told(kernel)}, padding={told(padding)}, dilation={told(dilation)})")
+    if dims == 1:  # sequences are images of height 1
+        kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
+    settings = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    return _Plan(settings | {"ceil_mode": bool(ceil_mode)}, dims == 2 and len(shape) == 4)
+
+
+def _check_dims(operation: str, dims: int, shape: Shape) -> None:
+    if len(shape) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{operation}(): expects a tensor of {dims + 1} or {dims + 2} dims (input.shape={shape})")
+
+
+def _planned(operation: str, dims: int, input: Tensor, *settings: Any) -> _Plan:
+    try:
+        return _plan(operation, dims, input.shape, *settings)
+    except TypeError:  # lists cannot be looked up
+        lists = (tuple(each) if isinstance(each, list) else each for each in settings)
+        return _plan(operation, dims, input.shape, *lists)
+
+
+def _check_floats(operation: str, input: Tensor) -> None:
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={input.dtype})")
+
+
+def _on_images(pool: Callable[..., Any], dims: int, input: Tensor, *arguments: Any, **settings: Any) -> Any:
+    """Apply pooling of batches of images to one image, to sequences or to one sequence."""
+    shape, is_batch = input.shape, input.ndim == dims + 2
+    out = pool(reshape(input, (*(shape[:1] if is_batch else (1,)), shape[-dims - 1], *(1,) * (2 - dims),
+                               *shape[-dims:])), *arguments, **settings)  # fmt: skip
+    parts = tuple(reshape(each, (*each.shape[0 if is_batch else 1 : 2], *each.shape[-dims:]))
+                  for each in (out if isinstance(out, tuple) else (out,)))  # fmt: skip
+    return parts if isinstance(out, tuple) else parts[0]
+
+
+# ------------------------------------------------------------------------------------ sliding windows
+
+
+def _max_pool(
+    operation: str, dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: Any, return_indices: bool,
+) -> TensorOrTuple:  # fmt: skip
+    plan = _planned(operation, dims, input, kernel_size, stride, padding, dilation, ceil_mode)
+    pool = _maxima_and_places if return_indices else _maxima
+    return pool(input, **plan.settings) if plan.is_plain else _on_images(pool, dims, input, **plan.settings)
+
+
+def max_pool2d_relu(
     input: Tensor,
     kernel_size: Size2d,
-    stride: Size2d | None,
-    padding: Size2d,
-    dilation: Size2d,
-    ceil_mode: bool,
-    operation: str,
-) -> tuple[Pair, Pair, Pair, Pair]:
-    """Return the settings as pairs, having checked that there is at least one window."""
-    kernel = pair(kernel_size, "kernel_size", operation, 1)
-    stride = kernel if stride is None else pair(stride, "stride", operation, 1)
-    padding = pair(padding, "padding", operation)
-    dilation = pair(dilation, "dilation", operation, 1)
-    if any(2 * p > k for p, k in zip(padding, kernel)):
-        raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={padding}, "
-                           f"kernel_size={kernel})")
-    if input.ndim != 4:
-        raise RuntimeError(f"{operation}(): expects a tensor of 3 or 4 dims (input.shape={input.shape})")
-    if input.shape[1] == 0:
-        raise RuntimeError(f"{operation}(): expects at least one channel (input.shape={input.shape})")
-    for n, k, s, p, d in zip(input.shape[2:], kernel, stride, padding, dilation):
-        if kernels.pooled_length(n, k, s, p, d, ceil_mode) < 1 or n < 1:
-            raise RuntimeError(f"{operation}(): the window is larger than the padded image (input.shape={input.shape}, "
-                               f"kernel_size={kernel}, "
-                               f"padding={padding}, dilation={dilation})")
-    return kernel, stride, padding, dilation
+    stride: Size2d | None = None,
+    padding: Size2d = 0,
+    dilation: Size2d = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return ``relu(max_pool2d(...))``, which is ``max_pool2d(relu(input), ...)``, in one pass."""
+    plan = _planned("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    out: Tensor
+    out = _maxima_relu(input, **plan.settings) if plan.is_plain else _on_images(_maxima_relu, 2, input, **plan.settings)
+    return out
 
 
-def _batched(pool: Callable[..., Tensor], input: Tensor, *arguments: Any) -> Tensor:
-    out = pool(input.reshape(1, *input.shape), *arguments)
-    return out.reshape(out.shape[1:])
+def _maxima_relu(input: Tensor, **settings: Any) -> Tensor:
+    out: Tensor = _max_pool2d_relu(input, **settings)[0]
+    return out
+
+
+def _maxima(input: Tensor, **settings: Any) -> Tensor:
+    out: Tensor = _max_pool2d(input, **settings)[0]
+    return out
+
+
+def _maxima_and_places(input: Tensor, ceil_mode: bool, **settings: Any) -> tuple[Tensor, Tensor]:
+    out, index = _max_pool2d(input, ceil_mode=ceil_mode, **settings)
+    return out, _places(index, width=input.shape[3], **settings)
 
 
 def max_pool2d(
@@ -166,24 +255,8 @@ def max_pool2d(
     Tensor of shape (N, C, OH, OW)
         ``OH = floor((H + 2 p - d (kH - 1) - 1) / s) + 1`` (rounded up with `ceil_mode`).
     """
-    if input.ndim == 3:
-        batch = reshape(input, (1, *input.shape))
-        out = max_pool2d(batch, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-        return tuple(reshape(part, part.shape[1:]) for part in out) if return_indices else reshape(out, out.shape[1:])
-    kernel, stride, padding, dilation = _window(input, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d")
-    settings = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    out, index = _max_pool2d(input, **settings, ceil_mode=bool(ceil_mode))
-    return (out, _flat_places(index, width=input.shape[3], **settings)) if return_indices else out
-
-
-@primitive
-def _flat_places(index: Array, *, width: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
-    """Return positions within windows as places in the flattened image."""
-    row, column = np.divmod(index.astype(np.int64), kernel[1])
-    top = np.arange(index.shape[2])[:, None] * stride[0] - padding[0]
-    left = np.arange(index.shape[3]) * stride[1] - padding[1]
-    places: Array = (top + row * dilation[0]) * width + left + column * dilation[1]
-    return places
+    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    return _max_pool("max_pool2d", 2, input, *settings)
 
 
 def max_unpool2d(
@@ -221,6 +294,20 @@ def max_unpool2d(
     return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(input, planes)), (*input.shape[:-2], *size))
 
 
+def _avg_pool(
+    operation: str, dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
+    count_include_pad: bool, divisor_override: int | None,
+) -> Tensor:  # fmt: skip
+    _check_floats(operation, input)
+    if divisor_override is not None and divisor_override == 0:
+        raise RuntimeError(f"{operation}(): divisor_override must not be 0 (divisor_override={divisor_override})")
+    plan = _planned(operation, dims, input, kernel_size, stride, padding, 1, ceil_mode)
+    settings = plan.settings | {"count_include_pad": bool(count_include_pad), "divisor_override": divisor_override}
+    del settings["dilation"]
+    out: Tensor = _avg_pool2d(input, **settings) if plan.is_plain else _on_images(_avg_pool2d, dims, input, **settings)
+    return out
+
+
 def avg_pool2d(
     input: Tensor,
     kernel_size: Size2d,
@@ -243,15 +330,8 @@ def avg_pool2d(
     divisor_override : int, optional
         Divide by this instead.
     """
-    if input.ndim == 3:
-        return _batched(avg_pool2d, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    if input.dtype.kind != "f":
-        raise RuntimeError(f"avg_pool2d(): expects a floating-point tensor (dtype={input.dtype})")
-    if divisor_override is not None and divisor_override == 0:
-        raise RuntimeError(f"avg_pool2d(): divisor_override must not be 0 (divisor_override={divisor_override})")
-    kernel, stride, padding, _ = _window(input, kernel_size, stride, padding, 1, ceil_mode, "avg_pool2d")
-    return _avg_pool2d(input, kernel=kernel, stride=stride, padding=padding, ceil_mode=bool(ceil_mode),
-                       count_include_pad=bool(count_include_pad), divisor_override=divisor_override)
+    settings = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    return _avg_pool("avg_pool2d", 2, input, *settings)
 
 
 def lp_pool2d(
@@ -266,17 +346,34 @@ def lp_pool2d(
 # ------------------------------------------------------------------------------------ windows that tile the image
 
 
-def _target_size(input: Tensor, output_size: OutputSize, operation: str) -> Shape:
+def _target_size(operation: str, dims: int, input: Tensor, output_size: Any) -> Shape:
     """Return the size of the result; None keeps that of `input`."""
-    sizes: tuple[Any, ...] = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if len(sizes) != 2 or input.ndim not in (3, 4):
-        raise RuntimeError(f"{operation}(): expects 3 or 4 dims and one or two sizes (input.shape={input.shape}, "
-                           f"output_size={output_size})")
-    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, input.shape[-2:]))
-    if min(sizes) < 1 or 0 in input.shape[-3:]:
+    sizes: tuple[Any, ...] = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * dims
+    if len(sizes) != dims or input.ndim not in (dims + 1, dims + 2):
+        numbers = "one size" if dims == 1 else "one or two sizes"
+        raise RuntimeError(f"{operation}(): expects {dims + 1} or {dims + 2} dims and {numbers} "
+                           f"(input.shape={input.shape}, output_size={output_size})")
+    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, input.shape[-dims:]))
+    if min(sizes) < 1 or 0 in input.shape[-dims - 1 :]:
         raise RuntimeError(f"{operation}(): sizes must be positive "
                            f"(input.shape={input.shape}, output_size={output_size})")
-    return sizes
+    return (1, *sizes) if dims == 1 else sizes
+
+
+def _adaptive_avg_pool(operation: str, dims: int, input: Tensor, output_size: Any) -> Tensor:
+    size = _target_size(operation, dims, input, output_size)
+    _check_floats(operation, input)
+    is_plain = input.ndim == 4 and dims == 2
+    out: Tensor = (
+        _adaptive_avg_pool2d(input, size=size) if is_plain else _on_images(_adaptive_avg_pool2d, dims, input, size=size)
+    )
+    return out
+
+
+def _adaptive_max_pool(operation: str, dims: int, input: Tensor, output_size: Any, with_places: bool) -> TensorOrTuple:
+    size = _target_size(operation, dims, input, output_size)
+    out, places = _on_images(_adaptive_max_pool2d, dims, input, size=size)
+    return (out, places) if with_places else out
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
@@ -288,12 +385,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     output_size : int or (int or None, int or None)
         OH and OW; None keeps H or W.
     """
-    size = _target_size(input, output_size, "adaptive_avg_pool2d")
-    if input.dtype.kind != "f":
-        raise RuntimeError(f"adaptive_avg_pool2d(): expects a floating-point tensor (dtype={input.dtype})")
-    if input.ndim == 3:
-        return _batched(adaptive_avg_pool2d, input, size)
-    return _adaptive_avg_pool2d(input, size=size)
+    return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
@@ -301,22 +393,10 @@ def adaptive_max_pool2d(input: Tensor, output_size: OutputSize, return_indices: 
 
     The first of a tie gets the gradient.
     """
-    size = _target_size(input, output_size, "adaptive_max_pool2d")
-    if input.ndim == 3:
-        out = adaptive_max_pool2d(reshape(input, (1, *input.shape)), size, True)
-        out = tuple(reshape(part, part.shape[1:]) for part in out)
-        return out if return_indices else out[0]
-    index = _adaptive_max_index(input, size=size)
-    out = _plane_take(input, index)
-    return (out, index) if return_indices else out
+    return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
 # ------------------------------------------------------------------------------------ sequences
-
-
-def _check_sequence(input: Tensor, operation: str) -> None:
-    if input.ndim not in (2, 3):
-        raise RuntimeError(f"{operation}(): expects a tensor of 2 or 3 dims (input.shape={input.shape})")
 
 
 def max_pool1d(
@@ -329,15 +409,8 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> TensorOrTuple:
     """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`."""
-    _check_sequence(input, "max_pool1d")
-    kernel, padding, dilation = (
-        _row(value, name, "max_pool1d", least)
-        for value, name, least in ((kernel_size, "kernel_size", 1), (padding, "padding", 0), (dilation, "dilation", 1))
-    )
-    stride = kernel if stride is None else _row(stride, "stride", "max_pool1d", 1)
-    settings = kernel, stride, padding, dilation, ceil_mode, return_indices
-    out = in_one_row("max_pool1d", max_pool2d, _as_images(input), *settings)
-    return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
+    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    return _max_pool("max_pool1d", 1, input, *settings)
 
 
 def avg_pool1d(
@@ -349,23 +422,14 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`."""
-    _check_sequence(input, "avg_pool1d")
-    kernel, padding = _row(kernel_size, "kernel_size", "avg_pool1d", 1), _row(padding, "padding", "avg_pool1d")
-    stride = kernel if stride is None else _row(stride, "stride", "avg_pool1d", 1)
-    settings = kernel, stride, padding, ceil_mode, count_include_pad
-    return _as_sequences(in_one_row("avg_pool1d", avg_pool2d, _as_images(input), *settings))
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
     """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
-    _check_sequence(input, "adaptive_avg_pool1d")
-    size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    return _as_sequences(in_one_row("adaptive_avg_pool1d", adaptive_avg_pool2d, _as_images(input), (1, size)))
+    return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
     """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
-    _check_sequence(input, "adaptive_max_pool1d")
-    size: Any = output_size[0] if isinstance(output_size, tuple | list) else output_size
-    out = in_one_row("adaptive_max_pool1d", adaptive_max_pool2d, _as_images(input), (1, size), return_indices)
-    return tuple(map(_as_sequences, out)) if return_indices else _as_sequences(out)
+    return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)

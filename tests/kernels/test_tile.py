@@ -15,6 +15,10 @@ from autograd_nn.kernels.tile import (
     BIAS_OF_COLUMN,
     BIAS_OF_ROW,
     ZERO,
+    Columns,
+    Place,
+    Rows,
+    Target,
     copy_vector,
     dot_products,
     lanes,
@@ -36,8 +40,8 @@ def rng():
 def matrix_tile(a, lda, b, ldb, c, ldc, K, keep, begin, bias, relu):
     width = lanes(c)
     multiply_tile(
-        ROWS, VECTORS, (K, 1, 1), a, 2, (1, 0, 0), lda, b, 3, (ldb, 0, 0), width, c, 1, ldc, width,
-        keep, begin, bias, 1, relu,
+        ROWS, VECTORS, (K, 1, 1), Rows(a, 2, (1, 0, 0), lda), Columns(b, 3, (ldb, 0, 0), width),
+        Target(c, 1, ldc, width), keep, begin, Place(bias, 1), relu,
     )  # fmt: skip
 
 
@@ -46,8 +50,8 @@ def nested_tile(a, b, c, counts, a_steps, a_row, b_steps):
     width = lanes(c)
     keep = (ROWS, VECTORS * width)
     multiply_tile(
-        ROWS, VECTORS, counts, a, 0, a_steps, a_row, b, 0, b_steps, width, c, 0, VECTORS * width, width,
-        keep, ZERO, c, 0, False,
+        ROWS, VECTORS, counts, Rows(a, 0, a_steps, a_row), Columns(b, 0, b_steps, width),
+        Target(c, 0, VECTORS * width, width), keep, ZERO, Place(c, 0), False,
     )  # fmt: skip
 
 
@@ -55,8 +59,8 @@ def nested_tile(a, b, c, counts, a_steps, a_row, b_steps):
 def unrolled_tile(a, b, c, n1, n2):
     width = lanes(c)
     multiply_tile(
-        ROWS, VECTORS, (n1, n2, 3), a, 0, (24, 6, 1), (2, 11, 4), b, 0, (30, 7, 2), width,
-        c, 0, VECTORS * width, width, (ROWS, VECTORS * width), ZERO, c, 0, False,
+        ROWS, VECTORS, (n1, n2, 3), Rows(a, 0, (24, 6, 1), (2, 11, 4)), Columns(b, 0, (30, 7, 2), width),
+        Target(c, 0, VECTORS * width, width), (ROWS, VECTORS * width), ZERO, Place(c, 0), False,
     )  # fmt: skip
 
 
@@ -133,8 +137,8 @@ def test_three_loops_and_every_placement_of_rows(dtype, rng):
         c, twin = np.full((2, ROWS * columns), np.nan, dtype)
         nested_tile(a, b, c, counts, a_steps, a_row, b_steps)
         tile.multiply_tile_reference(
-            ROWS, VECTORS, counts, a, 0, a_steps, a_row, b, 0, b_steps, width_of(dtype),
-            twin, 0, columns, width_of(dtype), (ROWS, columns), ZERO, twin, 0, False,
+            ROWS, VECTORS, counts, Rows(a, 0, a_steps, a_row), Columns(b, 0, b_steps, width_of(dtype)),
+            Target(twin, 0, columns, width_of(dtype)), (ROWS, columns), ZERO, Place(twin, 0), False,
         )  # fmt: skip
         close(c.reshape(ROWS, columns), expected)
         close(twin.reshape(ROWS, columns), expected)

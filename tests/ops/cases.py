@@ -661,6 +661,7 @@ case(
     ("normal", 2, 3, 3),
     ("normal", 3),
 )
+case("max_pool2d_relu", lambda x: pool.max_pool2d_relu(x, 3, 2, 1), ("apart", 2, 2, 4, 5))
 case("max_pool2d with indices", lambda x: pool.max_pool2d(x, 3, 2, 1, return_indices=True), ("apart", 1, 2, 4, 5))
 case("max_unpool2d", lambda x: pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2), ("apart", 1, 2, 4, 4))
 case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))

@@ -306,6 +306,40 @@ def test_transposed_convolution_doubles_the_size():
     assert conv.conv_transpose2d(x, w, stride=2, padding=1).shape == (1, 3, 8, 8)
 
 
+@pytest.mark.parametrize("operation", [conv.conv1d, conv.conv2d, conv.conv_transpose1d, conv.conv_transpose2d])
+def test_convolution_of_no_channels_is_the_bias(operation):
+    dims = int(operation.__name__[-2])
+    inside = (0, 2) if "transpose" in operation.__name__ else (2, 0)
+    x, w, b = ag.zeros(1, 0, *[5] * dims), ag.zeros(*inside, *[3] * dims), ag.tensor([1.0, 2.0])
+    for each in (x, w, b):
+        each.requires_grad_()
+    out = operation(x, w, b)
+    size = 7 if "transpose" in operation.__name__ else 3
+    assert out.shape == (1, 2, *[size] * dims) and out.sum().item() == 3 * size**dims
+    out.sum().backward()
+    assert x.grad.shape == x.shape and w.grad.shape == w.shape and b.grad.tolist() == [size**dims] * 2
+
+
+def test_output_padding_below_the_dilation():
+    x = ag.tensor([[[1.0, 2.0]]], requires_grad=True)
+    out = conv.conv_transpose1d(x, tensor([[[1.0, 10.0]]]), output_padding=1, dilation=3)
+    assert out.tolist() == [[[1, 2, 0, 10, 20, 0]]]
+    out = conv.conv_transpose1d(x, tensor([[[1.0, 10.0]]]), padding=1, output_padding=2, dilation=3)
+    assert out.tolist() == [[[2, 0, 10, 20, 0]]]  # PyTorch 2.13 gives the same
+    (out * tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
+    assert x.grad.tolist() == [[[30, 41]]]
+
+
+def test_settings_are_checked_for_each_kind_of_value():
+    images, w = ag.ones(1, 1, 4, 4), ag.ones(1, 1, 2, 2)
+    for stride in (2, [2, 2], (2, 2), np.int64(2)):
+        assert conv.conv2d(images, w, None, stride).shape == (1, 1, 2, 2)
+        assert pool.max_pool2d(images, 2, stride).shape == (1, 1, 2, 2)
+    for stride in (0, 2.0, (2, 1, 1), "2", (2, 0.5)):
+        with pytest.raises(ValueError, match="stride must be one or two integers"):
+            conv.conv2d(images, w, None, stride)
+
+
 def test_convolution_of_nothing():
     x, w = (
         tensor(np.zeros((0, 1, 3, 3), np.float32), requires_grad=True),

@@ -15,7 +15,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def method(
     """
     out = (x[0], w[0], *output_size(x[2:], w[2:], stride, padding, dilation))
     return {
-        operation: prepare(operation, x, w, out, stride, padding, dilation, groups, 4, _forced, _winograd)[0]
+        operation: prepare(operation, x, w, out, stride, padding, dilation, groups, 4, _forced, _winograd).method
         for operation in (FORWARD, INPUT, WEIGHT)
     }
 
@@ -143,18 +143,21 @@ def can_use(name: str, w: Shape, stride: Pair, dilation: Pair, groups: int) -> b
     return True
 
 
+class Prepared(NamedTuple):
+    """What three shapes and the settings of a convolution determine."""
+
+    method: str  # "nothing" where no products are to be summed
+    tables: Any  # what the method's plan function returned, () for methods without
+    work: int  # as `threads_for` counts it
+    shape: Shape  # of the result
+
+
 @lru_cache(maxsize=4096)
 def prepare(
-    operation: str, x: Shape, w: Shape, out: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    operation: str, x: Shape, w: Shape, out: Shape | None, stride: Pair, padding: Padding, dilation: Pair, groups: int,
     itemsize: int, forced: str | None, allow_winograd: bool,
-) -> tuple[str, tuple[Array, ...], int]:  # fmt: skip
+) -> Prepared:  # fmt: skip
     """Check that the shapes belong to one convolution, choose its method and plan it.
-
-    Returns
-    -------
-    method : str
-    tables : what the method's plan function returned, () for methods without
-    work : int, as `threads_for` counts it
 
     Raises
     ------
@@ -162,23 +165,26 @@ def prepare(
         Where the shapes do not fit: the kernels trust them to stay within bounds.
     """
     expected = (x[0], w[0], *output_size(x[2:], w[2:], stride, padding, dilation))
+    out = expected if out is None else out
     if out != expected or x[1] != w[1] * groups or w[0] % groups or min(expected) < 0 or min(stride + dilation) < 1:
         raise ValueError(
             f"{operation}(): shapes do not belong to one convolution (input {x}, weight {w}, output {out}, "
             f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups})"
         )
+    shape = {FORWARD: out, INPUT: x, WEIGHT: w}[operation]
+    work = math.prod(out) * math.prod(w[1:]) // 4  # multiplications, which come in vectors
+    if math.prod(x) * math.prod(w) * math.prod(out) == 0:
+        return Prepared("nothing", (), 0, shape)
     name = choose(operation, x, w, out, stride, padding, dilation, groups, allow_winograd)
     if forced is not None and can_use(forced, w, stride, dilation, groups):
         name = forced
-    corner = corner_of(padding)
-    tables: tuple[Array, ...] = ()
+    tables: Any = ()
     if name == "direct" and operation == WEIGHT:
         tables = direct_weight.weight_plan(x, w, out, stride, padding, dilation, groups, itemsize)
     elif name == "direct":
         plan = direct.forward_plan if operation == FORWARD else direct.input_plan
-        tables = plan(x, w, out, stride, corner, dilation, groups, itemsize)
-    work = math.prod(out) * math.prod(w[1:]) // 4  # multiplications, which come in vectors
-    return name, tables, work
+        tables = plan(x, w, out, stride, corner_of(padding), dilation, groups, itemsize)
+    return Prepared(name, tables, work, shape)
 
 
 def writable(out: Array | None, shape: Shape, dtype: np.dtype[Any]) -> Array:
@@ -220,16 +226,19 @@ def conv2d(
     ValueError
         Where the shapes do not fit.
     """
-    shape = (x.shape[0], w.shape[0], *output_size(x.shape[2:], w.shape[2:], stride, padding, dilation))
-    name, tables, work = prepare(
-        FORWARD, x.shape, w.shape, shape if out is None else out.shape,
+    name, tables, work, shape = prepare(
+        FORWARD, x.shape, w.shape, None if out is None else out.shape,
         stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
     )  # fmt: skip
     result = writable(out, shape, x.dtype)
     x, w, threads = contiguous(x), contiguous(w), threads_for(work)
     if bias is not None:
         bias = contiguous(bias)
-    if name == "winograd":
+    if name == "nothing":
+        result[...] = 0 if bias is None else bias.reshape(-1, 1, 1)
+        if relu:
+            np.maximum(result, 0, out=result)
+    elif name == "winograd":
         winograd.conv2d(x, w, bias, stride=stride[0], padding=padding, relu=relu, out=result)
     elif name == "depthwise":
         depthwise.convolve(threads, x, w, bias, result, stride, corner_of(padding), dilation, relu)
@@ -276,14 +285,15 @@ def conv2d_input(
     ValueError
         Where the shapes do not fit.
     """
-    shape = (g.shape[0], w.shape[1] * groups, *size)
-    name, tables, work = prepare(
-        INPUT, shape if out is None else out.shape, w.shape, g.shape,
+    name, tables, work, shape = prepare(
+        INPUT, (g.shape[0], w.shape[1] * groups, *size) if out is None else out.shape, w.shape, g.shape,
         stride, padding, dilation, groups, g.itemsize, _forced, _winograd,
     )  # fmt: skip
     result = writable(out, shape, g.dtype)
     g, w, threads = contiguous(g), contiguous(w), threads_for(work)
-    if name == "winograd":
+    if name == "nothing":
+        result.fill(0)
+    elif name == "winograd":
         winograd.conv2d_input(g, w, size=size, stride=stride[0], padding=padding, out=result)
     elif name == "depthwise":
         depthwise.convolve_input(threads, g, w, result, stride, corner_of(padding), dilation)
@@ -322,14 +332,13 @@ def conv2d_weight(
     ValueError
         Where the shapes do not fit.
     """
-    shape = (g.shape[1], x.shape[1] // groups, *size)
-    name, tables, work = prepare(
-        WEIGHT, x.shape, shape if out is None else out.shape, g.shape,
+    name, tables, work, shape = prepare(
+        WEIGHT, x.shape, (g.shape[1], x.shape[1] // groups, *size) if out is None else out.shape, g.shape,
         stride, padding, dilation, groups, x.itemsize, _forced, _winograd,
     )  # fmt: skip
     result = writable(out, shape, g.dtype)
     g, x, threads = contiguous(g), contiguous(x), threads_for(work)
-    if g.size == 0:
+    if name == "nothing":
         result.fill(0)
     elif name == "winograd":
         winograd.conv2d_weight(g, x, stride=stride[0], padding=padding, out=result)

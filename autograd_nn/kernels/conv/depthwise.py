@@ -34,7 +34,18 @@ from numba.core import cgutils
 
 from ..annotations import Array, Builder, Context, Pair, Shape, Signature, Triple, Type, Typed, Value, Values
 from ..compile import chunked, intrinsic, jit, or_twin
-from ..tile import REGISTERS, VECTOR_BYTES, VectorBuilder, array_pointer, check_arrays, int64s_at, int64s_of, whole
+from ..records import flat
+from ..tile import (
+    REGISTERS,
+    VECTOR_BYTES,
+    Place,
+    VectorBuilder,
+    array_pointer,
+    check_arrays,
+    int64_of,
+    int64s_of,
+    whole,
+)
 
 __all__ = ["can_use", "convolve", "convolve_input", "convolve_weight"]
 
@@ -61,6 +72,15 @@ def window_of(*numbers: int) -> Window:
     return Window(*((0,) * number for number in numbers))
 
 
+class Plane(NamedTuple):
+    """An image of one channel in a flat array: the element at which it begins, and its size."""
+
+    array: Array
+    start: int
+    height: int
+    width: int
+
+
 # --- The twins: what each intrinsic means, in Python ------------------------------------------------------
 
 
@@ -74,66 +94,57 @@ def meetings(window: Window, size: Pair, out_size: Pair, corner: Pair) -> Iterat
 
 
 def convolve_plane_reference(
-    window: Window, x: Array, x_start: int, size: Pair, w: Array, w_start: int, bias: Array, channel: int, out: Array,
-    out_start: int, out_size: Pair, corner: Pair, rows: Pair, relu: bool,
-) -> None:  # fmt: skip
+    window: Window, x: Plane, w: Place, bias: Place, out: Plane, corner: Pair, rows: Pair, relu: bool
+) -> None:
     """Compute rows of one plane of out.
 
     Parameters
     ----------
     window : Window
-    x, w, bias, out : 1-D array of float32 or float64
-    x_start, w_start, out_start : int
-        Element at which the plane or the kernel begins.
-    size, out_size : (int, int)
-        Height and width of the plane of x, of out.
-    channel : int
-        Which bias to add.
+    x, out : Plane of float32 or float64
+    w, bias : Place
+        The kernel, and the number to add.
     corner : (top, left)
         Padding.
     rows : (first, last)
         Of out.
     relu : bool
     """
-    plane = np.full(out_size[0] * out_size[1], bias[channel])
-    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
-        plane[at_out] += w[w_start + at_w] * x[x_start + at_x]
+    plane = np.full(out.height * out.width, bias.array[bias.start])
+    for at_out, at_w, at_x in meetings(window, x[2:], out[2:], corner):
+        plane[at_out] += w.array[w.start + at_w] * x.array[x.start + at_x]
     if relu:
         plane[plane < 0] = 0
-    first, last = rows[0] * out_size[1], rows[1] * out_size[1]
-    out[out_start + first : out_start + last] = plane[first:last]
+    first, last = rows[0] * out.width, rows[1] * out.width
+    out.array[out.start + first : out.start + last] = plane[first:last]
 
 
 def gather_plane_reference(
-    window: Window, g: Array, g_start: int, out_size: Pair, w: Array, w_start: int, x: Array, x_start: int, size: Pair,
-    corner: Pair, rows: Pair, add: bool,
-) -> None:  # fmt: skip
+    window: Window, g: Plane, w: Place, x: Plane, corner: Pair, rows: Pair, add: bool
+) -> None:
     """Compute rows of one plane of the gradient of x, or with `add` add to them.
 
     Parameters are those of `convolve_plane`, but `rows` counts by strides and with the padding: row Y stands for the
     rows Y sH - top, ..., Y sH - top + sH - 1 of x.
     """
-    plane = np.zeros(size[0] * size[1], x.dtype)
-    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
-        plane[at_x] += w[w_start + at_w] * g[g_start + at_out]
-    first, last = (min(max(row * len(window.stride_y) - corner[0], 0), size[0]) * size[1] for row in rows)
+    plane = np.zeros(x.height * x.width, x.array.dtype)
+    for at_out, at_w, at_x in meetings(window, x[2:], g[2:], corner):
+        plane[at_x] += w.array[w.start + at_w] * g.array[g.start + at_out]
+    first, last = (min(max(row * len(window.stride_y) - corner[0], 0), x.height) * x.width for row in rows)
     if add:
-        plane += x[x_start : x_start + plane.size]
-    x[x_start + first : x_start + last] = plane[first:last]
+        plane += x.array[x.start : x.start + plane.size]
+    x.array[x.start + first : x.start + last] = plane[first:last]
 
 
-def correlate_plane_reference(
-    window: Window, x: Array, x_start: int, size: Pair, g: Array, g_start: int, out_size: Pair, corner: Pair,
-    totals: Array, totals_start: int,
-) -> None:  # fmt: skip
+def correlate_plane_reference(window: Window, x: Plane, g: Plane, corner: Pair, totals: Place) -> None:
     """Add the products of one plane of x and one of g to the vectors of sums of all taps.
 
     Lane l of a sum gets the columns l, l + lanes, ... of g.
     """
-    width = VECTOR_BYTES // g.itemsize
-    for at_out, at_w, at_x in meetings(window, size, out_size, corner):
-        lane = at_out % out_size[1] % width
-        totals[totals_start + at_w * width + lane] += g[g_start + at_out] * x[x_start + at_x]
+    width = VECTOR_BYTES // g.array.itemsize
+    for at_out, at_w, at_x in meetings(window, x[2:], g[2:], corner):
+        lane = at_out % g.width % width
+        totals.array[totals.start + at_w * width + lane] += g.array[g.start + at_out] * x.array[x.start + at_x]
 
 
 # --- The intrinsics ---------------------------------------------------------------------------------------
@@ -141,40 +152,40 @@ def correlate_plane_reference(
 
 @intrinsic()
 def convolve_plane_intrinsic(
-    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, w: Type, w_start: Type, bias: Type,
-    channel: Type, out: Type, out_start: Type, out_size: Type, corner: Type, rows: Type, relu: Type,
-) -> Typed:  # fmt: skip
-    check_arrays("convolve_plane", x, w, bias, out)
-    signature = types.void(
-        window, x, x_start, size, w, w_start, bias, channel, out, out_start, out_size, corner, rows, relu
-    )
-    return signature, generate_convolve_plane
+    typing_context: Any, window: Type, x: Type, w: Type, bias: Type, out: Type, corner: Type, rows: Type, relu: Type
+) -> Typed:
+    check_arrays("convolve_plane", *(each.types[0] for each in (x, w, bias, out)))
+    return types.void(window, x, w, bias, out, corner, rows, relu), generate_convolve_plane
 
 
 @intrinsic()
 def gather_plane_intrinsic(
-    typing_context: Any, window: Type, g: Type, g_start: Type, out_size: Type, w: Type, w_start: Type, x: Type,
-    x_start: Type, size: Type, corner: Type, rows: Type, add: Type,
-) -> Typed:  # fmt: skip
-    check_arrays("gather_plane", x, w, g)
-    signature = types.void(window, g, g_start, out_size, w, w_start, x, x_start, size, corner, rows, add)
-    return signature, generate_gather_plane
+    typing_context: Any, window: Type, g: Type, w: Type, x: Type, corner: Type, rows: Type, add: Type
+) -> Typed:
+    check_arrays("gather_plane", *(each.types[0] for each in (x, w, g)))
+    return types.void(window, g, w, x, corner, rows, add), generate_gather_plane
 
 
 @intrinsic()
 def correlate_plane_intrinsic(
-    typing_context: Any, window: Type, x: Type, x_start: Type, size: Type, g: Type, g_start: Type, out_size: Type,
-    corner: Type, totals: Type, totals_start: Type,
-) -> Typed:  # fmt: skip
-    check_arrays("correlate_plane", x, g, totals)
-    signature = types.void(window, x, x_start, size, g, g_start, out_size, corner, totals, totals_start)
-    return signature, generate_correlate_plane
+    typing_context: Any, window: Type, x: Type, g: Type, corner: Type, totals: Type
+) -> Typed:
+    check_arrays("correlate_plane", *(each.types[0] for each in (x, g, totals)))
+    return types.void(window, x, g, corner, totals), generate_correlate_plane
 
 
-def start_of(v: VectorBuilder, signature: Signature, arguments: Values, array: int, start: int) -> Value:
-    """Return the address of element ``arguments[start]`` of an array."""
-    (offset,) = int64s_at(v.context, v.builder, signature, arguments, start)
-    return v.address(array_pointer(v.context, v.builder, signature.args[array], arguments[array]), offset)
+def places_at(
+    v: VectorBuilder, signature: Signature, arguments: Values, *positions: int
+) -> list[tuple[Value, list[Value]]]:
+    """Return for some planes or places the address of their first element, and their size."""
+    found = []
+    for at in positions:
+        (array_type, *number_types), (array, *numbers) = (
+            signature.args[at].types, cgutils.unpack_tuple(v.builder, arguments[at])
+        )  # fmt: skip
+        start, *size = (int64_of(v.context, v.builder, *each) for each in zip(number_types, numbers, strict=True))
+        found.append((v.address(array_pointer(v.context, v.builder, array_type, array), start), size))
+    return found
 
 
 def pairs_at(v: VectorBuilder, signature: Signature, arguments: Values, *positions: int) -> list[list[Value]]:
@@ -268,15 +279,15 @@ def for_window(
 
 def generate_convolve_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the forward pass: tiles of out, which begin with the bias."""
-    v = VectorBuilder(context, builder, signature.args[1])
+    v = VectorBuilder(context, builder, signature.args[1].types[0])
     window = [len(each) for each in signature.args[0]]
     kW = window[1]
-    x, w, bias, out = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (6, 7), (8, 9)))
-    size, out_size, corner, rows = pairs_at(v, signature, arguments, 3, 10, 11, 12)
+    (x, size), (w, _), (bias, _), (out, out_size) = places_at(v, signature, arguments, 1, 2, 3, 4)
+    corner, rows = pairs_at(v, signature, arguments, 5, 6)
     weights = load_weights(v, w, window[0] * kW)
     first = v.broadcast_from(bias)
     infinity = ir.Constant(v.scalar, float("-inf"))
-    floor = v.broadcast(builder.select(arguments[13], ir.Constant(v.scalar, 0.0), infinity))
+    floor = v.broadcast(builder.select(arguments[7], ir.Constant(v.scalar, 0.0), infinity))
 
     def emit(height: int, row: Value, column: Value) -> None:
         sums = [cgutils.alloca_once(builder, v.vector) for _ in range(height)]
@@ -300,10 +311,10 @@ def generate_convolve_plane(context: Context, builder: Builder, signature: Signa
 
 def generate_gather_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the gradient of the input: tiles of x, its columns counted with the padding and kept by remainder."""
-    v = VectorBuilder(context, builder, signature.args[1])
+    v = VectorBuilder(context, builder, signature.args[1].types[0])
     kH, kW, sH, sW, dH, dW = (len(each) for each in signature.args[0])
-    g, w, x = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (6, 7)))
-    out_size, size, corner, rows = pairs_at(v, signature, arguments, 3, 8, 9, 10)
+    (g, out_size), (w, _), (x, size) = places_at(v, signature, arguments, 1, 2, 3)
+    corner, rows = pairs_at(v, signature, arguments, 4, 5)
     weights = load_weights(v, w, kH * kW)
     first_column = builder.udiv(corner[1], whole(sW))
     last_column = builder.udiv(builder.add(corner[1], builder.add(size[1], whole(sW - 1))), whole(sW))
@@ -335,7 +346,7 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
 
         for each in sums.values():
             builder.store(v.zero, each)
-        with builder.if_then(arguments[11]):
+        with builder.if_then(arguments[6]):
             for_rows_of_x(begin)
         columns = {}
         for n in sorted({j * dW // sW for j in range(kW)}):
@@ -361,11 +372,11 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
 
 def generate_correlate_plane(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
     """Emit the gradient of the weight: tiles of g, and sums that stay in registers throughout the plane."""
-    v = VectorBuilder(context, builder, signature.args[1])
+    v = VectorBuilder(context, builder, signature.args[1].types[0])
     window = [len(each) for each in signature.args[0]]
     kW = window[1]
-    x, g, totals = (start_of(v, signature, arguments, *at) for at in ((1, 2), (4, 5), (8, 9)))
-    size, out_size, corner = pairs_at(v, signature, arguments, 3, 6, 7)
+    (x, size), (g, out_size), (totals, _) = places_at(v, signature, arguments, 1, 2, 4)
+    (corner,) = pairs_at(v, signature, arguments, 3)
     addresses = [v.address(totals, whole(tap * v.lanes)) for tap in range(window[0] * kW)]
     sums = [cgutils.alloca_once(builder, v.vector) for _ in addresses]
     for each, address in zip(sums, addresses, strict=True):
@@ -407,12 +418,13 @@ def convolve_chunk(
     """Compute the t-th share of the units, each a band of rows of a plane of out."""
     N, O, OH, OW = out.shape
     size, taps, per_group = x.shape[2:], w.shape[2] * w.shape[3], O // x.shape[1]
-    x, w, out = x.reshape(-1), w.reshape(-1), out.reshape(-1)
+    x, w, out = flat(x), flat(w), flat(out)
     for unit in range(N * O * bands * t // threads, N * O * bands * (t + 1) // threads):
         plane, band = unit // bands, unit % bands
         convolve_plane(
-            window, x, plane // per_group * size[0] * size[1], size, w, plane % O * taps, bias, plane % O,
-            out, plane * OH * OW, (OH, OW), corner, (OH * band // bands, OH * (band + 1) // bands), relu,
+            window, Plane(x, plane // per_group * size[0] * size[1], size[0], size[1]), Place(w, plane % O * taps),
+            Place(bias, plane % O), Plane(out, plane * OH * OW, OH, OW), corner,
+            (OH * band // bands, OH * (band + 1) // bands), relu,
         )  # fmt: skip
 
 
@@ -426,13 +438,13 @@ def gather_chunk(
     stride = len(window.stride_y)
     first, last = corner[0] // stride, (corner[0] + H + stride - 1) // stride
     rows = last - first
-    g, w, out = g.reshape(-1), w.reshape(-1), out.reshape(-1)
+    g, w, out = flat(g), flat(w), flat(out)
     for unit in range(N * C * bands * t // threads, N * C * bands * (t + 1) // threads):
         plane, band = unit // bands, unit % bands
         for k in range(per_group):
             gather_plane(
-                window, g, (plane * per_group + k) * g_size[0] * g_size[1], g_size,
-                w, (plane % C * per_group + k) * taps, out, plane * H * W, (H, W), corner,
+                window, Plane(g, (plane * per_group + k) * g_size[0] * g_size[1], g_size[0], g_size[1]),
+                Place(w, (plane % C * per_group + k) * taps), Plane(out, plane * H * W, H, W), corner,
                 (first + rows * band // bands, first + rows * (band + 1) // bands), k > 0,
             )  # fmt: skip
 
@@ -458,7 +470,7 @@ def correlate_chunk(
     kH, kW = out.shape[2:]
     per_group, taps, width = O // C, kH * kW, VECTOR_BYTES // g.itemsize
     part = len(window.kernel_height)
-    g, x, out = g.reshape(-1), x.reshape(-1), out.reshape(-1)
+    g, x, out = flat(g), flat(x), flat(out)
     for unit in range(chunks * C * t // threads, chunks * C * (t + 1) // threads):
         chunk, group = unit // C, unit % C
         start = (chunk * O + group * per_group) * taps * width
@@ -467,9 +479,10 @@ def correlate_chunk(
             for o in range(group * per_group, (group + 1) * per_group):
                 for i in range(0, kH, part):
                     correlate_plane(
-                        window, x, (n * C + group) * size[0] * size[1], size, g, (n * O + o) * OH * OW, (OH, OW),
+                        window, Plane(x, (n * C + group) * size[0] * size[1], size[0], size[1]),
+                        Plane(g, (n * O + o) * OH * OW, OH, OW),
                         (corner[0] - i * len(window.dilation_y), corner[1]),
-                        totals, ((chunk * O + o) * taps + i * kW) * width,
+                        Place(totals, ((chunk * O + o) * taps + i * kW) * width),
                     )  # fmt: skip
         if chunks == 1:
             sum_lanes(totals, group * per_group * taps, (group + 1) * per_group * taps, 1, 0, width, out)
@@ -479,7 +492,7 @@ def correlate_chunk(
 def sum_chunks(t: int, threads: int, totals: Array, out: Array, chunks: int) -> None:
     """Compute the t-th share of the sums from those of all chunks."""
     first, last = out.size * t // threads, out.size * (t + 1) // threads
-    sum_lanes(totals, first, last, chunks, totals.size // chunks, VECTOR_BYTES // out.itemsize, out.reshape(-1))
+    sum_lanes(totals, first, last, chunks, totals.size // chunks, VECTOR_BYTES // out.itemsize, flat(out))
 
 
 # --- The operations, in Python ----------------------------------------------------------------------------

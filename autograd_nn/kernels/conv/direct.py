@@ -25,13 +25,26 @@ An image is worked on in bands of rows, sized so that the planes of one band sta
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..annotations import Array, Pair, Shape
+from ..annotations import Array, Pair, Shape, Triple
 from ..compile import chunked, jit
-from ..tile import BIAS_OF_ROW, VECTOR_BYTES, copy_every_second, copy_vector, lanes, multiply_tile
+from ..records import flat, record, table_of
+from ..tile import (
+    BIAS_OF_ROW,
+    VECTOR_BYTES,
+    Columns,
+    Place,
+    Rows,
+    Target,
+    copy_every_second,
+    copy_vector,
+    lanes,
+    multiply_tile,
+)
 
 __all__ = ["convolve", "forward_plan", "input_plan"]
 
@@ -49,11 +62,13 @@ COPY_COST = 4  # multiply-adds a vector that copying the result out of the buffe
 
 Taps: TypeAlias = list[tuple[int, int, int]]
 Axis: TypeAlias = tuple[int, int, list[tuple[int, int, int, Taps]]]  # see `forward_axis`
-Tables: TypeAlias = tuple[Array, ...]  # see `plan`
 
 
 class Plan(NamedTuple):
-    """Sizes of one convolution as `convolve` runs it, whether forward or input gradient."""
+    """Sizes of one convolution as `convolve` runs it, whether forward or input gradient.
+
+    It is followed in its table by passes, places, taps, bands and blocks; `*_at` is where each of them begins.
+    """
 
     groups: int
     rows: int  # target channels of a group
@@ -83,6 +98,13 @@ class Plan(NamedTuple):
     by_rows: int  # order of the tiles: by rows or flat
     vectors: int  # of the tile
     dense: int  # flat, and no pixels between rows: the target itself is the buffer
+    block_count: int
+    pass_count: int
+    passes_at: int  # a Pass each
+    places_at: int  # where each tap reads, relative to the first one of its pass
+    taps_at: int  # where each tap lies in the kernel
+    bands_at: int  # first and last row of the planes that each band reads
+    blocks_at: int  # first row and number of rows of each block of a group's target channels
 
 
 class Pass(NamedTuple):
@@ -98,24 +120,8 @@ class Pass(NamedTuple):
     last_tap: int
 
 
-DEPTH = Plan._fields.index("depth")
-
-
-# Written out: what a helper does not use of a table is then never loaded.
-
-
-@jit(borrows=True)
-def plan_of(t: Array) -> Plan:
-    """Return a table as a named tuple."""
-    return Plan(
-        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
-        t[15], t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23], t[24], t[25], t[26], t[27],
-    )  # fmt: skip
-
-
-@jit(borrows=True)
-def pass_of(t: Array, k: int) -> Pass:
-    return Pass(t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7])
+PASS, PASSES = len(Pass._fields), len(Plan._fields)  # size of a Pass; where passes begin in the table
+PACKED = tuple(Plan._fields.index(name) for name in ("groups", "block_count", "depth"))  # they multiply to its size
 
 
 # --- Plans ------------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def input_axis(size: int, out_size: int, taps: int, stride: int, before: int, di
 
 def forward_plan(
     x: Shape, w: Shape, out: Shape, stride: Pair, corner: Pair, dilation: Pair, groups: int, itemsize: int
-) -> Tables:
+) -> Array:
     """Plan `conv2d` for shapes x (N, C, H, W), w and out; `corner` is the padding (top, left)."""
     axes = [forward_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
@@ -164,7 +170,7 @@ def forward_plan(
 
 def input_plan(
     x: Shape, w: Shape, out: Shape, stride: Pair, corner: Pair, dilation: Pair, groups: int, itemsize: int
-) -> Tables:
+) -> Array:
     """Plan `conv2d_input`, from a gradient of shape `out` to one of shape `x`."""
     axes = [input_axis(x[a], out[a], w[a], stride[a - 2], corner[a - 2], dilation[a - 2]) for a in (2, 3)]
     taps = w[2] * w[3]
@@ -174,18 +180,8 @@ def input_plan(
 def plan(
     axes: list[Axis], size: Shape, target: Shape, rows: int, channels: int, kernel_width: int, step: Pair, split: Pair,
     groups: int, w_row: int, w_channel: int, itemsize: int,
-) -> Tables:  # fmt: skip
-    """Combine the two axes; see the module for passes and places.
-
-    Returns
-    -------
-    plan : int64, a Plan
-    passes : int64 (passes, 8), each row a Pass
-    places : int64 (taps,), where each tap reads, relative to the first one of its pass
-    w_taps : int64 (taps,), where each tap lies in the kernel
-    bands : int64 (bands, 2), first and last row of the planes that each band reads
-    blocks : int64 (blocks, 2), first row and number of rows of each block of a group's target channels
-    """
+) -> Array:  # fmt: skip
+    """Combine the two axes; see the module for passes and places. Return the table of a `Plan` and what follows it."""
     width = VECTOR_BYTES // itemsize
     line = 64 // itemsize
     vectors = MANY_VECTORS if rows == 1 else VECTORS
@@ -251,43 +247,36 @@ def plan(
         count = ROWS if rows - at > ROWS // 2 else FEW_ROWS
         blocks.append((at, min(count, rows - at)))
         at += count
+    flat_size = ceil_div(most_flat, vectors * width) * vectors * width
+    parts = passes, places, w_taps, bands, blocks
+    places_at, taps_at, bands_at, blocks_at = np.cumsum([np.size(part) for part in parts[:-1]]) + PASSES
     sizes = (
         groups, rows, channels, *size, *target, planes_y, planes_x, *split, top, left, plane_width, plane_size,
-        channel_step, *step, band_count, depth, ceil_div(most_flat, vectors * width) * vectors * width,
-        rows * channels * min(w_row, w_channel), w_row, w_channel, copied, by_rows, vectors, dense,
+        channel_step, *step, band_count, depth, flat_size, rows * channels * min(w_row, w_channel), w_row, w_channel,
+        copied, by_rows, vectors, dense, len(blocks), len(passes), PASSES, places_at, taps_at, bands_at, blocks_at,
     )  # fmt: skip
-    return (
-        np.array(Plan(*map(int, sizes)), np.int64),
-        np.array(passes, np.int64).reshape(-1, len(Pass._fields)),
-        np.array(places, np.int64),
-        np.array(w_taps, np.int64),
-        np.array(bands, np.int64),
-        np.array(blocks, np.int64).reshape(-1, 2),
-    )
+    return table_of(Plan(*map(int, sizes)), *parts)
 
 
 # --- Kernels ----------------------------------------------------------------------------------------------
 
 
 @jit(borrows=True)
-def pack_range(
-    first: int, last: int, w: Array, packed: Array, plan: Array, passes: Array, w_taps: Array, blocks: Array
-) -> None:
+def pack_range(first: int, last: int, w: Array, packed: Array, plan: Array) -> None:
     """Copy the weights of the blocks `first` to `last`, counted over all groups, in the order tiles read them."""
-    p = plan_of(plan)
+    p = record(Plan, plan, 0)
     for each in range(first, last):
-        row, count = blocks[each % blocks.shape[0], 0], blocks[each % blocks.shape[0], 1]
-        start = each // blocks.shape[0] * p.w_group + row * p.w_row
+        block = p.blocks_at + 2 * (each % p.block_count)
+        row, count = plan[block], plan[block + 1]
+        start = each // p.block_count * p.w_group + row * p.w_row
         at = each * p.depth * ROWS
-        for j in range(passes.shape[0]):
-            this = pass_of(passes, j)
+        for j in range(p.pass_count):
+            this = record(Pass, plan, p.passes_at + j * PASS)
             for c in range(p.channels):
-                for k in range(this.first_tap, this.last_tap):
-                    source = start + c * p.w_channel + w_taps[k]
-                    for i in range(count):
-                        packed[at + i] = w[source + i * p.w_row]
-                    for i in range(count, ROWS):
-                        packed[at + i] = 0
+                for k in range(p.taps_at + this.first_tap, p.taps_at + this.last_tap):
+                    source = start + c * p.w_channel + plan[k]
+                    for i in range(ROWS):
+                        packed[at + i] = w[source + i * p.w_row] if i < count else w.dtype.type(0)
                     at += ROWS
 
 
@@ -333,7 +322,7 @@ def clear_run(target: Array, at: int, count: int) -> None:
 @jit(borrows=True)
 def fill_planes(x: Array, start: int, planes: Array, plan: Array, first_row: int, last_row: int) -> None:
     """Copy rows of one group's channels of one image, with borders of zeros and split by stride."""
-    p = plan_of(plan)
+    p = record(Plan, plan, 0)
     width = lanes(x)
     for c in range(p.channels):
         for plane in range(p.planes_y * p.planes_x):
@@ -368,7 +357,7 @@ def fill_planes(x: Array, start: int, planes: Array, plan: Array, first_row: int
 @jit(borrows=True)
 def store_rows(source: Array, start: int, target: Array, at: int, plan: Array, this: Pass, row_count: int) -> None:
     """Copy the rows of a flat result to their place."""
-    p = plan_of(plan)
+    p = record(Plan, plan, 0)
     for _ in range(row_count):
         if p.step_x == 1:
             copy_row(source, start, target, at, this.columns)
@@ -381,60 +370,52 @@ def store_rows(source: Array, start: int, target: Array, at: int, plan: Array, t
 
 @jit(borrows=True, inline=True)
 def multiply_block(
-    count: int, vectors: int, channels: int, a: Array, a_start: int, places: Array, b: Array, b_start: int,
-    channel_step: int, b_vector: int, c: Array, c_start: int, c_row: int, c_vector: int, columns: int, bias: Array,
-    bias_start: int, relu: bool,
-) -> None:  # fmt: skip
+    count: int, vectors: int, counts: Triple, a: Rows, b: Columns, c: Target, columns: int, bias: Place, relu: bool
+) -> None:
     """Run the tile for `count` rows and so many vectors."""
-    counts = (channels, 1, places.size)
-    a_steps = (places.size * ROWS, 0, ROWS)
-    b_steps = (channel_step, 0, places)
     keep = (count, columns)
     if vectors == MANY_VECTORS:
-        multiply_tile(1, MANY_VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
+        multiply_tile(1, MANY_VECTORS, counts, a, b, c, keep, BIAS_OF_ROW, bias, relu)
     elif vectors == 1:
-        multiply_tile(ROWS, 1, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
+        multiply_tile(ROWS, 1, counts, a, b, c, keep, BIAS_OF_ROW, bias, relu)
     elif count > FEW_ROWS:
-        multiply_tile(ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
+        multiply_tile(ROWS, VECTORS, counts, a, b, c, keep, BIAS_OF_ROW, bias, relu)
     else:
-        multiply_tile(FEW_ROWS, VECTORS, counts, a, a_start, a_steps, 1, b, b_start, b_steps, b_vector,
-                      c, c_start, c_row, c_vector, keep, BIAS_OF_ROW, bias, bias_start, relu)  # fmt: skip
+        multiply_tile(FEW_ROWS, VECTORS, counts, a, b, c, keep, BIAS_OF_ROW, bias, relu)
 
 
 @jit(borrows=True)
-def clear_pixels(this: Pass, row_count: int, block_rows: int, out: Array, out_start: int, plan: Array) -> None:
+def clear_pixels(this: Pass, row_count: int, block_rows: int, out: Place, plan: Array) -> None:
     """Write zeros where no tap reaches: a stride larger than the kernel."""
-    p = plan_of(plan)
+    p = record(Plan, plan, 0)
     for i in range(block_rows):
         for r in range(row_count):
-            at = out_start + (i * p.target_height + r * p.step_y) * p.target_width
+            at = out.start + (i * p.target_height + r * p.step_y) * p.target_width
             for q in range(this.columns):
-                out[at + q * p.step_x] = 0
+                out.array[at + q * p.step_x] = 0
 
 
 @jit(borrows=True)
 def compute_pass(
-    this: Pass, band: int, block_rows: int, packed: Array, packed_start: int, places: Array, planes: Array,
-    planes_start: int, plane_row: int, buffer: Array, out: Array, out_start: int, bias: Array, bias_start: int,
-    relu: bool, plan: Array,
+    this: Pass, band: int, block_rows: int, packed: Place, places: Array, planes: Place, plane_row: int,
+    buffer: Array, out: Place, bias: Place, relu: bool, plan: Array,
 ) -> None:  # fmt: skip
     """Compute the pixels of one pass in one band for one block of target channels."""
-    p = plan_of(plan)
-    width = lanes(out)
+    p = record(Plan, plan, 0)
+    width = lanes(out.array)
     first_row, last_row = this.rows * band // p.bands, this.rows * (band + 1) // p.bands
     row_count = last_row - first_row
     if row_count == 0:
         return
-    out_start += (this.y + first_row * p.step_y) * p.target_width + this.x
+    out_start = out.start + (this.y + first_row * p.step_y) * p.target_width + this.x
     out_channel = p.target_height * p.target_width
     if places.size == 0:
-        clear_pixels(this, row_count, block_rows, out, out_start, plan)
+        clear_pixels(this, row_count, block_rows, Place(out.array, out_start), plan)
         return
 
-    planes_start += (this.plane_y + first_row - plane_row) * p.plane_width + this.plane_x
+    planes_start = planes.start + (this.plane_y + first_row - plane_row) * p.plane_width + this.plane_x
+    counts = (p.channels, 1, places.size)
+    a = Rows(packed.array, packed.start, (places.size * ROWS, 0, ROWS), 1)
     if p.by_rows:
         height, height_step, length, length_step = row_count, p.vectors, this.columns, width
         b_vector, c_vector = p.plane_width, p.target_width
@@ -443,7 +424,7 @@ def compute_pass(
         length, length_step = (row_count - 1) * p.plane_width + this.columns, p.vectors * width
         b_vector, c_vector = width, width
     direct = p.by_rows or p.dense
-    target = out if direct else buffer
+    target = out.array if direct else buffer
     target_start = out_start if direct else 0
     target_row = out_channel if direct else p.flat_size
     has_single = p.vectors == VECTORS and block_rows > FEW_ROWS
@@ -460,41 +441,39 @@ def compute_pass(
                     at_y, at_q = 0, q + k * width
                     if not p.copied:
                         at_q = min(at_q, length - vectors * width)
+                b_start = planes_start + at_y * p.plane_width + at_q
+                c_start = target_start + at_y * p.target_width + at_q
                 multiply_block(
-                    block_rows, vectors, p.channels, packed, packed_start, places,
-                    planes, planes_start + at_y * p.plane_width + at_q, p.channel_step, b_vector,
-                    target, target_start + at_y * p.target_width + at_q, target_row, c_vector,
-                    length - at_q if p.dense else vectors * width, bias, bias_start, relu,
+                    block_rows, vectors, counts, a,
+                    Columns(planes.array, b_start, (p.channel_step, 0, places), b_vector),
+                    Target(target, c_start, target_row, c_vector),
+                    length - at_q if p.dense else vectors * width, bias, relu,
                 )  # fmt: skip
     if not direct:
         for i in range(block_rows):
-            store_rows(buffer, i * p.flat_size, out, out_start + i * out_channel, plan, this, row_count)
+            store_rows(buffer, i * p.flat_size, out.array, out_start + i * out_channel, plan, this, row_count)
 
 
 @chunked
-def pack_chunk(
-    t: int, threads: int, w: Array, packed: Array, plan: Array, passes: Array, w_taps: Array, blocks: Array
-) -> None:
+def pack_chunk(t: int, threads: int, w: Array, packed: Array, plan: Array) -> None:
     """Pack the t-th share of the weights."""
-    count = plan[0] * blocks.shape[0]
-    first, last = count * t // threads, count * (t + 1) // threads
-    pack_range(first, last, w.reshape(-1), packed, plan, passes, w_taps, blocks)
+    p = record(Plan, plan, 0)
+    count = p.groups * p.block_count
+    pack_range(count * t // threads, count * (t + 1) // threads, flat(w), packed, plan)
 
 
 @chunked
 def convolve_chunk(
-    t: int, threads: int, x: Array, w: Array, packed: Array, bias: Array, out: Array, relu: bool, plan: Array,
-    passes: Array, places: Array, w_taps: Array, bands: Array, blocks: Array,
-) -> None:  # fmt: skip
+    t: int, threads: int, x: Array, w: Array, packed: Array, bias: Array, out: Array, relu: bool, plan: Array
+) -> None:
     """Compute the t-th share of the units, each one band of one image."""
-    p = plan_of(plan)
-    units = x.shape[0] * bands.shape[0]
+    p = record(Plan, plan, 0)
+    units = x.shape[0] * p.bands
     first, last = units * t // threads, units * (t + 1) // threads
-    x, w, out = x.reshape(-1), w.reshape(-1), out.reshape(-1)
-    block_count = blocks.shape[0]
+    x, w, out = flat(x), flat(w), flat(out)
     if packed.size == 0:
-        packed = np.empty(p.groups * block_count * p.depth * ROWS, x.dtype)
-        pack_range(0, p.groups * block_count, w, packed, plan, passes, w_taps, blocks)
+        packed = np.empty(p.groups * p.block_count * p.depth * ROWS, x.dtype)
+        pack_range(0, p.groups * p.block_count, w, packed, plan)
     planes = np.empty(p.channels * p.channel_step if p.copied else 0, x.dtype)
     buffer = np.empty(0 if p.by_rows or p.dense else ROWS * p.flat_size, x.dtype)
     for unit in range(first, last):
@@ -502,24 +481,25 @@ def convolve_chunk(
         for group in range(p.groups):
             start, row = (n * p.groups + group) * p.channels * p.height * p.width, 0
             if p.copied:
-                row = bands[band, 0]
-                fill_planes(x, start, planes, plan, row, bands[band, 1])
+                row = plan[p.bands_at + 2 * band]
+                fill_planes(x, start, planes, plan, row, plan[p.bands_at + 2 * band + 1])
                 start = 0
-            for k in range(block_count):
-                channel = group * p.rows + blocks[k, 0]
+            for k in range(p.block_count):
+                channel = group * p.rows + plan[p.blocks_at + 2 * k]
                 out_start = (n * p.groups * p.rows + channel) * p.target_height * p.target_width
-                for j in range(passes.shape[0]):
-                    this = pass_of(passes, j)
+                for j in range(p.pass_count):
+                    this = record(Pass, plan, p.passes_at + j * PASS)
+                    weights = ((group * p.block_count + k) * p.depth + p.channels * this.first_tap) * ROWS
                     compute_pass(
-                        this, band, blocks[k, 1],
-                        packed, ((group * block_count + k) * p.depth + p.channels * this.first_tap) * ROWS,
-                        places[this.first_tap : this.last_tap],
-                        planes if p.copied else x, start, row, buffer, out, out_start, bias, channel, relu, plan,
+                        this, band, plan[p.blocks_at + 2 * k + 1], Place(packed, weights),
+                        plan[p.places_at + this.first_tap : p.places_at + this.last_tap],
+                        Place(planes if p.copied else x, start), row, buffer, Place(out, out_start),
+                        Place(bias, channel), relu, plan,
                     )  # fmt: skip
 
 
 def convolve(
-    threads: int, x: Array, w: Array, bias: Array | None, out: Array, tables: Tables, relu: bool = False
+    threads: int, x: Array, w: Array, bias: Array | None, out: Array, plan: Array, relu: bool = False
 ) -> None:
     """Run a plan: `forward_plan` from x to out, `input_plan` from the gradient of the output to that of x.
 
@@ -529,14 +509,13 @@ def convolve(
     w : ndarray (Cout, Cin / groups, kH, kW), C-contiguous
     bias : ndarray (channels of out,) or None
     out : ndarray (N, channels, H', W'), C-contiguous, written
-    tables : result of a plan function
+    plan : result of a plan function
     relu : bool
     """
-    plan, passes, places, w_taps, bands, blocks = tables
     packed = UNPACKED[w.dtype]
     if w.size > PACKED_APART:
-        packed = np.empty(int(plan[0]) * len(blocks) * int(plan[DEPTH]) * ROWS, w.dtype)
-        pack_chunk(threads, w, packed, plan, passes, w_taps, blocks)
+        packed = np.empty(math.prod(int(plan[at]) for at in PACKED) * ROWS, w.dtype)
+        pack_chunk(threads, w, packed, plan)
     if bias is None:
         bias = np.zeros(out.shape[1], w.dtype)
-    convolve_chunk(threads, x, w, packed, bias, out, relu, plan, passes, places, w_taps, bands, blocks)
+    convolve_chunk(threads, x, w, packed, bias, out, relu, plan)

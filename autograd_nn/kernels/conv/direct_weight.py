@@ -14,13 +14,25 @@ chunk. So the result has the same bits for any number of threads.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from ..annotations import Array, Padding, Pair, Shape, Triple
 from ..compile import chunked, jit
-from ..tile import ADD, VECTOR_BYTES, ZERO, lanes, multiply_tile, transpose_block
+from ..records import flat, record, table_of
+from ..tile import (
+    ADD,
+    VECTOR_BYTES,
+    ZERO,
+    Columns,
+    Place,
+    Rows,
+    Target,
+    lanes,
+    multiply_tile,
+    transpose_block,
+)
 from .direct import Plan, ceil_div, fill_planes
 
 __all__ = ["weight_gradient", "weight_plan"]
@@ -32,11 +44,11 @@ UNITS = 8  # wanted, so that several threads find work
 PARTIAL_BYTES = 16 * 1024 * 1024  # of all units' accumulators together
 
 
-Tables: TypeAlias = tuple[Array, ...]  # see `weight_plan`
-
-
 class WeightPlan(NamedTuple):
-    """Sizes of one weight gradient."""
+    """Sizes of one weight gradient, followed in its table by a `Plan` and places.
+
+    The Plan says how x is copied with a border; places are where the taps lie, relative to the first.
+    """
 
     groups: int
     out_channels: int  # of a group
@@ -57,28 +69,18 @@ class WeightPlan(NamedTuple):
     chunks: int
     images: int  # that one tile sums over
     rows: int  # of g that one tile sums over
+    plane_rows: int  # of the copy of x
 
 
-@jit(borrows=True)
-def weight_plan_of(t: Array) -> WeightPlan:
-    """Return a table as a named tuple."""
-    return WeightPlan(
-        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
-        t[15], t[16], t[17], t[18],
-    )  # fmt: skip
+COPY = len(WeightPlan._fields)  # where the Plan begins
+PLACES = COPY + len(Plan._fields)  # where the places begin
+PARTS = tuple(WeightPlan._fields.index(name) for name in ("chunks", "groups", "blocks", "padded_taps", "vectors"))
 
 
 def weight_plan(
     x: Shape, w: Shape, out: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
-) -> Tables:
-    """Plan `conv2d_weight` for shapes x (N, C, H, W), w (of the result) and out (of g).
-
-    Returns
-    -------
-    plan : int64, a WeightPlan
-    copy : int64, a direct.Plan that says how x is copied with a border
-    places : int64 (padded_taps,), where the taps lie, relative to the first
-    """
+) -> Array:
+    """Plan `conv2d_weight` for shapes x (N, C, H, W), w (of the result) and out (of g): return its table."""
     images, channels, size, kernel, out_size = x[0], x[1], x[2:], w[2:], out[2:]
     per_group, out_per_group = w[1], w[0] // groups
     width = VECTOR_BYTES // itemsize
@@ -112,15 +114,13 @@ def weight_plan(
     sizes = (
         groups, out_per_group, *out_size, *stride, per_group * size[0] * size[1], plane_width, 0,
         per_group * plane_size if copied else channels * size[0] * size[1], copied, taps, tile_rows, padded_taps,
-        vectors, blocks, max(1, chunks), together, max(1, min(out_size[0], PIXELS // max(1, out_size[1]))),
+        vectors, blocks, max(1, chunks), together, max(1, min(out_size[0], PIXELS // max(1, out_size[1]))), plane_rows,
     )  # fmt: skip
-    copy = dict.fromkeys(Plan._fields, 0) | {
-        "channels": per_group, "height": size[0], "width": size[1], "planes_y": 1, "planes_x": 1, "split_y": 1,
-        "split_x": 1, "top": padding[0][0], "left": padding[1][0], "plane_width": plane_width,
-        "plane_size": plane_size, "channel_step": plane_size, "target_height": plane_rows,
-    }  # fmt: skip
-    plan = np.array(WeightPlan(*map(int, sizes)), np.int64)
-    return plan, np.array(list(copy.values()), np.int64), places.astype(np.int64)
+    copy = Plan(*(0,) * len(Plan._fields))._replace(
+        channels=per_group, height=size[0], width=size[1], planes_y=1, planes_x=1, split_y=1, split_x=1,
+        top=padding[0][0], left=padding[1][0], plane_width=plane_width, plane_size=plane_size, channel_step=plane_size,
+    )  # fmt: skip
+    return table_of(WeightPlan(*map(int, sizes)), copy, places)
 
 
 @jit(borrows=True)
@@ -135,42 +135,36 @@ def transpose_gradient(g: Array, start: int, pixels: int, channels: int, columns
 
 @jit(borrows=True, inline=True)
 def multiply_taps(
-    tile_rows: int, vectors: int, counts: Triple, x: Array, x_start: int, x_steps: Triple, places: Array, g: Array,
-    g_start: int, g_steps: Triple, d: Array, d_start: int, columns: int, begin: int,
-) -> None:  # fmt: skip
+    tile_rows: int, vectors: int, counts: Triple, x: Rows, g: Columns, d: Target, columns: int, begin: int
+) -> None:
     """Add to the accumulators of one tile."""
-    width = lanes(d)
     keep = (LONG, columns)
-    if vectors == 1:
+    none = Place(d.array, 0)
+    if vectors == 1 or WIDE == 1:
         if tile_rows == LONG:
-            multiply_tile(LONG, 1, counts, x, x_start, x_steps, places, g, g_start, g_steps, width,
-                          d, d_start, columns, width, keep, begin, d, 0, False)  # fmt: skip
+            multiply_tile(LONG, 1, counts, x, g, d, keep, begin, none, False)
         else:
-            multiply_tile(SHORT, 1, counts, x, x_start, x_steps, places, g, g_start, g_steps, width,
-                          d, d_start, columns, width, keep, begin, d, 0, False)  # fmt: skip
+            multiply_tile(SHORT, 1, counts, x, g, d, keep, begin, none, False)
     elif tile_rows == LONG:
-        multiply_tile(LONG, WIDE, counts, x, x_start, x_steps, places, g, g_start, g_steps, width,
-                      d, d_start, columns, width, keep, begin, d, 0, False)  # fmt: skip
+        multiply_tile(LONG, WIDE, counts, x, g, d, keep, begin, none, False)
     else:
-        multiply_tile(SHORT, WIDE, counts, x, x_start, x_steps, places, g, g_start, g_steps, width,
-                      d, d_start, columns, width, keep, begin, d, 0, False)  # fmt: skip
+        multiply_tile(SHORT, WIDE, counts, x, g, d, keep, begin, none, False)
 
 
 @chunked
-def accumulate(
-    t: int, threads: int, g: Array, x: Array, partial: Array, plan: Array, copy: Array, places: Array
-) -> None:
+def accumulate(t: int, threads: int, g: Array, x: Array, partial: Array, plan: Array) -> None:
     """Sum the t-th share of the units into their accumulators, partial (chunks, blocks, taps, columns)."""
-    p = weight_plan_of(plan)
+    p = record(WeightPlan, plan, 0)
     images = x.shape[0]
-    x, g, partial = x.reshape(-1), g.reshape(-1), partial.reshape(-1)
-    columns = p.vectors * lanes(x)
+    x, g = flat(x), flat(g)
+    copy, places = plan[COPY:], plan[PLACES:]
+    width = lanes(x)
+    columns = p.vectors * width
     pixels = p.height * p.width
     blocks = p.groups * p.blocks
     channels = p.groups * p.out_channels
     gt = np.empty(p.images * pixels * columns, x.dtype)
     planes = np.empty(p.images * p.image_step if p.copied else 0, x.dtype)
-    plane_rows = copy[PLANE_ROWS]
     first_unit, last_unit = p.chunks * blocks * t // threads, p.chunks * blocks * (t + 1) // threads
     for chunk in range(p.chunks):
         first_block = max(0, first_unit - chunk * blocks)
@@ -189,7 +183,7 @@ def accumulate(
                     if filled != group:
                         for k in range(count):
                             fill_planes(x, x_start + k * p.groups * p.x_group,
-                                        planes[k * p.image_step :], copy, 0, plane_rows)  # fmt: skip
+                                        planes[k * p.image_step :], copy, 0, p.plane_rows)  # fmt: skip
                         filled = group
                     source, x_start = planes, 0
                 for k in range(count):
@@ -203,18 +197,18 @@ def accumulate(
                     for row in range(0, p.padded_taps, p.tile_rows):
                         multiply_taps(
                             p.tile_rows, p.vectors, (count, min(p.rows, p.height - y), p.width),
-                            source, x_start + y * p.stride_y * p.plane_width,
-                            (p.image_step, p.stride_y * p.plane_width, p.stride_x), places[row:],
-                            gt, y * p.width * columns, (pixels * columns, p.width * columns, columns),
-                            partial, d_start + row * columns, columns, begin,
+                            Rows(source, x_start + y * p.stride_y * p.plane_width,
+                                 (p.image_step, p.stride_y * p.plane_width, p.stride_x), places[row:]),
+                            Columns(gt, y * p.width * columns, (pixels * columns, p.width * columns, columns), width),
+                            Target(partial, d_start + row * columns, columns, width), columns, begin,
                         )  # fmt: skip
 
 
 @chunked
 def sum_chunks(t: int, threads: int, partial: Array, out: Array, plan: Array) -> None:
     """Add the chunks' accumulators up, in order, and transpose the t-th share of them to out."""
-    p = weight_plan_of(plan)
-    partial, out = partial.reshape(-1), out.reshape(-1)
+    p = record(WeightPlan, plan, 0)
+    out = flat(out)
     width = lanes(out)
     columns = p.vectors * width
     blocks = p.groups * p.blocks
@@ -236,11 +230,7 @@ def sum_chunks(t: int, threads: int, partial: Array, out: Array, plan: Array) ->
                             (p.taps - tap, p.out_channels - channel - o), 0)  # fmt: skip
 
 
-PLANE_ROWS = Plan._fields.index("target_height")
-SHAPE = tuple(WeightPlan._fields.index(name) for name in ("chunks", "groups", "blocks", "padded_taps", "vectors"))
-
-
-def weight_gradient(threads: int, g: Array, x: Array, out: Array, tables: Tables) -> None:
+def weight_gradient(threads: int, g: Array, x: Array, out: Array, plan: Array) -> None:
     """Run a plan of `weight_plan`.
 
     Parameters
@@ -248,11 +238,10 @@ def weight_gradient(threads: int, g: Array, x: Array, out: Array, tables: Tables
     g : ndarray (N, Cout, OH, OW), C-contiguous
     x : ndarray (N, Cin, H, W), C-contiguous
     out : ndarray (Cout, Cin / groups, kH, kW), C-contiguous, written
-    tables : result of `weight_plan`
+    plan : result of `weight_plan`
     """
-    plan, copy, places = tables
-    chunks, groups, blocks, padded_taps, vectors = (int(plan[k]) for k in SHAPE)
+    chunks, groups, blocks, padded_taps, vectors = (int(plan[k]) for k in PARTS)
     columns = vectors * VECTOR_BYTES // x.itemsize
     partial = np.empty(chunks * groups * blocks * padded_taps * columns, x.dtype)
-    accumulate(min(threads, chunks * groups * blocks), g, x, partial, plan, copy, places)
+    accumulate(min(threads, chunks * groups * blocks), g, x, partial, plan)
     sum_chunks(threads if partial.size > 32_000 else 1, partial, out, plan)

@@ -91,6 +91,8 @@ compete for the same few lines of cache.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -98,7 +100,19 @@ import numpy as np
 
 from ...annotations import Array, Flags, Padding, Pair, Shape, Steps, Triple
 from ...compile import JIT_DISABLED, chunked, jit, threads_for
-from ...tile import ADD, REGISTERS, VECTOR_BYTES, ZERO, lanes, multiply_tile
+from ...records import record, table_of
+from ...tile import (
+    ADD,
+    REGISTERS,
+    VECTOR_BYTES,
+    ZERO,
+    Columns,
+    Place,
+    Rows,
+    Target,
+    lanes,
+    multiply_tile,
+)
 from ..kept import Kept
 from .transforms import (
     GRADIENT,
@@ -113,6 +127,7 @@ from .transforms import (
     UPSAMPLED_OUTPUT,
     WEIGHT,
     WEIGHT_GRADIENT,
+    Grid,
     Transform,
     gather_pixels,
     scatter_pixels,
@@ -197,8 +212,68 @@ BY_STRIDE = {1: UNIT_STRIDE, 2: STRIDE_TWO}
 
 
 # --- Kernels ---------------------------------------------------------------------------------------------
-# Arrays are flat; `*_start`, `*_row`, `*_point`, ... are the element where something begins and the distance from
-# one to the next. `lanes` channels make a vector, VECTORS vectors a panel.
+# Arrays are flat; `*_row`, `*_point`, ... are the elements from one to the next. `lanes` channels make a vector,
+# VECTORS vectors a panel.
+
+
+class Images(NamedTuple):
+    """Images (n, channels, height, width) in a flat array, padded at the top."""
+
+    array: Array
+    channels: int
+    height: int
+    width: int
+    top: int
+
+
+class Points(NamedTuple):
+    """Values of tiles at points: where they begin, and elements from tile to tile, from point to point."""
+
+    array: Array
+    start: int
+    tile: int
+    point: int
+
+
+class Convolution(NamedTuple):
+    """Sizes of one call of `convolve`; elements from one thread, block or panel to the next are 0 where all share."""
+
+    by_panel: int
+    blocks: int  # of tiles
+    panels: int  # of output channels
+    in_channels: int
+    in_height: int
+    in_width: int
+    top: int
+    tiles_down: int  # of an image
+    tiles_across: int
+    first_row: int  # rows of tiles to compute, counted through all images
+    last_row: int
+    block_rows: int  # of them make a block
+    lane: int  # elements of w from one output channel, input channel to the next
+    step: int
+    flip_down: int  # whether kernels are reversed
+    flip_across: int
+    depth: int  # input channels that are multiplied at a time
+    v_thread: int
+    v_block: int
+    v_tile: int
+    v_point: int
+    u_thread: int
+    u_panel: int
+    u_part: int  # of the depth
+    u_point: int
+    m_thread: int
+    m_block: int
+    m_point: int
+    relu: int
+    out_channels: int
+    out_height: int
+    out_width: int
+    m_at: int  # where M and the strips of threads begin in the space, behind V
+    scratch_at: int
+    scratch_step: int
+    image_places: int  # where the places of pixels in tiles begin, behind those in strips
 
 
 @jit
@@ -222,9 +297,8 @@ def load_strip(
 
 @jit
 def transform_images(
-    algorithm: Algorithm, is_gradient: bool, x: Array, channels: int, size: Pair, top: int, tiles: Pair,
-    first_tile_row: int, last_tile_row: int, target: Array, target_start: int, target_tile: int, point: int,
-    strip: Array, strip_start: int, places: Array,
+    algorithm: Algorithm, is_gradient: bool, images: Images, tiles: Pair, first_tile_row: int, last_tile_row: int,
+    target: Points, strip: Place, places: Array,
 ) -> None:  # fmt: skip
     """Transform some rows of tiles, counted through all images: B^T d B of inputs or A g A^T of gradients."""
     tile_size, side = sizes_of(algorithm, "inputs")
@@ -233,29 +307,30 @@ def transform_images(
         tile_size, side = sizes_of(algorithm, "gradients")
         step = tile_size
     tiles_down, tiles_across = tiles
-    width = lanes(x)
+    width = lanes(images.array)
     strip_row = (step * tiles_across + SPARE) * width
-    plane = size[0] * size[1]
-    corner = strip_start + corner_of(algorithm, tile_size, strip_row, width)
-    row, column, point_row = algorithm.down * strip_row, algorithm.right * width, side * point
-    for c in range(0, channels, width):
-        at = target_start + c
+    plane = images.height * images.width
+    corner = strip.start + corner_of(algorithm, tile_size, strip_row, width)
+    row, column, point_row = algorithm.down * strip_row, algorithm.right * width, side * target.point
+    for c in range(0, images.channels, width):
+        at = target.start + c
         tile_row = first_tile_row
         while tile_row < last_tile_row:
             n, i = tile_row // tiles_down, tile_row % tiles_down
             count = min(tiles_down - i, last_tile_row - tile_row)
             load_strip(
-                x, (n * channels + c) * plane, channels - c, size, step * i - top, step * (count - 1) + tile_size,
-                strip, strip_start, strip_row, places,
+                images.array, (n * images.channels + c) * plane, images.channels - c, (images.height, images.width),
+                step * i - images.top, step * (count - 1) + tile_size, strip.array, strip.start, strip_row, places,
             )  # fmt: skip
             for a in range(count):
                 for b in range(tiles_across):
-                    tile = corner + step * (a * strip_row + b * width)
+                    pixels = Grid(strip.array, corner + step * (a * strip_row + b * width), row, column)
+                    points = Grid(target.array, at, point_row, target.point)
                     if is_gradient:
-                        transform_tile(algorithm, "gradients", strip, tile, row, column, target, at, point_row, point)
+                        transform_tile(algorithm, "gradients", pixels, points)
                     else:
-                        transform_tile(algorithm, "inputs", strip, tile, row, column, target, at, point_row, point)
-                    at += target_tile
+                        transform_tile(algorithm, "inputs", pixels, points)
+                    at += target.tile
             tile_row += count
 
 
@@ -266,11 +341,11 @@ def corner_of(algorithm: Algorithm, size: int, row: int, column: int) -> int:
 
 
 @jit
-def clear_rows(V: Array, v_start: int, points: int, count: int, v_tile: int, v_point: int) -> None:
+def clear_rows(V: Points, points: int, count: int) -> None:
     """Fill the last register tile of a block of ``count`` tiles: leftovers may be denormal, which is slow."""
     for point in range(points):
-        start = v_start + point * v_point
-        V[start + count * v_tile : start + (count + ROWS - 1) // ROWS * ROWS * v_tile] = 0
+        start = V.start + point * V.point
+        V.array[start + count * V.tile : start + (count + ROWS - 1) // ROWS * ROWS * V.tile] = 0
 
 
 @jit
@@ -288,34 +363,33 @@ def transform_weights(
 
 @jit
 def write_outputs(
-    algorithm: Algorithm, M: Array, m_start: int, m_point: int, tiles: Pair, first_tile_row: int, last_tile_row: int,
-    bias: Array, relu: bool, out: Array, channels: int, channel: int, size: Pair, scratch: Array, scratch_start: int,
-    places: Array,
+    algorithm: Algorithm, M: Points, tiles: Pair, first_tile_row: int, last_tile_row: int, bias: Array, relu: bool,
+    out: Images, channel: int, scratch: Place, places: Array,
 ) -> None:  # fmt: skip
     """Transform the products of some rows of tiles and one panel, and write them as images."""
     tiles_down, tiles_across = tiles
-    width = lanes(M)
-    OH, OW = size
+    width = lanes(M.array)
+    plane = out.height * out.width
     m_side, side = sizes_of(algorithm, "outputs")
     scratch_row = side * tiles_across * width
-    corner = scratch_start + corner_of(algorithm, side, scratch_row, width)
+    corner = scratch.start + corner_of(algorithm, side, scratch_row, width)
     row, column = algorithm.down * scratch_row, algorithm.right * width
-    for j in range(0, min(VECTORS * width, channels - channel), width):
-        at = m_start + j
+    for j in range(0, min(VECTORS * width, out.channels - channel), width):
+        at = M.start + j
         for tile_row in range(first_tile_row, last_tile_row):
             n, i = tile_row // tiles_down, tile_row % tiles_down
             for b in range(tiles_across):
                 transform_output(
-                    algorithm, "outputs", M, at, m_side * m_point, m_point,
-                    scratch, corner + side * b * width, row, column, bias, channel + j, relu,
+                    algorithm, "outputs", Grid(M.array, at, m_side * M.point, M.point),
+                    Grid(scratch.array, corner + side * b * width, row, column), Place(bias, channel + j), relu,
                 )  # fmt: skip
-                at += VECTORS * width
-            start = ((n * channels + channel + j) * OH + side * i) * OW
-            count = min(side, OH - side * i) * OW
+                at += M.tile
+            start = (n * out.channels + channel + j) * plane + side * i * out.width
+            count = min(side, out.height - side * i) * out.width
             for q in range(0, count, width):
                 gather_pixels(
-                    scratch, scratch_start, places, q, count - q,
-                    out, start + q, OH * OW, channels - channel - j,
+                    scratch.array, scratch.start, places, q, count - q,
+                    out.array, start + q, plane, out.channels - channel - j,
                 )  # fmt: skip
 
 
@@ -328,78 +402,55 @@ def rows_of(block: int, block_rows: int, tile_rows: Pair) -> Pair:
 
 @chunked
 def convolve(
-    t: int, threads: int, algorithm: Algorithm, by_panel: bool, blocks: int, panels: int, x: Array, in_channels: int,
-    in_size: Pair, top: int, tiles: Pair, tile_rows: Pair, block_rows: int, w: Array, lane: int, step: int,
-    flip: Flags, depth: int, V: Array, v_steps: Steps, U: Array, u_steps: Steps, M: Array,
-    m_steps: Triple, bias: Array, relu: bool, out: Array, out_channels: int, out_size: Pair, scratch: Array,
-    scratch_step: int, strip_places: Array, image_places: Array,
+    t: int, threads: int, algorithm: Algorithm, x: Array, w: Array, U: Array, space: Array, bias: Array, out: Array,
+    places: Array, table: Array,
 ) -> None:  # fmt: skip
-    """Compute a convolution, or one of the transforms that it needs.
+    """Compute a convolution, or one of the transforms that it needs; ``table`` holds a `Convolution`.
 
     By blocks of tiles, each thread transforms its blocks of the input, and multiplies each by ``panels`` panels of U.
     By panels, each thread transforms its panels of the weights, and multiplies each by ``blocks`` blocks of V.
     So without panels the first only computes V, and without blocks the second only computes U.
-
-    Parameters
-    ----------
-    tiles : (down, across)
-        Tiles of an image.
-    tile_rows : (first, last)
-        Rows of tiles to compute, counted through all images; ``block_rows`` of them make a block.
-    lane, step, flip : int, int, (bool, bool)
-        Distance of kernels of neighbouring output channels and input channels in ``w``; whether their rows and
-        columns are reversed.
-    depth : int
-        Input channels that are multiplied at a time.
-    v_steps : (thread, block, tile, point)
-    u_steps : (thread, panel, part of depth, point)
-    m_steps : (thread, block, point)
-        Distances; that of threads or that of blocks and panels is 0, as the data is shared or private.
     """
+    p = record(Convolution, table, 0)
     v_side = sizes_of(algorithm, "inputs")[1]
-    columns = VECTORS * lanes(x)
-    v_thread, v_block, v_tile, v_point = v_steps
-    work = t * scratch_step
-    jobs = panels if by_panel else blocks
+    jobs = p.panels if p.by_panel else p.blocks
     for job in range(jobs * t // threads, jobs * (t + 1) // threads):
-        first_panel, last_panel, first_block, last_block = job, job + 1, 0, blocks
-        if not by_panel:
-            first_panel, last_panel, first_block, last_block = 0, panels, job, job + 1
-            first, last = rows_of(job, block_rows, tile_rows)
+        first_panel, last_panel, first_block, last_block = job, job + 1, 0, p.blocks
+        if not p.by_panel:
+            first_panel, last_panel, first_block, last_block = 0, p.panels, job, job + 1
+            first, last = rows_of(job, p.block_rows, (p.first_row, p.last_row))
+            V = Points(space, t * p.v_thread + job * p.v_block, p.v_tile, p.v_point)
             transform_images(
-                algorithm, False, x, in_channels, in_size, top, tiles, first, last,
-                V, t * v_thread + job * v_block, v_tile, v_point, scratch, work, strip_places,
+                algorithm, False, Images(x, p.in_channels, p.in_height, p.in_width, p.top),
+                (p.tiles_down, p.tiles_across), first, last, V, Place(space, p.scratch_at + t * p.scratch_step), places,
             )  # fmt: skip
-            clear_rows(V, t * v_thread + job * v_block, v_side * v_side, (last - first) * tiles[1], v_tile, v_point)
+            clear_rows(V, v_side * v_side, (last - first) * p.tiles_across)
         for panel in range(first_panel, last_panel):
             multiply_panel(
-                t, algorithm, panel, first_block, last_block, columns, in_channels, tiles, tile_rows, block_rows,
-                w, lane, step, flip, by_panel, depth, V, v_steps, U, u_steps, M, m_steps,
-                bias, relu, out, out_channels, out_size, scratch, work, image_places,
-            )  # fmt: skip
+                t, algorithm, panel, first_block, last_block, w, U, space, bias, out, places[p.image_places :], table
+            )
 
 
 @jit
 def multiply_panel(
-    t: int, algorithm: Algorithm, panel: int, first_block: int, last_block: int, columns: int, in_channels: int,
-    tiles: Pair, tile_rows: Pair, block_rows: int, w: Array, lane: int, step: int, flip: Flags,
-    with_weights: bool, depth: int, V: Array, v_steps: Steps, U: Array, u_steps: Steps, M: Array, m_steps: Triple,
-    bias: Array, relu: bool, out: Array, out_channels: int, out_size: Pair, scratch: Array, work: int,
-    image_places: Array,
+    t: int, algorithm: Algorithm, panel: int, first_block: int, last_block: int, w: Array, U: Array, space: Array,
+    bias: Array, out: Array, places: Array, table: Array,
 ) -> None:  # fmt: skip
     """Multiply blocks of V by a panel of U, computed first if asked, and write the outputs."""
+    p = record(Convolution, table, 0)
     v_side, m_side = sizes_of(algorithm, "inputs")[1], sizes_of(algorithm, "outputs")[0]
-    v_thread, v_block, v_tile, v_point = v_steps
-    u_thread, u_panel, u_part, u_point = u_steps
-    m_thread, m_block, m_point = m_steps
+    width = lanes(space)
+    columns = VECTORS * width
     channel = panel * columns
-    for k in range(0, in_channels, depth):
-        count = min(depth, in_channels - k)
-        u_at = t * u_thread + panel * u_panel + k // depth * u_part
-        if with_weights:
+    tile_rows = (p.first_row, p.last_row)
+    m_start = p.m_at + t * p.m_thread
+    for k in range(0, p.in_channels, p.depth):
+        count = min(p.depth, p.in_channels - k)
+        u_at = t * p.u_thread + panel * p.u_panel + k // p.depth * p.u_part
+        if p.by_panel:
             transform_weights(
-                algorithm, w, channel * lane + k * step, lane, out_channels - channel, step, count, flip,
-                U, u_at, u_point,
+                algorithm, w, channel * p.lane + k * p.step, p.lane, p.out_channels - channel, p.step, count,
+                (p.flip_down != 0, p.flip_across != 0), U, u_at, p.u_point,
             )  # fmt: skip
         for point in range(m_side * m_side):
             i, j = point // m_side, point % m_side
@@ -408,99 +459,122 @@ def multiply_panel(
                     v_i, v_j = i + phase_down * EVEN, j + phase_across * EVEN
                     u_i, u_j = min(v_i, EVEN), min(v_j, EVEN)
                     begin = ADD if k or phase_down or phase_across else ZERO
+                    weights = Columns(U, u_at + (u_i * SIDE + u_j) * p.u_point, (columns, 0, 0), width)
                     for block in range(first_block, last_block):
-                        first, last = rows_of(block, block_rows, tile_rows)
-                        v_at = t * v_thread + block * v_block + (v_i * v_side + v_j) * v_point + k
-                        m_at = t * m_thread + (block - first_block) * m_block + point * m_point
-                        for row in range(0, (last - first) * tiles[1], ROWS):
+                        first, last = rows_of(block, p.block_rows, tile_rows)
+                        v_at = t * p.v_thread + block * p.v_block + (v_i * v_side + v_j) * p.v_point + k
+                        m_at = m_start + (block - first_block) * p.m_block + point * p.m_point
+                        for row in range(0, (last - first) * p.tiles_across, ROWS):
                             multiply_tile(
                                 ROWS, VECTORS, (count, 1, 1),
-                                V, v_at + row * v_tile, (1, 0, 0), v_tile,
-                                U, u_at + (u_i * SIDE + u_j) * u_point, (columns, 0, 0), lanes(V),
-                                M, m_at + row * columns, columns, lanes(V),
-                                (ROWS, columns), begin, M, 0, False,
+                                Rows(space, v_at + row * p.v_tile, (1, 0, 0), p.v_tile), weights,
+                                Target(space, m_at + row * columns, columns, width),
+                                (ROWS, columns), begin, Place(space, 0), False,
                             )  # fmt: skip
     for block in range(first_block, last_block):
-        first, last = rows_of(block, block_rows, tile_rows)
+        first, last = rows_of(block, p.block_rows, tile_rows)
         write_outputs(
-            algorithm, M, t * m_thread + (block - first_block) * m_block, m_point,
-            tiles, first, last, bias, relu, out, out_channels, channel, out_size, scratch, work, image_places,
+            algorithm, Points(space, m_start + (block - first_block) * p.m_block, columns, p.m_point),
+            (p.tiles_down, p.tiles_across), first, last, bias, p.relu != 0,
+            Images(out, p.out_channels, p.out_height, p.out_width, 0), channel,
+            Place(space, p.scratch_at + t * p.scratch_step), places,
         )  # fmt: skip
+
+
+class Correlation(NamedTuple):
+    """Sizes of one call of `correlate_tiles` and `correlate_channels`.
+
+    A slot is a fixed part of the rows of tiles, so that sums do not depend on the number of threads. It is computed in
+    chunks. Elements from one thread, row of tiles, slot or block to the next are 0 where all share.
+    """
+
+    slots: int
+    slot_rows: int
+    chunk_rows: int
+    first_row: int  # rows of tiles to compute, counted through all images
+    last_row: int
+    tiles_down: int  # of an image
+    tiles_across: int
+    with_products: int  # whether each slot's products are summed to its own D
+    is_begun: int  # by channels: whether D holds sums already, and whether these products are the last
+    is_done: int
+    in_channels: int
+    in_height: int
+    in_width: int
+    top: int
+    out_channels: int
+    out_height: int
+    out_width: int
+    v_thread: int
+    v_tile_row: int
+    v_tile: int
+    v_point: int
+    q_thread: int
+    q_tile_row: int
+    q_tile: int
+    q_point: int
+    d_thread: int
+    d_slot: int
+    d_block: int
+    d_point: int
+    q_at: int  # where Q, D and the strips of threads begin in the space, behind V
+    d_at: int
+    scratch_at: int
+    scratch_step: int
+    g_places: int  # where the places of gradients in strips begin, behind those of inputs
 
 
 @chunked
 def correlate_tiles(
-    t: int, threads: int, algorithm: Algorithm, slots: int, tile_rows: Pair, slot_rows: int, chunk_rows: int,
-    tiles: Pair, with_products: bool, x: Array, in_channels: int, in_size: Pair, top: int, g: Array, out_channels: int,
-    out_size: Pair, V: Array, v_steps: Steps, Q: Array, q_steps: Steps, D: Array, d_steps: Steps, scratch: Array,
-    scratch_step: int, x_places: Array, g_places: Array,
-) -> None:  # fmt: skip
-    """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D.
-
-    Parameters
-    ----------
-    slots, slot_rows, chunk_rows : int
-        A slot is a fixed part of the rows of tiles, so that sums do not depend on the number of threads. It is
-        computed in chunks.
-    tile_rows : (first, last)
-        Rows of tiles to compute, counted through all images.
-    v_steps, q_steps : (thread, row of tiles, tile, point)
-        Distances; that of threads or that of rows of tiles is 0, as the data is shared or private.
-    d_steps : (thread, slot, block, point)
-    """
-    v_thread, v_tile_row, v_tile, v_point = v_steps
-    q_thread, q_tile_row, q_tile, q_point = q_steps
-    work = t * scratch_step
+    t: int, threads: int, algorithm: Algorithm, x: Array, g: Array, space: Array, places: Array, table: Array
+) -> None:
+    """Transform slots of tiles of inputs and gradients; if asked, sum each slot's products to its own D."""
+    p = record(Correlation, table, 0)
+    tiles = p.tiles_down, p.tiles_across
+    inputs = Images(x, p.in_channels, p.in_height, p.in_width, p.top)
+    gradients = Images(g, p.out_channels, p.out_height, p.out_width, 0)
+    strip = Place(space, p.scratch_at + t * p.scratch_step)
+    slots = (p.last_row - p.first_row + p.slot_rows - 1) // p.slot_rows
     for slot in range(slots * t // threads, slots * (t + 1) // threads):
-        slot_first, slot_last = rows_of(slot, slot_rows, tile_rows)
-        for first in range(slot_first, slot_last, chunk_rows):
-            last = min(first + chunk_rows, slot_last)
-            v_at = t * v_thread + (first - tile_rows[0]) * v_tile_row
-            q_at = t * q_thread + (first - tile_rows[0]) * q_tile_row
-            transform_images(
-                algorithm, False, x, in_channels, in_size, top, tiles, first, last,
-                V, v_at, v_tile, v_point, scratch, work, x_places,
-            )  # fmt: skip
-            transform_images(
-                algorithm, True, g, out_channels, out_size, 0, tiles, first, last,
-                Q, q_at, q_tile, q_point, scratch, work, g_places,
-            )  # fmt: skip
-            if with_products:
-                for block in range(weight_blocks(V, out_channels, in_channels)):
+        slot_first, slot_last = rows_of(slot, p.slot_rows, (p.first_row, p.last_row))
+        for first in range(slot_first, slot_last, p.chunk_rows):
+            last = min(first + p.chunk_rows, slot_last)
+            V = Points(space, t * p.v_thread + (first - p.first_row) * p.v_tile_row, p.v_tile, p.v_point)
+            Q = Points(space, p.q_at + t * p.q_thread + (first - p.first_row) * p.q_tile_row, p.q_tile, p.q_point)
+            transform_images(algorithm, False, inputs, tiles, first, last, V, strip, places)
+            transform_images(algorithm, True, gradients, tiles, first, last, Q, strip, places[p.g_places :])
+            if p.with_products:
+                for block in range(weight_blocks(x, p.out_channels, p.in_channels)):
                     add_products(
-                        algorithm, block, (last - first) * tiles[1], first > slot_first, out_channels, in_channels,
-                        V, v_at, v_tile, v_point, Q, q_at, q_tile, q_point,
-                        D, slot * d_steps[1] + block * d_steps[2], d_steps[3],
+                        algorithm, block, (last - first) * p.tiles_across, first > slot_first, p.out_channels,
+                        p.in_channels, V, Q, Place(space, p.d_at + slot * p.d_slot + block * p.d_block), p.d_point,
                     )  # fmt: skip
 
 
 @chunked
-def correlate_channels(
-    t: int, threads: int, algorithm: Algorithm, count: int, is_begun: bool, is_done: bool, slots: int,
-    in_channels: int, out_channels: int, V: Array, v_steps: Steps, Q: Array, q_steps: Steps, D: Array, d_steps: Steps,
-    gw: Array,
-) -> None:  # fmt: skip
-    """Add the products of ``count`` tiles to blocks of D; when all is done, sum the slots and transform to gw."""
-    width = lanes(V)
-    d_thread, d_slot, d_block, d_point = d_steps
-    blocks = weight_blocks(V, out_channels, in_channels)
+def correlate_channels(t: int, threads: int, algorithm: Algorithm, space: Array, gw: Array, table: Array) -> None:
+    """Add the products of the tiles to blocks of D; when all is done, sum the slots and transform to gw."""
+    p = record(Correlation, table, 0)
+    width = lanes(space)
+    V, Q = Points(space, 0, p.v_tile, p.v_point), Points(space, p.q_at, p.q_tile, p.q_point)
+    blocks = weight_blocks(space, p.out_channels, p.in_channels)
     for block in range(blocks * t // threads, blocks * (t + 1) // threads):
-        d_at = t * d_thread + block * d_block
-        if count:
+        d_at = p.d_at + t * p.d_thread + block * p.d_block
+        if not p.with_products:
             add_products(
-                algorithm, block, count, is_begun, out_channels, in_channels,
-                V, 0, v_steps[2], v_steps[3], Q, 0, q_steps[2], q_steps[3], D, d_at, d_point,
+                algorithm, block, (p.last_row - p.first_row) * p.tiles_across, p.is_begun != 0, p.out_channels,
+                p.in_channels, V, Q, Place(space, d_at), p.d_point,
             )  # fmt: skip
-        if is_done:
-            for slot in range(1, slots):
-                for i in range(POINTS * d_point):
-                    D[d_at + i] += D[d_at + slot * d_slot + i]
-            o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
+        if p.is_done:
+            for slot in range(1, p.slots):
+                for i in range(POINTS * p.d_point):
+                    space[d_at + i] += space[d_at + slot * p.d_slot + i]
+            o, rows, c, columns = weight_block(space, block, p.out_channels, p.in_channels)
             for row in range(rows):
-                for j in range(0, min(columns, in_channels - c), width):
+                for j in range(0, min(columns, p.in_channels - c), width):
                     transform_weight_gradient(
-                        algorithm, D, d_at + row * columns + j, d_point,
-                        gw, ((o + row) * in_channels + c + j) * 9, in_channels - c - j,
+                        algorithm, space, d_at + row * columns + j, p.d_point,
+                        gw, ((o + row) * p.in_channels + c + j) * 9, p.in_channels - c - j,
                     )  # fmt: skip
 
 
@@ -522,29 +596,29 @@ def weight_block(V: Array, block: int, out_channels: int, in_channels: int) -> t
 
 @jit
 def add_products(
-    algorithm: Algorithm, block: int, count: int, is_begun: bool, out_channels: int, in_channels: int,
-    V: Array, v_start: int, v_tile: int, v_point: int, Q: Array, q_start: int, q_tile: int, q_point: int, D: Array,
-    d_start: int, d_point: int,
+    algorithm: Algorithm, block: int, count: int, is_begun: bool, out_channels: int, in_channels: int, V: Points,
+    Q: Points, D: Place, d_point: int,
 ) -> None:  # fmt: skip
     """Add the products of ``count`` tiles to a block of D: D[p] (+)= Q[p]^T V[p] for each point p.
 
     With two phases, the last row and column of D are sums over the 4 points of odd pixels.
     """
     v_side, q_side = sizes_of(algorithm, "inputs")[1], sizes_of(algorithm, "gradients")[1]
-    o, rows, c, columns = weight_block(V, block, out_channels, in_channels)
+    o, rows, c, columns = weight_block(D.array, block, out_channels, in_channels)
+    width = lanes(D.array)
     for point in range(POINTS):
         i, j = point // SIDE, point % SIDE
         points_down = ODD if algorithm.phases > 1 and i == EVEN else 1
         points_across = ODD if algorithm.phases > 1 and j == EVEN else 1
-        q_at = q_start + ((i if points_down == 1 else 0) * q_side + (j if points_across == 1 else 0)) * q_point + o
-        v_at = v_start + (i * v_side + j) * v_point + c
+        q_at = Q.start + ((i if points_down == 1 else 0) * q_side + (j if points_across == 1 else 0)) * Q.point + o
+        v_at = V.start + (i * v_side + j) * V.point + c
         for row in range(0, rows, ROWS):
             multiply_tile(
                 ROWS, VECTORS, (points_down, points_across, count),
-                Q, q_at + row, (q_side * q_point, q_point, q_tile), 1,
-                V, v_at, (v_side * v_point, v_point, v_tile), lanes(V),
-                D, d_start + point * d_point + row * columns, columns, lanes(V),
-                (ROWS, columns), ADD if is_begun else ZERO, D, 0, False,
+                Rows(Q.array, q_at + row, (q_side * Q.point, Q.point, Q.tile), 1),
+                Columns(V.array, v_at, (v_side * V.point, V.point, V.tile), width),
+                Target(D.array, D.start + point * d_point + row * columns, columns, width),
+                (ROWS, columns), ADD if is_begun else ZERO, D, False,
             )  # fmt: skip
 
 
@@ -595,6 +669,20 @@ def places_in_tiles(OW: int, rows: int, columns: int, width: int) -> Array:
     """Return where the pixels of some rows of outputs lie in a row of tiles; what does not exist repeats the last."""
     y, x = np.divmod(np.minimum(np.arange(rows * OW + width), rows * OW - 1), OW)
     return (y * columns + x) * width
+
+
+@lru_cache(maxsize=256)
+def places_of(strip: tuple[int, int, int, int], second: tuple[int, ...], width: int) -> tuple[Array, int]:
+    """Return the places of pixels in strips, and behind them those in tiles or in strips of gradients."""
+    first = places_in_strip(*strip, width)
+    others = places_in_tiles(*second, width) if len(second) == 3 else places_in_strip(*second, width)
+    return np.concatenate([first, others]), first.size
+
+
+def offsets_of(*sizes: int, itemsize: int) -> tuple[int, ...]:
+    """Return where the second buffer and the others begin in a space for all, on cache lines; last, its size."""
+    line = 64 // itemsize
+    return tuple(itertools.accumulate(ceil_to(size, line) for size in sizes))
 
 
 def strip_size(rows: int, columns: int, W: int, width: int) -> int:
@@ -712,31 +800,37 @@ def run_convolution(
     strip_rows = algorithm.step * (plan.block_rows - 1) + algorithm.inputs.sources
     out_columns = side * plan.tiles[1]
     scratch_step = max(strip_size(strip_rows, columns, W, width), side * out_columns * width)
-    arguments = (
-        *(plan.block_rows, flat(w), lane, step, flip, plan.depth),
-        *(empty_buffer(plan.v_size, dtype), plan.v_steps),
-        *(empty_buffer(plan.u_size, dtype) if U is None else U, plan.u_steps),
-        *(empty_buffer(plan.m_size, dtype), plan.m_steps),
-        *(padded_bias, bool(relu), target.reshape(-1), O, (OH, OW)),
-        *(empty_buffer(threads * scratch_step, dtype), scratch_step),
-        *(places_in_strip(W, min(H, strip_rows), left, columns, width), places_in_tiles(OW, side, out_columns, width)),
+    m_at, scratch_at, size = offsets_of(plan.v_size, plan.m_size, threads * scratch_step, itemsize=dtype.itemsize)
+    places, image_places = places_of(
+        (W, min(H, strip_rows), left, columns), (OW, side, out_columns), width
     )
-    images = flat(x), C, (H, W), top, plan.tiles
+    sizes = Convolution(
+        0, 0, 0, C, H, W, top, *plan.tiles, 0, plan.tile_rows, plan.block_rows, lane, step, *flip, plan.depth,
+        *plan.v_steps, *plan.u_steps, *plan.m_steps, relu, O, OH, OW, m_at, scratch_at, scratch_step, image_places,
+    )  # fmt: skip
+    arrays = (
+        flat(x), flat(w), empty_buffer(plan.u_size, dtype) if U is None else U, empty_buffer(size, dtype),
+        padded_bias, target.reshape(-1), places,
+    )  # fmt: skip
+    for count, changes in calls_of(plan, U is not None):
+        convolve(min(threads, count), algorithm, *arrays, table_of(sizes._replace(**changes)))
+    if target is not out:
+        out[...] = target
+
+
+def calls_of(plan: Blocks, is_prepared: bool) -> Iterator[tuple[int, dict[str, int]]]:
+    """Yield, for each call of `convolve`, the number of its jobs and what changes in its sizes from call to call."""
     if plan.by_panel:
         for first in range(0, plan.tile_rows, plan.group_rows):
             last = min(first + plan.group_rows, plan.tile_rows)
-            blocks = ceil_div(last - first, plan.block_rows)
-            group = *images, (first, last), *arguments
-            convolve(min(threads, blocks), algorithm, False, blocks, 0, *group)
-            convolve(min(threads, plan.panels), algorithm, True, blocks, plan.panels, *group)
+            group = {"first_row": first, "last_row": last, "blocks": ceil_div(last - first, plan.block_rows)}
+            yield group["blocks"], group
+            yield plan.panels, group | {"by_panel": 1, "panels": plan.panels}
     else:
+        if not is_prepared:
+            yield plan.panels, {"by_panel": 1, "panels": plan.panels}
         blocks = ceil_div(plan.tile_rows, plan.block_rows)
-        group = *images, (0, plan.tile_rows), *arguments
-        if U is None:
-            convolve(min(threads, plan.panels), algorithm, True, 0, plan.panels, *group)
-        convolve(min(threads, blocks), algorithm, False, blocks, plan.panels, *group)
-    if target is not out:
-        out[...] = target
+        yield blocks, {"blocks": blocks, "panels": plan.panels}
 
 
 class WeightBlocks(NamedTuple):
@@ -863,11 +957,11 @@ def prepare_weight(w: Array) -> PreparedWeight:
     U = empty_buffer(panels * POINTS * point, w.dtype)
     none, nowhere = np.empty(0, w.dtype), np.empty(0, np.int64)
     if w.size:
-        convolve(
-            threads_for(U.size), UNIT_STRIDE, True, 0, panels, none, C, (0, 0), 0, (0, 0), (0, 0), 1,
-            flat(w), 9 * C, 9, (False, False), C, none, (0, 0, 0, 0), U, (0, POINTS * point, 0, point),
-            none, (0, 0, 0), none, False, none, O, (0, 0), none, 0, nowhere, nowhere,
+        sizes = Convolution(*(0,) * len(Convolution._fields))._replace(
+            by_panel=1, panels=panels, in_channels=C, lane=9 * C, step=9, depth=C, u_panel=POINTS * point,
+            u_point=point, out_channels=O, block_rows=1,
         )  # fmt: skip
+        convolve(threads_for(U.size), UNIT_STRIDE, none, flat(w), U, none, none, none, nowhere, table_of(sizes))
     return PreparedWeight(w.shape, U)
 
 
@@ -961,25 +1055,25 @@ def conv2d_weight(g: Array, x: Array, *, stride: int = 1, padding: Padding, out:
     x_rows, x_columns = step * (plan.chunk_rows - 1) + algorithm.inputs.sources, step * across + SPARE
     g_rows, g_columns = side * plan.chunk_rows, side * across + SPARE
     scratch_step = max(strip_size(x_rows, x_columns, W, width), strip_size(g_rows, g_columns, OW, width))
-    scratch = empty_buffer(threads * scratch_step, dtype)
-    images = flat(x), C, (H, W), top, flat(g), O, (OH, OW)
-    buffers = (
-        *(empty_buffer(plan.v_size, dtype), plan.v_steps),
-        *(empty_buffer(plan.q_size, dtype), plan.q_steps),
-        *(empty_buffer(plan.d_size, dtype), plan.d_steps),
+    q_at, d_at, scratch_at, size = offsets_of(
+        plan.v_size, plan.q_size, plan.d_size, threads * scratch_step, itemsize=dtype.itemsize
     )
-    x_places = places_in_strip(W, min(H, x_rows), left, x_columns, width)
-    g_places = places_in_strip(OW, min(OH, g_rows), 0, g_columns, width)
+    places, g_places = places_of(
+        (W, min(H, x_rows), left, x_columns), (OW, min(OH, g_rows), 0, g_columns), width
+    )
+    space = empty_buffer(size, dtype)
+    sizes = Correlation(
+        plan.slots, plan.slot_rows, plan.chunk_rows, 0, 0, *plan.tiles, plan.slots > 0, 0, 0, C, H, W, top, O, OH, OW,
+        *plan.v_steps, *plan.q_steps, *plan.d_steps, q_at, d_at, scratch_at, scratch_step, g_places,
+    )  # fmt: skip
+    images, gradients = flat(x), flat(g)
     for first in range(0, plan.tile_rows, plan.group_rows):
         last = min(first + plan.group_rows, plan.tile_rows)
-        correlate_tiles(
-            threads, algorithm, ceil_div(last - first, plan.slot_rows), (first, last), plan.slot_rows, plan.chunk_rows,
-            plan.tiles, plan.slots > 0, *images, *buffers, scratch, scratch_step, x_places, g_places,
-        )  # fmt: skip
-        correlate_channels(
-            threads, algorithm, 0 if plan.slots else (last - first) * across, first > 0, last == plan.tile_rows,
-            plan.slots, C, O, *buffers, target.reshape(-1),
-        )  # fmt: skip
+        table = table_of(sizes._replace(
+            first_row=first, last_row=last, is_begun=first > 0, is_done=last == plan.tile_rows
+        ))  # fmt: skip
+        correlate_tiles(threads, algorithm, images, gradients, space, places, table)
+        correlate_channels(threads, algorithm, space, target.reshape(-1), table)
     if target is not out:
         out[...] = target
     return out

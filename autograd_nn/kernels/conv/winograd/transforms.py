@@ -27,11 +27,22 @@ from numba.core import cgutils
 
 from ...annotations import Array, Builder, Context, Flags, Pair, Signature, Type, Typed, Value, Values
 from ...compile import intrinsic, or_twin
-from ...tile import VectorBuilder, array_pointer, check_arrays, int64s_at, lanes_reference, transposed, whole
+from ...tile import (
+    Place,
+    VectorBuilder,
+    array_pointer,
+    check_arrays,
+    int64_of,
+    int64s_at,
+    lanes_reference,
+    transposed,
+    whole,
+)
 
 __all__ = [
     "GRADIENT", "INPUT", "OUTPUT", "POLYPHASE_GRADIENT", "POLYPHASE_INPUT", "POLYPHASE_OUTPUT", "POLYPHASE_WEIGHT",
-    "POLYPHASE_WEIGHT_GRADIENT", "UPSAMPLED_INPUT", "UPSAMPLED_OUTPUT", "WEIGHT", "WEIGHT_GRADIENT", "Transform",
+    "POLYPHASE_WEIGHT_GRADIENT", "UPSAMPLED_INPUT", "UPSAMPLED_OUTPUT", "WEIGHT", "WEIGHT_GRADIENT", "Grid",
+    "Transform",
     "gather_pixels", "scatter_pixels", "sizes_of", "transform_output", "transform_tile", "transform_weight",
     "transform_weight_gradient",
 ]  # fmt: skip
@@ -222,6 +233,15 @@ def apply(transform: Transform, load: Callable[[int, int], Vector], store: Calla
                     store(i, j, value)
 
 
+class Grid(NamedTuple):
+    """A square of vectors in a flat array: where it begins, and elements from row to row, from column to column."""
+
+    array: Array
+    start: int
+    row: int
+    column: int
+
+
 # --- The twins: what each intrinsic means, in Python ---------------------------------------------------
 
 
@@ -231,61 +251,40 @@ def sizes_of_reference(algorithm: Any, name: str) -> Pair:
     return transform.sources, transform.targets
 
 
-def transform_tile_reference(
-    algorithm: Any, name: str, source: Array, start: int, row: int, column: int, target: Array, target_start: int,
-    target_row: int, target_column: int,
-) -> None:  # fmt: skip
-    """Write M X M^T for the grid X of vectors of ``source`` to a grid of vectors of ``target``.
+def transform_tile_reference(algorithm: Any, name: str, source: Grid, target: Grid) -> None:
+    """Write M X M^T for the grid X of vectors of ``source`` to that of ``target``.
 
     Parameters
     ----------
     algorithm, name : object, literal str
         The transform is the attribute of this name of the object's class.
-    source, target : 1-D array of float32 or float64
-    start, target_start : int
-        Element at which the grid starts.
-    row, column, target_row, target_column : int
-        Elements from one row or column of the grid to the next.
+    source, target : Grid of float32 or float64
     """
-    width = lanes_reference(source)
+    width = lanes_reference(source.array)
 
     def load(i: int, j: int) -> Array:
-        at = start + i * row + j * column
-        return source[at : at + width]
+        at = source.start + i * source.row + j * source.column
+        return source.array[at : at + width]
 
     def store(i: int, j: int, value: Array) -> None:
-        at = target_start + i * target_row + j * target_column
-        target[at : at + width] = value
+        at = target.start + i * target.row + j * target.column
+        target.array[at : at + width] = value
 
     apply(getattr(algorithm, name), load, store)
 
 
 def transform_output_reference(
-    algorithm: Any,
-    name: str,
-    source: Array,
-    start: int,
-    row: int,
-    column: int,
-    target: Array,
-    target_start: int,
-    target_row: int,
-    target_column: int,
-    bias: Array,
-    bias_start: int,
-    relu: bool,
+    algorithm: Any, name: str, source: Grid, target: Grid, bias: Place, relu: bool
 ) -> None:
     """Do as `transform_tile` does, and add a vector of ``bias`` to each vector of the result; ReLU if asked."""
-    transform_tile_reference(
-        algorithm, name, source, start, row, column, target, target_start, target_row, target_column
-    )
-    width = lanes_reference(source)
+    transform_tile_reference(algorithm, name, source, target)
+    width = lanes_reference(source.array)
     targets = range(getattr(algorithm, name).targets)
     for i in targets:
         for j in targets:
-            at = target_start + i * target_row + j * target_column
-            value = target[at : at + width] + bias[bias_start : bias_start + width]
-            target[at : at + width] = np.where(value < 0, 0, value) if relu else value
+            at = target.start + i * target.row + j * target.column
+            value = target.array[at : at + width] + bias.array[bias.start : bias.start + width]
+            target.array[at : at + width] = np.where(value < 0, 0, value) if relu else value
 
 
 def transform_weight_reference(
@@ -407,6 +406,16 @@ def grid_addresses(v: VectorBuilder, size: int, base: Value, row: Value, column:
     return [[v.address(line, multiply(whole(j), column)) for j in range(size)] for line in lines]
 
 
+def addresses_of(v: VectorBuilder, size: int, grid_type: Type, grid: Value) -> list[list[Value]]:
+    """Return the addresses of a `Grid`, as rows."""
+    array, *numbers = cgutils.unpack_tuple(v.builder, grid)
+    start, row, column = (
+        int64_of(v.context, v.builder, *each) for each in zip(grid_type.types[1:], numbers, strict=True)
+    )
+    base = v.address(array_pointer(v.context, v.builder, grid_type.types[0], array), start)
+    return grid_addresses(v, size, base, row, column)
+
+
 def transform_of(algorithm: Type, name: str | Type) -> Transform:
     """Return a transform of an algorithm, by their types in an intrinsic."""
     transform: Transform = getattr(algorithm.instance_class, name if isinstance(name, str) else name.literal_value)
@@ -414,17 +423,12 @@ def transform_of(algorithm: Type, name: str | Type) -> Transform:
 
 
 def generate_transform(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
-    """Emit a transform between two grids: the first ten parameters of the intrinsic."""
-    transform, source_type, target_type = transform_of(*signature.args[:2]), signature.args[2], signature.args[6]
-    v = VectorBuilder(context, builder, source_type)
-    start, row, column, target_start, target_row, target_column = int64s_at(
-        context, builder, signature, arguments, 3, 4, 5, 7, 8, 9
-    )
-    base = v.address(array_pointer(context, builder, source_type, arguments[2]), start)
-    target = v.address(array_pointer(context, builder, target_type, arguments[6]), target_start)
-    addresses = grid_addresses(v, transform.sources, base, row, column)
-    targets = grid_addresses(v, transform.targets, target, target_row, target_column)
-    finish = epilogue(v, context, builder, signature, arguments) if len(arguments) > 10 else lambda value: value
+    """Emit a transform between two grids: the first four parameters of the intrinsic."""
+    transform, source_type, target_type = transform_of(*signature.args[:2]), signature.args[2], signature.args[3]
+    v = VectorBuilder(context, builder, source_type.types[0])
+    addresses = addresses_of(v, transform.sources, source_type, arguments[2])
+    targets = addresses_of(v, transform.targets, target_type, arguments[3])
+    finish = epilogue(v, signature, arguments) if len(arguments) > 4 else lambda value: value
     apply(
         transform,
         lambda i, j: Lanes(v, v.load(addresses[i][j])),
@@ -433,13 +437,13 @@ def generate_transform(context: Context, builder: Builder, signature: Signature,
     return context.get_dummy_value()
 
 
-def epilogue(
-    v: VectorBuilder, context: Context, builder: Builder, signature: Signature, arguments: Values
-) -> Callable[[Value], Value]:
+def epilogue(v: VectorBuilder, signature: Signature, arguments: Values) -> Callable[[Value], Value]:
     """Return the function that adds the bias and applies ReLU to a vector of outputs."""
-    (bias_start,) = int64s_at(context, builder, signature, arguments, 11)
-    bias = v.load(v.address(array_pointer(context, builder, signature.args[10], arguments[10]), bias_start))
-    relu = context.cast(builder, arguments[12], signature.args[12], types.boolean)
+    context, builder = v.context, v.builder
+    (array_type, start_type), (array, start) = signature.args[4].types, cgutils.unpack_tuple(builder, arguments[4])
+    start = int64_of(context, builder, start_type, start)
+    bias = v.load(v.address(array_pointer(context, builder, array_type, array), start))
+    relu = context.cast(builder, arguments[5], signature.args[5], types.boolean)
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), infinity))
 
@@ -463,47 +467,17 @@ def sizes_of_intrinsic(typing_context: Any, algorithm: Type, name: Type) -> Type
 
 
 @intrinsic(prefer_literal=True)
-def transform_tile_intrinsic(
-    typing_context: Any,
-    algorithm: Type,
-    name: Type,
-    source: Type,
-    start: Type,
-    row: Type,
-    column: Type,
-    target: Type,
-    target_start: Type,
-    target_row: Type,
-    target_column: Type,
-) -> Typed:
-    check_arrays("transform_tile", source, target)
-    signature = types.void(algorithm, name, source, start, row, column, target, target_start, target_row, target_column)
-    return signature, generate_transform
+def transform_tile_intrinsic(typing_context: Any, algorithm: Type, name: Type, source: Type, target: Type) -> Typed:
+    check_arrays("transform_tile", source.types[0], target.types[0])
+    return types.void(algorithm, name, source, target), generate_transform
 
 
 @intrinsic(prefer_literal=True)
 def transform_output_intrinsic(
-    typing_context: Any,
-    algorithm: Type,
-    name: Type,
-    source: Type,
-    start: Type,
-    row: Type,
-    column: Type,
-    target: Type,
-    target_start: Type,
-    target_row: Type,
-    target_column: Type,
-    bias: Type,
-    bias_start: Type,
-    relu: Type,
+    typing_context: Any, algorithm: Type, name: Type, source: Type, target: Type, bias: Type, relu: Type
 ) -> Typed:
-    check_arrays("transform_output", source, target, bias)
-    signature = types.void(
-        algorithm, name, source, start, row, column, target, target_start, target_row, target_column,
-        bias, bias_start, relu,
-    )  # fmt: skip
-    return signature, generate_transform
+    check_arrays("transform_output", source.types[0], target.types[0], bias.types[0])
+    return types.void(algorithm, name, source, target, bias, relu), generate_transform
 
 
 def pieces_of_nine(v: VectorBuilder) -> Iterator[Any]:
