@@ -13,7 +13,7 @@ import pytest
 
 from autograd_nn.kernels import compile as compiling
 from autograd_nn.kernels import elementwise, gemm, optim
-from autograd_nn.kernels.compile import chunked, count
+from autograd_nn.kernels.compile import chunked, count, numba_threads
 from autograd_nn.kernels.compile import threads as pool
 from tests.kernels import hammer
 from tests.kernels.test_compile import LINUX, ROOT, run
@@ -359,6 +359,22 @@ def test_forked_children_run_kernels(layer):
 def test_python_threads_may_run_kernels_at_once(layer):
     out, _ = on_layer(layer, THREADS)
     assert out.startswith("[]") and out.endswith(layer)
+
+
+@pytest.mark.parametrize("setting", [None, "77"])
+def test_waiting_threads_of_numbas_sleep_soon_unless_told_otherwise(setting):
+    program = """
+import os
+from autograd_nn.kernels.compile import numba_threads
+before = dict(os.environ)
+numba_threads.start(2)
+assert dict(os.environ) == before
+"""
+    given = {} if setting is None else {"GOMP_SPINCOUNT": setting}
+    shown = run(program, NUMBA_NUM_THREADS="2", OMP_DISPLAY_ENV="VERBOSE", AUTOGRAD_NN_POOL="numba", **given)[1]
+    if "GOMP_SPINCOUNT" not in shown:
+        pytest.skip("the pool is not GNU OpenMP's")
+    assert f"GOMP_SPINCOUNT = '{setting or numba_threads.SPIN_COUNT}'" in shown
 
 
 # ------------------------------------------------------------------------------------ the life of the pool

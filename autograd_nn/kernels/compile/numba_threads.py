@@ -3,6 +3,10 @@
 One call runs in it at a time: its workqueue layer aborts the process when two Python threads enter it at once, and two
 teams of OpenMP would only fight for the processors. Others run their chunks themselves. So does every forked child, as
 GNU OpenMP does not survive a fork.
+
+Threads that wait for each other sleep after some microseconds. By GNU OpenMP's default they spin, which takes the
+processor from the very thread that they wait for as soon as another process wants it too: on two cores, one busy
+process can make a step of 2 ms take 100. ``GOMP_SPINCOUNT`` and ``OMP_WAIT_POLICY`` are obeyed if they are set.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from ..annotations import Builder, Value
 from .cache import build_callback
 from .threads import LOCK, call, exchange, instruction, load, run_slot, store, word
 
-__all__ = ["ready", "start"]
+__all__ = ["prepare", "ready", "start"]
+
+SPIN_COUNT = "2000"  # turns of GNU OpenMP's waiting loop before a thread sleeps
 
 ready = 1  # threads that jobs can have
 _starting = threading.Lock()
@@ -70,12 +76,24 @@ def _run_job(chunk: int, data: int, chunks: int, threads: int) -> None:
         store(LOCK, 0)
 
 
+def _launch() -> None:
+    """Start Numba's pool; GNU OpenMP reads how long to spin when it is loaded, and only then."""
+    ours = not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
+    try:
+        _launch_threads()
+    finally:
+        if ours:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
 def start(threads: int) -> None:
     """Start Numba's pool, with NUMBA_NUM_THREADS threads."""
     global ready
     with _starting:
         if run_slot.value is None:
-            _launch_threads()
+            _launch()
             run_slot.value = build_callback(_run_job, types.void(*[types.int64] * 4))
         ready = sys.maxsize
 
