@@ -29,7 +29,7 @@ def run(program, root=ROOT, **environment):
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("NUMBA_", "AUTOGRAD_NN_"))}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=inherited | {"PYTHONPATH": str(root)} | environment,
+        env=inherited | {"PYTHONPATH": str(root), "AUTOGRAD_NN_AHEAD": "0"} | environment,
         cwd=root,
         capture_output=True,
         text=True,

@@ -23,14 +23,19 @@ Cache
     versions of the compilers, the processor and the options; nothing in it can be stale. The folder is the first
     that can be written of ``$NUMBA_CACHE_DIR``, the user's cache folder (``$XDG_CACHE_HOME`` or its like) and a
     private one among the temporary files; where none can, kernels are compiled anew in each process.
+    Of processes that need the same kernel at the same time one compiles it, the others wait. A process that compiles
+    its first kernel starts a helper that compiles those that commonly follow (`ahead`).
+    ``python -m autograd_nn.kernels warm`` fills the cache beforehand.
 
 Environment
-    ``AUTOGRAD_NN_VERBOSE=1`` prints each kernel as it is compiled; ``AUTOGRAD_NN_BOUNDSCHECK=1`` compiles
-    kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs them as plain Python, serially.
+    ``AUTOGRAD_NN_VERBOSE=1`` prints each kernel as it is compiled; ``AUTOGRAD_NN_AHEAD=0`` does without the helper;
+    ``AUTOGRAD_NN_BOUNDSCHECK=1`` compiles kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs
+    them as plain Python, serially.
 """
 
-from .cache import cache_folder
-from .count import get_num_threads, set_num_threads, threads_for
+from . import ahead
+from .cache import before_compiling, cache_folder
+from .count import get_num_threads, set_num_threads, start_pool, threads_for
 from .decorators import Chunked, chunked, intrinsic, jit, or_twin
 from .options import JIT_DISABLED, OPTIONS
 from .progress import compile_hooks
@@ -47,5 +52,8 @@ __all__ = [
     "jit",
     "or_twin",
     "set_num_threads",
+    "start_pool",
     "threads_for",
 ]
+
+before_compiling.append(ahead.start)

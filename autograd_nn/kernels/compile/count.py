@@ -11,7 +11,8 @@ import sys
 from . import numba_threads, threads
 from .options import JIT_DISABLED, config
 
-__all__ = ["SERIAL_BELOW", "get_num_threads", "pool", "set_num_threads", "threads_for", "workers_for"]
+__all__ = ["SERIAL_BELOW", "get_num_threads", "pool", "processors", "set_num_threads", "start_pool",
+           "threads_for", "workers_for"]
 
 SERIAL_BELOW = 64_000  # elements of light work that one thread does before a second one pays
 TESTED = {("linux", "x86_64")}  # where our pool is tested, and the default
@@ -57,12 +58,16 @@ def _limit_of_groups(groups: pathlib.Path = CONTROL_GROUPS, own: pathlib.Path = 
     return limit
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(_limit_of_groups(), count)))
+
+
 def _default_count() -> int:
     """Return NUMBA_NUM_THREADS if it is set, else how many processors this process may use."""
-    count: int = config.NUMBA_NUM_THREADS  # Numba's default: the processors in the affinity mask
-    if "NUMBA_NUM_THREADS" in os.environ:
-        return count
-    return max(1, min(count, math.ceil(min(_limit_of_groups(), count))))
+    count: int = config.NUMBA_NUM_THREADS
+    return count if "NUMBA_NUM_THREADS" in os.environ else min(count, processors())
 
 
 def _choice() -> str:
@@ -102,6 +107,11 @@ def set_num_threads(count: int) -> None:
 def threads_for(work: int) -> int:
     """Return how many threads pay for `work` element operations."""
     return 1 if work < SERIAL_BELOW else _count
+
+
+def start_pool() -> None:
+    """Have as many workers as threads are set, before the first kernel asks for them."""
+    workers_for(_count)
 
 
 def workers_for(chunks: int) -> int:
