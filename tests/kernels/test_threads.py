@@ -345,7 +345,7 @@ def on_layer(layer, program):
     """Run a program under a threading layer of Numba's; skip the test where Numba cannot load it."""
     if not is_available(layer):
         pytest.skip(f"Numba cannot load the threading layer {layer}")
-    return run(program, NUMBA_NUM_THREADS="2", AUTOGRAD_NN_POOL="numba", **environment(layer))
+    return run(program, NUMBA_NUM_THREADS="2", **environment(layer))
 
 
 @LINUX

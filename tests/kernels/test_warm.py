@@ -33,7 +33,7 @@ for call in warm.STEP:
     call()
 
 def builds():
-    kernels = [kernel for kernel in gc.get_objects() if isinstance(kernel, Chunked) and "build" in vars(kernel)]
+    kernels = [kernel for kernel in gc.get_objects() if type(kernel) is Chunked and "build" in vars(kernel)]
     return {(kernel.__name__, signature) for kernel in kernels for signature in kernel.build.signatures}
 
 before = builds()

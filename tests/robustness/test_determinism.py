@@ -93,7 +93,7 @@ def test_fresh_processes_with_other_numbers_of_threads(expected, numbas, numpys)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_threading_layer(expected, layer):
     if not is_available(layer):
-        pytest.skip(f"Numba cannot load the threading layer {layer}")
+        pytest.skip(f"there is no threading layer {layer} here")
     assert in_a_process(NUMBA_NUM_THREADS="2", **environment(layer))[0] == expected
 
 

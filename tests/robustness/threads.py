@@ -18,20 +18,27 @@ import numpy as np
 from numba.np.ufunc.parallel import threading_layer
 
 from autograd_nn import Tensor, manual_seed, nn, optim
-from autograd_nn.kernels.compile import set_num_threads
+from autograd_nn.kernels.compile import count, set_num_threads
+from autograd_nn.kernels.compile import threads as pool
 
-LAYERS = {"workqueue": "workqueue", "omp": "omppool", "tbb": "tbbpool"}  # Numba's threading layers, and their modules
+# Our pool, and Numba's threading layers with their modules
+LAYERS = {"own": "", "workqueue": "workqueue", "omp": "omppool", "tbb": "tbbpool"}
 
 
 def environment(layer):
-    """Return the variables that choose a threading layer, and let the loader find the library of tbb from pip."""
+    """Return the variables that choose a layer, and let the loader find the library of tbb from pip."""
+    if layer == "own":
+        return {"AUTOGRAD_NN_POOL": "own"}
     places = [os.path.join(sys.prefix, "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
-    return {"NUMBA_THREADING_LAYER": layer, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, places))}
+    library_path = os.pathsep.join(filter(None, places))
+    return {"AUTOGRAD_NN_POOL": "numba", "NUMBA_THREADING_LAYER": layer, "LD_LIBRARY_PATH": library_path}
 
 
 @functools.cache
 def is_available(layer):
-    """Return whether Numba can load a threading layer."""
+    """Return whether this system has our pool, or Numba can load a threading layer."""
+    if layer == "own":
+        return pool.is_supported()
     command = [sys.executable, "-c", f"import numba.np.ufunc.{LAYERS[layer]}"]
     return not subprocess.run(command, env=os.environ | environment(layer), stderr=subprocess.DEVNULL).returncode
 
@@ -124,7 +131,8 @@ def main():
         else in_threads(options.threads, options.steps)
     )
     equal = sum(a == b for a, b in zip(serial, found))
-    print(f"{equal} of {options.threads} have the bits of the serial run ({options.steps} steps, {threading_layer()})")
+    layer = "own" if count.pool is pool else threading_layer()
+    print(f"{equal} of {options.threads} have the bits of the serial run ({options.steps} steps, {layer})")
     return int(equal < options.threads)
 
 
