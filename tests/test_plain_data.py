@@ -5,7 +5,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import Tensor, enable_grad, grad
-from autograd_nn.engine import Variable, listen, results_of
+from autograd_nn.engine import Update, Variable, listen, results_of
 
 from .ops.cases import table
 from .ops.test_gradients import arguments
@@ -69,3 +69,98 @@ def test_arrays_of_operations_have_a_source(row):
         if outputs:
             grad(outputs, leaves, weights, create_graph=True, allow_unused=True)
     assert not sources.nowhere
+
+
+# ------------------------------------------------------------------------------------ a training step as a program
+
+
+class Program:
+    """A listener that writes down a step as straight-line calls, prints them, and runs them again on bare arrays.
+
+    Attributes
+    ----------
+    calls : list of (primitive, names of inputs, settings, names of results)
+    arrays : dict
+        The values of the names that come from outside, as they were before the step.
+    """
+
+    def __init__(self):
+        self.calls, self.arrays, self.names, self.kept = [], {}, {}, []
+
+    def name(self, x):
+        if not isinstance(x, Variable | np.ndarray):
+            return x  # a number, None or a generator stands for itself
+        array = x.array if isinstance(x, Variable) else x
+        place = array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+        if place not in self.names:
+            self.names[place] = f"v{len(self.names)}"
+            self.arrays[self.names[place]] = array.copy()
+        self.kept.append(array)  # so that no address comes twice
+        return self.names[place]
+
+    def __call__(self, proceed, primitive, inputs, params):
+        names = [self.name(x) for x in inputs]
+        out = proceed(*inputs, **params)
+        results = []
+        for result in results_of(out):
+            known = set(self.names.values())
+            results.append(self.name(result))
+            if results[-1] not in known:
+                del self.arrays[results[-1]]
+        self.calls.append((primitive, names, params, results))
+        return out
+
+    def text(self):
+        lines = []
+        for primitive, names, params, results in self.calls:
+            given = [*map(str, names), *(f"{key}={value}" for key, value in params.items())]
+            lines.append(f"{', '.join(results)} = {primitive.name}({', '.join(given)})")
+        return "\n".join(lines)
+
+    def run(self):
+        """Run the calls on copies of what came from outside; return all values by name."""
+        values = {name: array.copy() for name, array in self.arrays.items()}
+        for primitive, names, params, results in self.calls:
+            arrays = [values[x] if isinstance(x, str) else x for x in names]
+            out = primitive.forward(*arrays, **params)
+            if isinstance(primitive, Update):
+                continue  # it wrote into its inputs
+            for name, array in zip(results, out if isinstance(out, tuple) else (out,)):
+                values[name] = np.asarray(array)
+        return values
+
+
+def convnet():
+    return ag.nn.Sequential(
+        ag.nn.Conv2d(1, 4, 3), ag.nn.ReLU(), ag.nn.MaxPool2d(2), ag.nn.Flatten(), ag.nn.Linear(4 * 25, 10)
+    )
+
+
+def test_a_training_step_is_a_straight_line_program():
+    ag.manual_seed(0)
+    model = convnet()
+    optimizer = ag.optim.Adam(model.parameters(), lr=0.01)
+    images, labels = ag.randn(8, 1, 12, 12), ag.tensor(np.arange(8) % 10)
+
+    def step():
+        optimizer.zero_grad()
+        loss = ag.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step()  # the moments are there now
+    program = Program()
+    with listen(program):
+        loss = step()
+    lines = program.text()
+    assert len(lines.splitlines()) == len(program.calls) < 60
+    for name in ("conv2d", "max_pool2d", "cross_entropy_rows", "adam"):
+        assert name in lines
+    values = program.run()
+    assert values[program.name(loss)].tobytes() == loss.array.tobytes()
+    for p in model.parameters():
+        assert values[program.name(p)].tobytes() == p.array.tobytes()
+        for moment in optimizer.state[p].values():
+            if isinstance(moment, Tensor):
+                assert values[program.name(moment)].tobytes() == moment.array.tobytes()

@@ -183,7 +183,10 @@ def _propagate(
                 if type(parent) is Leaf and array.base is None and not _lent(array, arrived, node, gradients, parent):
                     owned.add(parent)
             elif parent in owned and not create_graph:
-                accumulate(gradients[parent], part)
+                if heard:
+                    accumulate(gradients[parent], part)
+                else:  # the same write; nobody else holds the array, so nothing is to be marked
+                    np.add(gradients[parent].array, array, out=gradients[parent].array)
             else:
                 gradients[parent] = gradients[parent] + part
                 owned.add(parent)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 import numpy as np
 
 from ..typing import Rule, Tensor
-from . import graph, versions, views
+from . import graph, recording, versions, views
 from .dtypes import NUMBERS, get_default_dtype, promoted
 from .errors import asked_for, named
 from .graph import Call, Leaf, Node, Result, Variable, wrap
@@ -134,7 +134,8 @@ class Primitive(Generic[_Out]):
                 arrays.append(x if type(x) in NUMBERS else self._as_input(x, bool(arrays)))
                 parents.append(None)
             bit += bit
-        if self.promotes:
+        if self.promotes and not (bit == 4 and type(arrays[0]) is type(arrays[1]) is _ndarray
+                                  and arrays[0].dtype is arrays[1].dtype is _FLOAT32):
             dtype, mixed = None, True
             for a in arrays:  # the common case, told without a call: arrays of one float dtype, then numbers
                 if type(a) is _ndarray:
@@ -174,11 +175,11 @@ class Primitive(Generic[_Out]):
         out.array = result
         out._view = None
         if needs and state.recording and (needs := needs & self.differentiable):
-            out.node = self._record(result, (result,), arrays, parents, params, needs, bit)
+            out.node = self._record(result, None, arrays, parents, params, needs, bit)
         else:
             out.node = None
-        if self.view:
-            views.link(out, inputs[0], self, params) if isinstance(inputs[0], Variable) else None
+        if self.view and isinstance(inputs[0], Variable):
+            views.link(out, inputs[0], self, params)
         tensor: _Out = out
         return tensor
 
@@ -197,11 +198,11 @@ class Primitive(Generic[_Out]):
             for i in plan.stand_ins:
                 kept[i] = Node(arrays[i].shape, arrays[i].dtype) if isinstance(arrays[i], _ndarray) else arrays[i]
             arrays = kept
-        call = Call.__new__(Call)
+        call = _new(Call)
         call.primitive = self
         call.parents = parents
         call.inputs = arrays
-        call.outputs = results if plan.outputs else None
+        call.outputs = (results or (first,)) if plan.outputs else None
         call.params = params
         call.plan = plan
         call.time = versions.clock
@@ -209,7 +210,7 @@ class Primitive(Generic[_Out]):
         call.dtype = first.dtype
         call.grad = call.hooks = None
         call.retains = False
-        if state.made is not None:
+        if recording.collecting and state.made is not None:
             state.made.append(call)
         return call
 
@@ -276,6 +277,7 @@ class Update(Primitive[Any]):
         if unknown or not writes.split():
             raise TypeError(f"{self.name}: writes= must name inputs ({', '.join(names)}), got {writes!r}")
         self.writes = [names.index(name) for name in writes.split()]
+        self.region: Callable[..., Any] | None = None  # of the inputs: the part of the first written one that changes
         self.writes_rest = self.signature.rest is not None and f"*{self.signature.rest}" in writes.split()
 
     def written(self, inputs: Any) -> list[Any]:
@@ -321,7 +323,7 @@ class Update(Primitive[Any]):
         for i in writes:
             x, array = inputs[i], arrays[i]
             if type(array) is _ndarray and (x is array or x._view is None or x._view.tracked):
-                versions.mark_changed(array, self.name)
+                versions.mark_changed(array if self.region is None else self.region(*arrays, **params), self.name)
         if targets is not None and isinstance(targets[0], Variable):
             target = targets[0]
             if recorded or target.node is not None:

@@ -21,6 +21,7 @@ class _State(threading.local):
 
 
 state = _State()
+collecting = False  # whether any in-place method ever collected the calls that it recorded (`_State.made`)
 
 
 class set_grad_enabled:

@@ -6,15 +6,27 @@ memory with it, so that views and detached aliases are covered, and a recorded c
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 clock = 0
-_stamps: dict[int, tuple[int, weakref.ref[np.ndarray], str]] = {}
+_KEPT = 32  # writes into parts of one memory that are told apart; of older ones only the latest time is known
+_stamps: dict[int, tuple[weakref.ref[np.ndarray], list[Write]]] = {}
 _limit = 1024
+
+
+class Write(NamedTuple):
+    """One write: when, by which operation, and into which addresses."""
+
+    time: int
+    operation: str
+    low: float
+    high: float
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -27,18 +39,32 @@ def mark_changed(array: np.ndarray, operation: str = "") -> None:
     """Note that `operation` wrote to the memory of `array`."""
     global clock, _stamps, _limit
     clock += 1
-    owner = array if array.base is None else _owner(array)
-    _stamps[id(owner)] = clock, weakref.ref(owner), operation
+    if array.base is None:
+        owner, writes = array, [Write(clock, operation, -math.inf, math.inf)]
+    else:
+        owner = _owner(array)
+        known = _stamps.get(id(owner))
+        writes = known[1][-_KEPT:] if known is not None and known[0]() is owner else []
+        if len(writes) == _KEPT:
+            writes[0] = Write(writes[0].time, writes[0].operation, -math.inf, math.inf)
+        writes.append(Write(clock, operation, *byte_bounds(array)))
+    _stamps[id(owner)] = weakref.ref(owner), writes
     if len(_stamps) > _limit:
-        _stamps = {key: stamp for key, stamp in _stamps.items() if stamp[1]() is not None}
+        _stamps = {key: stamp for key, stamp in _stamps.items() if stamp[0]() is not None}
         _limit = max(1024, 2 * len(_stamps))
 
 
 def last_change(array: np.ndarray) -> tuple[int, str]:
     """Return when the memory of `array` was last written to, and by which operation; (0, "") for never."""
     owner = _owner(array)
-    time, reference, operation = _stamps.get(id(owner), (0, None, ""))
-    return (time, operation) if reference is not None and reference() is owner else (0, "")
+    reference, writes = _stamps.get(id(owner), (None, []))
+    if reference is None or reference() is not owner:
+        return 0, ""
+    low, high = byte_bounds(array)
+    for write in reversed(writes):
+        if write.low < high and low < write.high:
+            return write.time, write.operation
+    return 0, ""
 
 
 def check_unchanged(call: Any, arrays: Iterable[Any]) -> None:

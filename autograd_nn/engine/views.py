@@ -15,7 +15,7 @@ import numpy as np
 
 from .recording import state
 
-Path: TypeAlias = tuple[tuple[Any, tuple[tuple[str, Any], ...]], ...]  # view primitives with their settings
+Path: TypeAlias = tuple[tuple[Any, Any], ...]  # view primitives with their settings, a dict or its items
 
 
 class Owner:
@@ -52,9 +52,11 @@ class View:
 
 def link(out: Any, source: Any, primitive: Any, params: dict[str, Any]) -> None:
     """Make `out` a view of `source`, from which `primitive` computed it, where the two share memory."""
-    if not np.may_share_memory(out.array, source.array):
+    base = out.array.base
+    if base is None or (base is not source.array and base is not source.array.base
+                        and not np.may_share_memory(out.array, source.array)):
         return
-    step = (primitive, tuple(params.items()))
+    step = (primitive, params)
     known = source._view
     if type(known) is View:
         out._view = View(known.base, (*known.path, step))
@@ -73,6 +75,11 @@ def follow(array: Any, path: Path) -> Any:
         else:
             array = primitive(array, **dict(params))
     return array
+
+
+def hashable(path: Path) -> Path:
+    """Return a path that can be a setting."""
+    return tuple((primitive, tuple(params.items())) for primitive, params in path)
 
 
 def renew(variable: Any) -> None:

@@ -92,7 +92,8 @@ def numpy_index(key: Key, arrays: Sequence[Array]) -> tuple[Any, ...]:
 
 @primitive(view=True)
 def _slice(x: Array, *, key: Key) -> Array:
-    sliced: Array = x[numpy_index(key, ())]
+    index = numpy_index(key, ())
+    sliced: Array = x[index] if Ellipsis in key else x[(*index, Ellipsis)]  # with ... one element is a view too
     return sliced
 
 
@@ -181,6 +182,9 @@ def write_items(base: Array, value: Array, *arrays: Array, key: Key, path: Any) 
     follow(base, path)[numpy_index(key, arrays)] = value
 
 
+write_items.region = lambda base, value, *arrays, key, path: (
+    follow(base, path) if arrays else _slice.forward(follow(base, path), key=key)
+)
 write_items.defvjp(
     base=lambda g, arrays, key, path: _erase(g, *arrays, key=key, path=path),
     value=lambda g, value_like, arrays, key, path: _fitted(_getlast(follow(g, path), *arrays, key=key), value_like),
@@ -193,6 +197,7 @@ def write_view(base: Array, value: Array, *, path: Any) -> None:
     np.copyto(follow(base, path), value, casting="same_kind")
 
 
+write_view.region = lambda base, value, *, path: follow(base, path)
 write_view.defvjp(
     base=lambda g, path: _erase(g, key=(Ellipsis,), path=path),
     value=lambda g, path: follow(g, path),

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, check_recordable, check_writable, state, wrap
-from ..engine.views import Path, View
+from ..engine import Variable, check_recordable, check_writable, recording, state, wrap
+from ..engine.views import Path, View, hashable
 from ..ops import arithmetic, elementwise, linalg, random, scan
 from ..ops import index as indexing
 from ..ops import shape as shapes
@@ -51,7 +51,7 @@ def write(target: Any, value: Any, operation: str, made: Sequence[Any] = ()) -> 
             call.outputs = tuple(_apart(a, target.array) for a in call.outputs)
     view = target._view
     if type(view) is View:
-        indexing.write_view(view.base, value, path=view.path)
+        indexing.write_view(view.base, value, path=hashable(view.path))
     else:
         indexing.copy_into(target, value)
     return target
@@ -81,6 +81,7 @@ def in_place(function: Callable[..., Any], name: str = "") -> Callable[..., Any]
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if state.recording:
             before, state.made = state.made, []
+            recording.collecting = True
             try:
                 value = function(self, *args, **kwargs)
                 made = state.made
@@ -106,7 +107,7 @@ def assign(target: Any, key: Any, value: Any) -> None:
         check_recordable(target, "item assignment")
         value = shapes.to_dtype(value, target.dtype)
         if type(target._view) is View:
-            base, path = target._view.base, target._view.path
+            base, path = target._view.base, hashable(target._view.path)
     indexing.write_items(base, value, *arrays, key=key, path=path)
 
 
