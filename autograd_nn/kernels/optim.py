@@ -39,10 +39,10 @@ def sgd_step(
     p: Array,
     g: Array,
     buf: Array | None = None,
-    *,
-    lr: float,
+    lr: float = 1e-3,
     momentum: float = 0.0,
     dampening: float = 0.0,
+    *,
     weight_decay: float = 0.0,
     nesterov: bool = False,
     maximize: bool = False,
@@ -107,16 +107,16 @@ def adam_step(
     g: Array,
     m: Array,
     v: Array,
-    *,
-    lr: float,
+    vmax: Array | None = None,
+    lr: float = 1e-3,
     beta1: float = 0.9,
     beta2: float = 0.999,
+    step: int = 1,
+    *,
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-    step: int,
     decoupled: bool = False,
     maximize: bool = False,
-    vmax: Array | None = None,
 ) -> None:
     """Update a parameter by Adam (Kingma and Ba, 2015) or, if `decoupled`, AdamW (Loshchilov and Hutter, 2019).
 
@@ -137,10 +137,10 @@ def adam_step(
     g : ndarray, shape and dtype of `p`
     m, v : ndarray, shape and dtype of `p`
         Running averages of the gradient and its square, zero before the first step; changed in place.
-    step : int
-        Number of this step, from 1.
     vmax : ndarray, shape and dtype of `p`, optional
         Running maximum of `v`, changed in place.
+    step : int
+        Number of this step, from 1.
     """
     settings = (
         *(lr / (1 - beta1**step), 1.0 / math.sqrt(1 - beta2**step), 1 - beta1, beta2, 1 - beta2, float(eps)),

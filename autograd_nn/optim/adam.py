@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import update
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
-from ..typing import Array, Tensor
+from ..typing import Tensor
 from .optimizer import Optimizer
 
 __all__ = ["Adam", "AdamW"]
@@ -79,14 +79,7 @@ class Adam(Optimizer):
         )  # fmt: skip
 
 
-@update(writes="p m v vmax")
-def adam_step(
-    p: Array, g: Array, m: Array, v: Array, vmax: Array | None, lr: float, beta1: float, beta2: float, step: int, *,
-    eps: float, weight_decay: float, decoupled: bool, maximize: bool,
-) -> None:  # fmt: skip
-    """Update a parameter, the averages of its gradient and, for AMSGrad, the largest mean square."""
-    kernels.adam_step(p, g, m, v, vmax=vmax, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
-                      step=step, decoupled=decoupled, maximize=maximize)
+adam_step = update(writes="p m v vmax")(kernels.adam_step)
 
 
 class AdamW(Adam):

@@ -95,6 +95,7 @@ class LBFGS(Optimizer):
         state = self.state[group["params"][0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
+        closure = self._run_pre_hooks(closure)
         first = self._loss_of(closure)
         self._begin_step()
         loss, gradient = float(first), self._gradient()
@@ -130,6 +131,8 @@ class LBFGS(Optimizer):
             if evaluations >= group["max_eval"] or min(moved, change) < group["tolerance_change"]:
                 break
         state["func_evals"] += evaluations
+        for hook in [*self._post_hooks.values()]:
+            hook(self, (self, closure), {})
         return first
 
     def _direction(self, state: dict[str, Any], gradient: Tensor, history_size: int) -> Tensor:

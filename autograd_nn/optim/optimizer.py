@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, check_writable, enable_grad, no_grad, observers, wrap
+from ..engine import HookHandle, Variable, check_writable, enable_grad, observers, set_grad_enabled, wrap
 from ..ops.elementwise import zeros_like
 from ..ops.index import copy_into
 from ..typing import Array, Tensor
@@ -107,9 +107,9 @@ class Optimizer(KeywordsChecked):
         and hyper-parameters that differ from the defaults.
     defaults : dict
         Hyper-parameters of the groups that do not set them.
-    foreach, fused : bool, optional
+    foreach, fused, capturable : bool, optional
         PyTorch's choice between implementations; accepted, there is one here.
-    capturable, differentiable : bool
+    differentiable : bool
         Must be False.
 
     Attributes
@@ -139,9 +139,9 @@ class Optimizer(KeywordsChecked):
         capturable: bool = False,
         differentiable: bool = False,
     ):
-        for name, value in (("capturable", capturable), ("differentiable", differentiable)):
-            if flag(f"{self._name}()", name, value):
-                raise ValueError(f"{self._name}(): {name}=True is not supported")
+        flag(f"{self._name}()", "capturable", capturable)
+        if flag(f"{self._name}()", "differentiable", differentiable):
+            raise ValueError(f"{self._name}(): differentiable=True is not supported")
         if not isinstance(defaults, dict):
             raise TypeError(f"{self._name}(): defaults must be a dict, not {type(defaults).__name__}")
         refuse_module(f"{self._name}()", "params", params)
@@ -152,6 +152,8 @@ class Optimizer(KeywordsChecked):
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self.stepped = False
+        self._pre_hooks: dict[int, Any] = {}
+        self._post_hooks: dict[int, Any] = {}
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}(): got an empty list of parameters "
@@ -210,10 +212,12 @@ class Optimizer(KeywordsChecked):
         RuntimeError
             A parameter in memory that cannot be written to; no parameter is changed then.
         """
+        if self._pre_hooks:
+            closure = self._run_pre_hooks(closure)
         loss = self._loss_of(closure)
         self._begin_step()
         states = self.state
-        with no_grad():
+        with set_grad_enabled(False):
             for group in self.param_groups:
                 for p in group["params"]:
                     node = p.node
@@ -223,7 +227,37 @@ class Optimizer(KeywordsChecked):
                     if state is None:
                         state = states[p] = self._new_state(p, group)
                     self.update(p, node.grad, state, group)
+        for hook in [*self._post_hooks.values()]:
+            hook(self, (self, closure), {})
         return loss
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return other ones, as ``(args, kwargs)``.
+
+        `args` holds the optimizer and the closure. The handle that is returned removes the hook. Copies and pickles of
+        the optimizer have no hooks.
+        """
+        return HookHandle(self._pre_hooks, function(f"{self._name}.register_step_pre_hook()", "hook", hook,
+                                                    "optimizer, args and kwargs"))
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step; as `register_step_pre_hook`."""
+        return HookHandle(self._post_hooks, function(f"{self._name}.register_step_post_hook()", "hook", hook,
+                                                     "optimizer, args and kwargs"))
+
+    def _run_pre_hooks(self, closure: Any) -> Any:
+        args, kwargs = (self, closure), {}
+        for hook in [*self._pre_hooks.values()]:
+            returned = hook(self, args, kwargs)
+            if returned is not None:
+                if not (isinstance(returned, tuple) and len(returned) == 2):
+                    raise TypeError(f"{self._name}.step(): a pre-hook must return None or (args, kwargs), not "
+                                    f"{type(returned).__name__}")
+                args, kwargs = returned
+        return kwargs["closure"] if "closure" in kwargs else args[1] if len(args) > 1 else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pre_hooks": {}, "_post_hooks": {}}
 
     def _loss_of(self, closure: Callable[[], Any] | None) -> Any:
         """Return what a closure returns, which computes the loss and its gradients."""
@@ -432,10 +466,11 @@ class Optimizer(KeywordsChecked):
                 array = value.array if isinstance(value, Variable) else np.asarray(value)
                 if array.dtype.kind not in "biuf":
                     raise TypeError
-                if array.shape != p.array.shape:
-                    problems.append(f"{name} of parameter {label} has shape {array.shape}, not {p.array.shape}")
+                like = p.array if initial is None else initial.array
+                if array.shape != like.shape:
+                    problems.append(f"{name} of parameter {label} has shape {array.shape}, not {like.shape}")
                     continue
-                state[name] = wrap(np.empty_like(p.array))
+                state[name] = wrap(np.empty_like(like))
                 state[name].array[...] = array
             except (TypeError, ValueError):
                 problems.append(f"{name} of parameter {label} is a {type(value).__name__}, not numbers")

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import update
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
-from ..typing import Array, Tensor
+from ..typing import Tensor
 from .optimizer import Optimizer
 
 __all__ = ["SGD"]
@@ -72,11 +72,4 @@ class SGD(Optimizer):
                  weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
 
 
-@update(writes="p buf")
-def sgd_step(
-    p: Array, g: Array, buf: Array | None, lr: float, momentum: float, dampening: float, *, weight_decay: float,
-    nesterov: bool, maximize: bool,
-) -> None:  # fmt: skip
-    """Update a parameter and its momentum buffer, which is 0 before its first step."""
-    kernels.sgd_step(p, g, buf, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
-                     nesterov=nesterov, maximize=maximize)
+sgd_step = update(writes="p buf")(kernels.sgd_step)

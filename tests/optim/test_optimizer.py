@@ -1,6 +1,7 @@
 import copy
 import inspect
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -135,10 +136,11 @@ def test_nesterov_needs_momentum_and_no_dampening():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_implementation_switches_of_pytorch(kind):
-    getattr(optim, kind)([leaf(1)], foreach=True)
-    for name in ("capturable", "differentiable"):
-        with pytest.raises(ValueError, match=rf"{kind}\(\): {name}=True is not supported"):
+    for name in ("foreach", "capturable"):
+        if name in inspect.signature(getattr(optim, kind)).parameters or kind not in ("RMSprop", "ASGD"):
             getattr(optim, kind)([leaf(1)], **{name: True})
+    with pytest.raises(ValueError, match=rf"{kind}\(\): differentiable=True is not supported"):
+        getattr(optim, kind)([leaf(1)], differentiable=True)
     message = rf"{kind}\(\) got an unexpected keyword argument 'learning_rate'; did you mean lr\?"
     with pytest.raises(TypeError, match=message):
         getattr(optim, kind)([leaf(1)], learning_rate=1)
@@ -418,3 +420,33 @@ def test_a_state_of_pytorch_loads():
             mine.grad = Tensor(g)
             optimizer.step()
     np.testing.assert_allclose(mine.array, theirs.detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "LBFGS"])
+def test_hooks_are_called_around_each_step(kind):
+    p, = with_gradients(leaf(2))
+    optimizer = getattr(optim, kind)([p])
+    seen = []
+    pre = optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append(("pre", o is optimizer, p.tolist())))
+    post = optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(("post", args[0] is o, p.tolist())))
+    other = copy.deepcopy(optimizer)
+    assert pickle.loads(pickle.dumps(optimizer)).param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
+    optimizer.step(lambda: p.sum())
+    assert [(when, flag) for when, flag, _ in seen] == [("pre", True), ("post", True)]
+    assert seen[0][2] == [1, 1] and max(seen[1][2]) < 1
+    pre.remove(), post.remove()
+    optimizer.step(lambda: p.sum())
+    other.step(lambda: p.sum())
+    assert len(seen) == 2
+    with pytest.raises(TypeError, match="hook must be a function of optimizer, args and kwargs, not int"):
+        optimizer.register_step_pre_hook(3)
+
+
+def test_a_pre_hook_may_replace_the_closure():
+    p, = with_gradients(leaf(2))
+    optimizer = optim.SGD([p])
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, lambda: "replaced"), {}))
+    assert optimizer.step() == "replaced"
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
+    with pytest.raises(TypeError, match=r"SGD.step\(\): a pre-hook must return None or \(args, kwargs\), not int"):
+        optimizer.step()
