@@ -246,7 +246,8 @@ class Optimizer(KeywordsChecked):
                                                      "optimizer, args and kwargs"))
 
     def _run_pre_hooks(self, closure: Any) -> Any:
-        args, kwargs = (self, closure), {}
+        args: tuple[Any, ...] = (self, closure)
+        kwargs: dict[str, Any] = {}
         for hook in [*self._pre_hooks.values()]:
             returned = hook(self, args, kwargs)
             if returned is not None:
