@@ -35,6 +35,7 @@ MODULES = {
     "autograd_nn.metrics": "Figures of merit.",
     "autograd_nn.training": "The training loop.",
     "autograd_nn.models": "Ready-made networks.",
+    "autograd_nn.sklearn": "Networks as scikit-learn estimators, with the extra `sklearn`.",
     "autograd_nn.plots": "Pictures, with the extra `plots`.",
     "autograd_nn.summary": "A network as a table.",
     "autograd_nn.graph_drawing": "A graph as a picture.",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .. import nn
+from ... import nn
 
 __all__ = ["convnet", "lenet", "mlp", "weight_decay_groups"]
 
