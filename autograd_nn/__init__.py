@@ -56,6 +56,9 @@ from .ops.search import *
 from .ops.shape import *
 from .ops.statistics import *
 from .ops.types import *
+from .ops.volumes import conv3d as conv3d
+from .ops.volumes import conv_transpose3d as conv_transpose3d
+from .ops.volumes import max_pool3d as max_pool3d
 from .saving.checkpoints import load as load
 from .saving.checkpoints import save as save
 from .tensor import *

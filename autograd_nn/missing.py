@@ -37,7 +37,6 @@ FUNCTIONS = {
     "as_strided": "use unfold(), narrow() or indexing",
     **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
     **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
-    **dict.fromkeys(("conv3d", "conv_transpose3d", "max_pool3d"), "there are convolution and pooling in 1 and 2 dims"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
                      "embedding", "kl_div", "pixel_shuffle", "rms_norm"), _FUNCTIONAL),
 }
@@ -57,7 +56,7 @@ METHODS = {
 # in nn and its modules; the first pattern that fits a name tells what to do
 NETWORKS = {
     r"Lazy.*|Uninitialized.*": "give the sizes of the input",
-    r".*(3d|3d_with_indices|3d_)": "volumes have no kernels here; images and sequences do (...2d, ...1d)",
+    r".*(3d|3d_with_indices|3d_)": "of volumes, convolutions and pools are there; the rest is for images and sequences",
     r".*max_pool\dd_with_indices": "call it without _with_indices and with return_indices=True",
     r"(FractionalMaxPool|fractional_max_pool).*": "use adaptive_max_pool2d",
     r"upsample.*": "use interpolate",

@@ -23,6 +23,7 @@ def listed(text):
 
 WITHOUT_A_METHOD = listed("""
 celu selu threshold conv1d conv2d conv_transpose1d conv_transpose2d: functions of networks; PyTorch has no method
+conv3d conv_transpose3d max_pool3d: functions of networks; PyTorch has no method
 avg_pool1d avg_pool2d max_pool1d max_pool2d dropout: functions of networks; PyTorch has no method
 arange empty empty_like eye full full_like linspace logspace ones ones_like: they make a tensor
 scalar_tensor tril_indices triu_indices zeros zeros_like: they make a tensor

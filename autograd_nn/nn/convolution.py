@@ -13,7 +13,7 @@ from . import init
 from .module import Module
 from .parameter import Parameter, empty_parameter
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 
 def _sizes(value: ShapeLike, count: int, name: str, layer: str) -> Shape:
@@ -216,6 +216,52 @@ class Conv2d(_Conv):
         return self._convolved(conv2d_relu, input)
 
 
+class Conv3d(_Conv):
+    """Convolution of volumes (N, C_in, D, H, W) or (C_in, D, H, W); see `Conv2d`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or (int, int, int)
+    padding : int, (int, int, int), 'valid' or 'same'
+    groups : int
+    bias : bool
+    padding_mode : {'zeros', 'replicate', 'circular'}
+        What is put around the volumes.
+    device, dtype : optional
+
+    Attributes
+    ----------
+    weight : Parameter of shape (out_channels, in_channels / groups, kD, kH, kW)
+        Drawn from U(-b, b), ``b = 1 / sqrt(in_channels / groups * kD * kH * kW)``; the bias too.
+    bias : Parameter of shape (out_channels,) or None
+    """
+
+    _dims = 3
+    padding: Shape | SameOrValid
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: ShapeLike,
+        stride: ShapeLike = 1,
+        padding: ShapeLike | SameOrValid = 0,
+        dilation: ShapeLike = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last three dims."""
+        return self._convolved(F.conv3d, input)
+
+
 class _ConvTranspose(_Conv):
     """What transposed convolutions share: `output_padding`, and an output size that the caller may choose."""
 
@@ -300,4 +346,16 @@ class ConvTranspose2d(_ConvTranspose):
         """Convolve the last two dims; `output_size` chooses among the sizes that the stride leaves open."""
         extra = self._output_padding(input, output_size)
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+                                  self.dilation)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution of volumes (N, C_in, D, H, W); see `ConvTranspose2d`."""
+
+    _dims = 3
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """Convolve the last three dims; `output_size` chooses among the sizes that the stride leaves open."""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose3d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
                                   self.dilation)

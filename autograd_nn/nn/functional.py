@@ -40,6 +40,7 @@ from ..ops.pad import *
 from ..ops.pool import *
 from ..ops.resize import *
 from ..ops.shape import unflatten as unflatten
+from ..ops.volumes import *
 from ..tensor import Tensor
 from ..typing import DTypeLike
 

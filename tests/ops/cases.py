@@ -27,6 +27,7 @@ from autograd_nn.ops import (
     resize,
     scan,
     shape,
+    volumes,
 )
 
 table: list["Case"] = []
@@ -664,6 +665,34 @@ case(
 case("max_pool2d_relu", lambda x: pool.max_pool2d_relu(x, 3, 2, 1), ("apart", 2, 2, 4, 5))
 case("max_pool2d with indices", lambda x: pool.max_pool2d(x, 3, 2, 1, return_indices=True), ("apart", 1, 2, 4, 5))
 case("max_unpool2d", lambda x: pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2), ("apart", 1, 2, 4, 4))
+_volumes = ("normal", 2, 2, 3, 4, 3)
+case("conv3d", volumes.conv3d, _volumes, ("normal", 3, 2, 2, 3, 2), ("normal", 3))
+case(
+    "conv3d, all settings",
+    lambda x, w, b: volumes.conv3d(x, w, b, (2, 1, 1), (1, 2, 0), (1, 2, 1), 2),
+    _volumes,
+    ("normal", 4, 1, 2, 2, 2),
+    ("normal", 4),
+)
+case(
+    "conv_transpose3d",
+    lambda x, w, b: volumes.conv_transpose3d(x, w, b, (2, 1, 2), (1, 0, 1), (1, 0, 0), 1, (1, 2, 1)),
+    ("normal", 1, 2, 2, 2, 3),
+    ("normal", 2, 2, 3, 2, 2),
+    ("normal", 2),
+)
+_slicing = {"stride": 2, "before": 1, "dilation": 2}
+case("slices", lambda x: volumes._slices(x, count=3, kernel=2, **_slicing), ("normal", 1, 2, 5, 1, 2))
+case("slices_put", lambda g: volumes._slices_put(g, depth=5, **_slicing), ("normal", 1, 3, 2, 2, 1, 2))
+case(
+    "max_pool3d with indices",
+    lambda x: volumes.max_pool3d(x, (2, 3, 2), (2, 1, 2), (1, 1, 0), return_indices=True),
+    ("apart", 1, 2, 3, 4, 3),
+)
+case("avg_pool3d", lambda x: volumes.avg_pool3d(x, (2, 3, 2), 2, (1, 1, 0), True, False), _volumes)
+case("avg_pool3d, divisor", lambda x: volumes.avg_pool3d(x, 2, divisor_override=3), _volumes)
+case("adaptive_avg_pool3d", lambda x: volumes.adaptive_avg_pool3d(x, (2, None, 2)), _volumes)
+case("adaptive_max_pool3d", lambda x: volumes.adaptive_max_pool3d(x, (2, 3, 2), True), ("apart", 1, 2, 3, 4, 3))
 case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
 case("adaptive_avg_pool2d", lambda x: pool.adaptive_avg_pool2d(x, (2, 3)), ("normal", 1, 2, 5, 4))
 case("adaptive_avg_pool2d_input", lambda g: pool._adaptive_avg_pool2d_input(g, size=(5, 4)), ("normal", 1, 2, 2, 3))
