@@ -58,14 +58,14 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 
 def _floating(x: Tensor, operation: str) -> Tensor:
-    if x.dtype.kind != "f":
+    if hasattr(x, "dtype") and x.dtype.kind != "f":  # the primitive says no to what is neither tensor nor number
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
     return x
 
 
 @primitive
 def _bounded(x: Array, *, low: float, high: float) -> Array:
-    if x.dtype.kind != "f":
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         return np.clip(x, low, high)
     return passes.BOUNDED(x, numbers=(low, high))
 

@@ -177,15 +177,15 @@ _replaced.defvjp(
 
 
 @update(writes="base")
-def write_items(base: Array, value: Array, *arrays: Array, key: Key, path: Any) -> None:
+def setitem(base: Array, value: Array, *arrays: Array, key: Key, path: Any) -> None:
     """Write `value` at an index of the view of `base` that `path` leads to."""
     follow(base, path)[numpy_index(key, arrays)] = value
 
 
-write_items.region = lambda base, value, *arrays, key, path: (
+setitem.region = lambda base, value, *arrays, key, path: (
     follow(base, path) if arrays else _slice.forward(follow(base, path), key=key)
 )
-write_items.defvjp(
+setitem.defvjp(
     base=lambda g, arrays, key, path: _erase(g, *arrays, key=key, path=path),
     value=lambda g, value_like, arrays, key, path: _fitted(_getlast(follow(g, path), *arrays, key=key), value_like),
 )

@@ -108,7 +108,7 @@ def assign(target: Any, key: Any, value: Any) -> None:
         value = shapes.to_dtype(value, target.dtype)
         if type(target._view) is View:
             base, path = target._view.base, hashable(target._view.path)
-    indexing.write_items(base, value, *arrays, key=key, path=path)
+    indexing.setitem(base, value, *arrays, key=key, path=path)
 
 
 # ------------------------------------------------------------------------------------ what only exists in place
