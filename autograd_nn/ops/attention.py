@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
+from ..engine import wrap
 from ..typing import Array, Tensor
-from .elementwise import add, masked_fill, mul
+from .elementwise import add, eq, logical_not, masked_fill, mul
 from .linalg import matmul
 from .random import dropout
-from .reduce import softmax
+from .reduce import all, softmax
 from .shape import repeat_interleave, transpose
 
 __all__ = ["scaled_dot_product_attention"]
@@ -68,22 +69,20 @@ def scaled_dot_product_attention(
         key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = matmul(mul(query, scale), transpose(key, -1, -2))
-    hidden: Array | None = None
+    hidden: Tensor | None = None
     if is_causal:
-        hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)
+        hidden = wrap(np.triu(np.ones(scores.shape[-2:], bool), 1))
+    elif attn_mask is not None and attn_mask.dtype == bool:
+        hidden = logical_not(attn_mask)
     elif attn_mask is not None:
-        mask = np.asarray(attn_mask)
-        if mask.dtype == bool:
-            hidden = ~mask
-        else:
-            scores = add(scores, attn_mask)
-            hidden = mask == -np.inf if np.isneginf(mask).any() else None
+        scores = add(scores, attn_mask)
+        hidden = eq(attn_mask, -np.inf) if np.isneginf(np.asarray(attn_mask)).any() else None
     if hidden is not None:
         scores = masked_fill(scores, hidden, -np.inf)
-    blind = None if hidden is None else hidden.all(-1, keepdims=True)
-    if blind is not None and blind.any():
+    blind = None if hidden is None else all(hidden, -1, keepdim=True)
+    if blind is not None and blind.array.any():
         scores = masked_fill(scores, blind, 0.0)
     weights = softmax(scores, -1)
-    if blind is not None and blind.any():
+    if blind is not None and blind.array.any():
         weights = masked_fill(weights, blind, 0.0)
     return matmul(dropout(weights, dropout_p), value)

@@ -90,8 +90,8 @@ __all__ = [
 Bound: TypeAlias = Any  # a number, or None where there is none
 
 
-def gradient_of(operation: Primitive, kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
-                ) -> Primitive:
+def gradient_of(operation: Primitive[Tensor], kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
+                ) -> Primitive[Tensor]:
     """Give an operation of one input the gradient that is compiled into its pass, as a primitive, and return that.
 
     Parameters
@@ -852,11 +852,10 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 
     The gradient is 0 there.
     """
-    array = x.array
-    limits = np.finfo(array.dtype)
-    x = masked_fill(x, np.isnan(array), nan)
-    x = masked_fill(x, np.isposinf(array), float(limits.max) if posinf is None else posinf)
-    return masked_fill(x, np.isneginf(array), float(limits.min) if neginf is None else neginf)
+    limits = np.finfo(x.dtype)
+    out = masked_fill(x, isnan(x), nan)
+    out = masked_fill(out, eq(x, np.inf), float(limits.max) if posinf is None else posinf)
+    return masked_fill(out, eq(x, -np.inf), float(limits.min) if neginf is None else neginf)
 
 
 @elementwise

@@ -136,10 +136,17 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
     return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
 
 
+@primitive
+def _finite_peak(x: Array, *, dim: int) -> Array:
+    """Return the largest element along `dim`, or the least finite number instead of minus infinity."""
+    peak: Array = np.maximum(x.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min)
+    return peak
+
+
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Return the logarithm of the running sum of exponentials along `dim`."""
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
-    peak = wrap(np.maximum(x.array.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min))
+    peak = _finite_peak(x, dim=dim)
     return (cumsum((x - peak).exp(), dim)).log() + peak
 
 
@@ -213,6 +220,16 @@ def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ordered
     return Ordered(values, indices) if keepdim else Ordered(squeeze(values, dim), squeeze(indices, dim))
 
 
+@primitive
+def _middle(x: Array, *, dim: int) -> Array:
+    """Return where along `dim` the median is, or the first NaN; of an even number of elements the lower middle one."""
+    middle = np.take(np.argsort(x, dim, kind="stable"), [(x.shape[dim] - 1) // 2], dim)
+    if x.dtype.kind != "f":
+        return middle
+    isnan = np.isnan(x)
+    return np.where(isnan.any(dim, keepdims=True), np.argmax(isnan, dim, keepdims=True), middle)
+
+
 @overload
 def median(x: Tensor, dim: None = ..., keepdim: bool = ...) -> Tensor: ...
 
@@ -233,14 +250,9 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor |
     size = x.shape[dim] if x.ndim else 1
     if size == 0:
         raise RuntimeError(f"median(): cannot reduce over no elements (x.shape={x.shape}, dim={dim})")
-    order = argsort(x, dim)
     if not x.ndim:
-        return Ordered(x, order)
-    middle = _narrow(order, dim=dim, start=(size - 1) // 2, stop=(size + 1) // 2)
-    if x.dtype.kind == "f":
-        isnan = np.isnan(x.array)
-        nan_at = np.argmax(isnan, dim, keepdims=True)
-        middle = wrap(np.where(isnan.any(dim, keepdims=True), nan_at, middle.array))
+        return Ordered(x, argsort(x, dim))
+    middle = _middle(x, dim=dim)
     values = take_along_dim(x, middle, dim)
     return Ordered(values, middle) if keepdim else Ordered(squeeze(values, dim), squeeze(middle, dim))
 

@@ -214,7 +214,7 @@ def test_a_tensor_given_as_a_setting_is_checked_too(use, setting):
     given = tensor(setting)
     out = (use(x * 1, given) ** 2).sum()
     given[0] = not setting[0] if setting is MASK else 2
-    with pytest.raises(RuntimeError, match=r"changed in place after it was used, by write_items\(\)"):
+    with pytest.raises(RuntimeError, match=r"changed in place after it was used, by setitem\(\)"):
         out.backward()
 
 
