@@ -90,8 +90,9 @@ __all__ = [
 Bound: TypeAlias = Any  # a number, or None where there is none
 
 
-def gradient_of(operation: Primitive[Tensor], kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
-                ) -> Primitive[Tensor]:
+def gradient_of(
+    operation: Primitive[Tensor], kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
+) -> Primitive[Tensor]:
     """Give an operation of one input the gradient that is compiled into its pass, as a primitive, and return that.
 
     Parameters
