@@ -53,7 +53,7 @@ def second_order():
         return loss
 
     optimizer.step(closure)
-    return b"".join(p.data.tobytes() for p in model.parameters())
+    return b"".join(p.array.tobytes() for p in model.parameters())
 
 
 def fingerprint():

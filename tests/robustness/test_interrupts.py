@@ -45,7 +45,7 @@ class Training:
         return loss.item()
 
     def weights(self):
-        return [p.data.tobytes() for p in self.model.parameters()]
+        return [p.array.tobytes() for p in self.model.parameters()]
 
 
 def interrupted_at(moment, function):

@@ -87,7 +87,7 @@ def weights_after(steps, threads_model):
     optimizer = optim.Adam(model.parameters(), lr=0.01)
     loader = DataLoader(digits(100 * steps), batch_size=100, shuffle=True, seed=3)
     history = fit(model, loader, optimizer, nn.functional.cross_entropy, epochs=1, callbacks=[])
-    return history["loss"], b"".join(p.data.tobytes() for p in model.parameters())
+    return history["loss"], b"".join(p.array.tobytes() for p in model.parameters())
 
 
 @pytest.mark.parametrize("model", [convnet, lenet, mlp])
