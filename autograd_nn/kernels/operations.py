@@ -411,6 +411,9 @@ MAXIMUM = Pass("maximum", _maximum, _share, exact=True)
 MINIMUM = Pass("minimum", _minimum, _lesser_share, exact=True)
 
 
+TIES = Pass("ties", lambda x, extreme: select(x == extreme, 1.0, 0.0), exact=True)
+
+
 def _where(condition: Number, x: Number, y: Number) -> Number:
     return select(condition, x, y)
 

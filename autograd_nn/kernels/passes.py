@@ -121,7 +121,7 @@ class Pass:
     def _by_numpy(self, function: int, arrays: tuple[Array, ...], numbers: tuple[float, ...]) -> Array:
         chosen = self.functions[function]
         with np.errstate(all="ignore"):
-            return np.asarray(chosen(*arrays, **dict(zip(self.keywords[function], numbers))))
+            return np.asarray(chosen(*arrays, **dict(zip(self.keywords[function], numbers))), _dtype(arrays))
 
     def sum(self, *arrays: Any, numbers: tuple[float, ...] = ()) -> np.float64:
         """Return the sum of the first result over all elements, taken in double precision, in one order."""

@@ -34,6 +34,7 @@ PIECE = 16_384  # elements that are folded into one partial result
 ROW_PIECE = 4096  # the same along a row
 SMALL = 1024  # elements below which NumPy is as fast
 FEW = 65_536
+BLOCK = 64  # columns of a running result
 COLUMNS = 4  # vectors side by side: whole lines of the cache
 
 
@@ -77,18 +78,21 @@ class Fold:
         ndarray
             Of the dtype of `x`; the identity over no elements.
         """
-        if x.size < SMALL:
-            dtype = np.float64 if self.wide else x.dtype
-            with np.errstate(over="ignore", invalid="ignore"):
-                small: Array = self.by_numpy.reduce(x, axes, dtype, keepdims=keepdims, initial=self.identity)
-                return np.asarray(small.astype(x.dtype))
-        shape = tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
-        shape = shape if keepdims else tuple([n for i, n in enumerate(x.shape) if i not in axes])
-        out = self.folded(x, axes).reshape(shape)
+        out = self.exact(x, axes, keepdims=keepdims)
         if out.dtype is x.dtype:
             return out
         with np.errstate(over="ignore"):
             return out.astype(x.dtype)
+
+    def exact(self, x: Array, axes: tuple[int, ...], *, keepdims: bool = False) -> Array:
+        """Return the fold in double precision if `wide`, whatever the dtype of `x`."""
+        if x.size < SMALL:
+            dtype = np.float64 if self.wide else x.dtype
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(self.by_numpy.reduce(x, axes, dtype, keepdims=keepdims, initial=self.identity))
+        shape = tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
+        shape = shape if keepdims else tuple([n for i, n in enumerate(x.shape) if i not in axes])
+        return self.folded(x, axes).reshape(shape)
 
     def folded(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Return the fold as a flat array, of float64 if `wide`."""
@@ -344,48 +348,107 @@ def running_sum(x: Array, axis: int, *, reverse: bool = False) -> Array:
     return _running(_running_sum, x, axis, reverse)
 
 
-def running_product(x: Array, axis: int, *, reverse: bool = False) -> Array:
-    """Return the running product along an axis, as `running_sum`."""
-    return _running(_running_product, x, axis, reverse)
+def running_product(x: Array, axis: int, *, reverse: bool = False, exclusive: bool = False) -> Array:
+    """Return the running product along an axis, as `running_sum`; of the elements before each one if `exclusive`."""
+    return _running(_running_product_before if exclusive else _running_product, x, axis, reverse)
 
 
-def _running(kernel: Callable[..., None], x: Array, axis: int, reverse: bool) -> Array:
-    x = contiguous(x)
-    out = np.empty_like(x)
-    if x.size:
-        outer, length, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
-        flat, result = x.reshape(outer, length, inner), out.reshape(outer, length, inner)
-        kernel(min(outer * -(-inner // 64), threads_for(2 * x.size)), flat, result, reverse, np.empty((outer, inner)))
+def recurrence(a: Array, b: Array, axis: int) -> Array:
+    """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along an axis and ``y[-1] = 0``, computed in double precision.
+
+    Parameters
+    ----------
+    a, b : ndarray of one shape and dtype, float32 or float64
+    axis : int, from 0
+    """
+    return _running(_recurrence, a, axis, False, b)
+
+
+def _running(kernel: Callable[..., None], x: Array, axis: int, reverse: bool, *others: Array) -> Array:
+    """Run a kernel over arrays seen as (outer, length, inner)."""
+    if x.dtype.itemsize == 2:
+        wide = [array.astype(np.float32) for array in (x, *others)]
+        return _running(kernel, wide[0], axis, reverse, *wide[1:]).astype(x.dtype)
+    out = np.empty(x.shape, x.dtype)
+    if out.size:
+        view = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+        arrays = [contiguous(array).reshape(view) for array in (x, *others)]
+        threads = min(view[0] * -(-view[2] // BLOCK), threads_for(2 * x.size))
+        kernel(threads, *arrays, out.reshape(view), reverse, np.empty((threads, BLOCK)))
     return out
 
 
 @chunked
-def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, total: Array) -> None:
+def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
-    blocks = (inner + 63) // 64  # columns side by side
+    if inner == 1:
+        for o in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
+            one = 0.0
+            for i in range(length):
+                k = uintp(length - 1 - i if reverse else i)
+                one += x[o, k, 0]
+                out[o, k, 0] = one
+        return
+    blocks = (inner + BLOCK - 1) // BLOCK  # columns side by side
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
-        o, first = uintp(unit // blocks), uintp(unit % blocks * 64)
-        last = min(first + uintp(64), uintp(inner))
-        for j in range(first, last):
-            total[o, j] = 0
+        o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
+        width = min(uintp(BLOCK), uintp(inner) - first)
+        total = totals[t]
+        for j in range(width):
+            total[j] = 0
         for i in range(length):
             k = uintp(length - 1 - i if reverse else i)
-            for j in range(first, last):
-                total[o, j] += x[o, k, j]
-                out[o, k, j] = total[o, j]
+            for j in range(width):
+                total[j] += x[o, k, first + j]
+                out[o, k, first + j] = total[j]
 
 
 @chunked
-def _running_product(t: int, threads: int, x: Array, out: Array, reverse: bool, total: Array) -> None:
+def _running_product(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
-    blocks = (inner + 63) // 64
+    blocks = (inner + BLOCK - 1) // BLOCK
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
-        o, first = uintp(unit // blocks), uintp(unit % blocks * 64)
-        last = min(first + uintp(64), uintp(inner))
-        for j in range(first, last):
-            total[o, j] = 1
+        o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
+        width = min(uintp(BLOCK), uintp(inner) - first)
+        total = totals[t]
+        for j in range(width):
+            total[j] = 1
         for i in range(length):
             k = uintp(length - 1 - i if reverse else i)
-            for j in range(first, last):
-                total[o, j] *= x[o, k, j]
-                out[o, k, j] = total[o, j]
+            for j in range(width):
+                total[j] *= x[o, k, first + j]
+                out[o, k, first + j] = total[j]
+
+
+@chunked
+def _running_product_before(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
+    outer, length, inner = x.shape
+    blocks = (inner + BLOCK - 1) // BLOCK
+    for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
+        o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
+        width = min(uintp(BLOCK), uintp(inner) - first)
+        total = totals[t]
+        for j in range(width):
+            total[j] = 1
+        for i in range(length):
+            k = uintp(length - 1 - i if reverse else i)
+            for j in range(width):
+                out[o, k, first + j] = total[j]
+                total[j] *= x[o, k, first + j]
+
+
+@chunked
+def _recurrence(t: int, threads: int, a: Array, b: Array, out: Array, reverse: bool, totals: Array) -> None:
+    outer, length, inner = a.shape
+    blocks = (inner + BLOCK - 1) // BLOCK
+    for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
+        o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
+        width = min(uintp(BLOCK), uintp(inner) - first)
+        total = totals[t]
+        for j in range(width):
+            total[j] = b[o, 0, first + j]
+            out[o, 0, first + j] = total[j]
+        for k in range(1, length):
+            for j in range(width):
+                total[j] = b[o, k, first + j] + a[o, k, first + j] * total[j]
+                out[o, k, first + j] = total[j]

@@ -9,9 +9,11 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..engine import Node, Variable, primitive
-from ..kernels import loss as kernels
+from ..kernels import reduce as folds
+from ..kernels import softmax as kernels
+from ..kernels.operations import TIES
 from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
-from .elementwise import div, eq, exp, maximum, minimum, mul, sub, where, zeros_like
+from .elementwise import div, eq, exp, maximum, minimum, mul, neg, sub, where, zeros_like
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
@@ -21,22 +23,11 @@ __all__ = [
 ]  # fmt: skip
 
 _reduced: Callable[..., Array] = np.add.reduce  # without NumPy's types, which want `keepdims` literally
-RUN = 2048  # rows that are added up one after the other
 
 
 def added(x: Array, dims: tuple[int, ...], dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
-    """Return ``np.add.reduce``, with long dims summed by halves.
-
-    NumPy sums pairwise only along what lies contiguously in memory; in plain order, the rounding errors of a million
-    float32 rows add up to some per mille.
-    """
-    if x.size > 8 * RUN and x.dtype.kind == "f" and not (len(dims) == x.ndim and x.flags.forc):
-        apart = [i for i in dims if x.strides[i] != x.itemsize]
-        if math.prod(x.shape[i] for i in apart) > RUN:
-            longest = apart[int(np.argmax([x.shape[i] for i in apart]))]
-            before, after = np.split(x, [x.shape[longest] // 2], longest)
-            return added(before, dims, dtype, keepdims) + added(after, dims, dtype, keepdims)
-    return _reduced(x, dims, dtype, keepdims=keepdims)
+    """Return the sum over some dims; floats are summed in double precision."""
+    return folds.SUM(x, dims, keepdims=keepdims) if x.dtype.kind == "f" else _reduced(x, dims, dtype, keepdims=keepdims)
 
 
 def _kept_shape(shape: Shape, dims: tuple[int, ...]) -> Shape:
@@ -68,11 +59,7 @@ def _spread(g: Tensor, x: Tensor | Node, dims: tuple[int, ...], share: float = 1
 
 @primitive
 def _sum(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    if x.dtype.kind != "f":
-        return added(x, dims, np.int64, keepdims=keepdim)
-    if x.dtype.char == "e":  # float16: summed in float32, as the parts of a sum may overflow
-        return added(x, dims, np.float32, keepdims=keepdim).astype(np.float16)
-    return added(x, dims, keepdims=keepdim)
+    return added(x, dims, np.int64, keepdims=keepdim)
 
 
 _sum.defvjp(x=lambda g, x_like, dims: _spread(g, x_like, dims))
@@ -86,10 +73,7 @@ def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | N
 
 @primitive
 def _mean(x: Array, *, dims: tuple[int, ...], keepdim: bool, share: float) -> Array:
-    if x.dtype.char == "e":
-        return (added(x, dims, np.float32, keepdims=keepdim) * np.float32(share)).astype(np.float16)
-    out: Array = added(x, dims, keepdims=keepdim) * x.dtype.type(share)
-    return out
+    return (folds.SUM.exact(x, dims, keepdims=keepdim) * share).astype(x.dtype)
 
 
 _mean.defvjp(x=lambda g, x_like, dims, share: _spread(g, x_like, dims, share))
@@ -247,23 +231,30 @@ def _check_not_empty(x: Tensor, dims: Iterable[int], operation: str) -> None:
 
 @primitive
 def _amax(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    out: Array = x.max(axis=dims, keepdims=keepdim)
+    out: Array = folds.MAXIMUM(x, dims, keepdims=keepdim) if x.dtype.kind == "f" else x.max(dims, keepdims=keepdim)
     return out
 
 
 @primitive
 def _amin(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    out: Array = x.min(axis=dims, keepdims=keepdim)
+    out: Array = folds.MINIMUM(x, dims, keepdims=keepdim) if x.dtype.kind == "f" else x.min(dims, keepdims=keepdim)
     return out
 
 
-def _even_share(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
-    at_extreme = to_dtype(eq(x, _spread(out, x, dims)), x.dtype)
-    return mul(_spread(g, x, dims), div(at_extreme, _sum(at_extreme, dims=dims, keepdim=True)))
+@primitive
+def _shares(x: Array, out: Array, *, dims: tuple[int, ...]) -> Array:
+    """Return 1 where an element is the extreme, divided by how many are."""
+    shares = TIES(x, out.reshape(_kept_shape(x.shape, dims)))
+    np.divide(shares, folds.SUM(shares, dims, keepdims=True), out=shares)
+    return shares
 
 
-_amax.defvjp(x=lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
-_amin.defvjp(x=lambda g, out, x, dims, keepdim: _even_share(g, out, x, dims, keepdim))
+def _even_share(g: Tensor, out: Tensor, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    return mul(_spread(g, x, dims), _shares(x, out, dims=dims))
+
+
+_amax.defvjp(x=lambda g, out, x, dims: _even_share(g, out, x, dims))
+_amin.defvjp(x=lambda g, out, x, dims: _even_share(g, out, x, dims))
 
 
 def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -375,16 +366,37 @@ def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Te
 
 @primitive
 def _logsumexp(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    peak = x.max(axis=dims, keepdims=True, initial=-np.inf)
-    finite = np.where(np.isfinite(peak), peak, 0)
-    with np.errstate(divide="ignore"):
-        out: Array = np.log(np.exp(x - finite).sum(axis=dims, keepdims=True)) + finite
-    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dims])
+    if dims and dims != tuple(range(dims[0], dims[0] + len(dims))):  # neighbours in memory become one axis
+        kept = [i for i in range(x.ndim) if i not in dims]
+        flat = x.transpose(*kept, *dims).reshape(*[x.shape[i] for i in kept], -1)
+    elif dims:
+        flat = x.reshape(*x.shape[: dims[0]], math.prod(x.shape[i] for i in dims), *x.shape[dims[-1] + 1 :])
+    else:
+        flat = x.reshape(*x.shape, 1)
+    axis = dims[0] if dims and dims == tuple(range(dims[0], dims[0] + len(dims))) else flat.ndim - 1
+    out = kernels.logsumexp(flat, axis)
+    return out.reshape(_kept_shape(x.shape, dims)) if keepdim else out
 
 
-_logsumexp.defvjp(
-    x=lambda g, out, x, dims: mul(_spread(g, x, dims), exp(sub(x, _spread(out, x, dims))))
-)
+@primitive
+def _logsumexp_input(g: Array, x: Array, out: Array, *, dims: tuple[int, ...]) -> Array:
+    """Return ``g exp(x - out)``, with g and out repeated over the dims that were reduced."""
+    shape = _kept_shape(x.shape, dims)
+    return kernels.weighted_softmax(g.reshape(shape), x, out.reshape(shape))
+
+
+def _shares_of_sum(x: Tensor, out: Tensor, dims: tuple[int, ...]) -> Tensor:
+    return exp(sub(x, _spread(out, x, dims)))
+
+
+_logsumexp.defvjp(x=lambda g, out, x, dims: _logsumexp_input(g, x, out, dims=dims))
+_logsumexp_input.defvjp(
+    g=lambda h, g_like, x, out, dims: reshape(_sum(mul(h, _shares_of_sum(x, out, dims)), dims=dims, keepdim=True),
+                                              g_like.shape),
+    x=lambda h, g, x, out, dims: mul(h, _logsumexp_input(g, x, out, dims=dims)),
+    out=lambda h, g, x, out, dims: reshape(
+        _sum(mul(neg(h), _logsumexp_input(g, x, out, dims=dims)), dims=dims, keepdim=True), out.shape),
+)  # fmt: skip
 
 
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
@@ -396,30 +408,43 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 @primitive
 def _softmax(x: Array, *, dim: int) -> Array:
-    if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
-        if dim == 1:
-            return kernels.softmax(x)
-        return kernels.softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
-    e: Array = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
-    e /= e.sum(axis=dim, keepdims=True)
-    return e
+    return kernels.softmax(x, dim)
 
 
-_softmax.defvjp(x=lambda g, out, dim: mul(out, sub(g, _sum(mul(g, out), dims=(dim,), keepdim=True))))
+@primitive
+def _softmax_input(g: Array, out: Array, *, dim: int) -> Array:
+    """Return ``out (g - sum(g out))``."""
+    return kernels.softmax_input(g, out, dim)
+
+
+def _softmax_second(h: Tensor, g: Tensor, out: Tensor, dim: int) -> Tensor:
+    along_g, along_h = (_sum(mul(each, out), dims=(dim,), keepdim=True) for each in (g, h))
+    return sub(mul(h, sub(g, along_g)), mul(g, along_h))
+
+
+_softmax.defvjp(x=lambda g, out, dim: _softmax_input(g, out, dim=dim))
+_softmax_input.defvjp(
+    g=lambda h, out, dim: _softmax_input(h, out, dim=dim),
+    out=lambda h, g, out, dim: _softmax_second(h, g, out, dim),
+)
 
 
 @primitive
 def _log_softmax(x: Array, *, dim: int) -> Array:
-    if dim == x.ndim - 1 and x.dtype.itemsize >= 4:
-        if dim == 1:
-            return kernels.log_softmax(x)
-        return kernels.log_softmax(x.reshape(math.prod(x.shape[:-1]), x.shape[-1])).reshape(x.shape)
-    shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
-    out: Array = shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
-    return out
+    return kernels.log_softmax(x, dim)
 
 
-_log_softmax.defvjp(x=lambda g, out, dim: sub(g, mul(exp(out), _sum(g, dims=(dim,), keepdim=True))))
+@primitive
+def _log_softmax_input(g: Array, out: Array, *, dim: int) -> Array:
+    """Return ``g - exp(out) sum(g)``."""
+    return kernels.log_softmax_input(g, out, dim)
+
+
+_log_softmax.defvjp(x=lambda g, out, dim: _log_softmax_input(g, out, dim=dim))
+_log_softmax_input.defvjp(
+    g=lambda h, out, dim: sub(h, _sum(mul(h, exp(out)), dims=(dim,), keepdim=True)),
+    out=lambda h, g, out, dim: neg(mul(mul(h, exp(out)), _sum(g, dims=(dim,), keepdim=True))),
+)
 
 
 def _check_softmax(x: Tensor, dim: int, operation: str) -> int:

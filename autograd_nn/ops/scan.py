@@ -13,6 +13,7 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..engine import primitive, wrap
+from ..kernels import reduce as kernels
 from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import mul
 from .index import _integers, take_along_dim
@@ -29,8 +30,9 @@ __all__ = [
 
 @primitive
 def _cumsum(x: Array, *, dim: int, reverse: bool) -> Array:
-    dtype = np.int64 if x.dtype.kind in "iub" else None
-    return np.flip(np.flip(x, dim).cumsum(dim, dtype), dim) if reverse else x.cumsum(dim, dtype)
+    if x.dtype.kind == "f":
+        return kernels.running_sum(x, dim, reverse=reverse)
+    return np.flip(np.flip(x, dim).cumsum(dim, np.int64), dim) if reverse else x.cumsum(dim, np.int64)
 
 
 _cumsum.defvjp(x=lambda g, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse))
@@ -46,11 +48,7 @@ def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
 @primitive
 def _recurrence(a: Array, b: Array, *, dim: int) -> Array:
     """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along `dim` and ``y[-1] = 0``."""
-    out = b.copy()
-    coefficients, rows = np.moveaxis(a, dim, 0), np.moveaxis(out, dim, 0)
-    for i in range(1, len(rows)):
-        rows[i] += coefficients[i] * rows[i - 1]
-    return out
+    return kernels.recurrence(a, b, dim)
 
 
 def _moved(x: Tensor, dim: int, step: int) -> Tensor:
@@ -77,18 +75,23 @@ _recurrence.defvjp(
 
 @primitive
 def _cumprod(x: Array, *, dim: int) -> Array:
-    return x.cumprod(dim, np.int64 if x.dtype.kind in "iub" else None)
+    return kernels.running_product(x, dim) if x.dtype.kind == "f" else x.cumprod(dim, np.int64)
 
 
-def _product_before(x: Tensor, dim: int) -> Tensor:
-    """Return the product of the elements before each one along `dim` (1 for the first)."""
-    widths = [(0, 0)] * x.ndim
-    widths[dim] = (1, 0)
-    before = _pad_constant(_narrow(x, dim=dim, start=0, stop=x.shape[dim] - 1), widths=tuple(widths), value=1)
-    return _cumprod(before, dim=dim)
+@primitive
+def _product_before(x: Array, *, dim: int, reverse: bool) -> Array:
+    """Return the product of the elements before each one along `dim` (behind it if `reverse`); 1 of none."""
+    return kernels.running_product(x, dim, reverse=reverse, exclusive=True)
 
 
-_cumprod.defvjp(x=lambda g, x, dim: mul(_product_before(x, dim), _adjoint(g, x, dim)) if x.shape[dim] else g)
+def _before_rule(g: Tensor, x: Tensor, out: Tensor, dim: int, reverse: bool) -> Tensor:
+    if reverse:
+        return flip(_before_rule(flip(g, dim), flip(x, dim), flip(out, dim), dim, False), dim)
+    return mul(out, _adjoint(_moved(g, dim, -1), x, dim))
+
+
+_product_before.defvjp(x=_before_rule)
+_cumprod.defvjp(x=lambda g, x, dim: mul(_product_before(x, dim=dim, reverse=False), _adjoint(g, x, dim)))
 
 
 def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
@@ -101,7 +104,9 @@ def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
 @primitive
 def _prod(x: Array) -> Array:
     """Return the product over the last dim."""
-    out: Array = x.prod(axis=-1, dtype=np.int64 if x.dtype.kind in "iub" else None)
+    if x.dtype.kind == "f":
+        return kernels.PRODUCT(x, (x.ndim - 1,))
+    out: Array = x.prod(axis=-1, dtype=np.int64)
     return out
 
 
@@ -109,8 +114,8 @@ def _prod_rule(g: Tensor, x: Tensor) -> Tensor:
     last = x.ndim - 1
     if not x.shape[last]:
         return x
-    others = mul(_product_before(x, last), flip(_product_before(flip(x, last), last), last))
-    return mul(_spread(g, x, (last,)), others)
+    before, behind = (_product_before(x, dim=last, reverse=reverse) for reverse in (False, True))
+    return mul(mul(_spread(g, x, (last,)), before), behind)
 
 
 _prod.defvjp(x=_prod_rule)

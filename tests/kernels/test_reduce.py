@@ -116,3 +116,21 @@ def test_running_results_of_a_million_float32():
     assert abs(reduce.running_sum(tenths, 0, reverse=True)[0] - 104857.6) < 0.1
     near_1 = np.full(2**20, 1 + 2**-20, np.float32)
     assert abs(reduce.running_product(near_1, 0)[-1] - math.e) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1,), (300,), (4, 0, 2), (5, 70, 3), (3, 2, 130)], ids=str)
+def test_exclusive_products_and_recurrences(rng, shape, dtype):
+    a, b = (1 + rng.standard_normal((2, *shape)) / 10).astype(dtype)
+    for axis in range(len(shape)):
+        moved, added = np.moveaxis(a, axis, 0).astype(np.float64), np.moveaxis(b, axis, 0).astype(np.float64)
+        before, run = np.ones_like(moved), np.zeros_like(moved)
+        for i in range(len(moved)):
+            before[i] = moved[:i].prod(axis=0)
+            run[i] = added[i] + (moved[i] * run[i - 1] if i else 0)
+        tolerance = 2e-6 if dtype == np.float32 else 1e-13
+        found = reduce.running_product(a, axis, exclusive=True)
+        np.testing.assert_allclose(np.moveaxis(found, axis, 0), before, rtol=tolerance)
+        found = reduce.running_product(np.flip(a, axis), axis, exclusive=True, reverse=True)
+        np.testing.assert_allclose(np.moveaxis(np.flip(found, axis), axis, 0), before, rtol=tolerance)
+        np.testing.assert_allclose(np.moveaxis(reduce.recurrence(a, b, axis), axis, 0), run, rtol=tolerance)

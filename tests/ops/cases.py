@@ -234,6 +234,11 @@ case("max(1)", lambda x: reduce.max(x, 1), ("apart", 2, 3))
 case("min(0, keepdim)", lambda x: reduce.min(x, 0, True), ("apart", 2, 3))
 for dim, keepdim in [(0, False), ((0, 1), True), (-1, True), ((), False)]:
     case(f"logsumexp({dim}, {keepdim})", lambda x, d=dim, k=keepdim: reduce.logsumexp(x, d, k), ("normal", 2, 3))
+case("logsumexp's gradient", lambda g, x, out: reduce._logsumexp_input(g, x, out, dims=(1,)), ("normal", 2),
+     ("normal", 2, 3), ("normal", 2))  # fmt: skip
+for name in ("softmax", "log_softmax"):
+    gradient = getattr(reduce, f"_{name}_input")
+    case(f"{name}'s gradient", lambda g, y, f=gradient: f(g, y, dim=1), ("normal", 2, 3, 2), ("normal", 2, 3, 2))
 for dim in (0, 1, -1):
     case(f"softmax({dim})", lambda x, d=dim: reduce.softmax(x, d), ("normal", 2, 3, 2))
     case(f"log_softmax({dim})", lambda x, d=dim: reduce.log_softmax(x, d), ("normal", 2, 3, 2))
@@ -257,6 +262,9 @@ for dim in (0, -1):
     case(f"cumprod({dim})", lambda x, d=dim: scan.cumprod(x, d), ("normal", 3, 4))
 case("cumprod with zeros", lambda x: scan.cumprod(x * np.array([1, 0, 1, 0, 1]), 1), ("normal", 2, 5))
 case("cumprod of nothing", lambda x: scan.cumprod(x, 1), ("normal", 2, 0))
+for reverse in (False, True):
+    case(f"product before, reverse={reverse}", lambda x, r=reverse: scan._product_before(x, dim=1, reverse=r),
+         ("normal", 2, 4))  # fmt: skip
 case("recurrence", lambda a, b: scan._recurrence(a, b, dim=1), ("normal", 2, 4), ("normal", 2, 4))
 for dim, keepdim in [(None, False), (0, True), ((0, 2), False), (-1, False)]:
     case(f"prod({dim}, {keepdim})", lambda x, d=dim, k=keepdim: scan.prod(x, d, k), ("normal", 2, 3, 2))
