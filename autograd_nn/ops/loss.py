@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Variable, elementwise, primitive
+from ..engine import Variable, common_dtype, elementwise, primitive
 from ..kernels import loss as kernels
+from ..kernels import operations as passes
+from ..kernels.passes import Pass
 from ..typing import Array, Operand, Shape, Tensor
 from .activation import logsigmoid, softplus
 from .distance import cosine_similarity, pairwise_distance
@@ -27,12 +30,16 @@ from .elementwise import (
     minimum,
     mul,
     neg,
+    ones_like,
+    sigmoid,
+    sign,
     square,
     sub,
     where,
+    zeros_like,
 )
 from .reduce import log_softmax, mean, sum
-from .shape import permute, reshape, unsqueeze
+from .shape import permute, reshape, to_dtype, unsqueeze
 from .terms import note_terms
 
 __all__ = [
@@ -317,6 +324,129 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     return _reduced(losses, reduction, operation)
 
 
+# What an elementwise loss is, and what its gradients are multiplied by: `slope` is the derivative in the target, and
+# `bend` and `twist` are those of the derivative in the input, in the input and in the target.
+
+
+class _Elementwise(NamedTuple):
+    kernel: Pass
+    slope: Callable[..., Tensor]
+    bend: Callable[..., Tensor]
+    twist: Callable[..., Tensor]
+
+
+def _nothing(x: Tensor, y: Tensor, delta: float) -> Tensor:
+    return zeros_like(x)
+
+
+def _within_delta(x: Tensor, y: Tensor, delta: float) -> Tensor:
+    return to_dtype(_within(sub(x, y), low=-delta, high=delta, inclusive=True), x.dtype)
+
+
+def _bce_bend(x: Tensor, y: Tensor, delta: float) -> Tensor:
+    spread = clamp(mul(sub(1, x), x), min=1e-12)
+    return div(sub(spread, mul(sub(x, y), sub(1, mul(x, 2)))), square(spread))
+
+
+def _logistic_bend(x: Tensor, y: Tensor, delta: float) -> Tensor:
+    s = sigmoid(x)
+    return mul(s, sub(1, s))
+
+
+_ELEMENTWISE = {
+    "mse": _Elementwise(
+        passes.MSE, lambda x, y, delta: mul(sub(y, x), 2.0), lambda x, y, delta: mul(ones_like(x), 2.0),
+        lambda x, y, delta: mul(ones_like(x), -2.0),
+    ),
+    "l1": _Elementwise(passes.L1, lambda x, y, delta: sign(sub(y, x)), _nothing, _nothing),
+    "huber": _Elementwise(
+        passes.HUBER, lambda x, y, delta: clamp(sub(y, x), -delta, delta), _within_delta,
+        lambda x, y, delta: neg(_within_delta(x, y, delta)),
+    ),
+    "bce": _Elementwise(
+        passes.BCE, lambda x, y, delta: sub(_log_from(sub(1, x)), _log_from(x)), _bce_bend,
+        lambda x, y, delta: div(-1.0, clamp(mul(sub(1, x), x), min=1e-12)),
+    ),
+    "bce_with_logits": _Elementwise(
+        passes.BCE_WITH_LOGITS, lambda x, y, delta: neg(x), _logistic_bend,
+        lambda x, y, delta: mul(ones_like(x), -1.0),
+    ),
+    "kl_div": _Elementwise(
+        passes.KL_DIV, lambda x, y, delta: sub(add(log(y), 1), x), _nothing,
+        lambda x, y, delta: mul(ones_like(x), -1.0),
+    ),
+}  # fmt: skip
+
+
+@primitive
+def _elementwise_loss(
+    input: Array, target: Array, *, loss: str, summed: bool, share: float, delta: float = 0.0
+) -> Array:
+    """Return `share` times a loss of each element, or times the sum over all (in double precision, in one order)."""
+    kernel = _ELEMENTWISE[loss].kernel
+    numbers = (delta, 1.0) if loss == "huber" else ()
+    if summed:
+        return np.asarray(kernel.sum(input, target, numbers=numbers) * share, input.dtype)
+    out = kernel(input, target, numbers=numbers)
+    return out if share == 1 else out * out.dtype.type(share)
+
+
+@primitive
+def _elementwise_loss_input(
+    g: Array, input: Array, target: Array, *, loss: str, share: float, delta: float = 0.0
+) -> Array:
+    """Return the gradient of `_elementwise_loss` in the input; `g` is 0-d where the loss was summed."""
+    kernel = _ELEMENTWISE[loss].kernel
+    if loss == "kl_div":
+        return np.broadcast_to(kernel.gradient(g, target, numbers=(share,)), input.shape)
+    return kernel.gradient(g, input, target, numbers=(delta, share) if loss == "huber" else (share,))
+
+
+def _loss_times(factor: str) -> Callable[..., Tensor]:
+    """Return the rule that multiplies `g` by one of the factors of a loss."""
+
+    def rule(g: Tensor, input: Tensor, target: Tensor, loss: str, share: float, delta: float) -> Tensor:
+        return mul(mul(g, share), getattr(_ELEMENTWISE[loss], factor)(input, target, delta))
+
+    return rule
+
+
+def _loss_again(factor: str) -> Callable[..., Tensor]:
+    rule = _loss_times(factor)
+    return lambda h, g, input, target, loss, share, delta: mul(h, rule(g, input, target, loss, share, delta))
+
+
+_elementwise_loss.defvjp(
+    input=lambda g, input, target, loss, share, delta: _elementwise_loss_input(
+        g, input, target, loss=loss, share=share, delta=delta
+    ),
+    target=_loss_times("slope"),
+)
+_elementwise_loss_input.defvjp(
+    g=lambda h, g_like, input, target, loss, share, delta: _elementwise_loss_input(
+        h, input, target, loss=loss, share=share, delta=delta
+    ).sum_to_size(g_like.shape),
+    input=_loss_again("bend"),
+    target=_loss_again("twist"),
+)
+
+
+def _loss(
+    loss: str, input: Tensor, target: Tensor, reduction: str, operation: str, *, delta: float = 0.0, scale: float = 1.0,
+    count: int | None = None,
+) -> Tensor:  # fmt: skip
+    """Return an elementwise loss, reduced in the same pass; 'mean' divides by `count`, the number of elements."""
+    if input.dtype.kind != "f" or input.dtype != target.dtype:
+        dtype = common_dtype([input.array, target.array], True)
+        input, target = to_dtype(input, dtype), to_dtype(target, dtype)
+    count = input.array.size if count is None else count
+    note_terms(reduction, count)
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{operation}(): reduction must be 'mean', 'sum' or 'none' (reduction={reduction!r})")
+    share = scale if reduction != "mean" else scale / count if count else math.nan
+    return _elementwise_loss(input, target, loss=loss, summed=reduction != "none", share=share, delta=float(delta))
+
+
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Squared error, ``(input - target)**2``.
 
@@ -329,24 +459,17 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
         A factor for each element.
     """
     check_same_shape(input, target, "mse_loss")
+    if weight is None:
+        return _loss("mse", input, target, reduction, "mse_loss")
     return _weighted_mean(square(sub(input, target)), weight, reduction, "mse_loss")
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`."""
     check_same_shape(input, target, "l1_loss")
+    if weight is None:
+        return _loss("l1", input, target, reduction, "l1_loss")
     return _weighted_mean(abs(sub(input, target)), weight, reduction, "l1_loss")
-
-
-@primitive
-def _huber(x: Array, *, delta: float) -> Array:
-    size = np.abs(x)
-    linear = (size - x.dtype.type(0.5 * delta)) * x.dtype.type(delta)
-    out: Array = np.where(size < delta, x * x * x.dtype.type(0.5), linear)
-    return out
-
-
-_huber.defvjp(x=lambda g, x, delta: mul(g, clamp(x, -delta, delta)))
 
 
 def huber_loss(
@@ -364,8 +487,10 @@ def huber_loss(
     check_same_shape(input, target, "huber_loss")
     if delta <= 0:
         raise ValueError(f"huber_loss(): delta must be positive (delta={delta})")
-    losses = _weighed(_huber(sub(input, target), delta=delta), weight, "huber_loss")
-    return _reduced(losses, reduction, "huber_loss")
+    if weight is None:
+        return _loss("huber", input, target, reduction, "huber_loss", delta=delta)
+    losses = _loss("huber", input, target, "none", "huber_loss", delta=delta)
+    return _reduced(_weighed(losses, weight, "huber_loss"), reduction, "huber_loss")
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -376,8 +501,9 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     check_same_shape(input, target, "smooth_l1_loss")
     if beta < 0:
         raise ValueError(f"smooth_l1_loss(): beta must not be negative (beta={beta})")
-    d = sub(input, target)
-    return _reduced(div(_huber(d, delta=beta), beta) if beta else abs(d), reduction, "smooth_l1_loss")
+    if not beta:
+        return _loss("l1", input, target, reduction, "smooth_l1_loss")
+    return _loss("huber", input, target, reduction, "smooth_l1_loss", delta=beta, scale=1 / beta)
 
 
 # ------------------------------------------------------------------------------------ probabilities
@@ -404,8 +530,10 @@ def binary_cross_entropy(
         raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.array.min()}, "
                            f"largest {input.array.max()}); "
                            "logits are for binary_cross_entropy_with_logits()")
-    losses = neg(add(mul(target, _log_from(input)), mul(sub(1, target), _log_from(sub(1, input)))))
-    return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
+    if weight is None:
+        return _loss("bce", input, target, reduction, "binary_cross_entropy")
+    losses = _loss("bce", input, target, "none", "binary_cross_entropy")
+    return _reduced(mul(losses, weight), reduction, "binary_cross_entropy")
 
 
 @primitive
@@ -441,20 +569,14 @@ def binary_cross_entropy_with_logits(
     """
     check_same_shape(input, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
-        losses = sub(softplus(input, 1.0, math.inf), mul(target, input))
+        at_once = reduction if weight is None else "none"
+        losses = _loss("bce_with_logits", input, target, at_once, "binary_cross_entropy_with_logits")
+        if weight is None:
+            return losses
     else:
         factor = add(mul(sub(pos_weight, 1), target), 1)
         losses = sub(mul(sub(1, target), input), mul(logsigmoid(input), factor))
     return _reduced(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy_with_logits")
-
-
-@primitive
-def _plogp(x: Array) -> Array:
-    """Return ``x * log(x)``, and 0 where x is 0."""
-    return x * np.log(np.where(x == 0, 1, x))
-
-
-_plogp.defvjp(x=lambda g, x: mul(g, add(log(x), 1)))
 
 
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -470,7 +592,11 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
         'batchmean', the divergence itself, divides the sum by the size of dim 0; 'mean' by the number of elements.
     """
     check_same_shape(input, target, "kl_div")
-    losses = mul(exp(target), sub(target, input)) if log_target else sub(_plogp(target), mul(target, input))
+    if not log_target:
+        if reduction == "batchmean":
+            return _loss("kl_div", input, target, "mean", "kl_div", count=input.shape[0] if input.ndim else 1)
+        return _loss("kl_div", input, target, reduction, "kl_div")
+    losses = mul(exp(target), sub(target, input))
     if reduction == "batchmean":
         note_terms("mean", input.shape[0] if input.ndim else 1)
         return div(sum(losses), float(input.shape[0] if input.ndim else 1))

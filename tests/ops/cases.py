@@ -54,6 +54,10 @@ class Source:
     def positive(self, *shape):
         return np.asarray(self.generator.uniform(0.3, 2.0, shape))
 
+    def probabilities(self, *shape):
+        """From 0.1 to 0.9."""
+        return np.asarray(self.generator.uniform(0.1, 0.9, shape))
+
     def unit(self, *shape):
         """From -0.9 to 0.9."""
         return np.asarray(self.generator.uniform(-0.9, 0.9, shape))
@@ -848,6 +852,13 @@ case(
     ("unit", 2, 3),
     ("positive", 3),
 )
+for name, first in {"mse": "normal", "l1": "normal", "huber": "normal", "bce": "probabilities",
+                    "bce_with_logits": "normal", "kl_div": "normal"}.items():  # fmt: skip
+    case(
+        f"{name}'s gradient",
+        lambda g, x, t, name=name: loss._elementwise_loss_input(g, x, t, loss=name, share=0.5, delta=0.4),
+        ("normal",), (first, 3, 4), ("probabilities", 3, 4),
+    )  # fmt: skip
 case(
     "kl_div(batchmean, log_target)",
     lambda x, t: loss.kl_div(x, t, reduction="batchmean", log_target=True),
