@@ -382,12 +382,12 @@ def _running(kernel: Callable[..., None], x: Array, axis: int, reverse: bool, *o
 def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
     if inner == 1:
-        for o in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
+        for row in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
             one = 0.0
             for i in range(length):
                 k = uintp(length - 1 - i if reverse else i)
-                one += x[o, k, 0]
-                out[o, k, 0] = one
+                one += x[row, k, 0]
+                out[row, k, 0] = one
         return
     blocks = (inner + BLOCK - 1) // BLOCK  # columns side by side
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
