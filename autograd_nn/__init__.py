@@ -5,6 +5,7 @@ public name stands once, in the `__all__` of its module.
 """
 
 import importlib as _importlib
+import importlib.util as _importlib_util
 import typing as _typing
 from types import ModuleType as _Module
 
@@ -82,6 +83,8 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
     )
 
     def __getattr__(name: str) -> _typing.Any:
-        if name in _LATER or _moved.new_names(f"{__name__}.{name}"):
+        if name in _LATER or _moved.new_names(f"{__name__}.{name}") or (
+            not name.startswith("_") and _importlib_util.find_spec(f"{__name__}.{name}") is not None
+        ):
             return _importlib.import_module(f".{name}", __name__)
         raise AttributeError(_missing.absent_function(name, __all__))

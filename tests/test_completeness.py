@@ -40,6 +40,7 @@ WITHOUT_NUMPY = listed("""
 arange empty eye full linspace logspace ones tril_indices triu_indices zeros: NumPy's takes no tensor
 broadcast_shapes promote_types: about shapes and dtypes, no tensor
 meshgrid: NumPy's default order is 'xy', PyTorch's 'ij'
+cov corrcoef: NumPy's takes weights, ddof and two sets of variables
 median: NumPy's is the mean of the two in the middle, PyTorch's the lower one
 select: NumPy's chooses by conditions, PyTorch's takes one index of a dim
 """)
@@ -85,7 +86,7 @@ def public_operations():
     found = {}
     for info in pkgutil.iter_modules(ops.__path__):
         module = importlib.import_module(f"{ops.__name__}.{info.name}")
-        for name in module.__all__:
+        for name in getattr(module, "__all__", ()):  # none where a module is only run
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type) and getattr(ag, name, None) is value:
                 found[name] = info.name

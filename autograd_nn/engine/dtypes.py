@@ -42,7 +42,10 @@ def promoted(arrays: list[Any], floating: bool) -> list[Any]:
     floating point) than all arrays with dimensions; a Python float makes integers float32 (the default dtype).
     """
     dtype = common_dtype(arrays, floating)
-    return [a if type(a) in NUMBERS and dtype.kind == "f" else np.asarray(a, dtype) for a in arrays]
+    try:
+        return [a if type(a) in NUMBERS and dtype.kind == "f" else np.asarray(a, dtype) for a in arrays]
+    except OverflowError:  # a Python integer that the dtype cannot hold
+        return [np.asarray(a, np.int64) for a in arrays]
 
 
 def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]:

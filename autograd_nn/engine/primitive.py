@@ -155,6 +155,10 @@ class Primitive(Generic[_Out]):
             arrays[: self.operands] = promoted(arrays[: self.operands], self.floating)
         try:
             if params:
+                for value in params.values():
+                    if isinstance(value, np.generic):  # would widen float32
+                        params = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
+                        break
                 result = self.forward(*arrays, **params)
             elif bit == 4:
                 result = self.forward(arrays[0], arrays[1])
@@ -246,7 +250,12 @@ class Primitive(Generic[_Out]):
         return (ordered, given) if len(ordered) > len(inputs) else None
 
     def _as_input(self, x: Any, optional: bool) -> Any:
-        """Return an input that is not a variable as an array; None stands for an absent `optional` input."""
+        """Return an input that is not a variable as an array; None stands for an absent `optional` input.
+
+        A NumPy scalar counts as the Python number that it is, so that it does not widen float32.
+        """
+        if isinstance(x, np.generic) and (self.promotes or self.operands) and x.dtype.kind in "fiub":
+            return x.item()
         if isinstance(x, np.ndarray | np.generic):
             array = np.asarray(x)
             if array.dtype.kind not in "fiub":

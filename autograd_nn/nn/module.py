@@ -475,7 +475,9 @@ class Module:
     def _saved_buffers(self) -> list[tuple[str, Tensor]]:
         return [(name, value) for name, value in self._own_buffers() if self._buffers[name]]
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor | ArrayLike], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Tensor | ArrayLike], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy parameters and buffers from a `state_dict`, also from one of PyTorch.
 
         Parameters
@@ -483,6 +485,8 @@ class Module:
         state_dict : mapping of str to Tensor or array
         strict : bool
             Whether names must be the same on both sides; shapes must in any case.
+        assign : bool
+            Take the arrays over, with their dtypes, instead of copying their elements; tied weights stay tied.
 
         Returns
         -------
@@ -511,6 +515,9 @@ class Module:
             raise RuntimeError(f"load_state_dict(): the state does not fit {type(self).__name__}; "
                                f"nothing was loaded{lines}")
         for name, array in found.items():
+            if assign:
+                own[name].data = array
+                continue
             target = own[name].array
             np.copyto(target, array, casting="same_kind")
             mark_changed(target)

@@ -106,7 +106,7 @@ class _BatchNorm(_RunningNorm):
                                f"{self.num_features} (input.shape={input.shape})")
         tracking = self.training and self.track_running_stats
         if tracking and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array[...] += 1
+            self.num_batches_tracked.add_(1)
         momentum = self.momentum
         if momentum is None:
             momentum = 1 / self.num_batches_tracked.item() if tracking and self.num_batches_tracked is not None else 0.0

@@ -22,10 +22,11 @@ def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = Non
     """Return ``input / other``, rounded down for 'floor' and towards 0 for 'trunc'."""
     if rounding_mode == "floor":
         return elementwise.floor_divide(input, other)
-    if rounding_mode not in (None, "trunc"):
+    if rounding_mode == "trunc":
+        return elementwise.trunc_divide(input, other)
+    if rounding_mode is not None:
         raise RuntimeError(f"div(): rounding_mode must be None, 'trunc' or 'floor' (rounding_mode={rounding_mode!r})")
-    out = elementwise.div(input, other)
-    return out if rounding_mode is None else elementwise.trunc(out)
+    return elementwise.div(input, other)
 
 
 def addcmul(input: TensorLike, tensor1: TensorLike, tensor2: TensorLike, *, value: Number = 1) -> Tensor:

@@ -10,14 +10,18 @@ from ..engine import primitive
 from ..typing import Array, Dims, DTypeLike, Tensor
 from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
 from .reduce import _spread, added, amax, amin, count_nonzero, sum
-from .shape import normalized_dim, normalized_dims, unsqueeze
+from .shape import broadcast_to, normalized_dim, normalized_dims, unsqueeze
 
 __all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance"]
 
 
 @primitive
 def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
-    return np.sqrt(added(np.square(x), dims, keepdims=keepdim))
+    with np.errstate(over="ignore"):
+        out: Array = np.sqrt(added(np.square(x), dims, keepdims=keepdim))
+    if x.dtype == np.float32 and not (np.isfinite(out) & (out > 1e-15)).all():  # squares left the range of float32
+        out = np.sqrt(added(np.square(x, dtype=np.float64), dims, keepdims=keepdim)).astype(x.dtype)
+    return out
 
 
 def _reciprocal_or_zero(x: Tensor) -> Tensor:
@@ -38,7 +42,8 @@ def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Arra
 def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...]) -> Tensor:
     at_zero = eq(out, 0)
     scale = where(at_zero, 0.0, mul(g, pow(where(at_zero, 1.0, out), 1 - p)))
-    return mul(mul(sign(x), pow(abs(x), p - 1)), _spread(scale, x, dims))
+    size = abs(x) if p >= 1 else where(eq(x, 0), 1.0, abs(x))  # below 1 the power is infinite at 0, the gradient 0
+    return mul(mul(sign(x), pow(size, p - 1)), _spread(scale, x, dims))
 
 
 _p_norm.defvjp(x=_p_norm_rule)
@@ -87,14 +92,11 @@ def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
-    dots = sum(mul(x1, x2), dim)
-    norms = [
-        clamp(
-            norm(x, 2, normalized_dim(dim, max(x1.ndim, x2.ndim), "cosine_similarity") - max(x1.ndim, x2.ndim)), min=eps
-        )
-        for x in (x1, x2)
-    ]
-    return div(dots, mul(*norms))
+    shape = np.broadcast_shapes(x1.shape, x2.shape)
+    x1, x2 = (x if x.shape == shape else broadcast_to(x, shape) for x in (x1, x2))
+    dim = normalized_dim(dim, len(shape), "cosine_similarity")
+    units = [div(x, clamp(norm(x, 2, dim, keepdim=True), min=eps)) for x in (x1, x2)]  # no product of large numbers
+    return sum(mul(*units), dim)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:

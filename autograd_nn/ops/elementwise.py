@@ -248,6 +248,18 @@ def floor_divide(x: Operand, y: Operand) -> Array:
 
 
 @elementwise
+def trunc_divide(x: Operand, y: Operand) -> Array:
+    """Return ``trunc(x / y)``, elementwise, exact for integers; its gradient is 0."""
+    out = np.asarray(np.floor_divide(x, y))
+    if out.dtype.kind == "f":
+        return np.trunc(np.true_divide(x, y))
+    return out + ((np.remainder(x, y) != 0) & (np.less(x, 0) != np.less(y, 0))).astype(out.dtype)
+
+
+trunc_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))
+
+
+@elementwise
 def remainder(x: Operand, y: Operand) -> Array:
     """Return ``x - y * floor(x / y)``, elementwise, with the sign of `y`."""
     return np.remainder(x, y)
@@ -845,6 +857,15 @@ def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
     """
     if isinstance(value, Variable | np.ndarray) and value.ndim:
         raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
+    dtype = x.dtype if isinstance(x, Variable | np.ndarray) else None
+    if dtype is not None and dtype.kind != "f":  # the dtype of x stays
+        number = np.asarray(value).item()
+        if dtype.kind == "b":
+            number = bool(number)
+        elif number != int(number):
+            raise RuntimeError(f"masked_fill(): value {number} cannot be held by the tensor (dtype={dtype}); "
+                               "convert it with .float()")
+        value = np.asarray(number).astype(dtype)
     return _where(value, x, _boolean(mask, "masked_fill", "mask"))
 
 

@@ -97,6 +97,8 @@ def flipud(input: Tensor) -> Tensor:
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Return the tensor turned by `k` right angles in the plane of two dims, from the first towards the second."""
     first, second = (shape.normalized_dim(d, input.ndim, "rot90") for d in dims)
+    if first == second:
+        raise RuntimeError(f"rot90(): dims must be two different dims (dims={tuple(dims)}, input.shape={input.shape})")
     if k % 4 == 2:
         return shape.flip(input, (first, second))
     if k % 4 == 1:

@@ -286,6 +286,8 @@ def _distribution_cross_entropy(
     logp = log_softmax(input, dim)
     if weight is not None:
         logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
+    if not (isinstance(target, Variable) and target.requires_grad):  # 0 times the logarithm of 0 is 0
+        logp = where(eq(target, 0), 0.0, logp)
     losses = neg(sum(mul(logp, target), dim))
     if reduction == "mean":
         note_terms("mean", losses.array.size)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 
-from ..typing import Tensor
-from . import elementwise, reduce, shape
-from .joining import broadcast_tensors
+import numpy as np
+
+from ..engine import elementwise as elementwise_primitive
+from ..typing import Array, Operand, Tensor
+from . import elementwise
 
 __all__ = ["deg2rad", "exp2", "logaddexp", "logit", "positive", "rad2deg"]
 
 
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return ``log(exp(input) + exp(other))`` without overflow."""
-    return reduce.logsumexp(shape.stack(broadcast_tensors(input, other)), 0)
+    return _logaddexp(input, other)
+
+
+@elementwise_primitive(floating=True)
+def _logaddexp(x: Operand, y: Operand) -> Array:
+    out: Array = np.logaddexp(x, y)
+    return out
+
+
+_logaddexp.defvjp(
+    x=lambda g, x, y: elementwise.mul(g, elementwise.sigmoid(elementwise.sub(x, y))),
+    y=lambda g, x, y: elementwise.mul(g, elementwise.sigmoid(elementwise.sub(y, x))),
+)
 
 
 def exp2(input: Tensor) -> Tensor:
@@ -23,8 +37,24 @@ def exp2(input: Tensor) -> Tensor:
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """Return ``log(x / (1 - x))``, the inverse of the sigmoid, of elements limited to [eps, 1 - eps]."""
-    x = input if eps is None else elementwise.clamp(input, eps, 1 - eps)
-    return elementwise.log(x / (1 - x))
+    return _logit(input if eps is None else elementwise.clamp(input, eps, 1 - eps))
+
+
+@elementwise_primitive(floating=True)
+def _logit(x: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out: Array = np.log(x / (1 - x))
+    return out
+
+
+def _logit_rule(g: Tensor, x: Tensor) -> Tensor:
+    """Return g / (x (1 - x)): infinite at 0 and 1, NaN outside, where the value is NaN."""
+    outside = elementwise.logical_or(elementwise.lt(x, 0), elementwise.gt(x, 1))
+    slope = elementwise.div(1, elementwise.mul(x, elementwise.sub(1, x)))
+    return elementwise.mul(g, elementwise.where(outside, math.nan, slope))
+
+
+_logit.defvjp(x=_logit_rule)
 
 
 def deg2rad(input: Tensor) -> Tensor:

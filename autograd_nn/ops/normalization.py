@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -80,7 +80,18 @@ def _second_order(
 @primitive(results="out mean rstd")
 def _batch_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
     """Return `x` normalized, scaled and shifted, and the mean and reciprocal standard deviation of each channel."""
-    return kernels.batch_norm(x, weight, bias, eps=eps)
+    return _in_range(kernels.batch_norm, x, weight, bias, eps)
+
+
+def _in_range(
+    kernel: Callable[..., tuple[Array, Array, Array]], x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """Run a kernel, and once more in float64 where a variance left the range of float32."""
+    out, mean, rstd = kernel(x, weight, bias, eps=eps)
+    if x.dtype == np.float32 and not (rstd > 0).all() and np.isfinite(x).all():
+        wide = [a if a is None else a.astype(np.float64) for a in (x, weight, bias)]
+        out, mean, rstd = (a.astype(np.float32) for a in kernel(*wide, eps=eps))
+    return out, mean, rstd
 
 
 @primitive(results="gx gweight gbias")
@@ -208,7 +219,8 @@ def batch_norm(
         return _normalize(input, weight, bias, running_mean, running_var, eps=eps)
     count = math.prod(input.shape) // channels if channels else 0
     if count == 1:
-        raise ValueError(f"batch_norm(): expects more than 1 value per channel in training (input.shape={input.shape})")
+        raise ValueError("batch_norm(): expects more than 1 value per channel in training, or in evaluation where "
+                         f"track_running_stats=False keeps no statistics (input.shape={input.shape})")
     out, batch_mean, rstd = _batch_norm(input, weight, bias, eps=eps)
     if count and (running_mean is not None or running_var is not None):
         _move_statistics(running_mean, running_var, batch_mean, rstd, momentum, eps=eps, count=count)
@@ -233,7 +245,7 @@ def _move_statistics(
 @primitive(results="out mean rstd")
 def _layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
     """Return each row of `x` normalized, scaled and shifted, and its mean and reciprocal standard deviation."""
-    return kernels.layer_norm(x, weight, bias, eps=eps)
+    return _in_range(kernels.layer_norm, x, weight, bias, eps)
 
 
 @primitive(results="gx gweight gbias")

@@ -68,7 +68,8 @@ _sum.defvjp(x=lambda g, x_like, dims: _spread(g, x_like, dims))
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """Return the sum over `dim` (an int or a tuple; all dims for None); integers and booleans are summed as int64."""
     x = x if dtype is None else to_dtype(x, dtype)
-    return _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
+    out = _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
+    return out if dtype is None else to_dtype(out, dtype)
 
 
 @primitive
@@ -108,7 +109,10 @@ def _var(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) 
 
 @primitive
 def _std(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
-    out: Array = np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
+    with np.errstate(over="ignore"):
+        out: Array = np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
+    if x.dtype == np.float32 and np.isinf(out).any():  # the squares, not the result, left the range of float32
+        out = _std.forward(x.astype(np.float64), dims=dims, keepdim=keepdim, correction=correction).astype(x.dtype)
     return out
 
 

@@ -15,14 +15,26 @@ import numpy as np
 from ..engine import primitive, wrap
 from ..kernels import reduce as kernels
 from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
-from .elementwise import mul
-from .index import _integers, take_along_dim
+from .elementwise import add, exp, gt, log, mul, neg, sub, where
+from .index import _integers, _put_along, take_along_dim
 from .reduce import _spread
 from .shape import _narrow, _pad_constant, flip, normalized_dim, normalized_dims, permute, reshape, squeeze, to_dtype
 
 __all__ = [
-    "argsort", "bincount", "cumprod", "cumsum", "histc", "kthvalue", "logcumsumexp", "median", "prod", "sort",
-    "topk", "unique",
+    "argsort",
+    "bincount",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "histc",
+    "kthvalue",
+    "logcumsumexp",
+    "median",
+    "prod",
+    "sort",
+    "topk",
+    "unique",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ sums and products
@@ -42,7 +54,8 @@ def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return the running sum along `dim`; integers and booleans are summed as int64."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumsum")
-    return _cumsum(x, dim=dim, reverse=False) if x.ndim else x
+    out = _cumsum(x, dim=dim, reverse=False) if x.ndim else x
+    return out if dtype is None else to_dtype(out, dtype)
 
 
 @primitive
@@ -98,7 +111,42 @@ def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return the running product along `dim`; the gradient is exact where elements are 0."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumprod")
-    return _cumprod(x, dim=dim) if x.ndim else x
+    out = _cumprod(x, dim=dim) if x.ndim else x
+    return out if dtype is None else to_dtype(out, dtype)
+
+
+@primitive(results="values indices")
+def _running(x: Array, *, dim: int, largest: bool) -> tuple[Array, Array]:
+    """Return the largest or smallest element up to each place, and where it is (of equals the last one)."""
+    extreme = np.maximum if largest else np.minimum
+    values = extreme.accumulate(x, dim)
+    with np.errstate(invalid="ignore"):
+        new = (x >= values) if largest else (x <= values)
+    if x.dtype.kind == "f":
+        new |= np.isnan(x)
+    places = np.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+    return values, np.maximum.accumulate(np.where(new, places, 0), dim)
+
+
+_running.defvjp(x=lambda g, x_like, indices, dim: _put_along(g, indices, dim=dim, shape=x_like.shape))
+
+
+def cummax(x: Tensor, dim: int) -> Ordered:
+    """Return the largest element up to each place along `dim`, and its index (of equals the last one).
+
+    The gradient goes to that element.
+    """
+    dim = normalized_dim(dim, x.ndim, "cummax")
+    return Ordered(*_running(x, dim=dim, largest=True)) if x.ndim else Ordered(x, to_dtype(mul(x, 0), np.int64))
+
+
+def cummin(x: Tensor, dim: int) -> Ordered:
+    """Return the smallest element up to each place along `dim`, and its index (of equals the last one).
+
+    The gradient goes to that element.
+    """
+    dim = normalized_dim(dim, x.ndim, "cummin")
+    return Ordered(*_running(x, dim=dim, largest=False)) if x.ndim else Ordered(x, to_dtype(mul(x, 0), np.int64))
 
 
 @primitive
@@ -138,21 +186,38 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
     else:
         x_last = x
     out = _prod(x_last)
+    out = out if dtype is None else to_dtype(out, dtype)
     return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
-
-
-@primitive
-def _finite_peak(x: Array, *, dim: int) -> Array:
-    """Return the largest element along `dim`, or the least finite number instead of minus infinity."""
-    peak: Array = np.maximum(x.max(axis=dim, keepdims=True, initial=-np.inf), np.finfo(x.dtype).min)
-    return peak
 
 
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Return the logarithm of the running sum of exponentials along `dim`."""
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
-    peak = _finite_peak(x, dim=dim)
-    return (cumsum((x - peak).exp(), dim)).log() + peak
+    return _logcumsumexp(x, dim=dim, reverse=False) if x.ndim else x
+
+
+@primitive
+def _logcumsumexp(x: Array, *, dim: int, reverse: bool) -> Array:
+    with np.errstate(invalid="ignore"):
+        if reverse:
+            return np.flip(np.logaddexp.accumulate(np.flip(x, dim), dim), dim)
+        out: Array = np.logaddexp.accumulate(x, dim)
+    return out
+
+
+def _logcumsumexp_rule(g: Tensor, x: Tensor, out: Tensor, dim: int, reverse: bool) -> Tensor:
+    """Return ``sum over later j of g[j] exp(x[i] - out[j])``, the positive and the negative g apart, as logarithms."""
+
+    def part(g: Tensor) -> Tensor:
+        positive = gt(g, 0)
+        nothing = -1e4 if x.dtype == np.float16 else -1e30  # for the logarithm of 0; finite, so that no NaN comes of it
+        logarithm = sub(where(positive, log(where(positive, g, 1.0)), nothing), out)
+        return exp(add(x, _logcumsumexp(logarithm, dim=dim, reverse=not reverse)))
+
+    return sub(part(g), part(neg(g)))
+
+
+_logcumsumexp.defvjp(x=_logcumsumexp_rule)
 
 
 # ------------------------------------------------------------------------------------ order
@@ -292,7 +357,8 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
     array = _integers(x, "bincount", "x").array
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
-    return wrap(np.bincount(array, None if weights is None else weights.array, minlength))
+    counts = np.bincount(array, None if weights is None else weights.array, minlength)
+    return wrap(counts.astype(weights.dtype) if weights is not None and weights.dtype == np.float32 else counts)
 
 
 def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Variable, primitive
+from ..engine import Node, Variable, common_dtype, primitive
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 __all__ = [
@@ -192,7 +192,10 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @primitive
 def _cat(*arrays: Array, dim: int) -> Array:
-    return np.concatenate(arrays, dim)
+    dtype = arrays[0].dtype
+    if any(a.dtype != dtype for a in arrays):  # PyTorch's promotion: a float and an integer give the float
+        dtype = common_dtype(arrays)
+    return np.concatenate(arrays, dim, dtype=dtype)
 
 
 def _cat_rule(g: Tensor, arrays_like: Sequence[Node], needs: Sequence[bool], dim: int) -> Gradients:
@@ -382,8 +385,27 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Return `input` with each slice along `dim` repeated in a row, `repeats` times (flattened for None)."""
+def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = None) -> Tensor:
+    """Return `input` with each slice along `dim` repeated in a row (flattened for None).
+
+    Parameters
+    ----------
+    input : Tensor
+    repeats : int or Tensor of int
+        How often, for all slices or for each.
+    dim : int, optional
+    """
+    if isinstance(repeats, Variable):
+        if dim is None:
+            input, dim = reshape(input, (math.prod(input.shape),)), 0
+        dim = normalized_dim(dim, input.ndim, "repeat_interleave")
+        counts = repeats.array
+        if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any() or (
+            counts.size not in (1, input.shape[dim])
+        ):
+            raise RuntimeError(f"repeat_interleave(): repeats must be integers >= 0, one or one for each slice "
+                               f"(repeats.shape={counts.shape}, input.shape={input.shape}, dim={dim})")
+        return _repeated(input, repeats, dim=dim)
     if not isinstance(repeats, int) or repeats < 0:
         raise RuntimeError(f"repeat_interleave(): repeats must be an int >= 0 (repeats={repeats!r})")
     if dim is None:
@@ -392,6 +414,24 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
     before, after = input.shape[: dim + 1], input.shape[dim + 1 :]
     spread = _broadcast_to(_reshape(input, shape=(*before, 1, *after)), shape=(*before, repeats, *after))
     return _reshape(spread, shape=(*before[:-1], before[-1] * repeats, *after))
+
+
+@primitive
+def _repeated(x: Array, counts: Array, *, dim: int) -> Array:
+    return np.repeat(x, counts, dim)
+
+
+@primitive
+def _added_repeats(g: Array, counts: Array, *, dim: int, size: int) -> Array:
+    """Return the sums of what belongs to each slice that was repeated."""
+    places = np.repeat(np.arange(size), counts)
+    out = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
+    np.add.at(np.moveaxis(out, dim, 0), places, np.moveaxis(g, dim, 0))
+    return out
+
+
+_repeated.defvjp(x=lambda g, x_like, counts, dim: _added_repeats(g, counts, dim=dim, size=x_like.shape[dim]))
+_added_repeats.defvjp(g=lambda h, counts, dim: _repeated(h, counts, dim=dim))
 
 
 @primitive(view=True)

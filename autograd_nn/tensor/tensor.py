@@ -493,11 +493,12 @@ class Tensor(InPlace, Variable):
     any, all, count_nonzero, norm = reduce.any, reduce.all, reduce.count_nonzero, distance.norm
     logsumexp, softmax, log_softmax = reduce.logsumexp, reduce.softmax, reduce.log_softmax
     cumsum, cumprod, logcumsumexp = scan.cumsum, scan.cumprod, scan.logcumsumexp
+    cummax, cummin = scan.cummax, scan.cummin
     sort, argsort, topk, kthvalue, median = scan.sort, scan.argsort, scan.topk, scan.kthvalue, scan.median
     unique, bincount, histc = scan.unique, scan.bincount, scan.histc
 
     aminmax, nansum, nanmean = statistics.aminmax, statistics.nansum, statistics.nanmean
-    quantile, diff = statistics.quantile, statistics.diff
+    quantile, diff, cov, corrcoef = statistics.quantile, statistics.diff, statistics.cov, statistics.corrcoef
 
     # -------------------------------------------------------------------------------- products
 

@@ -18,6 +18,7 @@ from autograd_nn.ops import (
     index,
     linalg,
     loss,
+    maths,
     normalization,
     pad,
     pool,
@@ -27,6 +28,7 @@ from autograd_nn.ops import (
     resize,
     scan,
     shape,
+    statistics,
     volumes,
 )
 
@@ -277,6 +279,15 @@ case("prod with zeros", lambda x: scan.prod(x * np.array([[0, 0, 1], [1, 1, 1]])
 case("prod of 0-d", scan.prod, ("normal",))
 case("prod of nothing", scan.prod, ("normal", 0))
 case("logcumsumexp", lambda x: scan.logcumsumexp(x, 1), ("normal", 2, 4))
+case("cummax", lambda x: scan.cummax(x, 1)[0], ("apart", 2, 4))
+case("cummin", lambda x: scan.cummin(x, 0)[0], ("apart", 2, 4))
+case("repeat_interleave by a tensor", lambda x: shape.repeat_interleave(x, Tensor([2, 0, 1]), 1), ("normal", 2, 3))
+case("added_repeats", lambda g: shape._added_repeats(g, np.array([2, 0, 1]), dim=1, size=3), ("normal", 2, 3))
+case("logaddexp", lambda x, y: maths.logaddexp(x, y), ("normal", 2, 3), ("normal", 3))
+case("logit", lambda x: maths.logit(elementwise.sigmoid(x)), ("normal", 4))
+case("trunc_divide", lambda x, y: elementwise.trunc_divide(x, y), ("apart", 4), ("positive", 4))
+case("cov", lambda x: statistics.cov(x), ("normal", 2, 4))
+case("corrcoef", lambda x: statistics.corrcoef(x), ("normal", 2, 4))
 case("sort", lambda x: scan.sort(x, 0), ("apart", 4, 3))
 case("sort, descending", lambda x: scan.sort(x, descending=True), ("apart", 2, 4))
 case("sort of 0-d", scan.sort, ("normal",))
@@ -709,6 +720,7 @@ case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
 case("adaptive_avg_pool2d", lambda x: pool.adaptive_avg_pool2d(x, (2, 3)), ("normal", 1, 2, 5, 4))
 case("adaptive_avg_pool2d_input", lambda g: pool._adaptive_avg_pool2d_input(g, size=(5, 4)), ("normal", 1, 2, 2, 3))
 case("adaptive_max_pool2d", lambda x: pool.adaptive_max_pool2d(x, (None, 2), True), ("apart", 1, 2, 3, 5))
+case("plane_take", lambda x, i: pool._plane_take(x, i), ("normal", 1, 2, 3, 2), ("integers", 6, 1, 2, 2, 2))
 case("plane_put", lambda g, i: pool._plane_put(g, i, size=(3, 2)), ("normal", 1, 2, 2, 2), ("integers", 6, 1, 2, 2, 2))
 case("max_pool1d", lambda x: pool.max_pool1d(x, 3, 2, 1, return_indices=True), ("apart", 2, 2, 5))
 case("avg_pool1d", lambda x: pool.avg_pool1d(x, 2, None, 1, True, False), ("normal", 2, 5))

@@ -1,0 +1,238 @@
+"""Faults that public bug reports, PyTorch's sample inputs and newcomers found: each gives the right value now."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import autograd_nn as ag
+from autograd_nn import nn, tensor
+from autograd_nn.nn import functional as F
+from autograd_nn.utils.checkpoint import checkpoint
+
+INF, NAN = math.inf, math.nan
+
+
+def gradient(function, *values):
+    """Return the gradient of the sum of a function in its first argument."""
+    x = tensor(values, requires_grad=True)
+    function(x).sum().backward()
+    return x.grad.tolist()
+
+
+@pytest.mark.parametrize(
+    ("found", "right"),
+    [
+        (lambda: ag.logcumsumexp(tensor([0.0, 1.0, 120.0]), 0), [0, 1.313262, 120]),
+        (lambda: ag.logcumsumexp(tensor([0.0, INF, NAN]), 0), [0, INF, NAN]),
+        (lambda: F.cosine_similarity(tensor([[1.0, 2.0]]), tensor([[1.0, 2.0], [3.0, 5.0]]), 0), [0.894427, 0.919145]),
+        (lambda: F.cosine_similarity(ag.full((1, 3), 1e20), ag.full((1, 3), 1e20)), [1]),
+        (lambda: ag.div(tensor([100000001, -7]), tensor([1, 2]), rounding_mode="trunc"), [100000001, -3]),
+        (lambda: tensor([255], dtype=ag.uint8) == -1, [False]),
+        (lambda: F.hardshrink(tensor([NAN])), [NAN]),
+        (lambda: F.softshrink(tensor([NAN])), [NAN]),
+        (lambda: F.threshold(tensor([NAN]), 0.1, 20.0), [NAN]),
+        (lambda: F.cross_entropy(tensor([[2.0, 1.0, -INF]]), tensor([[1.0, 0.0, 0.0]])), 0.313262),
+        (lambda: ag.full((2**20,), 0.1).cumsum(0)[-1], 104857.6),
+        (lambda: ag.full((2**20,), 1 + 2**-20).cumprod(0)[-1], 2.718281),
+        (lambda: (tensor([1.0, -1.0]) * 1e20).std(), 1.4142135e20),
+        (lambda: ag.norm(tensor([3.0, 4.0]) * 1e20), 5e20),
+        (lambda: ag.norm(tensor([3.0, 4.0]) * 1e-30), 5e-30),
+        (lambda: F.normalize(tensor([[3.0, 4.0]]) * 1e20), [[0.6, 0.8]]),
+        (lambda: F.layer_norm(tensor([[1.0, -1.0]]) * 1e20, (2,)), [[1, -1]]),
+        (lambda: F.group_norm(tensor([[[1.0, -1.0]]]) * 1e20, 1), [[[1, -1]]]),
+        (lambda: F.batch_norm(tensor([[1.0], [-1.0]]) * 1e20, None, None, training=True), [[1], [-1]]),
+        (lambda: ag.cummax(tensor([1.0, 3.0, 2.0, 3.0]), 0)[1], [0, 1, 1, 3]),
+        (lambda: ag.cummin(tensor([3.0, NAN, 2.0]), 0)[0], [3, NAN, NAN]),
+        (lambda: ag.repeat_interleave(tensor([1, 2]), tensor([1, 2])), [1, 2, 2]),
+        (lambda: ag.corrcoef(tensor([[1.0, 2.0], [2.0, 1.0]])), [[1, -1], [-1, 1]]),
+        (lambda: tensor([1.0, 2.0]).quantile(0.5), 1.5),
+    ],
+)  # fmt: skip
+def test_values(found, right):
+    np.testing.assert_allclose(np.asarray(found()), right, rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("found", "right"),
+    [
+        (lambda: gradient(lambda x: ag.norm(x, 0.5), 0.0, 1.0), [0, 1]),
+        (lambda: gradient(lambda x: ag.logaddexp(x, tensor([0.0])), INF), [1]),
+        (lambda: gradient(ag.logit, 0.0, 1.0, 2.0), [INF, INF, NAN]),
+        (lambda: gradient(lambda x: ag.div(x, 0, rounding_mode="trunc"), 1.0), [0]),
+        (lambda: gradient(lambda q: ag.quantile(tensor([1.0, 2.0, 5.0]), q), 0.3), [2]),
+        (lambda: gradient(lambda x: ag.full((4,), 1.0).scatter(0, tensor([0, 0, 1]), x), 1.0, 2.0, 3.0), [0, 1, 1]),
+        (lambda: gradient(lambda x: ag.zeros(2).index_put((tensor([0, 0, 1]),), x), 1.0, 2.0, 3.0), [0, 1, 1]),
+        (lambda: gradient(lambda x: ag.zeros(2).index_copy(0, tensor([0, 0, 1]), x), 1.0, 2.0, 3.0), [0, 1, 1]),
+        (lambda: gradient(lambda x: ag.cummax(x, 0)[0], 1.0, 3.0, 2.0), [1, 2, 0]),
+        (lambda: gradient(lambda x: ag.logcumsumexp(x, 0), 0.0, 0.0), [1.5, 0.5]),
+    ],
+)
+def test_gradients(found, right):
+    np.testing.assert_allclose(found(), right, rtol=1e-6)
+
+
+MASK = tensor([True, False])
+ONE, HALF = np.float64(1.0), np.float64(0.5)
+
+
+@pytest.mark.parametrize(
+    ("compute", "dtype"),
+    [
+        (lambda: ag.where(MASK, 1.0, 0.0), "float32"),
+        (lambda: ag.where(MASK, ONE, 0.0), "float32"),
+        (lambda: ag.cat([tensor([1.0]), tensor([1])]), "float32"),
+        (lambda: ag.stack([tensor([1.0]), tensor([1])]), "float32"),
+        (lambda: ag.bincount(tensor([1, 2]), tensor([1.0, 2.0])), "float32"),
+        (lambda: MASK.masked_fill(MASK, 0), "bool"),
+        (lambda: tensor([1, 2]).masked_fill(MASK, 7.0), "int64"),
+        (lambda: ag.sum(ag.ones(2, dtype=ag.int32), 0, dtype=ag.int32), "int32"),
+        (lambda: ag.prod(ag.ones(2, dtype=ag.int32), dtype=ag.int32), "int32"),
+        (lambda: ag.cumsum(ag.ones(2, dtype=ag.int32), 0, dtype=ag.int32), "int32"),
+        (lambda: ag.cumprod(ag.ones(2, dtype=ag.int32), 0, dtype=ag.int32), "int32"),
+        (lambda: ag.ones(2).clamp(-ONE, ONE), "float32"),
+        (lambda: F.hardtanh(ag.ones(2), -ONE, ONE), "float32"),
+        (lambda: ag.ones(3).sum() * np.sqrt(2.0), "float32"),
+        (lambda: ag.ones(3).sum() + ONE, "float32"),
+        (lambda: ag.ones(3).sum() / ONE, "float32"),
+        (lambda: ag.ones(3).sum() ** ONE, "float32"),
+        (lambda: F.normalize(ag.ones(2, 2), eps=np.float64(1e-8)), "float32"),
+        (lambda: F.cosine_similarity(ag.ones(2, 2), ag.ones(2, 2), eps=np.float64(1e-8)), "float32"),
+        (lambda: F.cross_entropy(ag.ones(2, 2), tensor([0, 1]), label_smoothing=HALF), "float32"),
+        (lambda: ag.logit(ag.full((2,), 0.5), eps=np.float64(0.1)), "float32"),
+        (lambda: ag.full((2,), np.sqrt(2.0)), "float32"),
+    ],
+)  # fmt: skip
+def test_dtypes(compute, dtype):
+    assert compute().dtype == np.dtype(dtype)
+
+
+def test_an_integer_tensor_does_not_take_a_fraction():
+    with pytest.raises(RuntimeError, match=r"masked_fill\(\): value 0.5 cannot be held .*\.float\(\)"):
+        tensor([1, 2]).masked_fill(MASK, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ag.rot90(ag.ones(2, 2), 1, (0, 0)), "dims must be two different dims"),
+        (lambda: ag.diff(ag.ones(3), n=-1), "n must not be negative"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, message):
+    with pytest.raises(RuntimeError, match=message):
+        call()
+
+
+def test_a_norm_without_statistics_says_so():
+    with pytest.raises(ValueError, match="track_running_stats=False"):
+        nn.BatchNorm1d(3, track_running_stats=False).eval()(ag.ones(1, 3))
+
+
+def test_generators_record_nothing_under_no_grad():
+    @ag.no_grad()
+    def predict(model, batches):
+        for x in batches:
+            yield model(x)
+
+    layer = nn.Linear(2, 1)
+    assert [y.requires_grad for y in predict(layer, [ag.ones(1, 2)] * 2)] == [False, False]
+    pieces = predict(layer, [ag.ones(1, 2)] * 2)
+    next(pieces)
+    assert layer(ag.ones(1, 2)).requires_grad  # between the pieces, operations are recorded
+
+
+def test_a_generator_is_copied_and_pickled():
+    generator = ag.Generator(3)
+    generator.random((5,))
+    copies = copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))
+    expected = generator.random((4,)).tolist()
+    assert all(other.random((4,)).tolist() == expected for other in copies)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 1)
+
+    def body(self, x, scale=1.0):
+        return F.dropout(self.norm(self.first(x)).relu(), 0.5) * scale
+
+    def forward(self, x, kept):
+        if kept:
+            return self.last(self.body(x, scale=2.0))
+        return self.last(checkpoint(self.body, x, use_reentrant=False, scale=2.0))
+
+
+def test_a_checkpointed_method_gives_the_gradients_of_the_plain_one():
+    results = []
+    for kept in (True, False):
+        ag.manual_seed(0)
+        net = Net()
+        x = ag.randn(6, 2).requires_grad_()
+        net(x, kept).sum().backward()
+        results.append([x.grad.tolist(), *(p.grad.tolist() for p in net.parameters()), net.norm.running_mean.tolist(),
+                        int(net.norm.num_batches_tracked), ag.rand(1).tolist()])  # fmt: skip
+    assert results[0] == results[1]
+
+
+def test_a_checkpointed_lambda_and_a_tuple():
+    layer = nn.Linear(2, 2)
+    a, (b, c) = checkpoint(lambda x: (layer(x), (x * 2, 3)), ag.ones(1, 2), use_reentrant=True)
+    (a.sum() + b.sum()).backward()
+    assert layer.weight.grad.tolist() == [[1, 1], [1, 1]] and c == 3
+
+
+def test_tied_weights_stay_tied_where_arrays_are_assigned():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    state = {name: value + 1 for name, value in model.state_dict().items()}
+    model.load_state_dict(state, assign=True)
+    assert model[1].weight is model[0].weight and model[0].weight.array is state["1.weight"].array
+
+
+def test_a_function_of_ones_own_sees_which_inputs_need_a_gradient_and_raises_its_own_errors():
+    class Product(ag.autograd.Function):
+        @staticmethod
+        def forward(ctx, w, x):
+            assert w.requires_grad and not x.requires_grad
+            ctx.save_for_backward(w, x)
+            return w * x
+
+        @staticmethod
+        def backward(ctx, g):
+            w, x = ctx.saved_tensors
+            assert w.requires_grad
+            return g * x, g * w
+
+    w = nn.Parameter(ag.ones(2))
+    (Product.apply(w, ag.full((2,), 3.0)) ** 2).sum().backward()
+    assert w.grad.tolist() == [18, 18]
+
+    class Broken(ag.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.reshape("three")
+
+    with pytest.raises(TypeError):
+        Broken.apply(w)
+
+
+def test_convolutions_without_input_channels():
+    w = nn.Parameter(ag.zeros(2, 0, 3, 3))
+    F.conv2d(ag.zeros(1, 0, 5, 5), w).sum().backward()
+    assert w.grad.shape == (2, 0, 3, 3)
+
+
+def test_a_replaced_forward_is_honoured():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model[0].forward = lambda x: x * 0 + 7
+    assert model(ag.ones(1, 2)).tolist() == [[7, 7]]
+
+
+def test_modules_are_found_by_name():
+    assert ag.models.__name__.endswith("models") and ag.testing.gradcheck
+    with pytest.raises(AttributeError):
+        ag.no_such_module  # noqa: B018
