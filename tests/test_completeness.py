@@ -103,7 +103,7 @@ def kernel_functions():
         if info.ispkg or any(short == name or short.startswith(name + ".") for name in NO_KERNELS):
             continue
         module = importlib.import_module(info.name)
-        for name in module.__all__:
+        for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type):
                 yield short, name
