@@ -47,6 +47,7 @@ select: NumPy's chooses by conditions, PyTorch's takes one index of a dim
 
 # What a kernel without a function of its name in `tests.reference` is compared with.
 TWINS = listed("""
+elementwise.arithmetic: NumPy's ufuncs, bit for bit
 elementwise.add_relu elementwise.relu elementwise.relu_input elementwise.sigmoid: NumPy, written out
 elementwise.dropout elementwise.dropout_apply: NumPy's generator and a comparison
 elementwise.erf gated.gelu gated.gelu_input: math.erf
@@ -71,6 +72,7 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 """)
 # Modules that compute nothing by themselves: they compile, schedule, move data or choose, or are parts of kernels.
 NO_KERNELS = (
+    "warm",  # it calls kernels so that they are compiled
     "annotations", "compile", "memory", "numeric", "records", "tile", "functions", "lanes", "operations", "passes",
     "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip
