@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import HookHandle, Variable, check_writable, enable_grad, observers, set_grad_enabled, wrap
+from ..engine import HookHandle, Variable, check_writable, enable_grad, observers, wrap
+from ..engine import state as recording
 from ..ops.elementwise import zeros_like
 from ..ops.index import copy_into
 from ..typing import Array, Tensor
@@ -217,7 +218,9 @@ class Optimizer(KeywordsChecked):
         loss = self._loss_of(closure)
         self._begin_step()
         states = self.state
-        with set_grad_enabled(False):
+        before = recording.recording
+        try:  # a context manager could be interrupted as its end begins, and would put nothing back
+            recording.recording = False
             for group in self.param_groups:
                 for p in group["params"]:
                     node = p.node
@@ -227,6 +230,8 @@ class Optimizer(KeywordsChecked):
                     if state is None:
                         state = states[p] = self._new_state(p, group)
                     self.update(p, node.grad, state, group)
+        finally:
+            recording.recording = before
         for hook in [*self._post_hooks.values()]:
             hook(self, (self, closure), {})
         return loss
