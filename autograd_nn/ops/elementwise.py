@@ -253,7 +253,9 @@ def trunc_divide(x: Operand, y: Operand) -> Array:
     out = np.asarray(np.floor_divide(x, y))
     if out.dtype.kind == "f":
         return np.trunc(np.true_divide(x, y))
-    return out + ((np.remainder(x, y) != 0) & (np.less(x, 0) != np.less(y, 0))).astype(out.dtype)
+    above = (np.remainder(x, y) != 0) & (np.less(x, 0) != np.less(y, 0))
+    whole: Array = np.add(out, above, dtype=out.dtype)
+    return whole
 
 
 trunc_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))

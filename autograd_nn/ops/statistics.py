@@ -48,7 +48,7 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     ordered = shape.movedim(ordered, -1 if dim is None else dim, 0)
     position = np.atleast_1d(wanted) * (len(ordered) - 1)
     low = np.floor(position).astype(np.int64)
-    if isinstance(q, Variable) and q.requires_grad:
+    if getattr(q, "requires_grad", False):
         places = elementwise.sub(elementwise.mul(shape.reshape(q, (-1,)), float(len(ordered) - 1)), low.astype(q.dtype))
         share = shape.reshape(shape.to_dtype(places, input.dtype), (-1, *[1] * (ordered.ndim - 1)))
     else:
