@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import autograd_nn as ag
 from autograd_nn.kernels import operations
 from tests.reference import ELEMENTWISE, slope
 
@@ -147,12 +148,16 @@ def test_extremes_of_two_and_their_shares(rng):
 
 
 def test_lerp_and_its_three_gradients(rng):
-    g, x, end = rng.standard_normal((3, 40)).astype(np.float32)
-    weight = np.float32([0.3])
-    np.testing.assert_array_equal(operations.LERP(x, end, weight), x + weight * (end - x))
-    for function, expected in ((1, g * (1 - weight)), (2, g * weight)):
-        np.testing.assert_array_equal(operations.LERP(g, weight, function=function), expected)
-    np.testing.assert_array_equal(operations.LERP(g, x, end, function=3), g * (end - x))
+    g, x, end, weight = rng.standard_normal((4, 40)).astype(np.float32)
+    expected = x + weight * (end - x)
+    np.testing.assert_array_equal(operations.LERP(x, end, weight), expected)
+    inputs = [ag.tensor(a, requires_grad=True) for a in (x, end, weight)]
+    out = ag.lerp(*inputs)
+    np.testing.assert_array_equal(out.array, expected)
+    out.backward(ag.tensor(g))
+    np.testing.assert_allclose(inputs[0].grad.array, g * (1 - weight), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(inputs[1].grad.array, g * weight)
+    np.testing.assert_array_equal(inputs[2].grad.array, g * (end - x))
 
 
 def test_losses_at_their_edges():

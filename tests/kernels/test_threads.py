@@ -245,6 +245,7 @@ def test_limits_of_control_groups(tmp_path):
 
 def test_the_default_obeys_the_environment_then_the_limits(monkeypatch):
     monkeypatch.setattr(count.config, "NUMBA_NUM_THREADS", 6)
+    monkeypatch.setattr(count.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     monkeypatch.setattr(count, "_limit_of_groups", lambda: 2.5)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "6")
     assert count._default_count() == 6
