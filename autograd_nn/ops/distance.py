@@ -92,7 +92,11 @@ def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
-    shape = np.broadcast_shapes(x1.shape, x2.shape)
+    try:
+        shape = np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        raise RuntimeError("cosine_similarity(): shapes cannot be broadcast together "
+                           f"(x1.shape={x1.shape}, x2.shape={x2.shape})") from None
     x1, x2 = (x if x.shape == shape else broadcast_to(x, shape) for x in (x1, x2))
     dim = normalized_dim(dim, len(shape), "cosine_similarity")
     units = [div(x, clamp(norm(x, 2, dim, keepdim=True), min=eps)) for x in (x1, x2)]  # no product of large numbers
