@@ -843,6 +843,7 @@ for reduction in ("mean", "sum", "none"):
         ("normal", 4),
         ("positive", 4),
     )
+case("log_from", loss._log_from, ("positive", 2, 3))
 case(
     "binary_cross_entropy, weighted",
     lambda x, t, w: loss.binary_cross_entropy(x * x, t, w),
