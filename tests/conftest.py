@@ -86,6 +86,11 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left)
 
 
+def lacks_a_package(report):
+    """Return whether a test was skipped by importorskip, and not for a reason of its own."""
+    return report.skipped and not hasattr(report, "wasxfail") and "could not import" in str(report.longrepr)
+
+
 def failed(report, what):
     """Turn the report of a skip into a failure."""
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
@@ -97,7 +102,7 @@ def failed(report, what):
 def pytest_runtest_makereport(item, call):
     report = yield
     needs = {mark.name for mark in item.iter_markers()} & set(NEEDED_BY)
-    if report.skipped and not hasattr(report, "wasxfail") and needs and needs <= set(item.config.getoption("require")):
+    if lacks_a_package(report) and needs and needs <= set(item.config.getoption("require")):
         failed(report, item.nodeid)
     return report
 
