@@ -9,6 +9,7 @@ case in N of each table.
 import ast
 import functools
 import pathlib
+import re
 
 import pytest
 
@@ -87,8 +88,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 def lacks_a_package(report):
-    """Return whether a test was skipped by importorskip, and not for a reason of its own."""
-    return report.skipped and not hasattr(report, "wasxfail") and "could not import" in str(report.longrepr)
+    """Return whether a test was skipped for want of a package of an extra, and not for a reason of its own."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return False
+    missing = re.search(r"could not import '(\w+)", str(report.longrepr))
+    return missing is not None and missing[1] in MARK_OF
 
 
 def failed(report, what):
