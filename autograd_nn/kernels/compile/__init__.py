@@ -19,8 +19,10 @@ Threads
 
 Cache
     Numba's cache notices an edit in the file that holds a kernel, but not in another file that the kernel
-    calls. So kernels are cached in a folder of their own, named after a hash of all kernel sources, the
-    versions of the compilers, the processor and the options; nothing in it can be stale. The folder is the first
+    calls. So kernels are cached in a folder of their own, named after the versions of the compilers, the
+    processor and the options, and in it by module, in a folder named after a hash of the module's source and of all
+    kernel sources that it imports: nothing in it can be stale, and an edit compiles again what it can have changed.
+    The folder is the first
     that can be written of ``$NUMBA_CACHE_DIR``, the user's cache folder (``$XDG_CACHE_HOME`` or its like) and a
     private one among the temporary files; where none can, kernels are compiled anew in each process.
     Of processes that need the same kernel at the same time one compiles it, the others wait. A process that compiles

@@ -1,4 +1,8 @@
-"""Compiled kernels are kept on disk, in a folder named after all that they depend on: nothing in it can be stale."""
+"""Compiled kernels are kept on disk, in folders named after all that they depend on: nothing in them can be stale.
+
+One folder holds what one processor, one Numba and one state of `compile/` made. In it each module of kernels has a
+folder, named after its source and the sources that it imports: an edit compiles again only what it can have changed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import llvmlite
@@ -33,21 +38,55 @@ except ImportError:  # Windows: processes may compile the same kernel at the sam
 __all__ = ["before_compiling", "build", "build_callback", "cache_folder"]
 
 LONGEST_WAIT = 60.0  # seconds for another process that compiles the same kernel
-KEPT = 10  # versions of the kernels whose machine code stays in the cache
+KEPT = 10  # versions of a module whose machine code stays in the cache
+IMPORT = re.compile(r"^ *from (?:(\.+)|(?=autograd_nn\.kernels))([\w.]*) import +(\([^)]*\)|.*)", re.MULTILINE)
 PACKAGE = __name__.removesuffix(".compile.cache")  # of the kernels
 KERNELS = pathlib.Path(__file__).parents[1]
 
 
 def _fingerprint() -> str:
-    """Return a name for everything that compiled kernels depend on."""
-    digest = hashlib.sha256()
-    for path in sorted(KERNELS.rglob("*.py")):
-        digest.update(str(path.relative_to(KERNELS)).encode() + b"\0" + path.read_bytes())
+    """Return a name for what all compiled kernels depend on."""
+    digest = _digest([*sorted((KERNELS / "compile").rglob("*.py")), KERNELS / "annotations.py"])
     processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
     override = config.CPU_NAME, config.CPU_FEATURES, config.OPT
     digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
     digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
     return digest.hexdigest()[:20]
+
+
+def _digest(paths: Iterable[pathlib.Path]) -> Any:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(str(path.relative_to(KERNELS)).encode() + b"\0" + path.read_bytes())
+    return digest
+
+
+@cache
+def _imports(source: pathlib.Path) -> frozenset[pathlib.Path]:
+    """Return the files of kernels that one of them imports; all files of a package that it imports from."""
+    found: set[pathlib.Path] = set()
+    for level, module, names in IMPORT.findall(source.read_text(encoding="utf-8")):
+        folder = source.parents[len(level) - 1] if level else KERNELS.parents[1]
+        place = folder.joinpath(*module.split("."))
+        members = names.strip(" ()\n").split(",") if not module else ()
+        for path in [folder / name.split()[0] for name in members if name.strip()] or [place]:
+            if KERNELS in (path, *path.parents):
+                file = path.with_suffix(".py")
+                found.update([file] if file.exists() else path.rglob("*.py"))
+    return frozenset(found)
+
+
+def _module_folder(module: str) -> str:
+    """Return the name of the folder for the kernels of a module, say gemm; ``""`` stands for all modules."""
+    if module:
+        place = KERNELS.joinpath(*module.split("."))
+        sources, new = set[pathlib.Path](), {place.with_suffix(".py") if not place.is_dir() else place / "__init__.py"}
+        while new:
+            sources |= new
+            new = {path for source in new for path in _imports(source)} - sources
+    else:
+        sources = set(KERNELS.rglob("*.py"))
+    return f"{module or 'all'}-{_digest(sorted(sources)).hexdigest()[:20]}"
 
 
 def _candidate_folders() -> Iterator[str]:
@@ -68,9 +107,10 @@ def _is_private(folder: str) -> bool:
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & 0o002
 
 
-def _forget_old(parent: str) -> None:
+def _forget_old(parent: str, module: str = "") -> None:
     """Keep the `KEPT` folders used last: each edit of a kernel leaves one behind."""
-    folders = [path for path in pathlib.Path(parent).iterdir() if re.fullmatch("[0-9a-f]{20}", path.name)]
+    name = re.escape(module) + "[0-9a-f]{20}"
+    folders = [path for path in pathlib.Path(parent).iterdir() if re.fullmatch(name, path.name)]
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -96,18 +136,36 @@ def _writable_folder() -> str | None:
 cache_folder: str | None = None if JIT_DISABLED else _writable_folder()
 
 
+@cache
+def _folder(module: str) -> str:
+    """Make the folder for the machine code of a module, and return its path."""
+    assert cache_folder is not None
+    name = _module_folder(module)
+    folder = os.path.join(cache_folder, name)
+    with contextlib.suppress(OSError):  # another process may be at it
+        if os.path.isdir(folder):
+            os.utime(folder)
+        else:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            _forget_old(cache_folder, name[:-20])
+    return folder
+
+
 class _Locator(caching._CacheLocator):
     """Where a build is cached: the folder's name already tells all that could make it stale."""
 
     def __init__(self, function: Callable[..., Any], build: str) -> None:
         self._disambiguator = f"{function.__code__.co_firstlineno}-{build}"
+        module, ours = function.__module__.removeprefix(PACKAGE + "."), function.__module__.startswith(PACKAGE + ".")
+        # a function with free variables may be made of functions of modules that its own does not import
+        self._folder = _folder(module if ours and not function.__closure__ else "")
         self._stamp = ""
-        if not function.__module__.startswith(PACKAGE + "."):  # a test's: its file is not in the folder's name
+        if not ours:  # a test's: its file is not in the folder's name
             status = os.stat(function.__code__.co_filename)
             self._stamp = f"{status.st_mtime_ns}-{status.st_size}"
 
-    def get_cache_path(self) -> str | None:
-        return cache_folder
+    def get_cache_path(self) -> str:
+        return self._folder
 
     def get_source_stamp(self) -> str:
         return self._stamp
@@ -143,7 +201,7 @@ class _Cache(caching.FunctionCache):
     def load_overload(self, sig: Signature, target_context: Context) -> Any:
         found = self._find(sig, target_context)
         if found is None:
-            self._lock, waited = _locked(os.path.join(str(cache_folder), f"{self._impl.filename_base}.lock"))
+            self._lock, waited = _locked(os.path.join(self._cache_path, f"{self._impl.filename_base}.lock"))
             found = self._find(sig, target_context) if waited else None
         if found is None:
             for call in before_compiling:
@@ -199,7 +257,7 @@ def _locked(path: str) -> tuple[Any, bool]:
 
 
 @contextlib.contextmanager
-def _compiling(cache: _Cache | None) -> Iterator[None]:
+def _compiling(kept: _Cache | None) -> Iterator[None]:
     """Compile in peace: the garbage collector finds next to nothing and takes a sixth of the time."""
     collects = gc.isenabled()
     gc.disable()
@@ -208,8 +266,8 @@ def _compiling(cache: _Cache | None) -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-        if cache is not None:
-            cache.release()
+        if kept is not None:
+            kept.release()
 
 
 def build(
@@ -231,13 +289,13 @@ def build(
     dispatcher = njit(no_cfunc_wrapper=True, **(OPTIONS | options))(function)
     if JIT_DISABLED:
         return dispatcher
-    cache = None if cache_folder is None else _Cache(named_after or function, kind)
-    if cache is not None:
-        dispatcher._cache = cache
+    kept = None if cache_folder is None else _Cache(named_after or function, kind)
+    if kept is not None:
+        dispatcher._cache = kept
     compile_undisturbed = dispatcher.compile
 
     def compile(signature: Any) -> Any:
-        with _compiling(cache):
+        with _compiling(kept):
             return compile_undisturbed(signature)
 
     dispatcher.compile = compile
@@ -248,10 +306,10 @@ def build_callback(function: Callable[..., Any], signature: Signature) -> int:
     """Compile a function that C code can call, or find it in the cache, and return its address."""
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     callback: Any = ccallback.CFunc(function, (signature.args, signature.return_type), {}, options)
-    cache = None if cache_folder is None else _Cache(function, "callback")
-    if cache is not None:
-        callback._cache = cache
-    with _compiling(cache):
+    kept = None if cache_folder is None else _Cache(function, "callback")
+    if kept is not None:
+        callback._cache = kept
+    with _compiling(kept):
         callback.compile()
     address: int = callback.address
     return address
