@@ -51,7 +51,8 @@ def _fingerprint() -> str:
     override = config.CPU_NAME, config.CPU_FEATURES, config.OPT
     digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
     digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
-    return digest.hexdigest()[:20]
+    name: str = digest.hexdigest()[:20]
+    return name
 
 
 def _digest(paths: Iterable[pathlib.Path]) -> Any:
