@@ -45,6 +45,11 @@ from .ops.index import *
 from .ops.joining import *
 from .ops.linalg import *
 from .ops.maths import *
+from .ops.matrices import det as det
+from .ops.matrices import logdet as logdet
+from .ops.matrices import matrix_exp as matrix_exp
+from .ops.matrices import matrix_power as matrix_power
+from .ops.matrices import slogdet as slogdet
 from .ops.pool import avg_pool1d as avg_pool1d
 from .ops.pool import avg_pool2d as avg_pool2d
 from .ops.pool import max_pool1d as max_pool1d
@@ -55,6 +60,8 @@ from .ops.reduce import *
 from .ops.scan import *
 from .ops.search import *
 from .ops.shape import *
+from .ops.solving import cholesky_inverse as cholesky_inverse
+from .ops.solving import cholesky_solve as cholesky_solve
 from .ops.statistics import *
 from .ops.types import *
 from .ops.volumes import conv3d as conv3d
@@ -68,6 +75,7 @@ from .tensor.size import Size as Size
 from .torch_names import backends as backends
 from .torch_names.aliases import *
 from .torch_names.constants import *
+from .torch_names.matrices import *
 from .torch_names.typed_tensors import *
 
 __version__ = "0.1.0"

@@ -25,7 +25,6 @@ FUNCTIONS = {
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "hub": "there are no models to download; see models",
     "jit": "kernels are compiled already; leave it out",
-    "linalg": "use matmul, norm and einsum; for decompositions numpy.linalg on .data, without gradients",
     "multiprocessing": "training runs in one process; DataLoader(num_workers=k) makes batches in k threads",
     "onnx": "models are saved with save() only",
     "profiler": "use python -m cProfile",

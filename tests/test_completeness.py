@@ -175,6 +175,10 @@ def test_the_lists_name_what_exists():
         lambda x: np.diff(x, 2, 1), np.nansum, lambda x: np.nanmean(x, axis=1, keepdims=True),
         lambda x: np.quantile(x, 0.3, 1), np.exp2, np.deg2rad, np.degrees, np.positive,
         lambda x: np.logaddexp(x, 0.5), lambda x: np.logaddexp(0.5, x),
+        lambda x: np.linalg.det(x[:, :2]), lambda x: np.linalg.slogdet(x[:, :2])[1], np.linalg.pinv,
+        lambda x: np.linalg.inv(x[:, :2]), lambda x: np.linalg.solve(x[:, :2], x[:, 0]),
+        lambda x: np.linalg.matrix_power(x[:, :2], 3), lambda x: np.linalg.cholesky(x @ x.T),
+        lambda x: np.linalg.eigvalsh(x @ x.T), lambda x: np.linalg.eigh(x @ x.T)[0],
     ],
 )  # fmt: skip
 def test_numpys_function_of_a_tensor_is_recorded_and_has_its_values(call):

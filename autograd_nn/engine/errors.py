@@ -14,13 +14,19 @@ _ENGINE = __package__ + "."
 _OPERATIONS = f"{__package__.rpartition('.')[0]}.ops."
 
 
+class LinAlgError(RuntimeError):
+    """A matrix does not allow what is asked for: it is singular, not positive definite, or an iteration did not end."""
+
+
 def named(error: Exception, primitive: Any, arrays: list[Any]) -> Exception:
     """Rewrite a NumPy error to name the operation and its inputs; shapes that do not broadcast raise RuntimeError."""
     text = str(error)
     if _names_an_operation(text):
         return error
     kind: type[Exception] = type(error) if type(error) in (TypeError, ValueError) else IndexError
-    if "broadcast" in text:
+    if isinstance(error, np.linalg.LinAlgError):
+        kind, text = LinAlgError, text[:1].lower() + text[1:]
+    elif "broadcast" in text:
         kind, text = RuntimeError, "shapes cannot be broadcast together" if "operands" in text else text.strip()
     elif "ufunc" in text:
         text = "is not defined for these dtypes"

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..engine import primitive
 from ..typing import Array, Dims, DTypeLike, Tensor
+from .decompositions import svdvals
 from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
 from .reduce import _spread, added, amax, amin, count_nonzero, sum
-from .shape import broadcast_to, normalized_dim, normalized_dims, unsqueeze
+from .shape import broadcast_to, movedim, normalized_dim, normalized_dims, reshape, unsqueeze
 
 __all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance"]
 
@@ -63,8 +64,9 @@ def norm(
     Parameters
     ----------
     input : Tensor
-    p : float, inf, -inf or 'fro'
-        'fro' is 2; 0 counts the elements that are not 0.
+    p : float, inf, -inf, 'fro' or 'nuc'
+        'fro' is 2; 0 counts the elements that are not 0; 'nuc' is the sum of the singular values of matrices in two
+        dims.
     dim : int or tuple of int, optional
     keepdim : bool
     """
@@ -74,8 +76,10 @@ def norm(
     dims = normalized_dims(dim, input.ndim, "norm")
     if p in ("fro", 2, None):
         return _euclidean(input, dims=dims, keepdim=keepdim)
+    if p == "nuc":
+        return _nuclear(input, dims, keepdim)
     if not isinstance(p, int | float):
-        raise ValueError(f"norm(): p must be a number or 'fro' (p={p!r})")
+        raise ValueError(f"norm(): p must be a number, 'fro' or 'nuc' (p={p!r})")
     if p == 1:
         return sum(abs(input), dims, keepdim) if input.ndim else abs(input)
     if math.isinf(p):
@@ -83,6 +87,13 @@ def norm(
     if p == 0:
         return count_nonzero(input, dims, keepdim).to(input.dtype)
     return _p_norm(input, p=float(p), dims=dims, keepdim=keepdim)
+
+
+def _nuclear(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    if len(dims) != 2:
+        raise RuntimeError(f"norm(): p='nuc' needs two dims (input.shape={x.shape}, dim={dims})")
+    out = sum(svdvals(movedim(x, dims, (-2, -1))), -1)
+    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
 
 
 def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1e-12) -> Tensor:

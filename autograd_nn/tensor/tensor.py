@@ -22,10 +22,12 @@ from ..ops import (
     joining,
     linalg,
     maths,
+    matrices,
     products,
     random,
     reduce,
     scan,
+    solving,
     statistics,
 )
 from ..ops import index as indexing
@@ -505,6 +507,9 @@ class Tensor(InPlace, Variable):
     matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
     addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
     ger = outer
+    det, logdet, slogdet = matrices.det, matrices.logdet, matrices.slogdet
+    matrix_power, matrix_exp = matrices.matrix_power, matrices.matrix_exp
+    inverse, cholesky_solve, cholesky_inverse = solving.inv, solving.cholesky_solve, solving.cholesky_inverse
     inner, kron, cross, dist = products.inner, products.kron, products.cross, products.dist
 
     # -------------------------------------------------------------------------------- indexing

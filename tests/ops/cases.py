@@ -13,12 +13,14 @@ from autograd_nn.ops import (
     activation,
     attention,
     conv,
+    decompositions,
     distance,
     elementwise,
     index,
     linalg,
     loss,
     maths,
+    matrices,
     normalization,
     pad,
     pool,
@@ -28,6 +30,7 @@ from autograd_nn.ops import (
     resize,
     scan,
     shape,
+    solving,
     statistics,
     volumes,
 )
@@ -982,3 +985,83 @@ case(
 )
 case("rnn_input", recurrent._rnn_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 2, 2))
 case("gru_input", recurrent._gru_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 3, 2, 6), ("normal", 6, 2))
+
+# ------------------------------------------------------------------------------------ linear algebra
+
+
+def _definite(x):
+    """Return symmetric positive definite matrices."""
+    return x @ x.mT + np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def _regular(x):
+    """Return matrices far from singular ones."""
+    return x + 3 * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+for dims in ((3, 3), (2, 2, 2), (0, 0), (1, 1)):
+    case(f"inv{list(dims)}", lambda x: solving.inv(_regular(x)), ("normal", *dims))
+    case(f"det{list(dims)}", matrices.det, ("normal", *dims))
+    case(f"slogdet{list(dims)}", lambda x: matrices.slogdet(_regular(x)), ("normal", *dims))
+    case(f"logdet{list(dims)}", lambda x: matrices.logdet(_regular(x)), ("normal", *dims))
+    case(f"cholesky{list(dims)}", lambda x: decompositions.cholesky(_definite(x)), ("normal", *dims))
+    case(f"eigvalsh{list(dims)}", lambda x: decompositions.eigvalsh(x + x.mT), ("normal", *dims))
+    case(f"matrix_exp{list(dims)}", matrices.matrix_exp, ("normal", *dims))
+case("inv_ex", lambda x: solving.inv_ex(_regular(x)).inverse, ("normal", 3, 3))
+case("det of a singular matrix", matrices.det, np.outer([1.0, 2, 3], [0.5, 1, -1]), second_order=False)
+case("cofactors", matrices._cofactors, ("normal", 2, 3, 3))
+case("cholesky, upper", lambda x: decompositions.cholesky(_definite(x), upper=True), ("normal", 3, 3))
+case("cholesky_ex", lambda x: decompositions.cholesky_ex(_definite(x)).L, ("normal", 2, 3, 3))
+for left, right in (((3, 3), (3, 2)), ((3, 3), (3,)), ((2, 3, 3), (2, 3)), ((2, 1, 2, 2), (3, 2, 1)), ((0, 0), (0, 2))):
+    case(f"solve{list(left)}{list(right)}", lambda a, b: solving.solve(_regular(a), b), ("normal", *left),
+         ("normal", *right))  # fmt: skip
+    if len(right) == len(left):
+        for upper in (False, True):
+            case(f"solve_triangular{list(left)}{list(right)}, {upper}",
+                 lambda a, b, u=upper: solving.solve_triangular(_regular(a), b, upper=u), ("normal", *left),
+                 ("normal", *right))  # fmt: skip
+case("solve, right", lambda a, b: solving.solve(_regular(a), b, left=False), ("normal", 3, 3), ("normal", 2, 3))
+case("solve_triangular, unit", lambda a, b: solving.solve_triangular(a, b, upper=True, unitriangular=True),
+     ("normal", 3, 3), ("normal", 3, 2))  # fmt: skip
+case("solve_triangular, right", lambda a, b: solving.solve_triangular(_regular(a), b, upper=False, left=False),
+     ("normal", 3, 3), ("normal", 2, 3))  # fmt: skip
+case("cholesky_solve", lambda b, x: solving.cholesky_solve(b, _regular(x)), ("normal", 3, 2), ("normal", 3, 3))
+case("cholesky_inverse", lambda x: solving.cholesky_inverse(_regular(x), True), ("normal", 3, 3))
+case("tensorinv", lambda x: solving.tensorinv(_regular(x.reshape(4, 4)).reshape(2, 2, 4)), ("normal", 2, 2, 4))
+case("tensorsolve", lambda x, b: solving.tensorsolve(_regular(x.reshape(4, 4)).reshape(2, 2, 4), b),
+     ("normal", 2, 2, 4), ("normal", 2, 2))  # fmt: skip
+for dims in ((3, 3), (4, 2), (2, 4), (2, 3, 2)):
+    case(f"pinv{list(dims)}", solving.pinv, ("normal", *dims))
+    case(f"lstsq{list(dims)}", lambda a, b: solving.lstsq(a, b, driver="gelsd")[:2], ("normal", *dims),
+         ("normal", *dims[:-1], 2))  # fmt: skip
+    case(f"qr{list(dims)}", decompositions.qr, ("normal", *dims))
+    case(f"svdvals{list(dims)}", decompositions.svdvals, ("normal", *dims))
+    case(f"svd{list(dims)}", lambda x: decompositions.svd(x, False), ("normal", *dims))
+    case(f"svd without vectors{list(dims)}", lambda x: decompositions.svd(x).S, ("normal", *dims))
+    case(f"lu{list(dims)}", lambda x: decompositions.lu(x)[1:], ("normal", *dims))
+    case(f"lu_factor{list(dims)}", lambda x: decompositions.lu_factor(x).LU, ("normal", *dims))
+case("pinv of rank 1", lambda u, v: solving.pinv(u.unsqueeze(1) * v), ("normal", 3), ("normal", 2))
+case("pinv, hermitian", lambda x: solving.pinv(x + x.mT, hermitian=True), ("normal", 3, 3))
+case("lstsq of vectors", lambda a, b: solving.lstsq(a, b, driver='gelsd')[:2], ("normal", 2, 3, 2), ("normal", 2, 3))
+case("qr, r", lambda x: decompositions.qr(x, "r").R, ("normal", 4, 2))
+case("qr, q", lambda x: decompositions.qr(x).Q, ("normal", 2, 4))
+case("qr, complete", lambda x: decompositions.qr(x, "complete"), ("normal", 2, 3))
+case("eigh", lambda x: decompositions.eigh(x + x.mT), ("normal", 3, 3))
+case("eigh of the upper triangle", lambda x: decompositions.eigh(x + x.mT, "U").eigenvectors, ("normal", 2, 2, 2))
+case("svd, U", lambda x: decompositions.svd(x, False).U, ("normal", 3, 2))
+case("svd, Vh", lambda x: decompositions.svd(x, False).Vh, ("normal", 2, 3))
+case("lu_solve", lambda a, b: decompositions.lu_solve(*decompositions.lu_factor(_regular(a)), b), ("normal", 3, 3),
+     ("normal", 3, 2))  # fmt: skip
+for n in (-2, 0, 1, 5):
+    case(f"matrix_power({n})", lambda x, n=n: matrices.matrix_power(_regular(x), n), ("normal", 2, 3, 3))
+case("matrix_exp of a large matrix", lambda x: matrices.matrix_exp(x * 9), ("unit", 2, 2))
+case("multi_dot", lambda *xs: matrices.multi_dot(xs), ("normal", 4), ("normal", 4, 3), ("normal", 3, 2), ("normal", 2))
+for order in ("fro", "nuc", np.inf, -np.inf, 1, -1, 2, -2):
+    case(f"matrix_norm({order})", lambda x, o=order: matrices.matrix_norm(x, o, (0, 2), True), ("apart", 3, 2, 3))
+    if order != "nuc" and order != "fro":
+        case(f"vector_norm({order})", lambda x, o=order: matrices.vector_norm(x, o, 1), ("apart", 3, 4))
+case("linalg.norm", matrices.norm, ("normal", 3, 4))
+for p in (None, -2, "fro", 1):
+    case(f"cond({p})", lambda x, p=p: matrices.cond(_regular(x), p), ("normal", 2, 3, 3))
+case("vecdot", matrices.vecdot, ("normal", 2, 3), ("normal", 3))
+case("vander", lambda x: matrices.vander(x, 4), ("normal", 2, 3))

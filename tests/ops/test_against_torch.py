@@ -286,6 +286,70 @@ FUNCTIONAL = [
     ("F.scaled_dot_product_attention(b, b, b, x[:, :3])", [B, X], "b x"),
 ]
 
+SQUARE, TALL, WIDE, BATCH = normal(3, 3), normal(4, 2), normal(2, 4), normal(2, 3, 3)
+MATRICES = [
+    *[
+        (f"{name}(x)", [array])
+        for array in (SQUARE, BATCH)
+        for name in ["linalg.inv", "linalg.det", "linalg.slogdet", "logdet", "slogdet", "det", "inverse", "matrix_exp",
+                     "linalg.eigvalsh", "linalg.cond", "linalg.lu_factor", "linalg.vander", "linalg.diagonal"]
+    ],
+    *[
+        (f"linalg.{name}(x)", [array])
+        for array in (SQUARE, TALL, WIDE, BATCH)
+        for name in ["pinv", "svdvals", "matrix_rank", "qr", "lu", "matrix_norm", "vector_norm"]
+    ],
+    *[(f"linalg.matrix_norm(x, {p}, dim=(0, 1))", [BATCH]) for p in ["'nuc'", "2", "-2", "1", "-1", "inf", "-inf"]],
+    *[(f"linalg.norm(x, {settings})", [SQUARE]) for settings in ["dim=1", "'fro'", "2", "1, 0", "3, 0, True", "-inf"]],
+    *[(f"linalg.vector_norm(x, {settings})", [TALL]) for settings in ["0", "0.5", "3, 1", "-1, 0", "inf", "-inf, 1"]],
+    *[(f"linalg.cond(x, {p})", [BATCH]) for p in ["2", "-2", "'nuc'"]],
+    *[(f"linalg.cond(x.detach(), {p})", [BATCH]) for p in ["'fro'", "1", "inf"]],  # PyTorch's gradient raises
+    *[(f"matrix_power(x, {n})", [BATCH]) for n in (-3, 0, 1, 4)],
+    ("norm(x, 'nuc')", [SQUARE]),
+    ("linalg.cholesky(x @ x.mT + eye(3, dtype=float64))", [BATCH]),
+    ("linalg.cholesky(x @ x.mT, upper=True)", [SQUARE]),
+    ("cholesky(x @ x.mT)", [SQUARE]),
+    ("linalg.cholesky_ex(x @ x.mT).L", [SQUARE]),
+    ("linalg.cholesky_ex(eye(3) - 1).info", []),
+    ("linalg.eigh(x + x.mT).eigenvectors.abs()", [BATCH]),
+    ("linalg.eigh(x, 'U').eigenvalues", [BATCH]),
+    ("linalg.svd(x, False).U.abs()", [TALL]),
+    ("linalg.svd(x).Vh[:2].abs()", [WIDE]),
+    ("linalg.svd(x).Vh.abs()", [SQUARE]),
+    ("svd(x).V.abs()", [WIDE]),
+    ("linalg.qr(x, 'complete').R", [WIDE]),
+    ("qr(x)", [TALL]),
+    ("pinverse(x)", [TALL]),
+    ("linalg.pinv(x + x.mT, hermitian=True)", [SQUARE]),
+    ("linalg.pinv(x, rtol=0.5)", [SQUARE]),
+    ("linalg.solve(x, y)", [SQUARE, TALL[:3]], "x y"),
+    ("linalg.solve(x, y)", [BATCH, TALL[:3]], "x y"),
+    ("linalg.solve(x, y[0])", [SQUARE, SQUARE], "x y"),
+    ("linalg.solve(x, y[:2])", [BATCH, SQUARE], "x y"),
+    ("linalg.solve(x, y, left=False)", [BATCH, SQUARE], "x y"),
+    ("linalg.solve_ex(x, y)", [BATCH, SQUARE], "x y"),
+    ("linalg.inv_ex(x)", [BATCH]),
+    ("linalg.solve_triangular(x, y, upper=True)", [BATCH, SQUARE], "x y"),
+    ("linalg.solve_triangular(x, y, upper=False, left=False, unitriangular=True)", [BATCH, SQUARE], "x y"),
+    ("triangular_solve(y, x, transpose=True)", [SQUARE, SQUARE + 1], "x y"),
+    ("cholesky_solve(y, x.tril())", [BATCH, BATCH + 1], "x y"),
+    ("cholesky_inverse(x.triu(), upper=True)", [SQUARE]),
+    ("linalg.lstsq(x, y).solution", [TALL, normal(4, 3)], "x y"),
+    ("linalg.lstsq(x, y)", [TALL.T[None] + 1, normal(1, 2, 3)], "x y"),
+    ("linalg.lstsq(x, y, driver='gels').residuals", [TALL, normal(4, 3)], "x y"),
+    ("linalg.lstsq(x.detach(), y.detach(), driver='gelsd')", [TALL, normal(4, 3)], "x y"),
+    ("linalg.lu_solve(*linalg.lu_factor(x), y)", [BATCH, SQUARE], "x y"),
+    ("linalg.lu_solve(*linalg.lu_factor(x), y.mT, left=False, adjoint=True)", [SQUARE, SQUARE + 1], "x y"),
+    ("lu_solve(y, *linalg.lu_factor(x))", [SQUARE, SQUARE + 1], "x y"),
+    ("linalg.multi_dot([x, y, x, y[:, 0]])", [TALL, WIDE], "x y"),
+    ("chain_matmul(x, y, x)", [TALL, WIDE], "x y"),
+    ("linalg.vecdot(x, y)", [SQUARE, SQUARE + 1], "x y"),
+    ("linalg.cross(x, y)", [SQUARE, SQUARE + 1], "x y"),
+    ("linalg.tensorinv(x.reshape(3, 3, 1), ind=1)", [SQUARE]),
+    ("linalg.tensorsolve(x, y[0])", [SQUARE, SQUARE + 1], "x y"),
+    ("x.det() + x.logdet() + x.slogdet()[1] + x.inverse().sum() + x.matrix_power(2).sum()", [BATCH @ BATCH.mT]),
+]
+
 LOSSES = [
     (f"F.{call.format(reduction)}", arrays, names)
     for reduction in ("mean", "sum", "none")
@@ -329,7 +393,8 @@ def values_and_gradients(library, call, arrays, names):
     for name, array in zip(names, arrays):
         x = library.from_numpy(array.copy())
         leaves[name] = x.requires_grad_() if array.dtype.kind == "f" and name not in "gt" else x
-    scope = {**{name: getattr(library, name) for name in dir(library)}, "F": library.nn.functional, **leaves}
+    scope = {**{name: getattr(library, name) for name in dir(library)}, "F": library.nn.functional,
+             "linalg": library.linalg, **leaves}  # fmt: skip
     out = eval(call, scope)
     outputs = list(out) if isinstance(out, tuple | list) else [out]
     recorded = [x for x in outputs if x.requires_grad]
@@ -344,7 +409,7 @@ def values_and_gradients(library, call, arrays, names):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("call", "arrays", "names"),
-    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + LOSSES],
+    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + LOSSES],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_call(call, arrays, names):

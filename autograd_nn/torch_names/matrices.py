@@ -1,0 +1,83 @@
+"""Linear algebra outside of ``linalg``: PyTorch's older names, in their order of results and with their settings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..ops import decompositions, solving
+from ..ops.matrices import multi_dot
+from ..typing import Tensor
+
+__all__ = ["chain_matmul", "cholesky", "inverse", "lu_solve", "pinverse", "qr", "svd", "triangular_solve"]
+
+
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """Return the Cholesky factor of positive definite matrices (see `linalg.cholesky`)."""
+    return decompositions.cholesky(input, upper=upper)
+
+
+def inverse(input: Tensor) -> Tensor:
+    """Return the inverse of square matrices (see `linalg.inv`)."""
+    return solving.inv(input)
+
+
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """Return the pseudo-inverse (see `linalg.pinv`)."""
+    return solving.pinv(input, rcond)
+
+
+def qr(input: Tensor, some: bool = True) -> decompositions.QR:
+    """Return the QR decomposition, reduced if `some`, else complete (see `linalg.qr`)."""
+    return decompositions.qr(input, "reduced" if some else "complete")
+
+
+class SVD(NamedTuple):
+    """What `svd` returns."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
+    """Return the singular value decomposition ``input = U @ diag(S) @ V.mT`` (`linalg.svd` returns ``V.mT``).
+
+    Parameters
+    ----------
+    input : Tensor of shape (..., m, n)
+    some : bool
+        Whether `U` and `V` have ``min(m, n)`` columns only.
+    compute_uv : bool
+        False gives zeros for `U` and `V`.
+    """
+    U, S, Vh = decompositions.svd(input, not some)
+    if not compute_uv:
+        m, n = input.shape[-2:]
+        return SVD(input.new_zeros(*input.shape[:-2], m, m), decompositions.svdvals(input),
+                   input.new_zeros(*input.shape[:-2], n, n))
+    return SVD(U, S, Vh.mT)
+
+
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """Return the X with ``A @ X = b`` given what `linalg.lu_factor` returns of `A` (see `linalg.lu_solve`)."""
+    return decompositions.lu_solve(LU_data, LU_pivots, b)
+
+
+class TriangularSolution(NamedTuple):
+    """What `triangular_solve` returns."""
+
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> TriangularSolution:
+    """Return the X with ``A @ X = b``, and a copy of `A` (see `linalg.solve_triangular`)."""
+    matrix, upper = (A.mT, not upper) if transpose else (A, upper)
+    return TriangularSolution(solving.solve_triangular(matrix, b, upper=upper, unitriangular=unitriangular), A.clone())
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """Return the product of a chain of matrices (see `linalg.multi_dot`)."""
+    return multi_dot(matrices) if len(matrices) > 1 else matrices[0]
