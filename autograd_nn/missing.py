@@ -26,7 +26,6 @@ FUNCTIONS = {
     "hub": "there are no models to download; see models",
     "jit": "kernels are compiled already; leave it out",
     "multiprocessing": "training runs in one process; DataLoader(num_workers=k) makes batches in k threads",
-    "onnx": "models are saved with save() only",
     "profiler": "use python -m cProfile",
     "quantization": "quantized arithmetic is not supported",
     "sparse": "tensors are dense",

@@ -21,7 +21,7 @@ tensor
 autograd nn optim data saving testing
 training
 look
-torch_names utils sklearn linalg fft special
+torch_names utils sklearn linalg fft special onnx
 """
 LEVEL = {room: level for level, row in enumerate(ROWS.split("\n")) for room in row.split()}
 ALONE = {  # rooms at the bottom see of each other no more than this
