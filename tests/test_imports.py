@@ -18,7 +18,7 @@ ROWS = """
 typing kernels engine missing devices moved
 ops
 tensor
-autograd nn optim data saving testing
+autograd nn optim data saving testing parallel
 training
 look
 torch_names utils sklearn linalg fft special onnx
@@ -32,7 +32,7 @@ ALONE = {  # rooms at the bottom see of each other no more than this
     "devices": {"devices"},
     "moved": {"moved"},
 }
-KERNELS_FOR = {"ops", "optim", "__main__", ""}  # rooms that call kernels, and those that pass on set_num_threads
+KERNELS_FOR = {"ops", "optim", "parallel", "__main__", ""}  # rooms that call kernels or set the number of threads
 UPWARD = {  # imports that point up, each with its reason
     ("typing.tensor", "tensor"): "for type checkers alone (a stub): they know the class that operations return",
     ("nn.functional", "look.mistakes"): "until the engine tells observers of a loss",

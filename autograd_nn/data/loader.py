@@ -154,6 +154,7 @@ class DataLoader:
         self.generator = check_generator(generator, "DataLoader(): generator")
         self.prefetch = whole_number(prefetch, "DataLoader(): prefetch", 0)
         self.seed = None if seed is None else whole_number(seed, "DataLoader(): seed", 0, LARGEST_SEED)
+        self.division: Callable[[Callable[..., Any], Any], Any] | None = None  # for whoever reads batches in parts
         self.epoch = 0
         self.position = 0
         self._order_state: dict[str, Any] = {}
@@ -218,9 +219,7 @@ class DataLoader:
                 yield batch
             return
         for position, indices in enumerate(self._index_batches(epoch_generator(seed, epoch), start), start):
-            with BatchRandomness(seed, epoch, position):
-                batch = self._make(self.dataset, indices)
-            yield batch
+            yield self._batch(self.dataset, seed, epoch, position, indices)
 
     def _by_workers(self, seed: int, epoch: int, start: int) -> Iterator[Any]:
         """Make the batches of one epoch from the position `start` on, in the workers."""
@@ -252,8 +251,16 @@ class DataLoader:
 
     def _made_by(self, info: WorkerInfo, seed: int, epoch: int, position: int, indices: Any) -> Any:
         """Make one batch in a worker."""
-        with BatchRandomness(seed, epoch, position):
-            return self._make(info.dataset, indices)
+        return self._batch(info.dataset, seed, epoch, position, indices)
+
+    def _batch(self, dataset: Any, seed: int, epoch: int, position: int, indices: Any) -> Any:
+        """Make one batch, or those of its parts that `division` asks for, each with random numbers of its own."""
+
+        def make(indices: Any, shard: int | None = None) -> Any:
+            with BatchRandomness(seed, epoch, position, shard):
+                return self._make(dataset, indices)
+
+        return make(indices) if self.division is None else self.division(make, indices)
 
     def _index_batches(self, generator: np.random.Generator, start: int) -> Iterator[Any]:
         """Return an iterator over the indices of each batch of an epoch, from the position `start` on."""

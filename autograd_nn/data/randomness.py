@@ -35,12 +35,14 @@ class BatchRandomness:
     ----------
     seed, epoch, position : int
         The generator depends on these three numbers only.
+    shard : int, optional
+        And on this one, if the batch is made in parts.
     """
 
     __slots__ = ("_generator", "_key", "_outer")
 
-    def __init__(self, seed: int, epoch: int, position: int):
-        self._key = (seed, BATCH, epoch, position)
+    def __init__(self, seed: int, epoch: int, position: int, shard: int | None = None):
+        self._key = (seed, BATCH, epoch, position) if shard is None else (seed, BATCH, epoch, position, shard)
         self._generator: np.random.Generator | None = None
 
     @property

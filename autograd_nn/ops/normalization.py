@@ -17,6 +17,7 @@ from ..engine import primitive, update
 from ..kernels import norm as kernels
 from ..typing import Array, Gradients, Shape, ShapeLike, Tensor
 from .elementwise import add, div, mul, neg, pow, rsqrt, square, sub
+from .joined_norm import joined_batch_norm, joining
 from .pad import pad
 from .reduce import mean, sum
 from .shape import broadcast_to, reshape
@@ -217,12 +218,17 @@ def batch_norm(
                 f"(running_mean={running_mean}, running_var={running_var})"
             )
         return _normalize(input, weight, bias, running_mean, running_var, eps=eps)
-    count = math.prod(input.shape) // channels if channels else 0
+    joined = joining.statistics is not None
+    if joined:
+        out, batch_mean, rstd, count = joined_batch_norm(input, weight, bias, eps)
+    else:
+        count = math.prod(input.shape) // channels if channels else 0
     if count == 1:
         raise ValueError("batch_norm(): expects more than 1 value per channel in training, or in evaluation where "
                          f"track_running_stats=False keeps no statistics (input.shape={input.shape})")
-    out, batch_mean, rstd = _batch_norm(input, weight, bias, eps=eps)
-    if count and (running_mean is not None or running_var is not None):
+    if not joined:
+        out, batch_mean, rstd = _batch_norm(input, weight, bias, eps=eps)
+    if count and (joining.moves or not joined) and (running_mean is not None or running_var is not None):
         _move_statistics(running_mean, running_var, batch_mean, rstd, momentum, eps=eps, count=count)
     return out
 

@@ -72,6 +72,12 @@ class Generator:
         self._seed = state["seed"]
         self._source.bit_generator.state = {key: value for key, value in state.items() if key != "seed"}
 
+    def swap_source(self, source: Any) -> Any:
+        """Draw from another NumPy generator from now on; return the one before."""
+        with self._lock:
+            source, self._source = self._source, source
+        return source
+
     def random(self, shape: ShapeLike, dtype: FloatType = np.float32) -> Array:
         """Return uniform numbers in [0, 1)."""
         with self._lock:

@@ -1,0 +1,91 @@
+"""Batch norm over a batch in shards: statistics, and the sums of its gradient, along the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..nn.module import Module
+from ..nn.normalization import _BatchNorm
+from ..ops.joined_norm import joining
+from ..typing import Array
+from .group import Group
+from .tree import Merge, add, push
+from .turns import Turns
+
+__all__ = ["Meeting", "batch_norms", "chan"]
+
+
+def chan(left: Array, right: Array) -> Array:
+    """Merge (count, \\*means, \\*sums of squared deviations) of two sets, in double precision.
+
+    References
+    ----------
+    T. Chan, G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> chan(np.array([2, 1.0, 2.0]), np.array([1, 4.0, 0.0]))  # of 0, 2 and of 4
+    array([3., 2., 8.])
+    """
+    m, n = left[0], right[0]
+    if not (m and n):
+        return left if m else right
+    (mean, squares), (other_mean, other_squares) = left[1:].reshape(2, -1), right[1:].reshape(2, -1)
+    total, distance = m + n, other_mean - mean
+    return np.concatenate([[total], mean + distance * (n / total),
+                           squares + other_squares + distance * distance * (m * n / total)])
+
+
+def batch_norms(modules: list[Module]) -> list[Any]:
+    """Return the batch norms that are in training."""
+    return [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
+
+
+class Meeting:
+    """Where the shards of a rank, and then the ranks, join what each has of a sum.
+
+    Parameters
+    ----------
+    group : Group
+    present, absent : list of int
+        This rank's shards that have samples, in order, and those that have none.
+    ghost : bool
+        Whether the only one that is present has no samples of its own, and counts for nothing.
+    """
+
+    def __init__(self, group: Group, present: list[int], absent: list[int], ghost: bool):
+        self.group, self.present, self.absent, self.ghost = group, present, absent, ghost
+        self.turns: Turns | None = None
+        self.deposits: dict[tuple[int, int], Array] = {}
+        self.result: Any = None
+
+    def join(self, i: int, what: str, merge: Merge) -> Callable[[Array], Array]:
+        """Return what joins the value of the shard at the place `i` with those of all others."""
+
+        def joined(value: Array) -> Array:
+            value = np.zeros_like(value) if self.ghost else value.copy()  # what is merged may be written to
+            push(self.deposits, (0, self.present[i]), value, merge)
+            if i == len(self.present) - 1:
+                for shard in self.absent:
+                    push(self.deposits, (0, shard), np.zeros_like(value), merge)
+                self.result, self.deposits = self.group.fold(self.deposits, merge, what), {}
+            if self.turns is not None and len(self.present) > 1:
+                self.turns.next(i)
+            return np.array(self.result)
+
+        return joined
+
+    def enter(self, i: int) -> None:
+        """Let the batch norms of this thread join, as the shard at the place `i`."""
+        joining.statistics = self.join(i, "statistics of a batch norm", chan)
+        joining.sums = self.join(i, "sums of a batch norm", add)
+        joining.moves = i == 0
+
+    def leave(self) -> None:
+        """Let the batch norms of this thread be by themselves again."""
+        joining.statistics = joining.sums = None
+        joining.moves = True

@@ -1,0 +1,444 @@
+"""The gradients of a batch that is divided among ranks: `Sharded.backward`, what a training step is made of."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..engine import Leaf, last_change, mark_changed, wrap
+from ..nn.module import Module
+from ..ops.random import default_generator
+from ..ops.terms import counted_terms
+from ..tensor import Tensor
+from .group import Group, Running, current
+from .norm import Meeting, batch_norms
+from .overlap import Buckets
+from .parts import Parts, cut, length_of, read_in_parts
+from .tree import add, push, root
+from .turns import Turns
+
+__all__ = ["Buffers", "Sharded", "Stream", "digest"]
+
+COMPARED_EVERY = 100  # steps between comparisons of the weights of all ranks
+SHARD = 2  # the streams of shards, beside those of orders and batches (`data.randomness`)
+
+
+class Stream:
+    """A NumPy generator that is made when it is first drawn from.
+
+    Parameters
+    ----------
+    *key : int
+        What it depends on.
+    """
+
+    def __init__(self, *key: int):
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        generator = self.__dict__.get("_generator")
+        if generator is None:
+            generator = self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self._key)))
+        return getattr(generator, name)
+
+
+def digest(model: Iterable[Module], optimizers: Iterable[Any] = ()) -> str:
+    """Return a hash of all weights, buffers and states of optimizers."""
+    found = hashlib.blake2b(digest_size=6)
+    for module in model:
+        for name, value in module.state_dict().items():
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(value.array).view(np.uint8).reshape(-1).data if value.array.ndim else
+                         value.array.tobytes())
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                for name, value in sorted(optimizer.state.get(parameter, {}).items()):
+                    array = np.asarray(value.array if isinstance(value, Tensor) else value)
+                    found.update(name.encode() + (array.tobytes() if array.dtype != object else repr(value).encode()))
+    return found.hexdigest()
+
+
+class Buffers:
+    """Buffers that a forward pass may change: each shard starts from what was there, and their mean is what stays.
+
+    Parameters
+    ----------
+    arrays : list of ndarray
+    """
+
+    def __init__(self, arrays: list[np.ndarray]):
+        self.arrays = [array for array in arrays if array.dtype.kind in "fiub"]
+        self.start = [(last_change(array)[0], array.copy()) for array in self.arrays]
+        self.changed = np.zeros(len(self.arrays), bool)
+        self.sums: dict[tuple[int, int], Any] = {}
+        self.own: dict[int, dict[int, np.ndarray]] = {}
+
+    def enter(self, shard: int) -> None:
+        """Give the buffers the values that they have in a shard."""
+        own = self.own.get(shard, {})
+        for i, (array, (_, first)) in enumerate(zip(self.arrays, self.start)):
+            if self.changed[i]:
+                np.copyto(array, own.get(i, first))
+
+    def leave(self, shard: int) -> None:
+        """Keep the values that they have in a shard."""
+        own = self.own.setdefault(shard, {})
+        for i, (array, (time, _)) in enumerate(zip(self.arrays, self.start)):
+            if last_change(array)[0] != time:
+                self.changed[i] = True
+                own[i] = array.copy()
+
+    def finish(self, group: Group, changed: np.ndarray, present: list[int], counts: int) -> None:
+        """Give those that changed on any rank the mean over all shards that have samples."""
+        which = [int(i) for i in np.flatnonzero(changed)]
+        if not which:
+            return
+        size = sum(self.arrays[i].size for i in which)
+        nodes: dict[tuple[int, int], Any] = {}
+        for shard in group.mine:
+            values = np.zeros(size)
+            if shard in present:
+                own = self.own.get(shard, {})
+                values = np.concatenate([np.asarray(own.get(i, self.start[i][1]), np.float64).reshape(-1)
+                                         for i in which])
+            push(nodes, (0, shard), values, add)
+        mean = group.fold(nodes, add, "buffers") / counts
+        begin = 0
+        for i in which:
+            array = self.arrays[i]
+            value = mean[begin : begin + array.size].reshape(array.shape)
+            begin += array.size
+            array[...] = np.rint(value) if array.dtype.kind in "iub" else value
+            mark_changed(array)
+
+
+class Sharded:
+    """Computes the gradients of batches that are divided into shards, and those among the ranks of the job.
+
+    `backward` takes the place of ``loss.backward()``: afterwards every rank has the gradients of the whole batch, with
+    the same bits for any number of ranks. Clipping, optimizers and schedules are then as in a single process.
+
+    What a shard draws from the default generator (dropout, noise) depends on the seed, the step and the shard. Batch
+    norms in training take the statistics of the whole batch. Buffers that a forward pass changes become the mean over
+    the shards. Steps run operation by operation, also where a compiled step could be replayed: a plan has no place
+    between the shards where gradients can leave.
+
+    Parameters
+    ----------
+    model : Module, or sequence of Modules
+    optimizer : Optimizer, or sequence of them, optional
+        Parameters of theirs that no module has get gradients too; their state is compared among the ranks.
+    group : Group, optional
+        By default that of `init`, or of mpiexec, or else a group of this process alone with 8 shards.
+    seed : int, optional
+        By default that of `manual_seed`.
+
+    Attributes
+    ----------
+    group : Group
+    steps : int
+        How many calls of `backward` there were.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn, optim, parallel
+    >>> _ = ag.manual_seed(0)
+    >>> model = nn.Linear(3, 2)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> step = parallel.Sharded(model, optimizer)
+    >>> x, y = ag.randn(10, 3), ag.randint(2, (10,))
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     loss = step.backward(lambda x, y: nn.functional.cross_entropy(model(x), y), (x, y))
+    ...     optimizer.step()
+    >>> model.weight.grad.shape, step.steps
+    ((2, 3), 2)
+    """
+
+    def __init__(self, model: Module | Iterable[Module], optimizer: Any = None, group: Group | None = None,
+                 seed: int | None = None):
+        self.modules = [model] if isinstance(model, Module) else list(model)
+        if not self.modules or not all(isinstance(module, Module) for module in self.modules):
+            raise TypeError(f"Sharded(): model must be a Module or several, got {type(model).__name__}")
+        self.optimizers = [] if optimizer is None else list(optimizer) if isinstance(optimizer, list | tuple) else [
+            optimizer]
+        self.group = group or current() or Group()
+        self.seed = (default_generator.initial_seed() if seed is None else int(seed)) % 2**64
+        self.steps = 0
+        self.stop = False
+        self._checked = False
+        self._leaves: list[Leaf] = []
+
+    # ------------------------------------------------------------------------------------ data
+
+    @contextlib.contextmanager
+    def reading(self, loader: Any) -> Iterator[Any]:
+        """Let a loader read, in a ``with`` block, only what this rank needs of each batch."""
+        with read_in_parts(loader, self.group):
+            yield loader
+
+    # ------------------------------------------------------------------------------------ gradients
+
+    def backward(self, loss: Callable[..., Tensor], *batches: Any,
+                 observe: Callable[[int, Any, Tensor, float], None] | None = None) -> Tensor:
+        """Add the gradients of the loss of a batch to ``.grad`` of all parameters, and return the loss.
+
+        Parameters
+        ----------
+        loss : callable
+            ``loss(*part)`` computes the loss of a part of a batch. Of the losses of `nn` the mean is that over the
+            whole batch, also with weights of classes and ignored targets; a mean of your own is weighted by samples,
+            which is exact if it divides by their number; sums are added.
+        *batches : tuple
+            One whole batch, the same on all ranks, or what a loader yields that was read in parts. Of several batches
+            the gradients are accumulated, as if they were one.
+        observe : callable, optional
+            Called with each number of batch, shard's part, loss and weight.
+
+        Returns
+        -------
+        Tensor
+            The mean over all samples (or the sum), the same on all ranks.
+
+        Raises
+        ------
+        RuntimeError
+            A rank is at another step, has another model, or is gone.
+        """
+        group = self.group
+        group.place = f"step {self.steps + 1}"
+        divided = [cut(batch, group.tree, group.rank) for batch in batches]
+        arrival = self._arrive(divided)
+        leaves = self._current_leaves()
+        before = [leaf.grad for leaf in leaves]
+        for leaf in leaves:
+            leaf.grad = None
+        buckets = Buckets(group, leaves)
+        record = _Record(group.shards, len(divided))
+        try:
+            buffers = self._run_shards(loss, divided, buckets, record, observe)
+        finally:
+            buckets.close()
+            self._failed(leaves, before)
+        total = self._collect(buckets, buffers, record, divided, arrival)
+        gradients = buckets.results(record.factor)
+        for leaf, gradient, earlier, used in zip(leaves, gradients, before, record.used):
+            leaf.grad = earlier if not used else gradient if earlier is None else earlier + gradient
+        self.steps += 1
+        return total
+
+    def _failed(self, leaves: list[Leaf], before: list[Any]) -> None:
+        """Leave the gradients as they were, until all are known."""
+        for leaf, gradient in zip(leaves, before):
+            leaf.grad = gradient
+
+    def _run_shards(self, loss: Callable[..., Tensor], divided: list[Parts], buckets: Buckets, record: _Record,
+                    observe: Any) -> Buffers:
+        """Run this rank's shards forward and backward; what they have goes to the tree."""
+        group = self.group
+        norms = batch_norms(self.modules) if group.batch_norm == "tree" else []
+        present = [s for s in group.mine if any(s in parts.shards for parts in divided)]
+        absent = [s for s in group.mine if s not in present]
+        ghost = not present and bool(norms)
+        if ghost:
+            present, absent = absent[:1], absent[1:]
+        buffers = Buffers(self._buffers(norms))
+        meeting = Meeting(group, present, absent, ghost)
+        counters = [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
+        counts = [counter.array.copy() for counter in counters]
+        streams = [Stream(self.seed, SHARD, self.steps, shard) for shard in present]
+        outer: list[Any] = []
+
+        def enter(i: int) -> None:
+            outer.append(default_generator.swap_source(streams[i]))
+            buffers.enter(present[i])
+            buckets.shard = present[i]
+            if norms:
+                meeting.enter(i)
+
+        def leave(i: int) -> None:
+            default_generator.swap_source(outer.pop())
+            buffers.leave(present[i])
+            buckets.shard = None
+            meeting.leave()
+
+        def run(i: int) -> None:
+            shard = present[i]
+            for number, parts in enumerate(divided):
+                if number == len(divided) - 1:
+                    buckets.ending.add(shard)
+                part = parts.shards.get(shard, parts.sample if ghost else None)
+                if part is not None:
+                    self._run(loss, part, number, shard, None if ghost else record, observe)
+                elif norms:
+                    raise RuntimeError("Sharded.backward(): batches of different sizes, some with fewer samples than "
+                                       "shards, cannot be accumulated with a synchronised batch norm")
+            buckets.finish(shard)
+
+        for shard in absent:
+            buckets.finish(shard)
+        buckets.counts = not ghost
+        buckets.open()
+        if norms and len(present) > 1:
+            meeting.turns = Turns(run, len(present), enter, leave)
+            meeting.turns()
+        else:
+            for i in range(len(present)):
+                enter(i)
+                try:
+                    run(i)
+                finally:
+                    leave(i)
+        for counter, count in zip(counters, counts):
+            counter.array[...] = count + (counter.array - count) // max(len(present), 1)
+        record.present = [] if ghost else present
+        return buffers
+
+    def _run(self, loss: Callable[..., Tensor], part: Any, number: int, shard: int, record: _Record | None,
+             observe: Any) -> None:
+        """Run one part of a batch forward and backward; without a record only for the sake of the other ranks."""
+        part = tuple(part) if isinstance(part, tuple | list) else (part,)
+        with counted_terms() as terms:
+            value = loss(*part)
+        if not isinstance(value, Tensor) or value.array.size != 1:
+            shape = getattr(value, "shape", type(value).__name__)
+            raise RuntimeError(f"Sharded.backward(): loss must return one number, got {shape}")
+        alike = bool(terms) and all(number == terms[0] for number in terms)
+        weight = terms[0] if alike else float(length_of(part))
+        if record is not None:
+            record.losses[shard, number] = value.item(), weight
+            if observe is not None:
+                observe(number, part, value, weight)
+        if weight and value.requires_grad:
+            factor = 1.0 if math.isinf(weight) else weight
+            value.backward(wrap(np.full(value.array.shape, factor, value.array.dtype)))
+
+    def _collect(self, buckets: Buckets, buffers: Buffers, record: _Record, divided: list[Parts],
+                 arrival: Running | None) -> Tensor:
+        """Wait for all gradients, and find the loss, its weight, and which parameters and buffers were used."""
+        group = self.group
+        flags = np.concatenate([buckets.used, buffers.changed]).astype(np.float64)
+        if group.size > 1:
+            own = np.concatenate([record.losses.reshape(-1), flags])
+            last = group.share(own, "losses")
+            group.finish(*([] if arrival is None else [arrival]), *buckets.sent, last)
+            losses = last.result[:, : record.losses.size].reshape(group.size, *record.losses.shape)
+            for r in range(group.size):
+                held = group.tree.held(r)
+                record.losses[held.start : held.stop] = losses[r, held.start : held.stop]
+            flags = last.result[:, record.losses.size :].max(axis=0)
+            if arrival is not None:
+                self._compare(arrival.result)
+        record.used = flags[: len(buckets.used)] > 0
+        record.sum()
+        present = record.present
+        buffers.finish(group, flags[len(buckets.used) :] > 0, present, max(record.shards_present(divided), 1))
+        return Tensor(np.asarray(record.total, self._dtype()))
+
+    def _dtype(self) -> Any:
+        return next((leaf.dtype for leaf in self._leaves), np.dtype(np.float32))
+
+    def _current_leaves(self) -> list[Leaf]:
+        """Return the leaves of all parameters that require a gradient, about in the order in which those are final."""
+        parameters = [p for module in self.modules for p in module.parameters()]
+        parameters += [p for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]]
+        nodes = dict.fromkeys(p.node for p in parameters if isinstance(p.node, Leaf))
+        self._leaves = list(nodes)[::-1]
+        return self._leaves
+
+    def _buffers(self, norms: list[Any]) -> list[np.ndarray]:
+        """Return the arrays of all buffers, but for those of batch norms whose statistics are joined."""
+        joined = {id(b.array) for norm in norms for b in norm.buffers()}
+        found = {id(b.array): b.array for module in self.modules for b in module.buffers() if id(b.array) not in joined}
+        return list(found.values())
+
+    # ------------------------------------------------------------------------------------ are all the same?
+
+    def _arrive(self, divided: list[Parts]) -> Running | None:
+        """Say to the other ranks that this one begins a step, and on what."""
+        group = self.group
+        if group.size == 1:
+            self.stop = group.interrupted
+            return None
+        if not self._checked:
+            self._check_first()
+        sizes = [parts.size for parts in divided]
+        state = int(digest(self.modules, self.optimizers), 16) if self.steps % COMPARED_EVERY == 0 else 0
+        return group.share(np.array([group.interrupted, state, *sizes], np.float64), "the step's begin")
+
+    def _compare(self, arrived: np.ndarray) -> None:
+        """Raise if the ranks have other batches or other weights; note whether one was interrupted."""
+        group = self.group
+        self.stop = bool(arrived[:, 0].any())
+        for column, what in ((1, "weights or states of optimizers"), (2, "numbers of samples in the batch")):
+            if len(set(arrived[:, column])) > 1:
+                odd = [r for r in range(group.size) if arrived[r, column] != arrived[0, column]]
+                raise RuntimeError(f"Sharded.backward(): at {group.place} the ranks have different {what}: "
+                                   f"{', '.join(f'rank {r}' for r in odd)} and rank 0; do all do the same with them?")
+
+    def _check_first(self) -> None:
+        group = self.group
+        own = {"shards": group.shards, "seed": self.seed, "steps": self.steps,
+               "parameters": [(name, tuple(p.shape), str(p.dtype), p.requires_grad) for module in self.modules
+                              for name, p in module.named_parameters()],
+               "weights": digest(self.modules), "states of optimizers": digest([], self.optimizers)}
+        everyone = group.gather_objects(own, "the first step's check")
+        for name, value in own.items():
+            if any(other[name] != value for other in everyone):
+                values = "" if name == "parameters" else ": " + ", ".join(
+                    f"rank {r} {other[name]}" for r, other in enumerate(everyone))
+                raise RuntimeError(f"Sharded.backward(): the ranks have different {name}{values}; make the model after "
+                                   "init(), with the same seed and settings on all ranks")
+        self._checked = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what belongs to a run beside model and optimizer: steps, shards and seed."""
+        return {"steps": self.steps, "shards": self.group.shards, "seed": self.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned; with any number of ranks, but the same number of shards."""
+        if state["shards"] != self.group.shards:
+            raise ValueError(f"Sharded.load_state_dict(): the run was begun with {state['shards']} shards, this job "
+                             f"has {self.group.shards}; continue with init(shards={state['shards']})")
+        self.steps, self.seed = state["steps"], state["seed"]
+
+
+class _Record:
+    """The losses of all shards, (shards, batches, 2): values and weights; and what follows from them."""
+
+    def __init__(self, shards: int, batches: int):
+        self.losses = np.zeros((shards, batches, 2))
+        self.present: list[int] = []
+        self.used = np.zeros(0, bool)
+        self.total, self.factor = 0.0, None  # type: float, float | None
+
+    def sum(self) -> None:
+        """Sum along the tree: to the mean, if all losses are means."""
+        values, weights = self.losses[..., 0], self.losses[..., 1]
+        plain = np.isinf(weights)
+        nodes: dict[tuple[int, int], Any] = {}
+        for shard, (value, weight) in enumerate(zip(values, weights)):
+            terms = np.zeros(2)
+            for v, w in zip(value, weight):
+                terms += (v, 0.0) if np.isinf(w) else (v * w, w) if w else (0.0, 0.0)
+            push(nodes, (0, shard), terms, add)
+        total, weight = root(nodes, add)
+        if plain.any() or not weight:
+            self.total, self.factor = float(total) if plain.any() else math.nan, None
+        else:
+            self.total, self.factor = float(total / weight), 1 / float(weight)
+
+    def shards_present(self, divided: list[Parts]) -> int:
+        """Return how many shards of the whole batch have samples."""
+        sizes = max(parts.size for parts in divided)
+        return min(sizes, len(self.losses))
