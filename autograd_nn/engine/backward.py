@@ -102,9 +102,23 @@ def _parts(call: Call, gradients: Any, create_graph: bool, useful: set[Node] | N
     if primitive.joint is None:
         if gradients[0] is None:
             return ()  # no rule but a joint one reads the gradients of other results
-        rules = plan.rules if useful is None else [rule for rule in plan.rules if parents[rule[0]] in useful]
-        values = _values(call, gradients, create_graph, ())
-        return [(i, rule(*pick(values))) for i, rule, pick in rules]
+        if plan.plain:  # what `_values` does, for most operations
+            values = [gradients[0]]
+            kind: Any = graph.result_type
+            for i in plan.kept:
+                value = inputs[i]
+                if type(value) is _ndarray:
+                    x = _new(kind)
+                    x.array = value
+                    x.node = parents[i] if create_graph else None
+                    x._view = None
+                    value = x
+                values.append(value)
+        else:
+            values = _values(call, gradients, create_graph, ())
+        if useful is None:
+            return [(i, rule(*pick(values))) for i, rule, pick in plan.rules]
+        return [(i, rule(*pick(values))) for i, rule, pick in plan.rules if parents[i] in useful]
     needs = tuple(parent is not None and (useful is None or parent in useful) for parent in parents)
     _, rule, pick = plan.rules[0]
     parts = rule(*pick(_values(call, gradients, create_graph, needs)))
@@ -144,31 +158,34 @@ def _propagate(
     found: dict[Node, Any] = {}
     heard = state.listener is not None
 
+    node: Any
     for node in order:
         g = gradients.pop(node, None)
         if g is None and node not in several:
             continue
+        kind = type(node)
         if g is not None:
             if node.hooks:
                 g = _hooked(g, node, owned)
             if targets is None:
-                if type(node) is Leaf or node.retains:
+                if kind is Leaf or node.retains:
                     _accumulate(node, g, node in owned, create_graph)
             elif node in targets:
                 found[node] = g if create_graph or node in owned else kept(g)
-        if type(node) is Result:
-            call = node.parents[0]
-            held = several.setdefault(call, [None] * call.primitive.count(call))  # type: ignore[arg-type, union-attr]
-            held[node.index] = g if held[node.index] is None else held[node.index] + g
+        if kind is not Call:
+            if kind is Result:
+                call: Any = node.parents[0]
+                held = several.setdefault(call, [None] * call.primitive.count(call))
+                held[node.index] = g if held[node.index] is None else held[node.index] + g
             continue
-        if not isinstance(node, Call) or (useful is not None and not any(p in useful for p in node.parents)):
+        if useful is not None and not any(p in useful for p in node.parents):
             continue
         if heard:
             state.differentiating = node
-        arrived = several.pop(node, None)
-        if arrived is None:
-            arrived = [g] if node.primitive.single else [g, *[None] * (node.primitive.count(node) - 1)]
+        if node.primitive.single:
+            arrived = [g]
         else:
+            arrived = several.pop(node, None) or [None] * node.primitive.count(node)
             arrived[0] = g
         for i, part in _parts(node, arrived, create_graph, useful):
             if part is None:

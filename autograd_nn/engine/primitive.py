@@ -16,6 +16,7 @@ from .errors import asked_for, named
 from .graph import Call, Leaf, Node, Result, Variable, wrap
 from .recording import state
 from .rules import Plan, Signature, sources_of
+from .versions import mark_changed
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -57,7 +58,7 @@ class Primitive(Generic[_Out]):
         self.floating = floating
         self.view = view
         self.signature = Signature(forward, results)
-        self.single = len(self.signature.results) == 1 and not self.signature.many
+        self.single = len(self.signature.results) <= 1 and not self.signature.many
         self.rules: dict[int, tuple[Rule, Any]] = {}
         self.joint: tuple[Rule, Any] | None = None
         self.differentiable = 0  # bit i: input i has a rule
@@ -115,8 +116,9 @@ class Primitive(Generic[_Out]):
         return rule
 
     def __call__(self, *inputs: Any, **params: Any) -> _Out:
-        if state.listener is not None:
-            return cast(_Out, state.listener(self, inputs, params))
+        here = state
+        if here.listener is not None:
+            return cast(_Out, here.listener(self, inputs, params))
         arrays: list[Any] = []
         parents: list[Node | None] = []
         needs = 0
@@ -178,8 +180,23 @@ class Primitive(Generic[_Out]):
         out: Any = _new(graph.result_type)
         out.array = result
         out._view = None
-        if needs and state.recording and (needs := needs & self.differentiable):
-            out.node = self._record(result, None, arrays, parents, params, needs, bit)
+        if needs and here.recording and (needs := needs & self.differentiable):
+            plan = self.plans.get(bit * bit + needs)
+            if plan is None or not plan.simple or recording.collecting:
+                out.node = self._record(result, None, arrays, parents, params, needs, bit)
+            else:
+                out.node = call = _new(Call)
+                call.primitive = self
+                call.parents = parents
+                call.inputs = arrays
+                call.outputs = None
+                call.params = params
+                call.plan = plan
+                call.time = versions.clock
+                call.shape = result.shape
+                call.dtype = result.dtype
+                call.grad = call.hooks = None
+                call.retains = False
         else:
             out.node = None
         if self.view and isinstance(inputs[0], Variable):
@@ -294,6 +311,17 @@ class Update(Primitive[Any]):
         chosen = [inputs[i] for i in self.writes if i < len(inputs)]
         return chosen + list(inputs[len(self.signature.inputs) + 1 :]) if self.writes_rest else chosen
 
+    def _recorded(self, inputs: tuple[Any, ...]) -> tuple[Any, int]:
+        """Return the tensor whose node a call changes (or None), and which inputs need a gradient, as bits."""
+        target, recorded = self.written(inputs)[0], 0
+        for i, x in enumerate(inputs):
+            if isinstance(x, Variable) and x.node is not None and self.differentiable >> i & 1:
+                recorded |= 1 << i
+        if not isinstance(target, Variable) or not (recorded or target.node is not None):
+            return None, 0
+        check_recordable(target, self.name + "()")
+        return target, recorded
+
     def places(self, count: int) -> list[int]:
         """Return the positions of the inputs that are written into, of so many."""
         return [i for i in self.writes if i < len(self.signature.inputs)] + [*range(len(self.signature.inputs), count)]
@@ -314,15 +342,7 @@ class Update(Primitive[Any]):
             array = arrays[i]
             if type(array) is _ndarray and not array.flags.writeable:
                 check_writable(array, self.name + "()")
-        recorded = 0
-        targets: Any = None
-        if state.recording and self.differentiable:
-            targets = self.written(inputs)
-            for i, x in enumerate(inputs):
-                if isinstance(x, Variable) and x.node is not None and self.differentiable >> i & 1:
-                    recorded |= 1 << i
-            if isinstance(targets[0], Variable) and (recorded or targets[0].node is not None):
-                check_recordable(targets[0], self.name + "()")
+        target, recorded = self._recorded(inputs) if self.differentiable and state.recording else (None, 0)
         try:
             results = self.forward(*arrays, **params)
         except (IndexError, TypeError, ValueError) as error:
@@ -332,15 +352,13 @@ class Update(Primitive[Any]):
         for i in writes:
             x, array = inputs[i], arrays[i]
             if type(array) is _ndarray and (x is array or x._view is None or x._view.tracked):
-                versions.mark_changed(array if self.region is None else self.region(*arrays, **params), self.name)
-        if targets is not None and isinstance(targets[0], Variable):
-            target = targets[0]
-            if recorded or target.node is not None:
-                parents = [x.node if isinstance(x, Variable) else None for x in inputs]
-                target.node = self._record(target.array, (target.array,), arrays, parents, params, recorded,
-                                           1 << len(inputs)) if recorded else None
-                if target._view is not None:
-                    target._view.version += 1
+                mark_changed(array if self.region is None else self.region(*arrays, **params), self.name)
+        if target is not None:
+            parents = [x.node if isinstance(x, Variable) else None for x in inputs]
+            target.node = self._record(target.array, (target.array,), arrays, parents, params, recorded,
+                                       1 << len(inputs)) if recorded else None
+            if target._view is not None:
+                target._view.version += 1
         return inputs[writes[0]] if results is None and writes else _wrapped(results)
 
 

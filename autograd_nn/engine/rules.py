@@ -98,7 +98,7 @@ class Plan:
         stands alone, with position -1.
     """
 
-    __slots__ = ("everything", "keeps", "kept", "outputs", "rules", "stand_ins", "values")
+    __slots__ = ("everything", "keeps", "kept", "outputs", "plain", "rules", "simple", "stand_ins", "values")
 
     def __init__(self, primitive: Any, needs: int, count: int):
         if primitive.joint is not None:
@@ -120,6 +120,8 @@ class Plan:
         self.stand_ins = [i for i in sorted(likes - kept) if not needs >> i & 1]
         self.everything = len(kept) == count
         self.keeps = bool(self.outputs or kept)
+        self.plain = self.values == [(GRADIENT, 0), *((INPUT, i) for i in self.kept)]
+        self.simple = self.everything and not self.outputs and needs == (1 << count) - 1
         places = {source: i for i, source in enumerate(self.values)}
         self.rules = [(i, _passing_settings(rule, sources) if (ALL_SETTINGS, 0) in sources else rule,
                        _picker([places[source] for source in sources])) for i, rule, sources in chosen]

@@ -9,24 +9,18 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 clock = 0
 _KEPT = 32  # writes into parts of one memory that are told apart; of older ones only the latest time is known
+Write: TypeAlias = tuple[int, str, float, float]  # when, by which operation, into which addresses: low and high
 _stamps: dict[int, tuple[weakref.ref[np.ndarray], list[Write]]] = {}
 _limit = 1024
-
-
-class Write(NamedTuple):
-    """One write: when, by which operation, and into which addresses."""
-
-    time: int
-    operation: str
-    low: float
-    high: float
+_EVER = math.inf
+_ref = weakref.ref
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -40,15 +34,15 @@ def mark_changed(array: np.ndarray, operation: str = "") -> None:
     global clock, _stamps, _limit
     clock += 1
     if array.base is None:
-        owner, writes = array, [Write(clock, operation, -math.inf, math.inf)]
+        _stamps[id(array)] = _ref(array), [(clock, operation, -_EVER, _EVER)]
     else:
         owner = _owner(array)
         known = _stamps.get(id(owner))
         writes = known[1][-_KEPT:] if known is not None and known[0]() is owner else []
         if len(writes) == _KEPT:
-            writes[0] = Write(writes[0].time, writes[0].operation, -math.inf, math.inf)
-        writes.append(Write(clock, operation, *byte_bounds(array)))
-    _stamps[id(owner)] = weakref.ref(owner), writes
+            writes[0] = (*writes[0][:2], -_EVER, _EVER)
+        writes.append((clock, operation, *byte_bounds(array)))
+        _stamps[id(owner)] = _ref(owner), writes
     if len(_stamps) > _limit:
         _stamps = {key: stamp for key, stamp in _stamps.items() if stamp[0]() is not None}
         _limit = max(1024, 2 * len(_stamps))
@@ -61,9 +55,9 @@ def last_change(array: np.ndarray) -> tuple[int, str]:
     if reference is None or reference() is not owner:
         return 0, ""
     low, high = byte_bounds(array)
-    for write in reversed(writes):
-        if write.low < high and low < write.high:
-            return write.time, write.operation
+    for time, operation, start, end in reversed(writes):
+        if start < high and low < end:
+            return time, operation
     return 0, ""
 
 

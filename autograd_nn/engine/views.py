@@ -15,6 +15,7 @@ import numpy as np
 
 from .recording import state
 
+_new: Any = object.__new__
 Path: TypeAlias = tuple[tuple[Any, Any], ...]  # view primitives with their settings, a dict or its items
 
 
@@ -40,10 +41,9 @@ class View:
 
     __slots__ = ("base", "path", "seen")
 
-    def __init__(self, base: Any, path: Path):
-        self.base = base
-        self.path = path
-        self.seen = base._view.version
+    base: Any
+    path: Path
+    seen: int
 
     @property
     def tracked(self) -> bool:
@@ -58,13 +58,13 @@ def link(out: Any, source: Any, primitive: Any, params: dict[str, Any]) -> None:
         return
     step = (primitive, params)
     known = source._view
+    out._view = view = _new(View)
     if type(known) is View:
-        out._view = View(known.base, (*known.path, step))
-        out._view.seen = known.seen
+        view.base, view.path, view.seen = known.base, (*known.path, step), known.seen
     else:
         if known is None:
-            source._view = Owner()
-        out._view = View(source, (step,))
+            known = source._view = Owner()
+        view.base, view.path, view.seen = source, (step,), known.version
 
 
 def follow(array: Any, path: Path) -> Any:

@@ -24,7 +24,7 @@ SHARED = 128_000  # elements from which on arithmetic is worth a second thread
 
 
 def arithmetic(function: int, by_numpy: Callable[..., Any], x: Any, y: Any) -> Any:
-    """Return a sum, difference, product or quotient: by several threads where that pays, else by NumPy.
+    """Return a sum, difference, product or quotient of arrays that are `SHARED` or larger, by threads if that pays.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ def arithmetic(function: int, by_numpy: Callable[..., Any], x: Any, y: Any) -> A
         Which function of `operations.ARITHMETIC`.
     by_numpy : ufunc
         The same.
-    x, y : ndarray or number
+    x : ndarray
+    y : ndarray or number
     """
-    if type(x) is not np.ndarray or x.size < SHARED or x.dtype.char not in "fd" or get_num_threads() == 1:
+    if x.dtype.char not in "fd" or get_num_threads() == 1:
         return by_numpy(x, y)
     if type(y) in (int, float) or (type(y) is np.ndarray and y.dtype == x.dtype):
         return ARITHMETIC(x, y, function=function)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -100,6 +100,15 @@ class Pass:
         ndarray
             Of the dtype of the floats.
         """
+        first = arrays[0]
+        if _alike(arrays) and not (self.exact and first.size < SMALL):
+            out: Array = np.empty(first.shape, first.dtype)
+            if first.ndim == 1:
+                self._run(function, arrays, _flat_layout(first.size, self.width), first.size, numbers, out)
+            else:
+                flat = [array.reshape(-1) for array in arrays]
+                self._run(function, flat, _flat_layout(first.size, self.width), first.size, numbers, out.reshape(-1))
+            return out
         dtype = _dtype(arrays)
         for array in arrays:
             if type(array) is not np.ndarray:
@@ -134,15 +143,23 @@ class Pass:
         total: np.float64 = np.add.reduce(sums)
         return total
 
-    def _run(self, function: int, operands: list[Array], layout: Array, size: int, numbers: tuple[float, ...],
+    def _run(self, function: int, operands: Sequence[Array], layout: Array, size: int, numbers: tuple[float, ...],
              out: Array, sums: Array | None = None) -> None:  # fmt: skip
+        if not size:
+            return
+        if len(operands) < self.width:
+            operands = [*operands, *operands[-1:] * (self.width - len(operands))]
+        kernel = self._kernel or self.kernel
         p, q, r = (*[float(number) for number in numbers], 0.0, 0.0, 0.0)[:NUMBERS] if numbers else (0.0, 0.0, 0.0)
-        results = (out, _NO_SUMS if sums is None else sums) if self.summed else (out,)
-        if size:
-            self.kernel(threads_for(self.work * size), function, layout, p, q, r, *operands, *results)
+        if self.summed:
+            kernel(threads_for(self.work * size), function, layout, p, q, r, *operands, out,
+                   _NO_SUMS if sums is None else sums)  # fmt: skip
+        else:
+            kernel(threads_for(self.work * size), function, layout, p, q, r, *operands, out)
 
 
 _NO_SUMS = np.zeros(1)
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _positional(function: Function) -> int:
@@ -157,6 +174,23 @@ def _dtype(arrays: tuple[Array, ...]) -> Any:
     return np.dtype(np.float64)  # of numbers alone
 
 
+def _alike(arrays: tuple[Any, ...]) -> bool:
+    """Return whether all arrays are contiguous, of one shape and of one of the two float dtypes."""
+    first = arrays[0]
+    if type(first) is not np.ndarray or not first.flags.carray:
+        return False
+    dtype = first.dtype
+    if dtype is not _FLOAT32 and dtype is not _FLOAT64:
+        return False
+    for array in arrays:
+        if array is not first and (
+            type(array) is not np.ndarray or array.dtype is not dtype or array.shape != first.shape
+            or not array.flags.carray
+        ):  # fmt: skip
+            return False
+    return True
+
+
 def _wide(arrays: tuple[Array, ...]) -> list[Array]:
     return [array.astype(np.float32) if array.dtype.kind == "f" else array for array in arrays]
 
@@ -166,22 +200,13 @@ def _wide(arrays: tuple[Array, ...]) -> list[Array]:
 
 def _laid_out(arrays: tuple[Array, ...], width: int) -> tuple[Shape, list[Array], Array]:
     """Return the shape of the result, the operands as flat arrays, and how they lie in it (see `_layout`)."""
-    shape = arrays[0].shape
-    for array in arrays:
-        if array.shape != shape or not array.flags.carray:
-            break
-    else:
-        operands = [array.reshape(-1) for array in arrays]
-        operands += operands[-1:] * (width - len(operands))
-        return shape, operands, _flat_layout(operands[0].size, width)
     compact = [_compact(array) for array in arrays]
     shape = np.broadcast_shapes(*[array.shape for array in arrays])
     layout = _layout(shape, tuple(array.shape for array in compact), width)
     if layout is None:
         compact = [np.ascontiguousarray(np.broadcast_to(array, shape)) for array in compact]
         layout = _flat_layout(math.prod(shape), width)
-    operands = [array.reshape(-1) for array in compact]
-    return shape, operands + operands[-1:] * (width - len(operands)), layout
+    return shape, [array.reshape(-1) for array in compact], layout
 
 
 def _compact(array: Array) -> Array:

@@ -17,6 +17,8 @@ from ..kernels import operations as passes
 from ..kernels.passes import Pass
 from ..typing import Array, Number, Operand, Rule, Tensor, TensorLike
 
+_ndarray = np.ndarray
+
 __all__ = [
     "abs",
     "acos",
@@ -115,7 +117,9 @@ def gradient_of(
     gradient.__module__ = operation.__module__
     gradient.__doc__ = f"Return the gradient of `{operation.name}` in its input."
     result = primitive(gradient)
-    if of_value:
+    if of_value and not numbers:
+        operation.defvjp(x=lambda g, out: result(g, out))
+    elif of_value:
         operation.defvjp(x=lambda g, out, **settings: result(g, out, **settings))
     else:
         operation.defvjp(x=lambda g, x, **settings: result(g, x, **settings))
@@ -208,6 +212,8 @@ def bitwise_xor(x: Operand, y: Operand) -> Array:
 @elementwise
 def add(x: Operand, y: Operand) -> Array:
     """Return ``x + y``, elementwise."""
+    if type(x) is not _ndarray or x.size < kernels.SHARED:
+        return np.add(x, y)
     return kernels.arithmetic(passes.ADD, np.add, x, y)  # type: ignore[no-any-return]
 
 
@@ -217,6 +223,8 @@ add.defvjp(x=lambda g: g, y=lambda g: g)
 @elementwise
 def sub(x: Operand, y: Operand) -> Array:
     """Return ``x - y``, elementwise."""
+    if type(x) is not _ndarray or x.size < kernels.SHARED:
+        return np.subtract(x, y)
     return kernels.arithmetic(passes.SUB, np.subtract, x, y)  # type: ignore[no-any-return]
 
 
@@ -226,6 +234,8 @@ sub.defvjp(x=lambda g: g, y=lambda g: neg(g))
 @elementwise
 def mul(x: Operand, y: Operand) -> Array:
     """Return ``x * y``, elementwise."""
+    if type(x) is not _ndarray or x.size < kernels.SHARED:
+        return np.multiply(x, y)
     return kernels.arithmetic(passes.MUL, np.multiply, x, y)  # type: ignore[no-any-return]
 
 
@@ -235,6 +245,8 @@ mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))
 @elementwise(floating=True)
 def div(x: Operand, y: Operand) -> Array:
     """Return ``x / y``, elementwise; integers are divided as float32."""
+    if type(x) is not _ndarray or x.size < kernels.SHARED:
+        return np.true_divide(x, y)
     return kernels.arithmetic(passes.DIV, np.true_divide, x, y)  # type: ignore[no-any-return]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -49,8 +50,12 @@ def split_index(index: Index, operation: str) -> tuple[Key, list[Any]]:
     arrays: list[Any] = []
     for entry in index if isinstance(index, tuple) else (index,):
         if isinstance(entry, slice):
-            key.append(Slice(*(None if n is None else _as_int(n, operation) for n in (entry.start, entry.stop,
-                                                                                      entry.step))))
+            bounds = entry.start, entry.stop, entry.step
+            for n in bounds:
+                if n is not None and type(n) is not int:
+                    bounds = tuple([None if n is None else _as_int(n, operation) for n in bounds])
+                    break
+            key.append(Slice(*bounds))
         elif entry is None or entry is Ellipsis or type(entry) is int:
             key.append(entry)
         elif isinstance(entry, Variable | np.ndarray | list | bool | np.bool_ | tuple):
@@ -92,9 +97,14 @@ def numpy_index(key: Key, arrays: Sequence[Array]) -> tuple[Any, ...]:
 
 @primitive(view=True)
 def _slice(x: Array, *, key: Key) -> Array:
-    index = numpy_index(key, ())
-    sliced: Array = x[index] if Ellipsis in key else x[(*index, Ellipsis)]  # with ... one element is a view too
+    sliced: Array = x[_view_index(key)]
     return sliced
+
+
+@lru_cache(maxsize=4096)
+def _view_index(key: Key) -> tuple[Any, ...]:
+    index = numpy_index(key, ())
+    return index if Ellipsis in key else (*index, Ellipsis)  # with ... one element is a view too
 
 
 _slice.defvjp(x=lambda g, x_like, key: _put(g, shape=x_like.shape, key=key))
