@@ -17,6 +17,8 @@ from . import nn as nn
 from . import optim as optim
 from . import utils as utils
 from .devices import *
+from .devices import accelerator as accelerator
+from .devices import cuda as cuda
 from .engine import backward as backward
 from .engine import elementwise as elementwise
 from .engine import enable_grad as enable_grad
@@ -74,13 +76,16 @@ from .tensor.printing import set_printoptions as set_printoptions
 from .tensor.size import Size as Size
 from .torch_names import backends as backends
 from .torch_names.aliases import *
+from .torch_names.amp import GradScaler as GradScaler
+from .torch_names.amp import autocast as autocast
+from .torch_names.amp import is_autocast_enabled as is_autocast_enabled
 from .torch_names.constants import *
 from .torch_names.matrices import *
 from .torch_names.typed_tensors import *
 
 __version__ = "0.1.0"
 
-_PACKAGES = (autograd, backends, devices, mistakes, nn, optim, utils)
+_PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
 _LATER = ("data", "look", "saving", "training")  # imported by their first use
 
 if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed

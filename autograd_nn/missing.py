@@ -14,18 +14,11 @@ _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
 FUNCTIONS = {
-    "amp": "computing in mixed precision is not supported; leave it out",
-    "autocast": "computing in mixed precision is not supported; leave it out",
-    "GradScaler": "gradients of float32 need no scaling; leave it out",
-    "bfloat16": "there is no such dtype in NumPy; use float32",
     "compile": "kernels are compiled already; leave the call out, it changes no result",
     "distributed": "training runs in one process",
     "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
     "func": "use autograd.grad, autograd.vjp, autograd.jvp, autograd.jacobian",
     "fx": "graphs are recorded as they run; see Tensor.origin",
-    "hub": "there are no models to download; see models",
-    "jit": "kernels are compiled already; leave it out",
-    "multiprocessing": "training runs in one process; DataLoader(num_workers=k) makes batches in k threads",
     "profiler": "use python -m cProfile",
     "quantization": "quantized arithmetic is not supported",
     "sparse": "tensors are dense",

@@ -5,9 +5,11 @@ from . import functional
 from .anomaly import detect_anomaly
 from .checkpoint import checkpoint
 from .function import Function
+from .variable import Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "checkpoint",
     "detect_anomaly",

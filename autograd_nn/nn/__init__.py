@@ -4,6 +4,7 @@ import typing as _typing
 from types import ModuleType as _Module
 
 from ..missing import absent_from_nn as _absent
+from ..moved import by_other_name as _by_other_name
 from . import functional as functional
 from . import init as init
 from . import utils as utils
@@ -32,4 +33,6 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
     )
 
     def __getattr__(name: str) -> _typing.Any:
+        if (module := _by_other_name(__name__, name)) is not None:
+            return module
         raise _absent("nn", name)

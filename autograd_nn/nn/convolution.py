@@ -25,7 +25,11 @@ def _sizes(value: ShapeLike, count: int, name: str, layer: str) -> Shape:
     return values
 
 
-class _Conv(Module):
+class _ConvNd(Module):
+    """All convolutions and transposed ones, under PyTorch's name."""
+
+
+class _Conv(_ConvNd):
     """What convolutions share: settings, parameters and their initial values."""
 
     _dims: int

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 
+from ..devices.place import names_device
 from ..engine import HookHandle, Variable, mark_changed
 from ..look import mistakes
 from ..tensor import Tensor, printing
@@ -422,7 +423,7 @@ class Module:
         if targets or dtype is not None:
             if probe.dtype.kind != "f":
                 raise TypeError(f"to(): a module can only be converted to a floating-point dtype (dtype={probe.dtype})")
-            changes_dtype = dtype is not None or any(not _names_device(target) for target in targets)
+            changes_dtype = dtype is not None or any(not names_device(target) for target in targets)
             if changes_dtype:
                 self._convert(probe.dtype)
         return self
@@ -673,10 +674,6 @@ def _note_layer(error: Exception, module: Module) -> None:
     note = f"{where}: {innermost._get_name() if has_children else innermost}"
     error.add_note(note)
     error._modules = trail, note  # type: ignore[attr-defined]  # the trail travels with the error
-
-
-def _names_device(target: object) -> bool:
-    return type(target).__name__ == "device" or (isinstance(target, str) and target.startswith("cpu"))
 
 
 def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:

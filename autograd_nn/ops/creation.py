@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices.place import check_cpu
 from ..engine import Variable, get_default_dtype, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
@@ -31,8 +32,8 @@ __all__ = [
 
 def _made(array: Array, device: DeviceLike, requires_grad: bool, operation: str) -> Tensor:
     """Return a new array as a tensor, having checked that it is to be on the CPU."""
-    if device is not None and not str(device).startswith("cpu"):
-        raise RuntimeError(f"{operation}(): autograd_nn computes on the CPU only (device={str(device)!r})")
+    if device is not None:
+        check_cpu(device, operation)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{operation}(): tensors hold numbers or booleans (dtype={array.dtype})")
     out = wrap(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import devices
+from ..devices.place import check_cpu
 from ..engine import get_default_dtype, primitive, wrap
 from ..kernels import elementwise as kernels
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
@@ -39,6 +40,7 @@ class Generator:
     def __init__(self, seed: int | str | devices.device | None = None, device: DeviceLike = "cpu"):
         if isinstance(seed, str | devices.device):
             seed, device = None, seed
+        check_cpu(device, "Generator")
         self.device = devices.device(device)
         self._lock = threading.Lock()
         self.manual_seed(secrets.randbits(64) if seed is None else seed)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import engine, missing
 from ..devices import device
-from ..devices import device as Device
+from ..devices.place import check_cpu, names_device
 from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, wrap
 from ..engine.graph import Computed
 from ..engine.views import View
@@ -632,12 +632,12 @@ class Tensor(InPlace, Variable):
         for target in targets:
             if isinstance(target, Tensor):
                 dtype = target.dtype
-            elif _is_device(target):
+            elif names_device(target):
                 device = target
             elif not isinstance(target, bool):
                 dtype = target
-        if device is not None and not str(device).startswith("cpu"):
-            raise RuntimeError(f"to(): autograd_nn computes on the CPU only (device={str(device)!r})")
+        if device is not None:
+            check_cpu(device, "to")
         out = self if dtype is None else shapes.to_dtype(self, dtype)
         return out.clone() if copy and out is self else out
 
@@ -781,11 +781,6 @@ def _comparable(value: Any) -> Any:
     return isinstance(value, Variable | np.ndarray | np.generic | int | float | bool | list | tuple)
 
 
-def _is_device(value: Any) -> Any:
-    named = isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda", "mps", "xpu")
-    return named or isinstance(value, device)
-
-
 def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor:
     out = kind.__new__(kind)
     out.array = data
@@ -841,7 +836,7 @@ def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return `obj` as a tensor that shares memory where it is a tensor or an array, or as a copy."""
-    Device("cpu" if device is None else device)
+    check_cpu(device, "asarray")
     out = Tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype)
     return out.detach().requires_grad_() if requires_grad else out
 

@@ -1,5 +1,7 @@
 """Datasets, samplers and the DataLoader under PyTorch's name (see `data`)."""
 
+from typing import Any
+
 from ..data import (
     BatchSampler,
     ChainDataset,
@@ -20,6 +22,7 @@ from ..data import (
     get_worker_info,
     random_split,
 )
+from ..moved import by_other_name
 
 __all__ = [
     "BatchSampler",
@@ -41,3 +44,12 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__path__: list[str] = []  # PyTorch has more paths behind this one: utils.data.dataset
+
+
+def __getattr__(name: str) -> Any:
+    module = by_other_name(__name__, name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    return module

@@ -211,7 +211,6 @@ def test_devices():
     assert not ag.cuda.is_available() and not ag.mps.is_available() and not ag.accelerator.is_available()
     assert ag.ones(2, device=ag.device("cpu")).to("cpu").cpu().tolist() == [1, 1]
     for use in (
-        lambda: ag.device("cuda"),
         lambda: ag.ones(2, device="cuda"),
         lambda: ag.ones(2).to("cuda:0"),
         lambda: ag.ones(2).cuda(),
