@@ -143,7 +143,8 @@ def _propagate(
     Without targets, gradients are added to ``grad`` of the leaves (and of calls that retain it). With targets, only the
     paths to them are followed, and their gradients are returned.
     """
-    order = _order(node for node, _ in seeds)
+    node: Any  # a Call where its type was looked at
+    order: list[Any] = _order(node for node, _ in seeds)
     useful: set[Node] | None = None
     if targets is not None:
         useful = set()
@@ -158,7 +159,6 @@ def _propagate(
     found: dict[Node, Any] = {}
     heard = state.listener is not None
 
-    node: Any
     for node in order:
         g = gradients.pop(node, None)
         if g is None and node not in several:
@@ -185,7 +185,7 @@ def _propagate(
         if node.primitive.single:
             arrived = [g]
         else:
-            arrived = several.pop(node, None) or [None] * node.primitive.count(node)
+            arrived = several.pop(node) if node in several else [None] * node.primitive.count(node)
             arrived[0] = g
         for i, part in _parts(node, arrived, create_graph, useful):
             if part is None:

@@ -148,7 +148,7 @@ class Pass:
         if not size:
             return
         if len(operands) < self.width:
-            operands = [*operands, *operands[-1:] * (self.width - len(operands))]
+            operands = [*operands, *[operands[-1]] * (self.width - len(operands))]
         kernel = self._kernel or self.kernel
         p, q, r = (*[float(number) for number in numbers], 0.0, 0.0, 0.0)[:NUMBERS] if numbers else (0.0, 0.0, 0.0)
         if self.summed:

@@ -50,7 +50,7 @@ def split_index(index: Index, operation: str) -> tuple[Key, list[Any]]:
     arrays: list[Any] = []
     for entry in index if isinstance(index, tuple) else (index,):
         if isinstance(entry, slice):
-            bounds = entry.start, entry.stop, entry.step
+            bounds: Any = entry.start, entry.stop, entry.step
             for n in bounds:
                 if n is not None and type(n) is not int:
                     bounds = tuple([None if n is None else _as_int(n, operation) for n in bounds])
