@@ -12,7 +12,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import Tensor, enable_grad, engine, grad, no_grad, primitive, tensor
-from autograd_nn.engine import elementwise, listen, mark_changed, versions
+from autograd_nn.engine import elementwise, listen, mark_changed, update, versions
 from autograd_nn.ops.elementwise import add, exp, mul
 
 
@@ -602,3 +602,23 @@ def test_an_elementwise_function_of_ones_own_broadcasts():
     x, y = Tensor(np.zeros((2, 3), np.float32), requires_grad=True), leaf(0.0)
     softplus_like(x, y).sum().backward()
     assert np.allclose(x.grad.array, 0.5) and y.grad.item() == pytest.approx(3.0)
+
+
+def test_an_update_that_cannot_be_recorded_on_a_view_says_so_and_writes_nothing():
+    @update(writes="x")
+    def scale(x, factor):
+        x *= factor
+
+    scale.defvjp(x=lambda g, factor: g * factor)
+    leaf = ag.ones(4, requires_grad=True)
+    base = leaf * 1.0
+    view = base[1:3]
+    with pytest.raises(RuntimeError, match=r"scale\(\): cannot be recorded on a view.*update that tensor"):
+        scale(view, 2.0)
+    assert base.tolist() == [1, 1, 1, 1]
+    with ag.no_grad():
+        scale(view, 2.0)
+    assert base.tolist() == [1, 2, 2, 1]
+    scale(base, 3.0)
+    base.sum().backward()
+    assert leaf.grad.tolist() == [3, 3, 3, 3]

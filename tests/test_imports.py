@@ -35,9 +35,6 @@ ALONE = {  # rooms at the bottom see of each other no more than this
 KERNELS_FOR = {"ops", "optim", "parallel", "__main__", ""}  # rooms that call kernels or set the number of threads
 UPWARD = {  # imports that point up, each with its reason
     ("typing.tensor", "tensor"): "for type checkers alone (a stub): they know the class that operations return",
-    ("nn.functional", "look.mistakes"): "until the engine tells observers of a loss",
-    ("nn.module", "look.mistakes"): "until the engine tells observers of a change of mode",
-    ("training.loop", "look.mistakes"): "until the engine tells observers of a first step",
 }
 
 

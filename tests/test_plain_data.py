@@ -7,6 +7,7 @@ import autograd_nn as ag
 from autograd_nn import Tensor, enable_grad, grad
 from autograd_nn.engine import Update, Variable, listen, results_of
 
+from .nn.cases import LAYERS
 from .ops.cases import table
 from .ops.test_gradients import arguments
 
@@ -183,3 +184,51 @@ def test_a_training_step_is_a_straight_line_program():
         for moment in optimizer.state[p].values():
             if isinstance(moment, Tensor):
                 assert values[program.name(moment)].tobytes() == moment.array.tobytes()
+
+
+# ------------------------------------------------------------------------------------ layers and losses
+
+
+def pass_through(row, seed, change):
+    """Run a layer of the table in training mode, forward and backward; return the listener.
+
+    Every buffer that the pass changed must have been written by an update.
+    """
+    name, args, settings, inputs = row
+    ag.manual_seed(3)
+    layer = getattr(ag.nn, name)(*args, **settings)
+    ag.manual_seed(seed)
+    arrays = [change(np.asarray(x)) for x in inputs]
+    given = [ag.tensor(x, dtype="float32", requires_grad=True) if x.dtype.kind == "f" else ag.tensor(x) for x in arrays]
+    buffers = dict(layer.named_buffers())
+    before = {key: x.array.copy() for key, x in buffers.items()}
+    sources, written = Sources(*given, *layer.parameters(), *buffers.values()), []
+
+    def listener(proceed, primitive, inputs, params):
+        if isinstance(primitive, Update):
+            written.extend(x.array for x in primitive.written(inputs) if isinstance(x, Variable))
+        return sources(proceed, primitive, inputs, params)
+
+    with listen(listener):
+        out = layer(*[x * 1.0 if x.requires_grad else x for x in given])  # a leaf cannot be changed in place
+        outputs = [x for x in (out if isinstance(out, tuple) else (out,)) if isinstance(x, Tensor) and x.requires_grad]
+        weights = [ag.ones_like(x) for x in outputs]
+        for x in weights:
+            sources.add(x)
+        if outputs:
+            ag.autograd.backward(outputs, weights)
+    for key, x in buffers.items():
+        changed = not np.array_equal(x.array, before[key], equal_nan=True)
+        assert not changed or any(x.array is array for array in written), f"{name}: {key} was written past the door"
+    return sources
+
+
+@pytest.mark.parametrize("row", LAYERS, ids=[f"{i}-{row[0]}" for i, row in enumerate(LAYERS)])
+def test_arrays_of_layers_and_losses_have_a_source(row):
+    sources = pass_through(row, 0, lambda array: array)
+    assert not sources.settings
+    if sources.nowhere:
+        other = pass_through(row, 1, lambda array: np.roll(array.ravel(), 1).reshape(array.shape))
+        assert len(sources.nowhere) == len(other.nowhere)
+        for (name, array), (again, same) in zip(sources.nowhere, other.nowhere):
+            assert name == again and np.array_equal(array, same), name

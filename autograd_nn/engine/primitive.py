@@ -320,6 +320,9 @@ class Update(Primitive[Any]):
         if not isinstance(target, Variable) or not (recorded or target.node is not None):
             return None, 0
         check_recordable(target, self.name + "()")
+        if type(target._view) is views.View:
+            raise RuntimeError(f"{self.name}(): cannot be recorded on a view, since its gradient would be lost to the "
+                               "tensor that owns the memory; update that tensor, or work on a .clone()")
         return target, recorded
 
     def places(self, count: int) -> list[int]:

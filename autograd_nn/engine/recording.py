@@ -171,8 +171,11 @@ class Observer:
     def mode_changed(self, module: Any, training: bool) -> None:
         """Hear that a module was told to train or to evaluate."""
 
-    def loss_of(self, operation: str, input: Any, kind: str) -> None:
-        """Hear that a loss is about to take `input` for logits (`kind` names what it expects)."""
+    def loss_of(self, operation: str, logits: Any) -> None:
+        """Hear that a loss is about to take a tensor for logits."""
+
+    def training_begins(self, model: Any) -> None:
+        """Hear that a training loop has the first gradients of a model, and has not changed it yet."""
 
 
 observers: list[Observer] = []

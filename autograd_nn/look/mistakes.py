@@ -135,6 +135,17 @@ class _Listening(Observer):
         if grown is not None:
             check_grown(p.node.grad for _, p in optimizer.named_parameters() if p.node is not None)
 
+    def mode_changed(self, module: Any, training: bool) -> None:
+        note_mode(module, training)
+
+    def loss_of(self, operation: str, logits: Any) -> None:
+        if logits.origin is not None and logits.origin.primitive.name == "softmax":
+            warn_once(SoftmaxBeforeCrossEntropy, f"{operation}(): the input is the result of softmax(), but logits are "
+                                                 "expected: the softmax is part of the loss")
+
+    def training_begins(self, model: Any) -> None:
+        check_first_step(model)
+
 
 observe(_Listening())
 

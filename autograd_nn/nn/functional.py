@@ -13,8 +13,7 @@ import warnings
 
 import numpy as np
 
-from ..engine import is_grad_enabled
-from ..look import mistakes
+from ..engine import is_grad_enabled, observers
 from ..missing import absent_from_nn
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
@@ -334,9 +333,8 @@ def cross_entropy(  # type: ignore[no-redef]  # it takes the place of the operat
 
     Warns where `input` is the result of a softmax: logits are wanted.
     """
-    if input.origin is not None and input.origin.primitive.name == "softmax":
-        mistakes.warn_once(mistakes.SoftmaxBeforeCrossEntropy, "cross_entropy(): the input is the result of softmax(), "
-                           "but logits are expected: the softmax is part of the loss")
+    for observer in observers:
+        observer.loss_of("cross_entropy", input)
     return losses.cross_entropy(
         input, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
     )

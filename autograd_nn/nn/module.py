@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 import numpy as np
 
 from ..devices.place import names_device
-from ..engine import HookHandle, Variable, mark_changed
-from ..look import mistakes
+from ..engine import HookHandle, Variable, mark_changed, observers
 from ..tensor import Tensor, printing
 from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
@@ -380,7 +379,8 @@ class Module:
         if not isinstance(mode, bool | np.bool_):
             raise ValueError(f"train(): mode must be a bool, got {mode!r}")
         self.training = bool(mode)
-        mistakes.note_mode(self, self.training)
+        for observer in observers:
+            observer.mode_changed(self, self.training)
         for child in self.children():
             child.train(mode)
         return self

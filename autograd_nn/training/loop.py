@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..data import DataLoader
-from ..engine import mark_changed, no_grad
-from ..look import mistakes
+from ..engine import mark_changed, no_grad, observers
 from ..ops.terms import counted_terms
 from ..optim.clip import clip_grad_norm_
 from ..optim.lbfgs import LBFGS
@@ -478,7 +477,8 @@ class Step:
             return False
         if not self.checked:
             self.checked = True
-            mistakes.check_first_step(run.model)
+            for observer in observers:
+                observer.training_begins(run.model)
         _tell(run.callbacks, "on_gradients", run)
         if run.stopping:
             return True

@@ -13,7 +13,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import Tensor, nn, optim, tensor
-from autograd_nn.saving.checkpoints import load, load_tensors, save, save_tensors
+from autograd_nn.saving.checkpoints import load, load_checkpoint, load_tensors, save, save_tensors
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
 
@@ -310,3 +310,28 @@ def test_damaged_structures_are_refused(tmp_path, structure):
     save_tensors(tmp_path / "file", {"x": tensor([1.0])}, {"autograd_nn": structure})
     with pytest.raises(ValueError, match=r"file is (damaged|not a whole)"):
         load(tmp_path / "file")
+
+
+def test_a_run_saved_before_version_0_2_goes_on():
+    """The file was written after two epochs, by commit a2206b2, which then found the losses below."""
+    ag.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.1)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
+    rows = np.random.default_rng(0).standard_normal((48, 6)).astype(np.float32)
+    labels = tensor(rows[:, :3].argmax(1))
+    loader = ag.data.DataLoader(ag.data.TensorDataset(tensor(rows), labels), batch_size=16, shuffle=True)
+    path = pathlib.Path(__file__).with_name("checkpoint_before_0.2.safetensors")
+    extra = load_checkpoint(path, model=model, optimizer=optimizer, scheduler=scheduler, loader=loader)
+    assert extra == {"epoch": 2}
+    losses = []
+    for _ in range(2):
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        scheduler.step()
+    assert losses == pytest.approx([0.820342, 0.593661, 0.604799, 0.710837, 0.560460, 0.455979], abs=2e-6)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02 * 0.7**4)
