@@ -16,6 +16,7 @@ from . import moved as _moved
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
+from .compiled import compile as compile
 from .devices import *
 from .devices import accelerator as accelerator
 from .devices import cuda as cuda

@@ -14,7 +14,6 @@ _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
 FUNCTIONS = {
-    "compile": "kernels are compiled already; leave the call out, it changes no result",
     "distributed": "training runs in one process",
     "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
     "func": "use autograd.grad, autograd.vjp, autograd.jvp, autograd.jacobian",

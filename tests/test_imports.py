@@ -19,6 +19,7 @@ typing kernels engine missing devices moved
 ops
 tensor
 autograd nn optim data saving testing parallel
+compiled
 training
 look
 torch_names utils sklearn linalg fft special onnx
@@ -32,7 +33,8 @@ ALONE = {  # rooms at the bottom see of each other no more than this
     "devices": {"devices"},
     "moved": {"moved"},
 }
-KERNELS_FOR = {"ops", "optim", "parallel", "__main__", ""}  # rooms that call kernels or set the number of threads
+# Rooms that call kernels or set the number of threads.
+KERNELS_FOR = {"ops", "optim", "compiled", "parallel", "__main__", ""}
 UPWARD = {  # imports that point up, each with its reason
     ("typing.tensor", "tensor"): "for type checkers alone (a stub): they know the class that operations return",
 }

@@ -49,6 +49,11 @@ class Sources:
             a.dtype != array.dtype and a.shape == array.shape and np.array_equal(a, array) for a in self.known.values()
         )  # the door promotes types
 
+    def effect(self, method, arguments, keywords):
+        drawn = method(*arguments, **keywords)  # a draw of random numbers is a source
+        self.add(drawn)
+        return drawn
+
     def __call__(self, proceed, primitive, inputs, params):
         for i, x in enumerate(inputs):
             if not self.has(x):

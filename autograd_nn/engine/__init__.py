@@ -27,15 +27,19 @@ from .primitive import Primitive, Update, check_recordable, check_writable, elem
 from .recording import (
     Observer,
     differentiating,
+    effect,
     enable_grad,
     is_grad_enabled,
     listen,
     no_grad,
+    note_made,
+    note_read,
     observe,
     observers,
     results_of,
     set_grad_enabled,
     state,
+    structure,
 )
 from .versions import last_change, mark_changed
 
@@ -56,6 +60,7 @@ __all__ = [
     "check_writable",
     "common_dtype",
     "differentiating",
+    "effect",
     "elementwise",
     "enable_grad",
     "get_default_dtype",
@@ -65,6 +70,8 @@ __all__ = [
     "listen",
     "mark_changed",
     "no_grad",
+    "note_made",
+    "note_read",
     "observe",
     "observers",
     "primitive",
@@ -73,6 +80,7 @@ __all__ = [
     "set_grad_enabled",
     "set_result_type",
     "state",
+    "structure",
     "update",
     "wrap",
 ]

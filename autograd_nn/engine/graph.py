@@ -11,6 +11,7 @@ import numpy as np
 
 from ..typing import Array, Tensor
 from . import views
+from .recording import structure
 
 
 class Node:
@@ -226,8 +227,10 @@ class HookHandle:
         self._hooks = hooks
         self._id = next(HookHandle._count)
         hooks[self._id] = hook
+        structure.changes += 1
 
     def remove(self) -> None:
+        structure.changes += 1
         self._hooks.pop(self._id, None)
 
     def __enter__(self) -> HookHandle:

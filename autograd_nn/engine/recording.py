@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar, cast, overload
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -15,7 +15,7 @@ class _State(threading.local):
     """What each thread has of its own: is it recording, who listens, which call is being differentiated."""
 
     recording = True
-    listener: Callable[..., Any] | None = None
+    listener: listen | None = None
     differentiating: Any = None
     made: list[Any] | None = None  # where an in-place method collects the calls that it records
 
@@ -144,6 +144,62 @@ class listen:
                 state.listener = previous
 
         return self.listener(proceed, primitive, inputs, params)
+
+    def effect(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Hand a call that changes Python objects to the innermost listener with a method ``effect``, or make it."""
+        for heard in self._listeners():
+            if hasattr(heard, "effect"):
+                return heard.effect(method, args, kwargs)
+        return method(*args, **kwargs)
+
+    def tell(self, event: str, *details: Any) -> None:
+        """Call the method `event` of every listener that has one."""
+        for heard in self._listeners():
+            if hasattr(heard, event):
+                getattr(heard, event)(*details)
+
+    def _listeners(self) -> Iterator[Any]:
+        at: listen | None = self
+        while at is not None:
+            yield at.listener
+            at = at.outer
+
+
+def effect(method: _Function) -> _Function:
+    """Decorate a function that changes Python objects: an optimizer's step, a schedule's, a draw of random numbers.
+
+    A listener that replays calls later can make it itself: if it has a method ``effect(method, args, kwargs)``, that
+    is called in place of the function.
+    """
+
+    @functools.wraps(method)
+    def heard(*args: Any, **kwargs: Any) -> Any:
+        if state.listener is None:
+            return method(*args, **kwargs)
+        return state.listener.effect(method, args, kwargs)
+
+    return cast(_Function, heard)
+
+
+def note_read(x: Any, operation: str) -> None:
+    """Tell listeners that Python reads elements of a tensor or an array: what follows may depend on them."""
+    if state.listener is not None:
+        state.listener.tell("read", x, operation)
+
+
+def note_made(array: Any) -> None:
+    """Tell listeners of an array that was made of Python numbers alone."""
+    if state.listener is not None:
+        state.listener.tell("made", array)
+
+
+class Structure:
+    """Counts what may change which calls a model makes: attributes and hooks of modules that were set or removed."""
+
+    changes = 0
+
+
+structure = Structure()
 
 
 def results_of(out: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 import numpy as np
 
 from ..devices.place import names_device
-from ..engine import HookHandle, Variable, mark_changed, observers
+from ..engine import HookHandle, Variable, mark_changed, observers, structure
 from ..tensor import Tensor, printing
 from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
@@ -188,6 +188,7 @@ class Module:
             if name in state["_buffers"] and not isinstance(value, Variable):
                 raise TypeError(f"{type(self).__name__}.{name} is a buffer; it can be set to a Tensor or None, "
                                 f"not to {_article(value)}")
+        structure.changes += 1
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -196,6 +197,7 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
+        structure.changes += 1
         object.__delattr__(self, name)
         self._buffers.pop(name, None)
         self._declared.discard(name)
@@ -231,6 +233,7 @@ class Module:
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"buffer {name!r} must be a Tensor or None, got {_article(tensor)}")
         self._buffers[name] = persistent
+        structure.changes += 1
         object.__setattr__(self, name, tensor)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -615,6 +618,11 @@ def _map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
 def unwatched(*modules: Module) -> bool:
     """Return whether no hook would see a call of these modules, so that two may run as one."""
     return not _everywhere and not any(module._hooks for module in modules)
+
+
+def hooks_everywhere() -> tuple[Any, ...]:
+    """Return the hooks that all modules have."""
+    return tuple(_everywhere.items())
 
 
 def call_noted(module: Module, method: Callable[..., T], *args: Any) -> T:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..engine import wrap
+from ..engine import note_read, wrap
 from ..typing import Array, Tensor
 from .elementwise import add, eq, logical_not, masked_fill, mul
 from .linalg import matmul
@@ -80,6 +80,7 @@ def scaled_dot_product_attention(
     if hidden is not None:
         scores = masked_fill(scores, hidden, -np.inf)
     blind = None if hidden is None else all(hidden, -1, keepdim=True)
+    note_read(blind, "a mask that hides all")
     if blind is not None and blind.array.any():
         scores = masked_fill(scores, blind, 0.0)
     weights = softmax(scores, -1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..devices.place import check_cpu
-from ..engine import Variable, get_default_dtype, wrap
+from ..engine import Variable, get_default_dtype, note_made, note_read, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
@@ -37,6 +37,7 @@ def _made(array: Array, device: DeviceLike, requires_grad: bool, operation: str)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{operation}(): tensors hold numbers or booleans (dtype={array.dtype})")
     out = wrap(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+    note_made(out.array)
     if requires_grad:
         out.requires_grad = True
     return out
@@ -81,6 +82,7 @@ def full(
 ) -> Tensor:
     """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
     size = (size,) if isinstance(size, int) else size
+    note_read(fill_value, "full()")
     value = fill_value.array if isinstance(fill_value, Variable) else fill_value
     if value is None:
         raise TypeError("full(): fill_value must be a number (fill_value=None)")

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
-from ..engine import Node, Variable, primitive, update, wrap
+from ..engine import Node, Variable, effect, primitive, update, wrap
 from ..engine.views import follow
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
@@ -405,6 +405,7 @@ def _check_along(
     return dim, index
 
 
+@effect
 def _check_range(index: Tensor, size: int, operation: str) -> None:
     array = index.array
     if array.size and not (array.min() >= 0 and array.max() < size):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Variable, common_dtype, elementwise, primitive
+from ..engine import Variable, common_dtype, effect, elementwise, primitive
 from ..kernels import loss as kernels
 from ..kernels import operations as passes
 from ..kernels.passes import Pass
@@ -177,7 +177,7 @@ def _weighted(
         losses = mul(losses, factors)
     if factors is not None and reduction == "mean":
         total = sum(factors)
-        note_terms("mean", float(total.array))
+        note_terms("mean", total)
         return div(sum(losses), total)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
@@ -321,9 +321,23 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
         total = sum(weight)
-        note_terms("mean", float(total.array))
+        note_terms("mean", total)
         return div(sum(losses), total)
     return _reduced(losses, reduction, operation)
+
+
+@effect
+def _check_probabilities(input: Tensor) -> None:
+    if input.array.size and not (input.array.min() >= 0 and input.array.max() <= 1):
+        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.array.min()}, "
+                           f"largest {input.array.max()}); "
+                           "logits are for binary_cross_entropy_with_logits()")
+
+
+@effect
+def _check_variance(var: Tensor) -> None:
+    if (var.array < 0).any():
+        raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.array.min()})")
 
 
 # What an elementwise loss is, and what its gradients are multiplied by: `slope` is the derivative in the target, and
@@ -528,10 +542,7 @@ def binary_cross_entropy(
     reduction : {'mean', 'sum', 'none'}
     """
     check_same_shape(input, target, "binary_cross_entropy")
-    if input.array.size and not (input.array.min() >= 0 and input.array.max() <= 1):
-        raise RuntimeError(f"binary_cross_entropy(): probabilities must be from 0 to 1 (smallest {input.array.min()}, "
-                           f"largest {input.array.max()}); "
-                           "logits are for binary_cross_entropy_with_logits()")
+    _check_probabilities(input)
     if weight is None:
         return _loss("bce", input, target, reduction, "binary_cross_entropy")
     losses = _loss("bce", input, target, "none", "binary_cross_entropy")
@@ -622,8 +633,7 @@ def gaussian_nll_loss(
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
     check_same_shape(input, target, "gaussian_nll_loss")
-    if (var.array < 0).any():
-        raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.array.min()})")
+    _check_variance(var)
     var = _at_least(var, eps)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")

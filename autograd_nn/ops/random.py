@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import devices
 from ..devices.place import check_cpu
-from ..engine import get_default_dtype, primitive, wrap
+from ..engine import effect, get_default_dtype, note_read, primitive, wrap
 from ..kernels import elementwise as kernels
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from .creation import _made
@@ -80,25 +80,29 @@ class Generator:
             source, self._source = self._source, source
         return source
 
+    @effect
     def random(self, shape: ShapeLike, dtype: FloatType = np.float32) -> Array:
         """Return uniform numbers in [0, 1)."""
         with self._lock:
             return np.asarray(self._source.random(shape, dtype))
 
+    @effect
     def normal(self, shape: ShapeLike, dtype: FloatType = np.float32) -> Array:
         """Return numbers of mean 0 and standard deviation 1."""
         with self._lock:
             return np.asarray(self._source.standard_normal(shape, dtype))
 
+    @effect
     def integers(self, low: int, high: int, shape: ShapeLike) -> Array:
         """Return integers (int64) from `low` to `high` - 1."""
         with self._lock:
             return np.asarray(self._source.integers(low, high, shape))
 
+    @effect
     def permutation(self, n: int) -> Array:
         """Return the integers from 0 to `n` - 1 in random order."""
         with self._lock:
-            return self._source.permutation(n)
+            return np.asarray(self._source.permutation(n))
 
 
 default_generator = Generator()
@@ -130,9 +134,9 @@ def set_rng_state(new_state: Mapping[str, Any]) -> None:
 
 
 @primitive(results="out mask")
-def _dropout(x: Array, seed: int, *, p: float) -> tuple[Array, Array]:
+def _dropout(x: Array, seed: Array, *, p: float) -> tuple[Array, Array]:
     """Return `x` with some elements 0 and the others scaled, and which they are, as `seed` says."""
-    return kernels.dropout(x, p=p, seed=seed)
+    return kernels.dropout(x, p=p, seed=int(seed))
 
 
 @primitive
@@ -166,7 +170,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generat
         return x
     if x.dtype.kind != "f":
         raise RuntimeError(f"dropout(): expects a floating-point tensor (dtype={x.dtype})")
-    out, _ = _dropout(x, int((generator or default_generator).integers(0, 2**63 - 1, ())), p=p)
+    out, _ = _dropout(x, (generator or default_generator).integers(0, 2**63 - 1, ()), p=p)
     return out
 
 
@@ -300,6 +304,8 @@ def normal(
     size : sequence of int, optional
         Where both are numbers.
     """
+    for given in (mean, std):
+        note_read(given, "normal()")
     means: Any = np.asarray(mean)
     deviations: Any = np.asarray(std)
     if size is None:
@@ -312,6 +318,7 @@ def normal(
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
+    note_read(input if p is None else p, "bernoulli()")
     chance = input.array if p is None else p
     if np.size(chance) and not (np.min(chance) >= 0 and np.max(chance) <= 1):
         raise RuntimeError(
@@ -341,6 +348,7 @@ def multinomial(
     -----
     Without replacement the largest keys ``log(u) / weight`` win (Efraimidis and Spirakis 2006).
     """
+    note_read(input, "multinomial()")
     weights = np.atleast_2d(input.array).astype(np.float64)
     source = generator or default_generator
     if input.ndim not in (1, 2) or not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(1) <= 0).any():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from types import TracebackType
+from typing import Any
 
-__all__ = ["counted_terms", "note_terms"]
+from ..engine import Variable, effect
+
+__all__ = ["counted_terms", "counting", "note_terms"]
 
 
 class _Notes(threading.local):
@@ -33,7 +36,19 @@ class counted_terms:
         _notes.terms = self.before
 
 
-def note_terms(reduction: str, terms: float) -> None:
+def note_terms(reduction: str, terms: Any) -> None:
     """Note that a loss reduced so many terms, by 'mean' or 'sum'."""
     if _notes.terms is not None and reduction in ("mean", "sum"):
+        _note(reduction, terms)
+
+
+@effect
+def _note(reduction: str, terms: Any) -> None:
+    if _notes.terms is not None:
+        terms = terms.array if isinstance(terms, Variable) else terms
         _notes.terms.append(float(terms) if reduction == "mean" else math.inf)
+
+
+def counting() -> bool:
+    """Return whether this thread collects the numbers of terms."""
+    return _notes.terms is not None

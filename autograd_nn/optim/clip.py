@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive, update
+from ..engine import Variable, note_read, primitive, update
 from ..tensor import Tensor
 from ..typing import Array
 from .arguments import flag, is_finite, number, plain, refuse_module
@@ -100,6 +100,8 @@ def get_total_norm(
     order = _checked_order("get_total_norm()", norm_type)
     error_if_nonfinite = flag("get_total_norm()", "error_if_nonfinite", error_if_nonfinite)
     total: Tensor = total_norm(*listed, order=order)
+    if error_if_nonfinite:
+        note_read(total, "error_if_nonfinite=True")
     if error_if_nonfinite and not np.isfinite(total.array):
         bad = sum(not np.isfinite(t.array).all() for t in listed)
         raise RuntimeError(f"get_total_norm(): the norm of order {order:g} is {total.item()}: a gradient is not "

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import HookHandle, Variable, check_writable, enable_grad, observers, wrap
+from ..engine import HookHandle, Variable, check_writable, effect, enable_grad, observers, wrap
 from ..engine import state as recording
 from ..ops.elementwise import zeros_like
 from ..ops.index import copy_into
@@ -195,6 +195,7 @@ class Optimizer(KeywordsChecked):
 
     # -------------------------------------------------------------------------------- steps
 
+    @effect
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient.
 

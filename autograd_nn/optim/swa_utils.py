@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import no_grad, update
+from ..engine import effect, no_grad, update
 from ..ops.index import copy_into
 from ..tensor import Tensor
 from ..typing import Array
@@ -153,6 +153,7 @@ class AveragedModel:
     def __repr__(self) -> str:
         return f"AveragedModel(\n{self.module!r}\n)"
 
+    @effect
     def update_parameters(self, model: Any) -> None:
         """Take the present weights of `model` into the average.
 

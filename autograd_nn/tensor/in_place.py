@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, check_recordable, check_writable, recording, state, wrap
+from ..engine import Variable, check_recordable, check_writable, note_read, recording, state, wrap
 from ..engine.views import Path, View, hashable
 from ..ops import arithmetic, elementwise, linalg, random, scan
 from ..ops import index as indexing
@@ -118,6 +118,7 @@ def _masked_scatter(self: Any, mask: Any, source: Any) -> Any:
     """Return this tensor with the first elements of `source`, one after the other, where `mask` holds."""
     mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
     where = shapes.broadcast_to(mask, self.shape)
+    note_read(where, "masked_scatter_()")
     count = int(where.array.sum())
     source = source if isinstance(source, Variable) else wrap(np.asarray(source))
     source = shapes.reshape(source, (-1,))

@@ -10,7 +10,7 @@ import numpy as np
 from .. import engine, missing
 from ..devices import device
 from ..devices.place import check_cpu, names_device
-from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, wrap
+from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, note_made, note_read, wrap
 from ..engine.graph import Computed
 from ..engine.views import View
 from ..ops import (
@@ -196,9 +196,11 @@ class Tensor(InPlace, Variable):
         return (self[i] for i in range(len(self.array)))
 
     def __repr__(self) -> str:
+        note_read(self, "its text")
         return printing.tensor_text(self.array, self.node)
 
     def _repr_html_(self) -> str:
+        note_read(self, "its text")
         return printing.tensor_html(type(self).__name__, self.array, self.node)
 
     def __format__(self, spec: str) -> str:
@@ -212,19 +214,23 @@ class Tensor(InPlace, Variable):
             raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be "
                                "recorded; "
                                "use .detach().numpy()")
+        note_read(self, "numpy()")
         return self.array
 
     def item(self) -> Any:
         """Return the only element as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"item(): expects a tensor of one element (shape={self.shape})")
+        note_read(self, "item()")
         return self.array.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
+        note_read(self, "tolist()")
         return self.array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        note_read(self, "a conversion to an array")
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
@@ -237,6 +243,7 @@ class Tensor(InPlace, Variable):
         if self.node is not None:
             raise BufferError("dlpack: the tensor requires a gradient, and changes by others would not be recorded; "
                               "use .detach()")
+        note_read(self, "a conversion to another library's tensor")
         return self.array.__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
@@ -261,9 +268,11 @@ class Tensor(InPlace, Variable):
             raise RuntimeError(f"the truth of a tensor with {self.array.size} elements is ambiguous "
                                f"(shape={self.shape}); "
                                "use .any() or .all()")
+        note_read(self, "a condition")
         return bool(self.array.item())
 
     def __contains__(self, value: Any) -> bool:
+        note_read(self, "in")
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -792,9 +801,14 @@ def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor
 def _new_array(data: Any, dtype: Any) -> np.ndarray:
     """Return a new array of `data`; Python floats become float32."""
     if isinstance(data, Variable):
+        note_read(data, "tensor()")
         data = data.array
+    elif isinstance(data, np.ndarray):
+        note_read(data, "tensor()")
     keeps_dtype = hasattr(data, "__array__")  # arrays, NumPy's numbers, tables, Tensors of other libraries
     if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
+        for x in data:
+            note_read(x, "tensor()")
         data = [x.array if isinstance(x, Variable) else x for x in data]
         keeps_dtype = True
     try:
@@ -805,7 +819,10 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
         raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array.astype(get_default_dtype()) if dtype is None and not keeps_dtype and array.dtype.kind == "f" else array
+    if dtype is None and not keeps_dtype and array.dtype.kind == "f":
+        array = array.astype(get_default_dtype())
+    note_made(array)
+    return array
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...engine import effect
 from ..arguments import listed, number, require
 from ..optimizer import Optimizer
 from .factors import checked_milestones
@@ -103,6 +104,7 @@ class SequentialLR(_Combination):
         self.last_epoch = 0
         self._start()
 
+    @effect
     def step(self) -> None:  # type: ignore[override]
         """Set the learning rates of the next epoch."""
         self._warn_before_optimizer()
@@ -147,6 +149,7 @@ class ChainedScheduler(_Combination):
             scheduler._initial_step()
         self._last_lr = self._present()
 
+    @effect
     def step(self) -> None:  # type: ignore[override]
         """Step all schedules, in their order."""
         self._warn_before_optimizer()

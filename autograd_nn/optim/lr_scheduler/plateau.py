@@ -6,6 +6,7 @@ import math
 import numbers
 from typing import Any
 
+from ...engine import effect
 from ..arguments import choice, number, plain
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, checked_optimizer, not_negative
@@ -82,6 +83,7 @@ class ReduceLROnPlateau(LRScheduler):
         least = best * (1 + sign * self.threshold) if self.threshold_mode == "rel" else best + sign * self.threshold
         return a < least if self.mode == "min" else a > least
 
+    @effect
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take note of the metric after an epoch.
 

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...engine import effect
 from ..arguments import KeywordsChecked, is_finite, number, plain
 from ..optimizer import Optimizer
 
@@ -79,6 +80,7 @@ class LRScheduler(KeywordsChecked):
         """Return the learning rate of each group that the last `step` set."""
         return self._last_lr
 
+    @effect
     def step(self, epoch: float | None = None) -> None:
         """Set the learning rates of the next epoch, or of the given one.
 

@@ -1,0 +1,248 @@
+"""A plan: the records of a trace on memory of its own, run again and again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Update, Variable, mark_changed, wrap
+from ..engine.dtypes import promoted
+from ..engine.errors import named
+from ..kernels import arena
+from .reach import owner
+from .trace import GIVEN, MADE, OUTSIDE, Effect, Trace
+
+__all__ = ["Misfit", "Plan"]
+
+_KINDS = {MADE, MADE + " once"}
+
+
+class Misfit(Exception):
+    """A call returned something of another shape than when it was traced."""
+
+
+class Plan:
+    """The program of one trace.
+
+    Parameters
+    ----------
+    trace : Trace
+    inputs : list of ndarray
+        The buffers that the trace was given as arguments.
+    results : list of tensor
+        What the step returned.
+
+    Attributes
+    ----------
+    arena : ndarray of uint8
+        The memory of all that is computed on the way.
+    """
+
+    def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any]):
+        self.inputs = inputs
+        self.lock = threading.Lock()
+        self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
+        self._moved: dict[tuple[Any, ...], np.ndarray] = {}
+        self._lay_out(trace, results)
+        self.restored = [(self.at_home(array.reshape(-1)).reshape(array.shape), copy)
+                         for array, copy in trace.restored.values()]
+        self.names = [record.primitive.name if not isinstance(record, Effect) else record.method.__qualname__
+                      for record in trace.records]
+        self.steps = [self._step(record) for record in trace.records]
+        self.written = self._written(trace)
+        self.results = [self._result(x, trace) for x in results]
+        self.gradients = [
+            (leaf, buffer if buffer is not None and self._reads(trace, buffer, last) else None,
+             None if last is None else wrap(self.at_home(last)), buffer is None)
+            for leaf, buffer, last in trace.gradients
+        ]  # fmt: skip
+
+    # -- making
+
+    def _lay_out(self, trace: Trace, results: list[Any]) -> None:
+        """Give each array that is made a home: its own where someone may look at it after the step, or in the arena."""
+        spans: dict[int, list[int]] = {}
+        owners: dict[int, np.ndarray] = {}
+        for i, record in enumerate(trace.records):
+            for each in _arrays_of(record):
+                root = owner(each)
+                if trace.kinds.get(id(root)) in _KINDS:
+                    owners[id(root)] = root
+                    spans.setdefault(id(root), [i, i])[1] = i
+        lasting = {id(owner(x.array)) for x in results}
+        lasting |= {id(owner(last)) for _, _, last in trace.gradients if last is not None}
+        lasting |= {id(owner(array)) for record in trace.records if isinstance(record, Effect)
+                    for _, array in record.gradients if array is not None}
+        lasting |= set(trace.restored)
+        for key in lasting & owners.keys():
+            self._homes[key] = np.empty(owners[key].nbytes + 64, np.uint8), 0
+        movable = {key: (first, last, owners[key].nbytes) for key, (first, last) in spans.items()
+                   if key not in self._homes}
+        places, size = arena.arrange(movable)
+        self.arena = np.empty(size + 64, np.uint8)
+        start = -self.arena.ctypes.data % 64
+        self._homes |= {key: (self.arena, start + at) for key, at in places.items()}
+
+    def at_home(self, array: np.ndarray) -> np.ndarray:
+        """Return where an array of the trace lives now: an array of the same form in the plan's memory, or itself."""
+        root = owner(array)
+        home = self._homes.get(id(root))
+        if home is None:
+            return array
+        key = id(root), array.ctypes.data, array.shape, array.strides, array.dtype
+        if key not in self._moved:
+            buffer, start = home
+            at = start + array.ctypes.data - root.ctypes.data
+            self._moved[key] = np.ndarray(array.shape, array.dtype, buffer, at, array.strides)
+        return self._moved[key]
+
+    def _moved_value(self, x: Any) -> Any:
+        """Return an argument with the arrays of the trace in it replaced."""
+        if isinstance(x, np.ndarray):
+            return self.at_home(x)
+        if isinstance(x, Variable) and id(owner(x.array)) in self._homes:
+            return wrap(self.at_home(x.array))
+        if isinstance(x, tuple | list):
+            return type(x)([self._moved_value(item) for item in x]) if not hasattr(x, "_fields") else x
+        return x
+
+    def _step(self, record: Any) -> Callable[[], None]:
+        if isinstance(record, Effect):
+            return self._effect(record)
+        inputs = tuple([self._moved_value(x) for x in record.inputs])
+        outs = tuple([None if out is None else self.at_home(out) for out in record.outs])
+        primitive, params = record.primitive, record.params
+        forward = primitive.forward
+        if record.promotes:
+            given = _promoted(primitive, list(inputs))
+            if any(a is not b for a, b in zip(given, inputs)):
+                original, unpromoted = forward, inputs
+
+                def forward(*inputs: Any, **params: Any) -> Any:
+                    return original(*_promoted(primitive, list(unpromoted)), **params)
+
+        single = outs[0] if len(outs) == 1 else None
+
+        def run() -> None:
+            try:
+                result = forward(*inputs, **params)
+            except (IndexError, TypeError, ValueError) as error:
+                if (better := named(error, primitive, list(inputs))) is error:
+                    raise
+                raise better from error
+            if single is not None:
+                _fill(single, result if type(result) is np.ndarray or not isinstance(result, tuple) else result[0])
+            elif outs:
+                for out, value in zip(outs, result):
+                    if out is not None:
+                        _fill(out, value)
+
+        def write() -> None:
+            forward(*inputs, **params)
+
+        return write if isinstance(primitive, Update) and not outs else run
+
+    def _effect(self, record: Effect) -> Callable[[], None]:
+        method = record.method
+        arguments = tuple([self._moved_value(x) for x in record.arguments])
+        keywords = {name: self._moved_value(x) for name, x in record.keywords.items()}
+        gradients = [(leaf, None if array is None else wrap(self.at_home(array))) for leaf, array in record.gradients]
+        out = self.at_home(record.outs[0]) if record.outs else None
+
+        def run() -> None:
+            for leaf, gradient in gradients:
+                leaf.grad = gradient
+            result = method(*arguments, **keywords)
+            if out is not None:
+                _fill(out, result)
+
+        return run
+
+    def _written(self, trace: Trace) -> list[np.ndarray]:
+        """Return the arrays from outside that calls write into."""
+        found: dict[int, np.ndarray] = {}
+        for record in trace.records:
+            if not isinstance(record, Effect):
+                found |= {id(array): array for array in record.writes
+                          if id(owner(array)) not in self._homes and trace.kind(array) != GIVEN}
+        return list(found.values())
+
+    def _reads(self, trace: Trace, buffer: np.ndarray, last: Any) -> bool:
+        """Return whether the step uses a gradient that was there before it."""
+        return any(owner(array) is owner(buffer) for record in trace.records for array in _arrays_of(record)) or (
+            last is not None and owner(last) is owner(buffer))
+
+    def _result(self, x: Any, trace: Trace) -> tuple[type, np.ndarray, bool]:
+        """Return a result's class, its array, and whether the tensor itself is returned: it is from outside."""
+        array = x.array
+        is_outside = trace.kind(array) == OUTSIDE
+        return (x, array, True) if is_outside else (type(x), self.at_home(array), False)
+
+    # -- running
+
+    def run(self, arguments: Sequence[Any]) -> list[Any]:
+        """Run the step on the arrays of `arguments`, and return its results as tensors of their own."""
+        for buffer, x in zip(self.inputs, arguments):
+            np.copyto(buffer, x.array)
+        for leaf, held, _, _ in self.gradients:
+            if held is not None and leaf.grad.array is not held:
+                np.copyto(held, leaf.grad.array)
+        for array, copy in self.restored:
+            np.copyto(array, copy)
+        for step in self.steps:
+            step()
+        for leaf, _, gradient, _ in self.gradients:
+            leaf.grad = gradient
+        for array in self.written:
+            mark_changed(array, "a compiled step")
+        return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results]
+
+    def fits_gradients(self) -> bool:
+        """Return whether gradients are there before the step where the trace found some and used them, or none."""
+        for leaf, buffer, _, was_none in self.gradients:
+            if (was_none and leaf.grad is not None) or (buffer is not None and leaf.grad is None):
+                return False
+        return True
+
+
+def _promoted(primitive: Any, inputs: list[Any]) -> list[Any]:
+    if primitive.promotes:
+        return promoted(inputs, primitive.floating)
+    inputs[: primitive.operands] = promoted(inputs[: primitive.operands], primitive.floating)
+    return inputs
+
+
+def _fill(out: np.ndarray, result: Any) -> None:
+    if type(result) is not np.ndarray:
+        result = np.asarray(result)
+    if result.shape != out.shape or result.dtype != out.dtype:
+        raise Misfit(f"{result.shape} {result.dtype} in place of {out.shape} {out.dtype}")
+    if 0 in out.strides:  # repeated elements are written once
+        once = tuple([slice(0, 1) if step == 0 else slice(None) for step in out.strides])
+        out, result = out[once], result[once]
+    np.copyto(out, result)
+
+
+def _arrays_of(record: Any) -> list[np.ndarray]:
+    """Return all arrays that a record names."""
+    if isinstance(record, Effect):
+        found: list[np.ndarray] = [*record.outs, *(array for _, array in record.gradients if array is not None)]
+        _collect((record.arguments, record.keywords), found)
+        return found
+    return [x for x in (*record.inputs, *record.outs) if isinstance(x, np.ndarray)]
+
+
+def _collect(value: Any, found: list[np.ndarray]) -> None:
+    if isinstance(value, Variable):
+        found.append(value.array)
+    elif isinstance(value, np.ndarray):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, found)

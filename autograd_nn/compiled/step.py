@@ -1,0 +1,366 @@
+"""`compile`: a function that is traced at its second call, rehearsed at its third, and replayed from then on."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine import Leaf, get_default_dtype, state, wrap
+from ..kernels.compile import get_num_threads
+from ..ops.terms import counting
+from .guards import Guards
+from .plan import Misfit, Plan
+from .reach import Reach, Snapshot
+from .structure import Layout, taken_apart
+from .trace import GIVEN, Trace
+from .watch import Watch
+
+__all__ = ["CompileWarning", "Compiled", "compile"]
+
+MOST_CHANGES = 8  # of what a plan depends on, after which the function stays eager
+
+
+class CompileWarning(UserWarning):
+    """A compiled function stays eager, and why."""
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | Callable[..., Any] = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+    plans: int = 8,
+) -> Any:
+    """Return a function that does what `model` does, bit for bit, with less of Python in between.
+
+    For a whole training step: zeroing of gradients, forward pass, loss, backward pass, clipping, steps of optimizers
+    and schedules. The first two calls for each kind of arguments (shapes, dtypes, strides, Python values) run as they
+    are, and the second is written down. The third is done both ways, and all state is compared; later calls run what
+    was written down. Whatever the step depends on is compared at each call: Python values that it reads from globals,
+    closures, defaults and attributes, parameters, modes and hooks of layers, the default dtype, the number of threads.
+    If something has changed, the step is traced anew.
+
+    A step that does what cannot be repeated stays eager, and a warning says why, once: it reads values (``item()``, a
+    branch on data, ``print``), changes Python objects (``losses.append(loss)``), draws from other generators than this
+    package's or reads a clock. ``compiled.explain()`` says more.
+
+    Parameters
+    ----------
+    model : callable
+        A function or a module. Its tensors may come as arguments, in tuples, lists and dicts, or from outside.
+    fullgraph : bool
+        Raise a RuntimeError if the function has to stay eager.
+    dynamic, backend, mode, options
+        Accepted as PyTorch does, without effect.
+    disable : bool
+        Call the function as it is.
+    plans : int
+        How many kinds of arguments are kept; the one used longest ago is dropped.
+
+    Returns
+    -------
+    Compiled
+        Called as `model` is. What it returns are tensors of their own, without a graph.
+
+    Raises
+    ------
+    TypeError
+        Something that cannot be called, or an argument of the wrong type.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> model = ag.nn.Linear(3, 1)
+    >>> optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
+    >>> @ag.compile
+    ... def step(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = ag.nn.functional.mse_loss(model(x), y)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> for _ in range(4):
+    ...     loss = step(ag.ones(5, 3), ag.zeros(5, 1))
+    >>> step
+    <compiled step: 1 plan>
+    """
+    for name, value in (("fullgraph", fullgraph), ("disable", disable)):
+        if not isinstance(value, bool):
+            raise TypeError(f"compile(): {name} must be a bool, not {type(value).__name__} ({name}={value!r})")
+    if dynamic is not None and not isinstance(dynamic, bool):
+        raise TypeError(f"compile(): dynamic must be a bool or None, not {type(dynamic).__name__}")
+    if not isinstance(backend, str) and not callable(backend):
+        raise TypeError(f"compile(): backend must be a name or a callable, not {type(backend).__name__}")
+    if mode is not None and mode not in _MODES:
+        raise ValueError(f"compile(): mode must be one of {', '.join(_MODES)} (mode={mode!r})")
+    if isinstance(plans, bool) or not isinstance(plans, int) or plans < 1:
+        raise ValueError(f"compile(): plans must be an integer of at least 1 (plans={plans!r})")
+    if model is None:
+        return functools.partial(compile, fullgraph=fullgraph, disable=disable, plans=plans)
+    if not callable(model):
+        raise TypeError(f"compile(): expects a function or a module, not {type(model).__name__}")
+    if isinstance(model, Compiled):
+        model = model.function
+    return Compiled(model, plans, fullgraph, disable)
+
+
+_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # PyTorch's
+
+
+class Signature:
+    """What `Compiled` knows of one kind of call: how far it has come, and its plan.
+
+    Attributes
+    ----------
+    plan : Plan or None
+    reason : str or None
+        Why calls of this kind run eagerly, for good.
+    """
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+        self.plan: Plan | None = None
+        self.guards: Guards | None = None
+        self.reach: Reach | None = None
+        self.build: Callable[[Any], Any] | None = None
+        self.is_trusted = False
+        self.reason: str | None = None
+        self.changes: list[str] = []
+
+    def forget_plan(self) -> None:
+        """Begin again."""
+        self.watch = self.plan = self.guards = self.reach = None
+        self.is_trusted = False
+
+
+class Compiled:
+    """What `compile` returns: called as the function is.
+
+    Attributes
+    ----------
+    function : callable
+        The function itself, which runs eagerly.
+    """
+
+    def __init__(self, function: Callable[..., Any], plans: int = 8, fullgraph: bool = False, disable: bool = False):
+        functools.update_wrapper(self, function, updated=())
+        self.function = function
+        self.plans = plans
+        self.fullgraph = fullgraph
+        self.disabled = disable
+        self.signatures: OrderedDict[Any, Signature] = OrderedDict()
+        self._lock = threading.RLock()
+        self._told: set[str] = set()
+
+    def __repr__(self) -> str:
+        ready = sum(known.is_trusted for known in self.signatures.values())
+        return f"<compiled {self._name.removesuffix('()')}: {ready} plan{'' if ready == 1 else 's'}>"
+
+    def __get__(self, instance: Any, kind: Any = None) -> Any:
+        """Bind as functions do: each object has plans of its own."""
+        if instance is None:
+            return self
+        bound = Compiled(self.function.__get__(instance, kind), self.plans, self.fullgraph, self.disabled)
+        name = getattr(self.function, "__name__", "")
+        if name and hasattr(instance, "__dict__"):
+            instance.__dict__[name] = bound
+        return bound
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.disabled or state.listener is not None or not self._lock.acquire(blocking=False):
+            return self.function(*args, **kwargs)
+        try:
+            tensors: list[Any] = []
+            layout = taken_apart((args, kwargs), "an argument", tensors)
+            key = layout.key, state.recording, get_default_dtype(), get_num_threads(), counting()
+            known = self.signatures.get(key)
+            if known is None:
+                known = self._new_signature(key)
+            if known.is_trusted:
+                changed = known.guards.changed()  # type: ignore[union-attr]
+                if changed is None and known.plan.fits_gradients():  # type: ignore[union-attr]
+                    return self._replay(known, tensors)
+                self._give_up_plan(known, changed or "which gradients there are")
+            self.signatures.move_to_end(key)
+            return self._learn(known, layout, tensors, args, kwargs)
+        finally:
+            self._lock.release()
+
+    # -------------------------------------------------------------------------------- calls on the way to a plan
+
+    def _new_signature(self, key: Any) -> Signature:
+        known = self.signatures[key] = Signature()
+        while len(self.signatures) > self.plans:
+            self.signatures.popitem(last=False)
+        return known
+
+    def _give_up_plan(self, known: Signature, changed: str) -> None:
+        known.changes.append(changed)
+        known.forget_plan()
+        if len(known.changes) > MOST_CHANGES:
+            self._stay_eager(known, f"what it depends on changes again and again, last {changed}")
+
+    def _stay_eager(self, known: Signature, reason: str) -> None:
+        known.reason = reason
+        known.forget_plan()
+        if self.fullgraph:
+            raise RuntimeError(f"compile(): {self._name} cannot be replayed: {reason}; without fullgraph=True it runs "
+                               "eagerly")
+        if reason not in self._told:
+            self._told.add(reason)
+            warnings.warn(f"compile(): {self._name} stays eager: {reason}", CompileWarning, stacklevel=4)
+
+    @property
+    def _name(self) -> str:
+        return f"{getattr(self.function, '__name__', type(self.function).__name__)}()"
+
+    def _learn(self, known: Signature, layout: Layout, tensors: list[Any], args: Any, kwargs: Any) -> Any:
+        """Make a call that brings a plan nearer: watched, traced or rehearsed."""
+        if known.reason is not None:
+            return self.function(*args, **kwargs)
+        if known.watch is None:
+            with Watch() as watch:
+                result = self.function(*args, **kwargs)
+            known.watch = watch
+            if watch.problems:
+                self._stay_eager(known, "; ".join(watch.problems))
+            return result
+        if known.plan is None:
+            return self._trace(known, layout, tensors)
+        return self._rehearse(known, tensors, args, kwargs)
+
+    def _trace(self, known: Signature, layout: Layout, tensors: list[Any]) -> Any:
+        watch: Any = known.watch
+        reach = Reach(self.function, watch, layout.others)
+        trace = Trace(reach, watch)
+        buffers = [_copied(x.array) for x in tensors]
+        given = [_tensor_like(x, buffer) for x, buffer in zip(tensors, buffers)]
+        args, kwargs = layout.build(given)
+        before = set(watch.codes)
+        result = trace.run(self.function, buffers, lambda function: function(*args, **kwargs))
+        if watch.codes != before:  # a function ran that did not run before
+            return self._own(result, trace)
+        results: list[Any] = []
+        returned = taken_apart(result, "what it returns", results, whole=True)
+        for path, value in returned.others:
+            trace.refuse(f"it returns {path.removeprefix('what it returns')} a {type(value).__name__}")
+        for x in results:
+            if x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node):
+                trace.refuse("it returns a tensor with a graph, to be differentiated later")
+        if trace.reasons:
+            self._stay_eager(known, "; ".join(trace.reasons))
+        else:
+            known.plan = Plan(trace, buffers, results)
+            known.reach = Reach(self.function, watch, layout.others)
+            known.guards = Guards(known.reach, trace)
+            known.build = returned.build
+        return self._own(result, trace)
+
+    def _own(self, result: Any, trace: Trace) -> Any:
+        """Return a result with the tensors that lie in the plan's memory copied."""
+        found: list[Any] = []
+        layout = taken_apart(result, "", found, whole=True)
+        return layout.build([wrap(x.array.copy()) if trace.kind(x.array) == GIVEN else x for x in found])
+
+    def _rehearse(self, known: Signature, tensors: list[Any], args: Any, kwargs: Any) -> Any:
+        """Run eagerly, put all state back, replay, and compare all state bit by bit."""
+        plan: Any = known.plan
+        changed = known.guards.changed()  # type: ignore[union-attr]
+        if changed is not None or not plan.fits_gradients():
+            self._give_up_plan(known, changed or "which gradients there are")
+            return self.function(*args, **kwargs)
+        before = Snapshot(known.reach)  # type: ignore[arg-type]
+        result = self.function(*args, **kwargs)
+        eager = Snapshot(known.reach)  # type: ignore[arg-type]
+        before.restore()
+        plan.arena.fill(0xFF)  # NaN
+        results: list[Any] = []
+        taken_apart(result, "", results, whole=True)
+        try:
+            replayed = plan.run(tensors)
+        except Exception as error:
+            problem: str | None = f"its replay fails ({type(error).__name__}: {error})"
+        else:
+            differences = [*eager.differences(Snapshot(known.reach))]  # type: ignore[arg-type]
+            differences += [f"result {i}" for i, (a, b) in enumerate(zip(results, replayed))
+                            if a.array.tobytes() != b.array.tobytes()]
+            problem = f"its replay differs from the eager step in {_listed(differences)}" if differences else None
+        if problem is not None:
+            eager.restore()
+            self._stay_eager(known, problem)
+        else:
+            known.is_trusted = True
+        return result
+
+    def _replay(self, known: Signature, tensors: list[Any]) -> Any:
+        try:
+            return known.build(known.plan.run(tensors))  # type: ignore[misc, union-attr]
+        except Misfit as error:
+            raise RuntimeError(f"compile(): {self._name}: a call returned {error}") from None
+
+    # -------------------------------------------------------------------------------- what it did
+
+    def explain(self) -> str:
+        """Return what was compiled: a paragraph for each kind of call."""
+        if not self.signatures:
+            return f"{self._name} has not been called"
+        return "\n\n".join(self._paragraph(known) for known in self.signatures.values())
+
+    def _paragraph(self, known: Signature) -> str:
+        if known.reason is not None:
+            return f"{self._name} stays eager: {known.reason}"
+        if known.plan is None:
+            return f"{self._name} is about to be traced"
+        plan = known.plan
+        lines = [f"{self._name}: {len(plan.steps)} calls{'' if known.is_trusted else ', to be rehearsed'}; "
+                 f"{plan.arena.nbytes} bytes for what is computed on the way"]
+        if known.changes:
+            lines.append(f"traced anew {len(known.changes)} times, because of {_listed(known.changes)}")
+        return "\n".join([*lines, "  ".join(plan.names)])
+
+
+def _listed(texts: list[str]) -> str:
+    unique = list(dict.fromkeys(texts))
+    return ", ".join(unique[:5]) + (f" and {len(unique) - 5} more" if len(unique) > 5 else "")
+
+
+def _copied(array: np.ndarray) -> np.ndarray:
+    """Return a copy in memory of its own, with the same strides."""
+    if array.flags.c_contiguous or not array.size:
+        return array.copy()
+    low = sum(min(0, (n - 1) * step) for n, step in zip(array.shape, array.strides))
+    high = sum(max(0, (n - 1) * step) for n, step in zip(array.shape, array.strides)) + array.itemsize
+    out = np.ndarray(array.shape, array.dtype, np.zeros(high - low, np.uint8), -low, array.strides)
+    np.copyto(out, array)
+    return out
+
+
+def _tensor_like(x: Any, buffer: np.ndarray) -> Any:
+    out = object.__new__(type(x))
+    out.array = buffer
+    out.node = out._view = None
+    return out
+
+
+def _was_differentiated(node: Any) -> bool:
+    """Return whether a backward pass went through the graph behind a node."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if getattr(node, "plan", None) is not None and node.plan.keeps and node.inputs is None:
+            return True
+        waiting.extend(node.parents)
+    return False

@@ -1,0 +1,142 @@
+"""Which of the user's functions a call runs, and what they do that no replay could repeat: print, read a clock."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+import sysconfig
+from types import CodeType, FrameType
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+
+__all__ = ["Watch", "code_within", "is_users", "names_in"]
+
+_LIBRARIES = tuple(
+    os.path.realpath(path) + os.sep
+    for path in (
+        pathlib.Path(__file__).parents[1],
+        pathlib.Path(np.__file__).parent,
+        pathlib.Path(numba.__file__).parent,
+        pathlib.Path(llvmlite.__file__).parent,
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+    )
+)
+_COMPILERS = (*(str(pathlib.Path(str(library.__file__)).parent) + os.sep for library in (numba, llvmlite)),
+              "<frozen importlib")
+_ROOTS = (__name__.split(".")[0] + ".", "numpy", "numba", "llvmlite")
+_PACKAGES = os.sep + "site-packages" + os.sep
+_CLOCKS_AND_DICE = frozenset({"random", "_random", "time", "datetime", "_datetime", "secrets", "uuid", "posix", "nt"})
+_TALKING = frozenset({"logging", "_io", "tqdm", "warnings", "_warnings", "socket", "_socket", "subprocess"})
+_BUILTINS = frozenset({"print", "input", "open", "exec", "eval", "breakpoint"})
+_BY_ANY_NAME = frozenset({"getattr", "vars", "globals", "locals", "dir"})
+_known: dict[str, bool] = {}
+
+
+def is_users(code: CodeType) -> bool:
+    """Return whether code is neither of this package nor of Python, NumPy or Numba."""
+    return is_users_file(code.co_filename)
+
+
+def is_users_file(file: str) -> bool:
+    """Return whether a file is neither of this package nor of Python, NumPy or Numba."""
+    known = _known.get(file)
+    if known is None:
+        path = os.path.realpath(file)
+        own = path.startswith(_LIBRARIES[:4]) or (path.startswith(_LIBRARIES[4:]) and _PACKAGES not in path)
+        known = _known[file] = not own and not file.startswith("<frozen ")
+    return known
+
+
+def code_within(code: CodeType) -> list[CodeType]:
+    """Return code and that of the functions defined in it."""
+    found = [code]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found += code_within(constant)
+    return found
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names of globals and attributes that code reads, and the words among its constants."""
+    names: set[str] = set()
+    for each in code_within(code):
+        names.update(each.co_names)
+        for constant in each.co_consts:
+            if isinstance(constant, str) and constant.isidentifier():
+                names.add(constant)
+            elif isinstance(constant, tuple):
+                names.update(word for word in constant if isinstance(word, str))
+    return names
+
+
+class Watch:
+    """Hears, in a ``with`` block, which functions run.
+
+    Attributes
+    ----------
+    codes : set of code
+        The user's code that ran.
+    problems : list of str
+        What it did that a replay cannot repeat.
+    by_any_name : bool
+        Whether it read attributes by names that are computed.
+    """
+
+    def __init__(self) -> None:
+        self.codes: set[CodeType] = set()
+        self.problems: dict[str, None] = {}
+        self.by_any_name = False
+
+    def __enter__(self) -> Watch:
+        self.before = sys.getprofile()
+        sys.setprofile(self._hear)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        sys.setprofile(self.before)
+
+    def _hear(self, frame: FrameType, event: str, called: Any) -> None:
+        if event == "call":
+            code = frame.f_code
+            if code in self.codes:
+                return
+            if is_users(code) and not _is_librarys(frame):
+                self.codes.add(code)
+            elif frame.f_back is not None and frame.f_back.f_code in self.codes:
+                module = frame.f_globals.get("__name__", "").split(".")[0]
+                if module in _CLOCKS_AND_DICE or module in _TALKING:
+                    self._note(frame.f_back, f"{module}.{code.co_name}()")
+        elif event == "c_call" and frame.f_code in self.codes:
+            name = getattr(called, "__name__", "")
+            owner = getattr(called, "__self__", None)
+            module = getattr(called, "__module__", None) or type(owner).__module__
+            if module == "builtins":
+                if name in _BUILTINS and called is getattr(__import__("builtins"), name):
+                    self._note(frame, f"{name}()")
+                elif name in _BY_ANY_NAME:
+                    self.by_any_name = True
+            elif module in _CLOCKS_AND_DICE or module in _TALKING:
+                self._note(frame, f"{module.lstrip('_')}.{name}()")
+
+    def _note(self, frame: FrameType, what: str) -> None:
+        code = frame.f_code
+        self.problems[f"it calls {what}, in {code.co_name}() ({os.path.basename(code.co_filename)}, "
+                      f"line {frame.f_lineno})"] = None
+
+
+def _is_librarys(frame: FrameType) -> bool:
+    """Return whether code was made by a library from text (a named tuple), or is run to compile or to import."""
+    name = frame.f_globals.get("__name__", "")
+    if frame.f_code.co_filename == "<string>" and name.startswith(("namedtuple_", *_ROOTS)):
+        return True
+    caller = frame.f_back
+    while caller is not None:
+        if caller.f_code.co_filename.startswith(_COMPILERS):
+            return True
+        caller = caller.f_back
+    return False
