@@ -87,7 +87,7 @@ from .torch_names.typed_tensors import *
 __version__ = "0.1.0"
 
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
-_LATER = ("data", "look", "saving", "training")  # imported by their first use
+_LATER = ("data", "func", "look", "saving", "training")  # imported by their first use
 
 if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed
     __all__ = sorted(
@@ -101,4 +101,6 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
             not name.startswith("_") and _importlib_util.find_spec(f"{__name__}.{name}") is not None
         ):
             return _importlib.import_module(f".{name}", __name__)
+        if name == "vmap":
+            return _importlib.import_module(".func", __name__).vmap
         raise AttributeError(_missing.absent_function(name, __all__))

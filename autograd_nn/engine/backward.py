@@ -58,6 +58,8 @@ def _values(call: Call, gradients: Any, create_graph: bool, needs: tuple[bool, .
                 x.node = parents[at] if create_graph else None
                 x._view = None
                 value = x
+            elif isinstance(value, Variable):  # of many samples, inside `vmap`
+                value = value.placed(parents[at] if create_graph else None)
         elif source == GRADIENT:
             value = gradients if at is None else gradients[at]
         elif source == LIKE:  # comes as a node
@@ -65,16 +67,16 @@ def _values(call: Call, gradients: Any, create_graph: bool, needs: tuple[bool, .
             if at < len(inputs):
                 value = parents[at] if parents[at] is not None else inputs[at]
         elif source == RESULT:
-            value = wrap(call.outputs[at], _place(call, at) if create_graph else None)
+            value = _as_variable(call.outputs[at], _place(call, at) if create_graph else None)
         elif source == SETTING:
             value = call.params[at] if at in call.params else call.primitive.signature.settings[at]
         elif source == INPUTS:
-            value = tuple(wrap(a, parents[i] if create_graph else None) if type(a) is _ndarray else a
+            value = tuple(_as_variable(a, parents[i] if create_graph else None)
                           for i, a in enumerate(inputs[at:], at))
         elif source == LIKES:
             value = tuple(parent if parent is not None else inputs[i] for i, parent in enumerate(parents[at:], at))
         elif source == RESULTS:
-            value = tuple(None if a is None else wrap(a, _place(call, i) if create_graph else None)
+            value = tuple(None if a is None else _as_variable(a, _place(call, i) if create_graph else None)
                           for i, a in enumerate(call.outputs))
         elif source == NEEDS:
             value = needs
@@ -82,6 +84,13 @@ def _values(call: Call, gradients: Any, create_graph: bool, needs: tuple[bool, .
             value = call.params
         values.append(value)
     return values
+
+
+def _as_variable(value: Any, node: Node | None) -> Any:
+    """Return what a call kept as a variable with a place in the graph; numbers stay."""
+    if type(value) is _ndarray:
+        return wrap(value, node)
+    return value.placed(node) if isinstance(value, Variable) else value
 
 
 def _place(call: Call, index: int) -> Node:
@@ -199,7 +208,7 @@ def _propagate(
                 gradients[parent] = part
                 if type(parent) is Leaf and array.base is None and not _lent(array, arrived, node, gradients, parent):
                     owned.add(parent)
-            elif parent in owned and not create_graph:
+            elif parent in owned and not create_graph and (not heard or type(part) is type(gradients[parent])):
                 if heard:
                     accumulate(gradients[parent], part)
                 else:  # the same write; nobody else holds the array, so nothing is to be marked

@@ -116,6 +116,15 @@ class Variable:
     _view: Any  # what `views` knows: None, an Owner (it has views) or a View
 
     @property
+    def memory(self) -> Any:
+        """The array; of a tensor inside `vmap` that of all samples."""
+        return self.array
+
+    def placed(self, node: Node | None) -> Any:
+        """Return a variable of the same elements with another place in the graph."""
+        return wrap(self.array, node)
+
+    @property
     def data(self) -> Any:
         """A tensor outside the graph that shares the memory; writes to it are not seen by the in-place check."""
         out = wrap(self.array)

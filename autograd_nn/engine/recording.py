@@ -18,6 +18,7 @@ class _State(threading.local):
     listener: listen | None = None
     differentiating: Any = None
     made: list[Any] | None = None  # where an in-place method collects the calls that it records
+    sampler: Callable[..., Any] | None = None  # draws random numbers in place of the function that was called
 
 
 state = _State()

@@ -65,7 +65,9 @@ def check_unchanged(call: Any, arrays: Iterable[Any]) -> None:
     """Raise where one of the arrays that the rules of `call` read was changed after the call was made."""
     for array in arrays:
         if not isinstance(array, np.ndarray):
-            continue
+            array = getattr(array, "memory", None)  # of a tensor inside `vmap`
+            if array is None:
+                continue
         time, operation = last_change(array)
         if time > call.time:
             by = f"{operation}()" if operation else "an in-place method, item assignment or an optimizer step"

@@ -76,7 +76,8 @@ def scaled_dot_product_attention(
         hidden = logical_not(attn_mask)
     elif attn_mask is not None:
         scores = add(scores, attn_mask)
-        hidden = eq(attn_mask, -np.inf) if np.isneginf(np.asarray(attn_mask)).any() else None
+        infinite = eq(attn_mask, -np.inf)
+        hidden = infinite if infinite.array.any() else None
     if hidden is not None:
         scores = masked_fill(scores, hidden, -np.inf)
     blind = None if hidden is None else all(hidden, -1, keepdim=True)

@@ -283,7 +283,7 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     values = values if isinstance(values, Variable) else wrap(to_array(values, input.dtype, "index_put"))
     if not accumulate:
         return _replaced(input, values, *arrays, key=key)
-    shape = input.array[numpy_index(key, [a.array if isinstance(a, Variable) else a for a in arrays])].shape
+    shape = _taken(input.detach(), arrays, key).shape
     return add(input, _put(broadcast_to(values, shape), *arrays, shape=input.shape, key=key))
 
 

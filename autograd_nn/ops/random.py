@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from .. import devices
 from ..devices.place import check_cpu
-from ..engine import effect, get_default_dtype, note_read, primitive, wrap
+from ..engine import effect, get_default_dtype, note_read, primitive, state, wrap
 from ..kernels import elementwise as kernels
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from .creation import _made
@@ -133,6 +134,19 @@ def set_rng_state(new_state: Mapping[str, Any]) -> None:
     default_generator.set_state(new_state)
 
 
+_Draw = TypeVar("_Draw", bound=Callable[..., Any])
+
+
+def sampled(draw: _Draw) -> _Draw:
+    """Let a function that draws random numbers be called for each sample inside `vmap`."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Any, **settings: Any) -> Any:
+        return draw(*args, **settings) if state.sampler is None else state.sampler(draw, args, settings)
+
+    return cast(_Draw, drawn)
+
+
 @primitive(results="out mask")
 def _dropout(x: Array, seed: Array, *, p: float) -> tuple[Array, Array]:
     """Return `x` with some elements 0 and the others scaled, and which they are, as `seed` says."""
@@ -185,6 +199,7 @@ def _shape(size: tuple[Any, ...], operation: str) -> Shape:
     return shape
 
 
+@sampled
 def rand(
     *size: ShapeLike,
     generator: Generator | None = None,
@@ -197,6 +212,7 @@ def rand(
     return _drawn((generator or default_generator).random(_shape(size, "rand"), chosen.type), device, requires_grad)
 
 
+@sampled
 def randn(
     *size: ShapeLike,
     generator: Generator | None = None,
@@ -209,6 +225,7 @@ def randn(
     return _drawn((generator or default_generator).normal(_shape(size, "randn"), chosen.type), device, requires_grad)
 
 
+@sampled
 def randint(
     low: int,
     high: Any = None,
@@ -227,6 +244,7 @@ def randint(
     return _drawn(values.astype(dtype or np.int64, copy=False), device, requires_grad)
 
 
+@sampled
 def randperm(
     n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None, device: DeviceLike = None
 ) -> Tensor:
@@ -288,6 +306,7 @@ def randint_like(
     )
 
 
+@sampled
 def normal(
     mean: TensorLike = 0.0,
     std: TensorLike = 1.0,
@@ -316,6 +335,7 @@ def normal(
     return wrap(np.asarray(draws * deviations + means, get_default_dtype()))
 
 
+@sampled
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
     note_read(input if p is None else p, "bernoulli()")
@@ -328,6 +348,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return _made((draws < chance).astype(input.dtype), None, False, "bernoulli")
 
 
+@sampled
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

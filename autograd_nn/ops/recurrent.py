@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import enable_grad, grad, is_grad_enabled, primitive
+from ..engine import Leaf, enable_grad, grad, is_grad_enabled, primitive
 from ..kernels import gemm
 from ..kernels import recurrent as kernels
 from ..kernels.elementwise import sigmoid as sigmoid_of_array
@@ -56,9 +56,9 @@ def _composed(
     """Return the gradients of a backward pass through time: ``composed(*inputs)`` computes the same by operations."""
     recorded = any(x is not None and x.requires_grad for x in (*inputs, *gradients))
     with enable_grad():
-        leaves = [x if x.requires_grad else x.detach().requires_grad_(need) for x, need in zip(inputs, needs)]
+        leaves = [x.placed(Leaf(x.shape, x.dtype)) if need and x.node is None else x for x, need in zip(inputs, needs)]
         results = composed(*leaves)
-    pairs = [(result, g) for result, g in zip(results, gradients) if g is not None and result.requires_grad]
+    pairs = [(result, g) for result, g in zip(results, gradients) if g is not None and result.node is not None]
     wanted = [leaf for leaf, need in zip(leaves, needs) if need]
     found = iter(grad([result for result, _ in pairs], wanted, [g for _, g in pairs], create_graph=recorded,
                       allow_unused=True))

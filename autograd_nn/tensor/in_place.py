@@ -46,9 +46,9 @@ def write(target: Any, value: Any, operation: str, made: Sequence[Any] = ()) -> 
         value = shapes.broadcast_to(value, target.shape)
     value = shapes.to_dtype(value, target.dtype)
     for call in made:
-        call.inputs = [_apart(a, target.array) for a in call.inputs or ()]
+        call.inputs = [_apart(a, target.memory) for a in call.inputs or ()]
         if call.outputs is not None:
-            call.outputs = tuple(_apart(a, target.array) for a in call.outputs)
+            call.outputs = tuple(_apart(a, target.memory) for a in call.outputs)
     view = target._view
     if type(view) is View:
         indexing.write_view(view.base, value, path=hashable(view.path))
@@ -59,6 +59,8 @@ def write(target: Any, value: Any, operation: str, made: Sequence[Any] = ()) -> 
 
 def _apart(array: Any, changing: np.ndarray) -> Any:
     """Return an array, as a copy where its memory is about to change."""
+    if isinstance(array, Variable):  # inside `vmap`
+        return shapes.clone(array) if np.may_share_memory(array.memory, changing) else array
     return array.copy() if isinstance(array, np.ndarray) and np.may_share_memory(array, changing) else array
 
 
@@ -157,23 +159,27 @@ def _copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
     return src
 
 
+@random.sampled
 def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
     """Return draws from a normal distribution."""
     values = (generator or random.default_generator).normal(self.shape, self.dtype.type)
     return values * self.dtype.type(std) + self.dtype.type(mean)
 
 
+@random.sampled
 def _uniform(self: Any, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Any:
     """Return draws from [low, high), all values alike."""
     values = (generator or random.default_generator).random(self.shape, self.dtype.type)
     return values * self.dtype.type(high - low) + self.dtype.type(low)
 
 
+@random.sampled
 def _bernoulli(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Return 1 with probability `p`, else 0."""
     return random.bernoulli(self, p, generator=generator)
 
 
+@random.sampled
 def _exponential(self: Any, lambd: Any = 1.0, *, generator: Any = None) -> Any:
     """Return draws from the exponential distribution of rate `lambd`; never 0."""
     values = (generator or random.default_generator).random(self.shape, self.dtype.type)
@@ -181,6 +187,7 @@ def _exponential(self: Any, lambd: Any = 1.0, *, generator: Any = None) -> Any:
     return np.maximum(draws, np.finfo(self.dtype).tiny)
 
 
+@random.sampled
 def _random(self: Any, low: Any = 0, high: Any = None, *, generator: Any = None) -> Any:
     """Return draws from the integers from `low` (0 where one bound is given) to `high` - 1.
 
