@@ -122,6 +122,8 @@ def _parts(call: Call, gradients: Any, create_graph: bool, useful: set[Node] | N
                     x.node = parents[i] if create_graph else None
                     x._view = None
                     value = x
+                elif isinstance(value, Variable):
+                    value = value.placed(parents[i] if create_graph else None)
                 values.append(value)
         else:
             values = _values(call, gradients, create_graph, ())

@@ -99,6 +99,11 @@ class Samples:
     def __ge__(self, other: Any) -> Any:
         return self.tensor.memory >= other
 
+    def __eq__(self, other: object) -> Any:
+        return self.tensor.memory == other
+
+    __hash__ = object.__hash__
+
     def __getitem__(self, key: Any) -> Any:
         """Return the elements of all samples that a mask of all samples, made by a comparison, selects."""
         if isinstance(key, np.ndarray) and key.shape == self.tensor.memory.shape:
@@ -548,13 +553,13 @@ def _link(out: Batched, source: Batched, primitive: Any, params: dict[str, Any])
         return
     step = (primitive, params)
     known = source._view
+    out._view = view = View()
     if type(known) is View:
-        out._view = View(known.base, (*known.path, step))
-        out._view.seen = known.seen
+        view.base, view.path, view.seen = known.base, (*known.path, step), known.seen
     else:
         if known is None:
-            source._view = Owner()
-        out._view = View(source, (step,))
+            known = source._view = Owner()
+        view.base, view.path, view.seen = source, (step,), known.version
 
 
 _Call = Call

@@ -19,11 +19,13 @@ from ..engine.views import follow
 from ..ops import (
     activation,
     conv,
+    decompositions,
     distance,
     elementwise,
     index,
     linalg,
     loss,
+    matrices,
     normalization,
     pool,
     random,
@@ -32,6 +34,7 @@ from ..ops import (
     resize,
     scan,
     shape,
+    solving,
     volumes,
 )
 from ..ops.index import ARRAY, Slice
@@ -136,14 +139,14 @@ def _of_one_dtype(call: Applied, inputs: list[Any]) -> list[Any]:
 
 
 def _same_shape(call: Applied) -> Any:
-    """Give each input all samples, for kernels that do not broadcast."""
+    """Give each input all samples: for kernels that do not broadcast, and for those that take batches of matrices."""
     rank = max(_rank(call, i) for i in range(len(call.inputs)))
     inputs = [aligned(x, rank) if _is_array(x) else x for x in _all_expanded(call)]
     return call.primitive(*inputs, **call.params)
 
 
 _rule(*(
-    each for family in (elementwise, activation) for each in vars(family).values()
+    each for family in (elementwise, activation, decompositions, matrices, solving) for each in vars(family).values()
     if isinstance(each, Primitive) and not each.elementwise and each.__module__ == family.__name__
 ))(_same_shape)
 _rule(
