@@ -311,6 +311,7 @@ class Level(listen):
     def __init__(self, size: int, randomness: str):
         self.size = size
         self.randomness = randomness
+        self.listener: Any = None  # hears of primitives alone
         self.is_open = False
 
     def __enter__(self) -> Level:
