@@ -43,6 +43,7 @@ from .ops.creation import *
 from .ops.distance import cdist as cdist
 from .ops.distance import cosine_similarity as cosine_similarity
 from .ops.distance import norm as norm
+from .ops.distance import pdist as pdist
 from .ops.elementwise import *
 from .ops.index import *
 from .ops.joining import *
@@ -61,6 +62,7 @@ from .ops.products import *
 from .ops.random import *
 from .ops.reduce import *
 from .ops.scan import *
+from .ops.scattering import *
 from .ops.search import *
 from .ops.shape import *
 from .ops.solving import cholesky_inverse as cholesky_inverse

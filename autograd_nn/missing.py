@@ -22,7 +22,6 @@ FUNCTIONS = {
     "sparse": "tensors are dense",
     "sparse_coo_tensor": "tensors are dense",
     "special": "use the functions of the same names without 'special.', as far as they are there",
-    "as_strided": "use unfold(), narrow() or indexing",
     **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
     **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
@@ -30,7 +29,6 @@ FUNCTIONS = {
 }
 
 METHODS = {
-    "as_strided": "use .unfold(), .narrow() or indexing",
     "bfloat16": "there is no such dtype in NumPy; use .float()",
     "map_": "use .apply_() or an operation on whole tensors",
     "share_memory_": "training runs in one process",
@@ -48,7 +46,6 @@ NETWORKS = {
     r".*max_pool\dd_with_indices": "call it without _with_indices and with return_indices=True",
     r"(FractionalMaxPool|fractional_max_pool).*": "use adaptive_max_pool2d",
     r"upsample.*": "use interpolate",
-    r"CTCLoss|ctc_loss": "there is no loss over alignments of sequences",
     r"AdaptiveLogSoftmaxWithLoss|Linear[Cc]ross[Ee]ntropy.*|linear_cross_entropy": "use Linear and cross_entropy",
     r"DataParallel|SyncBatchNorm|parallel": "all threads work on one batch already (set_num_threads)",
     r"weight_norm|spectral_norm|parametri.*|remove_.*_norm": "compute the weight in forward() and call F.linear or "

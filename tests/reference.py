@@ -1,5 +1,6 @@
 """Naive twins of the kernels: NumPy in float64, written to be read, not to be fast."""
 
+import itertools
 import math
 
 import numpy as np
@@ -317,3 +318,60 @@ ELEMENTWISE = {
 def slope(function, x, *others, step=1e-6):
     """Return the derivative in `x` of an elementwise function in float64, by central differences."""
     return (function(x + step, *others) - function(x - step, *others)) / (2 * step)
+
+
+# --- Elements at given places --------------------------------------------------------------------------
+
+
+def weighted_take(x, weight, index):
+    """Weighted sums of the elements at the places of each point; place -1 holds 0."""
+    x = np.concatenate([x.astype(np.float64), np.zeros((*x.shape[:2], 1))], 2)
+    return np.stack([(weight[n] * x[n][:, index[n]]).sum(-1) for n in range(len(x))])
+
+
+def weighted_put(g, weight, index, size):
+    """Each gradient goes back to the places that its point has read."""
+    out = np.zeros((*g.shape[:2], size + 1))
+    for n, p, k in np.ndindex(index.shape):
+        out[n, :, index[n, p, k]] += weight[n, p, k] * g[n, :, p].astype(np.float64)
+    return out[:, :, :-1]
+
+
+def weighted_products(g, x, index):
+    """Products of gradients and what they met, summed over channels."""
+    x = np.concatenate([x.astype(np.float64), np.zeros((*x.shape[:2], 1))], 2)
+    return np.stack([(g[n][:, :, None] * x[n][:, index[n]]).sum(0) for n in range(len(x))])
+
+
+def bag_sums(rows, share, index, starts):
+    """Sums of the rows of each bag, one bag at a time."""
+    rows = rows.astype(np.float64)
+    bags = [slice(a, b) for a, b in itertools.pairwise(starts)]
+    return np.stack([share[bag] @ rows[index[bag]] for bag in bags])
+
+
+def ctc(log_probs, targets, input_lengths, target_lengths, blank):
+    """Minus the log of the summed probability of all paths that collapse to the targets, found by trying all paths."""
+    _, N, C = log_probs.shape
+    out = np.full(N, math.inf)
+    for n in range(N):
+        wanted = list(targets[n, : target_lengths[n]])
+        total = 0.0
+        for path in np.ndindex(*[C] * input_lengths[n]):
+            labels = [c for i, c in enumerate(path) if c != blank and (i == 0 or path[i - 1] != c)]
+            if labels == wanted:
+                total += math.exp(sum(float(log_probs[t, n, c]) for t, c in enumerate(path)))
+        out[n] = -math.log(total) if total else math.inf
+    return out
+
+
+def ctc_input(g, log_probs, targets, input_lengths, target_lengths, blank, step=1e-5):
+    """Central differences of `ctc`."""
+    out = np.zeros(log_probs.shape)
+    for place in np.ndindex(log_probs.shape):
+        above, below = log_probs.astype(np.float64), log_probs.astype(np.float64)
+        above[place] += step
+        below[place] -= step
+        losses = [ctc(x, targets, input_lengths, target_lengths, blank)[place[1]] for x in (above, below)]
+        out[place] = 0 if math.isinf(losses[0]) else g[place[1]] * (losses[0] - losses[1]) / (2 * step)
+    return out

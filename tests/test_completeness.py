@@ -29,7 +29,7 @@ arange empty empty_like eye full full_like linspace logspace ones ones_like: the
 scalar_tensor tril_indices triu_indices zeros zeros_like: they make a tensor
 normal rand rand_like randint randint_like randn randn_like randperm: they make a tensor
 get_rng_state initial_seed manual_seed seed set_rng_state: they are about the generator
-cdist cosine_similarity tensordot einsum isin searchsorted bucketize: about several tensors of equal rank
+cdist pdist cosine_similarity tensordot einsum isin searchsorted bucketize: about several tensors of equal rank
 atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors cartesian_prod: about several tensors
 cat stack column_stack dstack hstack vstack meshgrid: about several tensors
 std_mean var_mean: PyTorch has no method

@@ -27,10 +27,13 @@ from ..ops.activation import softshrink as softshrink
 from ..ops.activation import softsign as softsign
 from ..ops.activation import tanhshrink as tanhshrink
 from ..ops.attention import *
+from ..ops.bags import embedding_bag as embedding_bag
 from ..ops.conv import *
+from ..ops.ctc import ctc_loss as ctc_loss
 from ..ops.distance import cosine_similarity as cosine_similarity
 from ..ops.distance import normalize as normalize
 from ..ops.distance import pairwise_distance as pairwise_distance
+from ..ops.distance import pdist as pdist
 from ..ops.index import one_hot as one_hot
 from ..ops.linalg import linear as linear
 from ..ops.loss import *
@@ -38,7 +41,10 @@ from ..ops.normalization import *
 from ..ops.pad import *
 from ..ops.pool import *
 from ..ops.resize import *
+from ..ops.sampling import affine_grid as affine_grid
+from ..ops.sampling import grid_sample as grid_sample
 from ..ops.shape import unflatten as unflatten
+from ..ops.unpool import *
 from ..ops.volumes import *
 from ..tensor import Tensor
 from ..typing import DTypeLike

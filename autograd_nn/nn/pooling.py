@@ -20,11 +20,15 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
     "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 
@@ -252,7 +256,40 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 
-class MaxUnpool2d(Module):
+class _MaxUnpool(Module):
+    """Put maxima back to where pooling with ``return_indices=True`` found them, among zeros.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int or tuple of int
+        Those of the pooling.
+    """
+
+    dims: int
+
+    def __init__(self, kernel_size: ShapeLike, stride: ShapeLike | None = None, padding: ShapeLike = 0):
+        super().__init__()
+        stride = kernel_size if stride is None else stride
+        self.kernel_size, self.stride, self.padding = (
+            (n,) * self.dims if isinstance(n, int) else tuple(n) for n in (kernel_size, stride, padding)
+        )
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Put maxima back to where `MaxPool1d` with ``return_indices=True`` found them; see `MaxUnpool2d`."""
+
+    dims = 1
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """Unpool the last dim, to `output_size` where the pooling leaves it open."""
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpool):
     """Put maxima back to where `MaxPool2d` with ``return_indices=True`` found them, among zeros.
 
     Parameters
@@ -261,32 +298,57 @@ class MaxUnpool2d(Module):
         Those of the pooling.
     """
 
-    def __init__(self, kernel_size: Size2d, stride: Size2d | None = None, padding: Size2d = 0):
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding = padding
+    dims = 2
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Unpool the last two dims, to `output_size` where the pooling leaves it open."""
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+class MaxUnpool3d(_MaxUnpool):
+    """Put maxima back to where `MaxPool3d` with ``return_indices=True`` found them; see `MaxUnpool2d`."""
+
+    dims = 3
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """Unpool the last three dims, to `output_size` where the pooling leaves it open."""
+        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class LPPool2d(Module):
-    """``sum(x**p) ** (1 / p)`` of each window of (N, C, H, W), with ``p=norm_type``."""
+class _LPPool(Module):
+    """``sum(x**p) ** (1 / p)`` of each window, with ``p=norm_type``."""
 
-    def __init__(self, norm_type: float, kernel_size: Size2d, stride: Size2d | None = None, ceil_mode: bool = False):
+    def __init__(
+        self, norm_type: float, kernel_size: ShapeLike, stride: ShapeLike | None = None, ceil_mode: bool = False
+    ):
         super().__init__()
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool the last two dims."""
-        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
     def extra_repr(self) -> str:
         """Return the settings."""
         return (f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
                 f"ceil_mode={self.ceil_mode}")
+
+
+class LPPool1d(_LPPool):
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, L), with ``p=norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last dim."""
+        return F.lp_pool1d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool2d(_LPPool):
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, H, W), with ``p=norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two dims."""
+        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool3d(_LPPool):
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, D, H, W), with ``p=norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last three dims."""
+        return F.lp_pool3d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)

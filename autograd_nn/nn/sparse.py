@@ -9,7 +9,7 @@ from . import init
 from .module import Module
 from .parameter import Parameter, empty_parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 
 class Embedding(Module):
@@ -89,3 +89,104 @@ class Embedding(Module):
         """Return the settings."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class EmbeddingBag(Module):
+    """Sums, means or maxima of rows of a table, one for each bag of integers; see `functional.embedding_bag`.
+
+    Parameters
+    ----------
+    num_embeddings : int
+        Rows of the table, V.
+    embedding_dim : int
+        D.
+    max_norm, norm_type, scale_grad_by_freq, sparse
+        Not available; must keep their defaults.
+    mode : {'mean', 'sum', 'max'}
+    include_last_offset : bool
+        Whether the last offset is the end of the last bag.
+    padding_idx : int, optional
+        A row that is first 0, does not count, and gets no gradient.
+    device, dtype : optional
+
+    Attributes
+    ----------
+    weight : Parameter of shape (V, D)
+        Drawn from N(0, 1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.EmbeddingBag(10, 3)(ag.tensor([[1, 2], [4, 5]])).shape
+    (2, 3)
+    """
+
+    weight: Parameter
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__()
+        if max_norm is not None or scale_grad_by_freq or sparse:
+            raise NotImplementedError("EmbeddingBag: max_norm, scale_grad_by_freq and sparse are not available")
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"EmbeddingBag: padding_idx must be within num_embeddings (padding_idx={padding_idx}, "
+                             f"num_embeddings={num_embeddings})")
+        if mode not in ("mean", "sum", "max"):
+            raise ValueError(f"EmbeddingBag: mode must be 'mean', 'sum' or 'max' (mode={mode!r})")
+        self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
+        self.include_last_offset = include_last_offset
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        if _weight is None:
+            self.weight = empty_parameter((num_embeddings, embedding_dim), dtype, device)
+            self.reset_parameters()
+        else:
+            if _weight.shape != (num_embeddings, embedding_dim):
+                raise ValueError(f"EmbeddingBag: the weight must have shape {(num_embeddings, embedding_dim)} "
+                                 f"(got {_weight.shape})")
+            self.weight = Parameter(_weight)
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, max_norm: float | None = None, norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:  # fmt: skip
+        """Return a layer around a table that exists, not trained unless `freeze` is False."""
+        if embeddings.ndim != 2:
+            raise ValueError(f"EmbeddingBag.from_pretrained(): expects a matrix (embeddings.shape={embeddings.shape})")
+        rows, columns = embeddings.shape
+        layer = cls(rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings,
+                    include_last_offset, padding_idx)  # fmt: skip
+        layer.weight.requires_grad_(not freeze)
+        return layer
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.array[self.padding_idx] = 0
+
+    def forward(
+        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+    ) -> Tensor:
+        """Reduce bags of integers, (B, M), or (M,) with the places where bags start; the result is (B, D)."""
+        return F.embedding_bag(input, self.weight, offsets, mode=self.mode, per_sample_weights=per_sample_weights,
+                               include_last_offset=self.include_last_offset, padding_idx=self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"

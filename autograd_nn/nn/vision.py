@@ -10,6 +10,7 @@ from . import functional as F
 from .module import Module
 
 __all__ = [
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "ConstantPad1d",
@@ -38,7 +39,7 @@ class Upsample(Module):
     size : int or tuple of int, optional
     scale_factor : float or tuple of float, optional
         One of `size` and `scale_factor` is given.
-    mode : {'nearest', 'linear', 'bilinear'}
+    mode : as of `functional.interpolate`
     align_corners : bool, optional
         Put the outermost samples at the outermost pixels' centres, not the pixels' edges on each other.
     recompute_scale_factor : bool, optional
@@ -112,6 +113,22 @@ class PixelUnshuffle(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return f"downscale_factor={self.downscale_factor}"
+
+
+class ChannelShuffle(Module):
+    """Put the channels of equal place in each of some groups beside each other, (N, C, ...)."""
+
+    def __init__(self, groups: int):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Rearrange the channels."""
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"groups={self.groups}"
 
 
 class Unfold(Module):

@@ -10,10 +10,11 @@ from ..engine import primitive
 from ..typing import Array, Dims, DTypeLike, Tensor
 from .decompositions import svdvals
 from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
+from .index import _index_select
 from .reduce import _spread, added, amax, amin, count_nonzero, sum
 from .shape import broadcast_to, movedim, normalized_dim, normalized_dims, reshape, unsqueeze
 
-__all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance"]
+__all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance", "pdist"]
 
 
 @primitive
@@ -127,3 +128,20 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"cdist(): both need rows of one length (x1.shape={x1.shape}, x2.shape={x2.shape})")
     return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Return the distances between all pairs of rows i < j of a matrix (N, M), of shape (N (N - 1) / 2,).
+
+    The gradient at distance 0 is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.pdist(ag.tensor([[0.0], [3.0], [5.0]])).tolist()
+    [3.0, 5.0, 2.0]
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist(): expects a matrix (input.shape={input.shape})")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return norm(sub(_index_select(input, first, dim=0), _index_select(input, second, dim=0)), p, -1)

@@ -23,7 +23,7 @@ from .shape import _crop, broadcast_to, normalized_dim, reshape, sum_to_size, to
 
 __all__ = [
     "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_select", "nonzero",
-    "scatter", "scatter_add", "take", "take_along_dim",
+    "scatter_add", "take", "take_along_dim",
 ]  # fmt: skip
 
 

@@ -27,10 +27,12 @@ from .elementwise import (
     ge,
     gt,
     log,
+    logical_and,
     minimum,
     mul,
     neg,
     ones_like,
+    relu,
     sigmoid,
     sign,
     square,
@@ -38,6 +40,7 @@ from .elementwise import (
     where,
     zeros_like,
 )
+from .index import take_along_dim
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, to_dtype, unsqueeze
 from .terms import note_terms
@@ -45,8 +48,9 @@ from .terms import note_terms
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
     "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss",
-    "mse_loss", "multi_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss",
-    "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+    "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
+    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ classification
@@ -767,3 +771,76 @@ def _other_classes(indices: Array, *, classes: int) -> Array:
     """Return for each row where the classes other than its own are."""
     others: Array = np.arange(classes) != indices[:, None]
     return others
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """``max(d(anchor, positive) - d(anchor, negative) + margin, 0)`` with any distance, by default `pairwise_distance`.
+
+    With `swap`, ``d(positive, negative)`` takes the place of the second distance if it is smaller. At the kink the
+    derivative is 1.
+    """
+    check_same_shape(anchor, positive, "triplet_margin_with_distance_loss")
+    check_same_shape(anchor, negative, "triplet_margin_with_distance_loss")
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return _reduced(_hinge(add(sub(near, far), margin)), reduction, "triplet_margin_with_distance_loss")
+
+
+@primitive
+def _listed_labels(target: Array) -> Array:
+    """Return which entries of lists of labels count: those before the first -1."""
+    listed: Array = np.cumsum(target < 0, -1) == 0
+    return listed
+
+
+@primitive
+def _first_or_none(target: Array, listed: Array) -> Array:
+    return np.where(listed, target, 0)
+
+
+@primitive
+def _unlisted_classes(target: Array, listed: Array) -> Array:
+    """Return for each row which classes are not among its labels."""
+    out = np.ones(target.shape, bool)
+    rows, places = np.nonzero(listed)
+    out[rows, target[rows, places]] = False
+    return out
+
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """``sum of max(1 - input[y] + input[c], 0) / C`` over labels y and classes c that are none.
+
+    Parameters
+    ----------
+    input : Tensor of shape (N, C) or (C,)
+    target : Tensor of integers, of the same shape
+        The labels of each row, then -1.
+    reduction : {'mean', 'sum', 'none'}
+        At the kink the derivative is 0.
+    """
+    check_same_shape(input, target, "multilabel_margin_loss")
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"multilabel_margin_loss(): expects scores (N, C) or (C,) (input.shape={input.shape})")
+    scores, labels = (x if x.ndim == 2 else unsqueeze(x, 0) for x in (input, target))
+    C = scores.shape[1]
+    array = labels.array
+    if array.dtype.kind not in "iu" or (array.size and not -1 <= array.min() <= array.max() < C):
+        raise RuntimeError(f"multilabel_margin_loss(): targets must be integers from -1 to {C - 1} "
+                           f"(target.dtype={array.dtype}, target={array.tolist()})")
+    listed = _listed_labels(labels)
+    chosen = take_along_dim(scores, _first_or_none(labels, listed), 1)
+    losses = relu(add(sub(unsqueeze(scores, 1), unsqueeze(chosen, 2)), 1.0))
+    counts = logical_and(unsqueeze(listed, 2), unsqueeze(_unlisted_classes(labels, listed), 1))
+    losses = div(sum(where(counts, losses, 0.0), (1, 2)), float(C))
+    return _reduced(losses if input.ndim == 2 else reshape(losses, ()), reduction, "multilabel_margin_loss")

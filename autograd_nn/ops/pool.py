@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import primitive, wrap
+from ..engine import primitive
 from ..kernels import pool as kernels
 from ..typing import Array, OutputSize, Pair, Shape, Size1d, Size2d, Tensor, TensorOrTuple
-from .conv import pair, sizes, told
-from .elementwise import abs, mul, pow, relu, sign
-from .index import scatter
+from .conv import sizes, told
 from .shape import reshape
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
-    "avg_pool2d", "lp_pool2d", "max_pool1d", "max_pool2d", "max_unpool2d",
+    "avg_pool2d", "max_pool1d", "max_pool2d",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ primitives
@@ -259,41 +256,6 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, *settings)
 
 
-def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Size2d,
-    stride: Size2d | None = None,
-    padding: Size2d = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """Return zeros with each maximum put back where `max_pool2d` found it.
-
-    Parameters
-    ----------
-    input, indices : Tensor of shape (N, C, OH, OW)
-        As `max_pool2d` returns them with ``return_indices=True``.
-    kernel_size, stride, padding
-        As for `max_pool2d`.
-    output_size : sequence of int, optional
-        Its last two are H and W; by default the least that was pooled: ``(OH - 1) s - 2 p + k``.
-    """
-    kernel = pair(kernel_size, "kernel_size", "max_unpool2d", 1)
-    stride = kernel if stride is None else pair(stride, "stride", "max_unpool2d", 1)
-    padding = pair(padding, "padding", "max_unpool2d")
-    if output_size is None:
-        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(input.shape[-2:], stride, padding, kernel)]
-    else:
-        size = list(output_size)[-2:]
-    if input.ndim not in (3, 4) or input.shape != indices.shape:
-        raise RuntimeError(f"max_unpool2d(): input and indices must have one shape of 3 or 4 dims "
-                           f"(input.shape={input.shape}, "
-                           f"indices.shape={indices.shape})")
-    planes = (math.prod(input.shape[:-2]), math.prod(input.shape[-2:]))
-    zeros = wrap(np.zeros((planes[0], math.prod(size)), input.dtype))
-    return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(input, planes)), (*input.shape[:-2], *size))
-
-
 def _avg_pool(
     operation: str, dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
     count_include_pad: bool, divisor_override: int | None,
@@ -332,15 +294,6 @@ def avg_pool2d(
     """
     settings = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     return _avg_pool("avg_pool2d", 2, input, *settings)
-
-
-def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Size2d, stride: Size2d | None = None, ceil_mode: bool = False
-) -> Tensor:
-    """Return ``sum(input**p) ** (1 / p)`` of each window, ``p=norm_type``; the gradient where the sum is 0 is 0."""
-    kernel = pair(kernel_size, "kernel_size", "lp_pool2d", 1)
-    powers = avg_pool2d(pow(input, norm_type), kernel, stride, 0, ceil_mode)
-    return pow(mul(mul(sign(powers), relu(abs(powers))), float(kernel[0] * kernel[1])), 1 / norm_type)
 
 
 # ------------------------------------------------------------------------------------ windows that tile the image

@@ -14,9 +14,11 @@ from .conv import pair
 from .elementwise import add, mul, sub
 from .index import _index_select
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d
+from .sampling import cubic, resampled
 from .shape import permute, reshape
+from .volumes import adaptive_avg_pool3d
 
-__all__ = ["fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
+__all__ = ["channel_shuffle", "fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
 # ------------------------------------------------------------------------------------ interpolation
 
@@ -66,6 +68,47 @@ def _linear_positions(size: int, new_size: int, scale: float | None, align_corne
     return first, np.minimum(first + 1, size - 1), positions - first
 
 
+def _cubic_taps(size: int, new_size: int, scale: float | None, align_corners: bool) -> tuple[Array, Array]:
+    """Return the weights and places, (new_size, 4), of the neighbours of each place of the resized axis."""
+    if align_corners:
+        positions = np.arange(new_size) * ((size - 1) / (new_size - 1) if new_size > 1 else 0.0)
+    else:
+        positions = (np.arange(new_size) + 0.5) * (size / new_size if scale is None else 1 / scale) - 0.5
+    first = np.floor(positions)
+    places = (first[:, None] + np.arange(-1, 3)).clip(0, size - 1).astype(np.int64)
+    return np.stack(cubic(positions - first, -0.75), 1), places
+
+
+def _antialiased_taps(
+    size: int, new_size: int, scale: float | None, align_corners: bool, mode: str
+) -> tuple[Array, Array]:
+    """Return weights and places of all elements under a triangle or cubic that is widened by the scale, as PIL's."""
+    if align_corners:
+        step = (size - 1) / (new_size - 1) if new_size > 1 else 0.0
+    else:
+        step = size / new_size if scale is None else 1 / scale
+    width = max(step, 1.0)
+    support = (2 if mode == "bicubic" else 1) * width
+    centres = step * (np.arange(new_size) + 0.5)
+    first = np.maximum((centres - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + support + 0.5).astype(np.int64), size)
+    places = first[:, None] + np.arange((last - first).max())
+    distance = np.abs(places - centres[:, None] + 0.5) / width
+    if mode == "bicubic":
+        _, near, _, _ = cubic(distance, -0.5)
+        far = cubic(distance - 1, -0.5)[0]
+        weights = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
+    else:
+        weights = np.maximum(1 - distance, 0)
+    weights = np.where(places < last[:, None], weights, 0)
+    normalized: Array = weights / weights.sum(1, keepdims=True)
+    return normalized, np.minimum(places, size - 1)
+
+
+LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
+AREA = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
+
+
 def interpolate(
     input: Tensor,
     size: ShapeLike | None = None,
@@ -73,55 +116,76 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
-    """Resize sequences (N, C, L) or images (N, C, H, W).
+    """Resize sequences (N, C, L), images (N, C, H, W) or volumes (N, C, D, H, W).
 
     Parameters
     ----------
-    input : Tensor of 3 or 4 dims
+    input : Tensor of 3, 4 or 5 dims
     size : int or sequence of int, optional
-        The new L, or H and W.
+        The new L, or H and W, or D, H and W.
     scale_factor : float or sequence of float, optional
         Given instead of `size`: the new size is ``floor(n * scale_factor)``.
-    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'area'}
+    mode : {'nearest', 'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear', 'area'}
         'nearest' takes the element at ``floor(i / scale)``, 'nearest-exact' at ``floor((i + 1/2) / scale)``;
-        'linear' (3 dims) and 'bilinear' (4 dims) mix the neighbours of ``(i + 1/2) / scale - 1/2``; 'area' averages
-        as `adaptive_avg_pool2d`.
+        'linear' (3 dims), 'bilinear' (4 dims) and 'trilinear' (5 dims) mix the neighbours of ``(i + 1/2) / scale -
+        1/2``; 'bicubic' (4 dims) mixes four of them along each dim (Keys, a = -0.75); 'area' averages as
+        `adaptive_avg_pool2d`.
     align_corners : bool, optional
-        For the linear modes: let the outermost elements of both lie on each other, ``i * (n - 1) / (new - 1)``.
+        For the linear and cubic modes: let the outermost elements of both lie on each other, ``i * (n - 1) / (new -
+        1)``.
     recompute_scale_factor : bool, optional
         Take the scale from the new size, not from `scale_factor`.
+    antialias : bool
+        For 'bilinear' and 'bicubic' to a smaller size: widen the neighbourhood by the scale, so that all elements count
+        (as PIL does; a = -0.5).
 
     Returns
     -------
     Tensor
         The gradient of an element is the sum over the places that it contributes to.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.interpolate(ag.tensor([[[1.0, 3.0]]]), 4, mode="linear").tolist()
+    [[[1.0, 1.5, 2.5, 3.0]]]
     """
-    if input.ndim not in (3, 4):
-        raise NotImplementedError(f"interpolate(): expects 3 or 4 dims (input.shape={input.shape})")
+    if input.ndim not in LINEAR:
+        raise NotImplementedError(f"interpolate(): expects 3, 4 or 5 dims (input.shape={input.shape})")
     sizes, scales = _scales(input, size, scale_factor, "interpolate")
     scales = (None,) * len(scales) if recompute_scale_factor else scales
-    linear = {3: "linear", 4: "bilinear"}[input.ndim]
-    if align_corners is not None and mode != linear:
+    linear = LINEAR[input.ndim]
+    smooth = (linear, "bicubic") if input.ndim == 4 else (linear,)
+    if align_corners is not None and mode not in smooth:
         raise ValueError(
-            f"interpolate(): align_corners is for the linear modes only (mode={mode!r}, align_corners={align_corners})"
+            f"interpolate(): align_corners is for the linear and cubic modes only (mode={mode!r}, "
+            f"align_corners={align_corners})"
         )
+    if antialias and (input.ndim != 4 or mode not in smooth):
+        raise ValueError("interpolate(): antialias is for images and the modes 'bilinear' and 'bicubic' "
+                         f"(mode={mode!r}, input.shape={input.shape})")
     if mode == "area":
-        return adaptive_avg_pool1d(input, sizes) if input.ndim == 3 else adaptive_avg_pool2d(input, sizes)
-    if mode not in ("nearest", "nearest-exact", linear):
+        return AREA[input.ndim](input, sizes)
+    if mode not in ("nearest", "nearest-exact", *smooth):
         raise NotImplementedError(
-            f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {linear!r} for "
-            f"{input.ndim} dims "
-            f"(mode={mode!r})"
+            f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {' or '.join(map(repr, smooth))} for "
+            f"{input.ndim} dims (mode={mode!r})"
         )
     for dim, new_size, scale in zip(range(2, input.ndim), sizes, scales):
-        if mode != linear:
-            input = _index_select(input, _nearest(input.shape[dim], new_size, scale, mode == "nearest-exact"), dim=dim)
-            continue
-        first, second, share = _linear_positions(input.shape[dim], new_size, scale, bool(align_corners))
-        share = share.astype(input.dtype).reshape((-1,) + (1,) * (input.ndim - dim - 1))
-        left, right = _index_select(input, first, dim=dim), _index_select(input, second, dim=dim)
-        input = add(left, mul(sub(right, left), share))
+        along = input.shape[dim], new_size, scale
+        if mode in ("nearest", "nearest-exact"):
+            input = _index_select(input, _nearest(*along, mode == "nearest-exact"), dim=dim)
+        elif antialias:
+            input = resampled(input, dim, *_antialiased_taps(*along, bool(align_corners), mode))
+        elif mode == "bicubic":
+            input = resampled(input, dim, *_cubic_taps(*along, bool(align_corners)))
+        else:
+            first, second, share = _linear_positions(*along, bool(align_corners))
+            share = share.astype(input.dtype).reshape((-1,) + (1,) * (input.ndim - dim - 1))
+            left, right = _index_select(input, first, dim=dim), _index_select(input, second, dim=dim)
+            input = add(left, mul(sub(right, left), share))
     return input
 
 
@@ -261,3 +325,20 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     n = len(lead)
     cells = reshape(input, (*lead, C, H // r, r, W // r, r))
     return reshape(permute(cells, (*range(n), n, n + 2, n + 4, n + 1, n + 3)), (*lead, C * r**2, H // r, W // r))
+
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Return (N, C, ...) with the channels of equal place in each of some groups put beside each other.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.channel_shuffle(ag.arange(4).reshape(1, 4, 1), 2).flatten().tolist()
+    [0, 2, 1, 3]
+    """
+    if input.ndim < 3 or groups < 1 or input.shape[1] % groups:
+        raise RuntimeError(f"channel_shuffle(): expects at least 3 dims and channels that groups divide "
+                           f"(input.shape={input.shape}, groups={groups})")
+    N, C, *rest = input.shape
+    inner = reshape(input, (N, groups, C // groups, *rest))
+    return reshape(permute(inner, (0, 2, 1, *range(3, inner.ndim))), input.shape)

@@ -27,6 +27,7 @@ from ..ops import (
     random,
     reduce,
     scan,
+    scattering,
     solving,
     statistics,
 )
@@ -523,7 +524,9 @@ class Tensor(InPlace, Variable):
 
     # -------------------------------------------------------------------------------- indexing
 
-    gather, scatter, scatter_add = indexing.gather, indexing.scatter, indexing.scatter_add
+    gather, scatter, scatter_add = indexing.gather, scattering.scatter, indexing.scatter_add
+    scatter_reduce, index_reduce = scattering.scatter_reduce, scattering.index_reduce
+    masked_scatter, as_strided = scattering.masked_scatter, scattering.as_strided
     index_select, index_add, index_copy, index_fill = (
         indexing.index_select, indexing.index_add, indexing.index_copy, indexing.index_fill
     )  # fmt: skip

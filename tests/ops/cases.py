@@ -12,7 +12,9 @@ from autograd_nn import Tensor
 from autograd_nn.ops import (
     activation,
     attention,
+    bags,
     conv,
+    ctc,
     decompositions,
     distance,
     elementwise,
@@ -28,10 +30,13 @@ from autograd_nn.ops import (
     recurrent,
     reduce,
     resize,
+    sampling,
     scan,
+    scattering,
     shape,
     solving,
     statistics,
+    unpool,
     volumes,
 )
 
@@ -690,7 +695,8 @@ case(
 )
 case("max_pool2d_relu", lambda x: pool.max_pool2d_relu(x, 3, 2, 1), ("apart", 2, 2, 4, 5))
 case("max_pool2d with indices", lambda x: pool.max_pool2d(x, 3, 2, 1, return_indices=True), ("apart", 1, 2, 4, 5))
-case("max_unpool2d", lambda x: pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2), ("apart", 1, 2, 4, 4))
+case("max_unpool2d", lambda x: unpool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2),
+     ("apart", 1, 2, 4, 4))  # fmt: skip
 _volumes = ("normal", 2, 2, 3, 4, 3)
 case("conv3d", volumes.conv3d, _volumes, ("normal", 3, 2, 2, 3, 2), ("normal", 3))
 case(
@@ -719,7 +725,7 @@ case("avg_pool3d", lambda x: volumes.avg_pool3d(x, (2, 3, 2), 2, (1, 1, 0), True
 case("avg_pool3d, divisor", lambda x: volumes.avg_pool3d(x, 2, divisor_override=3), _volumes)
 case("adaptive_avg_pool3d", lambda x: volumes.adaptive_avg_pool3d(x, (2, None, 2)), _volumes)
 case("adaptive_max_pool3d", lambda x: volumes.adaptive_max_pool3d(x, (2, 3, 2), True), ("apart", 1, 2, 3, 4, 3))
-case("lp_pool2d", lambda x: pool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
+case("lp_pool2d", lambda x: unpool.lp_pool2d(x, 3, 2), ("positive", 1, 1, 4, 4))
 case("adaptive_avg_pool2d", lambda x: pool.adaptive_avg_pool2d(x, (2, 3)), ("normal", 1, 2, 5, 4))
 case("adaptive_avg_pool2d_input", lambda g: pool._adaptive_avg_pool2d_input(g, size=(5, 4)), ("normal", 1, 2, 2, 3))
 case("adaptive_max_pool2d", lambda x: pool.adaptive_max_pool2d(x, (None, 2), True), ("apart", 1, 2, 3, 5))
@@ -1065,3 +1071,97 @@ for p in (None, -2, "fro", 1):
     case(f"cond({p})", lambda x, p=p: matrices.cond(_regular(x), p), ("normal", 2, 3, 3))
 case("vecdot", matrices.vecdot, ("normal", 2, 3), ("normal", 3))
 case("vander", lambda x: matrices.vander(x, 4), ("normal", 2, 3))
+
+# ------------------------------------------------------------------------------------ sampling, resizing
+
+for mode, padding, aligned in (
+    ("bilinear", "zeros", False), ("bilinear", "border", True), ("bilinear", "reflection", False),
+    ("bilinear", "reflection", True), ("nearest", "zeros", False), ("nearest", "border", True),
+    ("bicubic", "zeros", True), ("bicubic", "border", False), ("bicubic", "reflection", False),
+):  # fmt: skip
+    settings = {"mode": mode, "padding_mode": padding, "align_corners": aligned}
+    case(f"grid_sample({mode}, {padding}, {aligned})",
+         lambda x, g, s=settings: sampling.grid_sample(x, g * 1.5, **s), ("normal", 2, 2, 3, 4),
+         ("unit", 2, 2, 3, 2))  # fmt: skip
+case("grid_sample of volumes", sampling.grid_sample, ("normal", 1, 2, 2, 3, 2), ("unit", 1, 1, 2, 2, 3))
+case("grid_sample of one pixel", lambda x, g: sampling.grid_sample(x, g, "bilinear", "reflection", True),
+     ("normal", 1, 1, 1, 1), ("unit", 1, 1, 2, 2))  # fmt: skip
+case("affine_grid", lambda t: sampling.affine_grid(t, (2, 1, 3, 4)), ("normal", 2, 2, 3))
+case("affine_grid of volumes", lambda t: sampling.affine_grid(t, (1, 1, 2, 3, 1), True), ("normal", 1, 3, 4))
+case("weighted_put", lambda g, w, i: sampling._weighted_put(g, w, i, size=3), ("normal", 1, 2, 4), ("normal", 1, 4, 2),
+     ("integers", 3, 1, 4, 2))  # fmt: skip
+case("weighted_products", sampling._weighted_products, ("normal", 1, 2, 4), ("normal", 1, 2, 3),
+     ("integers", 3, 1, 4, 2))  # fmt: skip
+for settings in (
+    {"mode": "bicubic"}, {"mode": "bicubic", "align_corners": True}, {"mode": "bicubic", "antialias": True},
+    {"mode": "bilinear", "antialias": True},
+):  # fmt: skip
+    for size in ((2, 7), (6, 2)):
+        case(f"interpolate({settings}, {size})", lambda x, n=size, s=settings: resize.interpolate(x, n, **s),
+             ("normal", 1, 2, 4, 5))  # fmt: skip
+for mode in ("trilinear", "nearest", "area"):
+    case(f"interpolate 3-D({mode})", lambda x, m=mode: resize.interpolate(x, (2, 3, 4), mode=m),
+         ("normal", 1, 1, 3, 3, 2))  # fmt: skip
+case("channel_shuffle", lambda x: resize.channel_shuffle(x, 2), ("normal", 1, 4, 2))
+
+# ------------------------------------------------------------------------------------ reduced at places
+
+_groups = np.array([[0, 2, 0], [1, 1, 2]])
+for reduction in ("sum", "prod", "mean", "amax", "amin"):
+    for own in (True, False):
+        case(f"scatter_reduce({reduction}, {own})",
+             lambda x, s, r=reduction, o=own: scattering.scatter_reduce(x, 1, Tensor(_groups), s, r, include_self=o),
+             ("apart", 2, 3), ("normal", 3, 4))  # fmt: skip
+        if reduction != "sum":
+            case(f"index_reduce({reduction}, {own})", lambda x, s, r=reduction, o=own: scattering.index_reduce(
+                x, 0, Tensor([1, 0, 1]), s, r, include_self=o), ("apart", 3, 2), ("normal", 3, 2))  # fmt: skip
+case("scatter_reduce, ties", lambda x: scattering.scatter_reduce(
+    x, 0, Tensor(np.zeros(3, np.int64)), shape.cat([x[:1], x[:1], x[1:2]]), "amax"), np.array([3.0, 1.0]))  # fmt: skip
+case("scatter_reduce, one zero", lambda x, s: scattering.scatter_reduce(x, 0, Tensor([0, 0, 1]), s, "prod"),
+     np.array([2.0, 0.0]), np.array([0.0, 3.0, 4.0]), second_order=False)  # fmt: skip
+case("scatter_reduce of 0-d", lambda x, s: scattering.scatter_reduce(x, 0, Tensor(np.array(0)), s, "prod"), ("normal",),
+     ("normal",))  # fmt: skip
+case("scatter, add", lambda x, s: scattering.scatter(x, 1, Tensor(_groups), s, reduce="add"), ("normal", 2, 3),
+     ("normal", 2, 3))  # fmt: skip
+case("scatter, multiply by a number", lambda x: scattering.scatter(x, 1, Tensor(_groups), 3.0, reduce="multiply"),
+     ("normal", 2, 3))  # fmt: skip
+case("masked_scatter", scattering.masked_scatter, ("normal", 2, 3), np.array([True, False, True]), ("normal", 5))
+case("as_strided", lambda x: scattering.as_strided(x, (2, 3), (1, 2), 1), ("normal", 2, 4))
+
+# ------------------------------------------------------------------------------------ bags of rows
+
+_bags = np.array([1, 0, 2, 2, 3])
+for mode in ("sum", "mean", "max"):
+    case(f"embedding_bag({mode})", lambda w, m=mode: bags.embedding_bag(Tensor(_bags), w, Tensor([0, 2, 2]), mode=m),
+         ("apart", 4, 3))  # fmt: skip
+    case(f"embedding_bag({mode}, padding)", lambda w, m=mode: bags.embedding_bag(
+        Tensor([[1, 0], [2, 2]]), w, mode=m, padding_idx=-4), ("apart", 4, 3))  # fmt: skip
+case("embedding_bag, weighted", lambda w, s: bags.embedding_bag(
+    Tensor(_bags), w, Tensor([0, 2, 5]), mode="sum", per_sample_weights=s, include_last_offset=True, padding_idx=2),
+    ("normal", 4, 3), ("normal", 5))  # fmt: skip
+case("bag_put", lambda g, s: bags._bag_put(g, s, Tensor(_bags), Tensor([0, 2, 5]), rows=4), ("normal", 2, 3),
+     ("normal", 5))  # fmt: skip
+case("bag_products", lambda g, w: bags._bag_products(g, w, Tensor(_bags), Tensor([0, 2, 5])), ("normal", 2, 3),
+     ("normal", 4, 3))  # fmt: skip
+
+# ------------------------------------------------------------------------------------ later losses and pools
+
+for reduction in ("none", "sum", "mean"):
+    case(f"ctc_loss({reduction})", lambda x, t, r=reduction: ctc.ctc_loss(x, t, (4, 3), (2, 1), reduction=r),
+         ("normal", 4, 2, 3), np.array([[1, 2], [2, 0]]), second_order=False)  # fmt: skip
+case("ctc_loss of one sequence", lambda x, t: ctc.ctc_loss(x, t, 3, 2, 1, "none", True), ("normal", 3, 3),
+     np.array([2, 2]), second_order=False)  # fmt: skip
+case("ctc_loss of joined targets", lambda x, t: ctc.ctc_loss(x, t, (4, 4), (1, 2), 1), ("normal", 4, 2, 3),
+     np.array([2, 0, 2]), second_order=False)  # fmt: skip
+case("ctc_loss's gradient", lambda g: ctc._ctc_input(g, np.log(np.full((4, 2, 3), 1 / 3, g.dtype)), np.array(
+    [[1, 2], [2, 0]]), np.array([4, 3]), np.array([2, 1]), blank=0), ("normal", 2))  # fmt: skip
+case("multilabel_margin_loss", loss.multilabel_margin_loss, ("normal", 2, 4), np.array([[3, 0, -1, 1], [1, -1, 0, 0]]))
+case("triplet_margin_with_distance_loss", lambda *xs: loss.triplet_margin_with_distance_loss(
+    *xs, distance_function=lambda x, y: (x - y).abs().sum(1), swap=True), *[("normal", 4, 3)] * 3)  # fmt: skip
+case("pdist", distance.pdist, ("normal", 4, 3))
+case("pdist(1)", lambda x: distance.pdist(x, 1), ("normal", 3, 2))
+case("lp_pool1d", lambda x: unpool.lp_pool1d(x, 3, 2), ("positive", 1, 2, 5))
+case("lp_pool3d", lambda x: unpool.lp_pool3d(x, 2, 2), ("normal", 1, 1, 2, 4, 2))
+case("max_unpool1d", lambda x: unpool.max_unpool1d(x, Tensor([[[1, 2]]]), 2), ("normal", 1, 1, 2))
+case("max_unpool3d", lambda x: unpool.max_unpool3d(x, Tensor(np.array([[[[[3]], [[6]]]]])), (1, 2, 2)),
+     ("normal", 1, 1, 2, 1, 1))  # fmt: skip

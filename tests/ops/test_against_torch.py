@@ -350,6 +350,86 @@ MATRICES = [
     ("x.det() + x.logdet() + x.slogdet()[1] + x.inverse().sum() + x.matrix_power(2).sum()", [BATCH @ BATCH.mT]),
 ]
 
+GRID, VOLUMES, POINTS = normal(2, 5, 4, 2) * 0.8, normal(2, 2, 3, 4, 3), normal(2, 2, 3, 2, 3) * 0.8
+PLACES, MANY = rng.integers(0, 3, (3, 4)), rng.integers(0, 3, 9)
+SAMPLES = [
+    *[
+        (f"F.grid_sample(a, z, '{mode}', '{padding}', {aligned})", [IMAGES, GRID], "a z")
+        for mode in ("bilinear", "nearest", "bicubic")
+        for padding in ("zeros", "border", "reflection")
+        for aligned in (False, True)
+    ],
+    *[
+        (f"F.grid_sample(a, z, '{mode}', '{padding}', {aligned})", [VOLUMES, POINTS], "a z")
+        for mode in ("bilinear", "nearest")
+        for padding, aligned in (("zeros", False), ("border", True), ("reflection", True), ("reflection", False))
+    ],
+    ("F.affine_grid(a, (2, 3, 4, 5), False)", [normal(2, 2, 3)], "a"),
+    ("F.affine_grid(a, (2, 3, 1, 5), True)", [normal(2, 2, 3)], "a"),
+    ("F.affine_grid(a, (1, 1, 3, 4, 2))", [normal(1, 3, 4)], "a"),
+    *[
+        (f"F.interpolate(a, {settings})", [IMAGES], "a")
+        for settings in (
+            "(4, 9), mode='bicubic'",
+            "scale_factor=1.7, mode='bicubic'",
+            "(4, 9), mode='bicubic', align_corners=True",
+            "(4, 9), mode='bicubic', antialias=True",
+            "(2, 2), mode='bicubic', antialias=True",
+            "scale_factor=0.4, mode='bilinear', antialias=True",
+            "(3, 2), mode='bilinear', antialias=True, align_corners=True",
+        )
+    ],
+    *[
+        (f"F.interpolate(a, {settings})", [VOLUMES], "a")
+        for settings in ("(4, 2, 5)", "(4, 2, 5), mode='trilinear'", "scale_factor=2, mode='nearest-exact'",
+                         "(4, 2, 5), mode='trilinear', align_corners=True", "(2, 2, 2), mode='area'")
+    ],
+    ("F.channel_shuffle(a, 2)", [IMAGES], "a"),
+    *[
+        (f"scatter_reduce(x, 1, i, y, '{reduction}', include_self={own})", [X, PLACES, Y], "x i y")
+        for reduction in ("sum", "prod", "mean", "amax", "amin")
+        for own in (True, False)
+    ],
+    ("x.scatter_reduce(0, i, y.round(), 'amax')", [X.round(), PLACES, Y], "x i y"),
+    *[
+        (f"index_reduce(x, 0, i, s, '{reduction}', include_self={own})", [X, MANY, normal(9, 4)], "x i s")
+        for reduction in ("prod", "mean", "amax", "amin")
+        for own in (True, False)
+    ],
+    ("scatter(x.detach(), 0, i, y[:2].detach(), reduce='add')", [X, I, Y], "x i y"),
+    ("scatter(x.detach(), 0, i, 2.0, reduce='multiply')", [X, I], "x i"),
+    ("masked_scatter(x, m, y)", [X, M, Y], "x m y"),
+    ("as_strided(x, (2, 3), (1, 2), 1)", [X]),
+    *[
+        (f"F.embedding_bag(i, x, o, mode='{mode}', padding_idx={padding})", [MANY, X, np.array([0, 4, 4, 7])], "i x o")
+        for mode in ("sum", "mean", "max")
+        for padding in (None, 1)
+    ],
+    ("F.embedding_bag(i, x, mode='sum', per_sample_weights=u[:2])", [I, X, U], "i x u"),
+    ("F.embedding_bag(i, x, o, mode='mean', include_last_offset=True)", [MANY, X, np.array([0, 4, 9])], "i x o"),
+    *[
+        (f"F.ctc_loss(a.log_softmax(2), i, o, v, {settings})", [normal(6, 3, 4), labels, lengths, targets], "a i o v")
+        for labels, lengths, targets in (
+            (rng.integers(1, 4, (3, 3)), np.array([6, 5, 4]), np.array([3, 1, 2])),
+            (rng.integers(1, 4, 6), np.array([6, 5, 4]), np.array([3, 1, 2])),
+        )
+        for settings in ("0", "0, 'sum'", "0, 'none'", "0, 'mean', True")
+    ],
+    ("F.ctc_loss(a.log_softmax(1), i, o, v, blank=2)",
+     [normal(6, 4), np.array([1, 1, 3]), np.array(6), np.array(3)], "a i o v"),
+    ("F.ctc_loss(a.log_softmax(2), i, o, v, zero_infinity=True)",
+     [normal(3, 2, 4), np.array([[1, 1], [2, 3]]), np.array([2, 3]), np.array([2, 2])], "a i o v"),
+    ("F.pdist(x)", [X]),
+    ("pdist(x, 1.5)", [X]),
+    ("F.lp_pool1d(s, 3, 3, 2, True)", [positive(2, 3, 8)], "s"),
+    ("F.lp_pool3d(a, 2, 2)", [VOLUMES], "a"),
+    ("F.max_unpool1d(*F.max_pool1d(s, 2, return_indices=True), 2)", [SEQUENCES], "s"),
+    ("F.max_unpool3d(*F.max_pool3d(a, 2, 1, return_indices=True), 2, 1)", [VOLUMES[:, :, :2, :2, :2]], "a"),
+    ("nn.TripletMarginWithDistanceLoss(margin=0.3)(x, y, y * 2)", [X, Y], "x y"),
+    *[(f"F.multilabel_margin_loss(x, i, reduction='{reduction}')", [X, np.array([[3, 0, -1, 1], [1, -1, 0, 0],
+       [0, 1, 2, 3]])], "x i") for reduction in ("mean", "sum", "none")],
+]
+
 LOSSES = [
     (f"F.{call.format(reduction)}", arrays, names)
     for reduction in ("mean", "sum", "none")
@@ -409,7 +489,7 @@ def values_and_gradients(library, call, arrays, names):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("call", "arrays", "names"),
-    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + LOSSES],
+    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + SAMPLES + LOSSES],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_call(call, arrays, names):
