@@ -314,11 +314,19 @@ def _listed(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else [values]
 
 
+def _target(x: Variable, position: int) -> Node:
+    """Return the node of one of the inputs that gradients are wanted of."""
+    if not x.requires_grad or x.node is None:
+        raise RuntimeError(f"backward(): input {position} does not require grad")
+    return x.node
+
+
 def backward(
     outputs: Variable | Sequence[Variable],
     gradients: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    inputs: Variable | Sequence[Variable] | None = None,
 ) -> None:
     """Add the gradients of `outputs` to ``.grad`` of every leaf that they were computed from.
 
@@ -331,6 +339,8 @@ def backward(
         Keep the graph for another backward pass (default: `create_graph`).
     create_graph : bool
         Record the backward pass, so that the gradients can be differentiated.
+    inputs : tensor or sequence of tensors, optional
+        Add the gradients of these only, leaves or results.
 
     Raises
     ------
@@ -340,13 +350,20 @@ def backward(
     """
     outputs = _listed(outputs)
     gradients = [None] * len(outputs) if gradients is None else _listed(gradients)
+    targets = None if inputs is None else {_target(x, i): None for i, x in enumerate(_listed(inputs))}
+    if targets is not None and not targets:
+        raise RuntimeError("backward(): inputs must not be empty; leave it out to reach all leaves")
     before = state.recording, state.differentiating
     try:  # a context manager could be interrupted as its end begins, and would put nothing back
         state.recording = create_graph
         seeds = _seeds(outputs, gradients, "backward")
         for observer in observers:
             observer.backward_begins([node for node, _ in seeds])
-        _propagate(seeds, None, create_graph if retain_graph is None else retain_graph, create_graph)
+        retain = create_graph if retain_graph is None else retain_graph
+        found = _propagate(seeds, targets if targets is None else set(targets), retain, create_graph)
+        for node in targets or ():
+            if node in found:
+                _accumulate(node, found[node], True, create_graph)
     finally:
         state.recording, state.differentiating = before
 
@@ -357,7 +374,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, leaving ``.grad`` alone.
 
@@ -367,14 +386,20 @@ def grad(
         `inputs` may be leaves or results inside the graph.
     grad_outputs, retain_graph, create_graph
         As `gradients`, `retain_graph` and `create_graph` of `backward`.
-    allow_unused : bool
+    only_inputs : bool
+        PyTorch's setting, always True: ``.grad`` of leaves is left alone.
+    allow_unused : bool, optional
         Return None for an input that the outputs do not depend on, where otherwise an error is raised.
+    materialize_grads : bool
+        Return zeros instead of None; it implies `allow_unused`.
 
     Returns
     -------
     tuple of tensors
         One gradient per input, of its shape and dtype.
     """
+    if not only_inputs:
+        raise ValueError("grad(): only_inputs must be True (only_inputs=False); backward() reaches the leaves too")
     outputs, inputs = _listed(outputs), _listed(inputs)
     gradients = [None] * len(outputs) if grad_outputs is None else _listed(grad_outputs)
     for i, x in enumerate(inputs):
@@ -388,9 +413,11 @@ def grad(
         found = _propagate(seeds, {x.node for x in inputs}, retain, create_graph)
     finally:
         state.recording, state.differentiating = before
-    if not allow_unused:
+    if not (allow_unused or materialize_grads):
         for i, x in enumerate(inputs):
             if x.node not in found:
                 raise RuntimeError(f"grad(): the outputs do not depend on input {i} (shape={x.array.shape}); "
                                    "allow_unused=True returns None for it")
+    if materialize_grads:
+        return tuple(found[x.node] if x.node in found else wrap(np.zeros_like(x.array)) for x in inputs)
     return tuple(found.get(x.node) for x in inputs)

@@ -409,7 +409,8 @@ class Module:
     # -------------------------------------------------------------------------------- dtype and device
 
     def to(
-        self, *targets: Any, dtype: DTypeLike | None = None, device: DeviceLike = None, non_blocking: bool = False
+        self, *targets: Any, dtype: DTypeLike | None = None, device: DeviceLike = None, non_blocking: bool = False,
+        memory_format: Any = None,
     ) -> Self:
         """Convert all floating-point parameters and buffers in place; devices are accepted as far as they are the CPU.
 
@@ -421,6 +422,8 @@ class Module:
         device : optional
         non_blocking : bool
             Of no effect: nothing is copied between devices.
+        memory_format : optional
+            Of no effect: the layout of memory is chosen by the kernels.
         """
         probe = Tensor(0.0).to(*targets, dtype=dtype, device=device)
         if targets or dtype is not None:

@@ -1,1 +1,10 @@
 """Operations: one primitive is an array function and its vector-Jacobian products."""
+
+from importlib import import_module
+
+from .keywords import accept_other_names
+
+accept_other_names(import_module(f"{__name__}.{name}") for name in (
+    "arithmetic", "creation", "distance", "elementwise", "index", "joining", "linalg", "maths", "products", "random",
+    "reduce", "scan", "search", "shape", "statistics",
+))  # fmt: skip

@@ -457,13 +457,15 @@ def _check_softmax(x: Tensor, dim: int, operation: str) -> int:
     return normalized_dim(dim, x.ndim, operation)
 
 
-def softmax(x: Tensor, dim: int) -> Tensor:
-    """Return ``exp(x) / sum(exp(x))`` along `dim`; NaN along slices that are all -inf."""
+def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """Return ``exp(x) / sum(exp(x))`` along `dim`, of `x` as `dtype`; NaN along slices that are all -inf."""
+    x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "softmax")
     return _softmax(x, dim=dim) if x.ndim else zeros_like(x) + 1
 
 
-def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """Return ``x - log(sum(exp(x)))`` along `dim`, computed from the largest element."""
+def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """Return ``x - log(sum(exp(x)))`` along `dim`, of `x` as `dtype`, computed from the largest element."""
+    x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "log_softmax")
     return _log_softmax(x, dim=dim) if x.ndim else zeros_like(x)

@@ -592,7 +592,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 # ------------------------------------------------------------------------------------ copies
 
 
-def contiguous(input: Tensor) -> Tensor:
+def contiguous(input: Tensor, memory_format: object = None) -> Tensor:
     """Return `input` laid out in row-major order (`input` itself where it is)."""
     return input if input.array.flags.c_contiguous else clone(input)
 
@@ -607,11 +607,15 @@ identity.defvjp(x=lambda g: g)
 
 
 @primitive
-def clone(x: Array) -> Array:
-    """Return a copy that stays in the graph."""
+def _clone(x: Array) -> Array:
     return x.copy()
 
 
-clone.defvjp(x=lambda g: g)
+_clone.defvjp(x=lambda g: g)
+
+
+def clone(x: Tensor) -> Tensor:
+    """Return a copy that stays in the graph."""
+    return _clone(x)
 
 

@@ -164,6 +164,10 @@ def _structure(value: Any, place: tuple[Any, ...], arrays: dict[str, np.ndarray]
     if isinstance(value, list | tuple):
         items = [_structure(item, (*place, i), arrays) for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
+    if hasattr(value, "state_dict"):
+        raise TypeError(f"save(): {_named(place)} is a {type(value).__name__}, and objects are not pickled; save its "
+                        "state: save(model.state_dict(), f), and model.load_state_dict(load(f)) in a model that is "
+                        "built anew")
     raise TypeError(f"save(): {_named(place)} is a {type(value).__name__}; tensors, arrays, numbers, strings, None and "
                     "dicts, lists and tuples of them can be saved")
 

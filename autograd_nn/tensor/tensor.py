@@ -33,6 +33,7 @@ from ..ops import (
 )
 from ..ops import index as indexing
 from ..ops import shape as shapes
+from ..ops.keywords import with_other_names
 from ..typing import Dim
 from . import numpy_protocol, printing
 from .in_place import InPlace, assign
@@ -56,6 +57,9 @@ class Tensor(InPlace, Variable):
     requires_grad : bool
         Whether `backward` computes a gradient for this tensor; floating-point dtypes only.
     dtype : NumPy dtype, optional
+    *sizes : int
+        ``Tensor(2, 3)``, with two integers or more, is a tensor of these sizes that is not initialized, as in PyTorch;
+        ``Tensor(3)`` holds the number 3 (`FloatTensor(3)` is of the size 3).
 
     Attributes
     ----------
@@ -70,11 +74,18 @@ class Tensor(InPlace, Variable):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
-        if type(requires_grad) is int:
-            raise TypeError(f"Tensor(): expects data and not sizes (got {data}, {requires_grad}, ...); for a tensor of "
-                            f"these sizes use empty({data}, {requires_grad}, ...) or zeros()")
-        self.array = _new_array(data, dtype)
+    def __init__(self, data: Any = (), requires_grad: bool = False, dtype: Any = None, *sizes: int):
+        if type(requires_grad) is int:  # Tensor(2, 3): sizes, as in PyTorch
+            given = (data, requires_grad, *(() if dtype is None else (dtype,)), *sizes)
+            if not all(type(n) is int and n >= 0 for n in given):
+                raise TypeError(f"Tensor(): expects data, or sizes (got {', '.join(map(str, given))})")
+            self.array = np.empty(given, get_default_dtype())
+            requires_grad = False
+        else:
+            if sizes:
+                raise TypeError(f"Tensor(): expects data, requires_grad and dtype, or sizes (got {3 + len(sizes)} "
+                                "arguments)")
+            self.array = _new_array(data, dtype)
         self.node = self._view = None
         if requires_grad:
             self.requires_grad = True
@@ -182,7 +193,7 @@ class Tensor(InPlace, Variable):
         """Raise: there is no GPU to pin memory for."""
         raise RuntimeError("pin_memory(): autograd_nn computes on the CPU only; leave it out")
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
         return self.array.flags.c_contiguous
 
@@ -297,7 +308,8 @@ class Tensor(InPlace, Variable):
 
     # -------------------------------------------------------------------------------- differentiation
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+                 inputs: Any = None) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
 
         Parameters
@@ -308,8 +320,10 @@ class Tensor(InPlace, Variable):
             Keep the graph for another pass (default: `create_graph`).
         create_graph : bool
             Record the pass, so that gradients can be differentiated.
+        inputs : tensor or sequence of tensors, optional
+            Add the gradients of these only.
         """
-        engine.backward(self, gradient, retain_graph, create_graph)
+        engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """Return a tensor outside the graph that shares this one's memory."""
@@ -548,6 +562,7 @@ class Tensor(InPlace, Variable):
     tensor_split, hsplit, vsplit = joining.tensor_split, joining.hsplit, joining.vsplit
     diagonal, diag, diag_embed = shapes.diagonal, shapes.diag, shapes.diag_embed
 
+    @with_other_names
     def flip(self, *dims: Any) -> Tensor:
         """Return a view with the order along some dims reversed."""
         return shapes.flip(self, _listed(dims))
@@ -556,6 +571,7 @@ class Tensor(InPlace, Variable):
         """Return the elements repeated along each dim."""
         return shapes.repeat(self, _listed(sizes))
 
+    @with_other_names
     def tile(self, *dims: Any) -> Tensor:
         """Return the elements repeated along the last dims."""
         return shapes.tile(self, _listed(dims))
@@ -590,6 +606,7 @@ class Tensor(InPlace, Variable):
         """Return the elements in the shape of `other`."""
         return shapes.reshape(self, other.shape)
 
+    @with_other_names
     def permute(self, *dims: Any) -> Tensor:
         """Return a view with the dims in another order."""
         return shapes.permute(self, _listed(dims))
@@ -638,8 +655,8 @@ class Tensor(InPlace, Variable):
 
     # -------------------------------------------------------------------------------- dtype, device
 
-    def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False
-           ) -> Tensor:
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False,
+           memory_format: Any = None) -> Tensor:
         """Return the tensor in another dtype; devices are accepted as far as they are the CPU."""
         for target in targets:
             if isinstance(target, Tensor):
@@ -715,25 +732,32 @@ class Tensor(InPlace, Variable):
 
     # -------------------------------------------------------------------------------- new tensors like this one
 
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
         """Return a copy of `data` in this tensor's dtype."""
+        if device is not None:
+            check_cpu(device, "new_tensor")
         return Tensor(data, requires_grad, dtype or self.dtype)
 
-    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+    @with_other_names
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
         """Return zeros of this tensor's dtype."""
-        return creation.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return creation.zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
-    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+    @with_other_names
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
         """Return ones of this tensor's dtype."""
-        return creation.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return creation.ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
-    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+    @with_other_names
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
         """Return a tensor of this dtype, not initialized."""
-        return creation.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return creation.empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+    @with_other_names
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+                 ) -> Tensor:
         """Return a tensor of this dtype filled with a number."""
-        return creation.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probability that each element says, else 0."""
@@ -845,8 +869,10 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return Tensor(data, requires_grad=requires_grad, dtype=dtype).to(device=device)
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `data` as a tensor: itself if it is one, sharing memory if it is a native array, else copied."""
+    if device is not None:
+        check_cpu(device, "as_tensor")
     if not isinstance(data, Tensor):
         data = from_numpy(data) if isinstance(data, np.ndarray) and data.dtype.isnative else Tensor(data)
     return data if dtype is None else shapes.to_dtype(data, dtype)

@@ -123,6 +123,14 @@ def test_size_is_a_tuple_that_counts():
     assert ag.zeros(size).shape == (2, 3)
 
 
+def test_tensor_takes_sizes():
+    assert ag.Tensor(2, 3).shape == (2, 3) and ag.Tensor(2, 3, 4, 5).shape == (2, 3, 4, 5)
+    assert ag.Tensor(2, 0, 1).dtype == ag.float32 and not ag.Tensor(2, 3).requires_grad
+    assert ag.Tensor().shape == (0,) and ag.Tensor([2, 3]).tolist() == [2, 3] and ag.Tensor(3).shape == ()
+    with pytest.raises(TypeError, match="7 arguments"):
+        ag.Tensor([1.0], False, None, 1, 2, 3, 4)
+
+
 def test_old_names_of_tensors_by_dtype():
     assert ag.FloatTensor([1, 2]).dtype == ag.float32
     assert ag.LongTensor([1.0]).tolist() == [1]
