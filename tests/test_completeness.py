@@ -63,7 +63,8 @@ pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
 pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
 recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
 reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product reduce.running_sum: NumPy in float64
-scatter.add_rows: np.add.at
+scatter.add_rows scatter.add_along: np.add.at
+scatter.take_along: np.take_along_axis
 softmax.softmax softmax.softmax_input softmax.log_softmax_input: NumPy in float64, written out
 softmax.logsumexp softmax.weighted_softmax: NumPy in float64, written out
 conv.depthwise.convolve conv.depthwise.convolve_input conv.depthwise.convolve_weight: reference.conv2d and its adjoints

@@ -1,7 +1,7 @@
-"""Adding rows at given places, the adjoint of gathering rows: embeddings, repeated indices, bags of rows.
+"""Picking at given places, and adding there, which is the adjoint: gather, embeddings, bags of rows.
 
-A thread owns a range of columns and visits all rows in order, so that repeated places are added in one order for
-any number of threads.
+Where elements are added, a thread owns a range of columns and visits all rows in order, so that repeated places are
+added in one order for any number of threads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, threads_for
 from autograd_nn.kernels.memory import contiguous
 
-__all__ = ["add_rows", "bag_sums"]
+__all__ = ["add_along", "add_rows", "bag_sums", "take_along"]
 
 COLUMNS = 16  # the least that is worth a thread
 
@@ -77,3 +77,83 @@ def _bag_sums(t: int, threads: int, out: Array, rows: Array, share: Array, index
             k = uintp(index[i])
             for j in range(out.shape[1]):
                 out[b, j] += share[i] * rows[k, j]
+
+
+def take_along(x: Array, index: Array) -> tuple[Array, bool]:
+    """Return ``out[o, m, i] = x[o, index[o, m, i], i]``, and whether all places are in range.
+
+    Parameters
+    ----------
+    x : ndarray (O, K, I)
+    index : ndarray (O, M, I), int64
+        From -K to K - 1; negative places count from the end.
+
+    Returns
+    -------
+    out : ndarray (O, M, I), of the dtype of `x`
+    in_range : bool
+        If not, some elements of `out` mean nothing.
+    """
+    out = np.empty(index.shape, x.dtype)
+    wrong = np.zeros(1, np.int64)
+    _take_along(threads_for(4 * out.size), contiguous(x), contiguous(index), out, wrong)
+    return out, not wrong[0]
+
+
+@chunked
+def _take_along(t: int, threads: int, x: Array, index: Array, out: Array, wrong: Array) -> None:
+    K, M = x.shape[1], index.shape[1]
+    rows = index.shape[0] * M
+    for row in range(uintp(t * rows // threads), uintp((t + 1) * rows // threads)):
+        o, m = uintp(row // uintp(M)), uintp(row % uintp(M))
+        for i in range(uintp(index.shape[2])):
+            k = index[o, m, i]
+            if k < 0:
+                k += K
+            if k < 0 or k >= K:
+                wrong[0] = 1
+            else:
+                out[o, m, i] = x[o, uintp(k), i]
+
+
+def add_along(out: Array, index: Array, values: Array) -> bool:
+    """Add each value to an element of `out`, in place: ``out[o, index[o, m, i], i] += values[o, m, i]``.
+
+    Parameters
+    ----------
+    out : ndarray (O, K, I), C-contiguous
+    index : ndarray (O, M, I), int64
+        From -K to K - 1; negative places count from the end.
+    values : ndarray (O, M, I), of the dtype of `out`
+
+    Returns
+    -------
+    bool
+        Whether all places are in range; values for others are not added.
+    """
+    wrong = np.zeros(1, np.int64)
+    parts = max(index.shape[0], index.shape[2] // COLUMNS)
+    threads = max(1, min(threads_for(4 * index.size), parts))
+    _add_along(threads, out, contiguous(index), contiguous(values), index.shape[0] >= threads, wrong)
+    return not wrong[0]
+
+
+@chunked
+def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, outer: bool, wrong: Array) -> None:
+    count, M, width = index.shape
+    K = out.shape[1]
+    first, last, left, right = 0, count, 0, width
+    if outer:
+        first, last = t * count // threads, (t + 1) * count // threads
+    else:
+        left, right = t * width // threads, (t + 1) * width // threads
+    for o in range(uintp(first), uintp(last)):
+        for m in range(uintp(M)):
+            for i in range(uintp(left), uintp(right)):
+                k = index[o, m, i]
+                if k < 0:
+                    k += K
+                if k < 0 or k >= K:
+                    wrong[0] = 1
+                else:
+                    out[o, uintp(k), i] += values[o, m, i]

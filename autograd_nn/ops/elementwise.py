@@ -305,10 +305,13 @@ def pow(x: Operand, y: Operand) -> Array:
     """Return ``x ** y``, elementwise.
 
     The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where
-    ``x == 0`` and ``y >= 0``.
+    ``x == 0`` and ``y >= 0``. As in PyTorch, 0.5 and -0.5 are `sqrt` and `rsqrt`: NaN for minus infinity.
     """
-    if _is_small_whole(y) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
-        return passes.POWER(x, numbers=(math.fabs(y), float(y < 0)))
+    if type(y) in (int, float) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        if _is_small_whole(y):
+            return passes.POWER(x, numbers=(math.fabs(y), float(y < 0)))
+        if y == 0.5 or y == -0.5:
+            return passes.SQRT(x) if y > 0 else passes.RSQRT(x)
     return x**y
 
 

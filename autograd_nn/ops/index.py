@@ -41,6 +41,7 @@ class _Array:
 
 
 ARRAY = _Array()
+LARGE = 2048  # indices from which on a kernel picks; below, NumPy adds in the same order
 Key: TypeAlias = tuple[Any, ...]
 
 
@@ -298,16 +299,42 @@ def _along(indices: Array, dim: int) -> tuple[Array, ...]:
     )
 
 
+def _in_three(x: Array, dim: int) -> Array:
+    """Return an array with the dims before `dim` as one and those after it as one."""
+    return x.reshape(math.prod(x.shape[:dim]), x.shape[dim], math.prod(x.shape[dim + 1 :]))
+
+
+def _by_kernel(shape: Shape, dtype: np.dtype[Any], index: Array, dim: int) -> bool:
+    """Return whether a kernel picks along `dim`: many elements of float32 or float64, the other dims the same."""
+    if index.size < LARGE or dtype.char not in "fd":
+        return False
+    return index.shape[:dim] == shape[:dim] and index.shape[dim + 1 :] == shape[dim + 1 :]
+
+
+def _check_places(in_range: bool, index: Array, size: int) -> None:
+    if not in_range:
+        wrong = index[(index < -size) | (index >= size)].flat[0]
+        raise IndexError(f"index {int(wrong)} is out of range for a dim of size {size}")
+
+
 @primitive
 def _take_along(x: Array, index: Array, *, dim: int) -> Array:
-    return x[_along(index, dim)]
+    if not _by_kernel(x.shape, x.dtype, index, dim):
+        return x[_along(index, dim)]
+    out, in_range = kernels.take_along(_in_three(x, dim), _in_three(index.astype(np.int64, copy=False), dim))
+    _check_places(in_range, index, x.shape[dim])
+    return out.reshape(index.shape)
 
 
 @primitive
 def _put_along(g: Array, index: Array, *, dim: int, shape: Shape) -> Array:
     """Return zeros of `shape` with `g` added at `index` along `dim`."""
     out = np.zeros(shape, g.dtype)
-    np.add.at(out, _along(index, dim), g)
+    if not _by_kernel(shape, g.dtype, index, dim):
+        np.add.at(out, _along(index, dim), g)
+        return out
+    places = index.astype(np.int64, copy=False)
+    _check_places(kernels.add_along(_in_three(out, dim), _in_three(places, dim), _in_three(g, dim)), index, shape[dim])
     return out
 
 

@@ -46,3 +46,35 @@ def test_bags_are_summed(starts, dtype, threads):
     assert len({out.tobytes() for out in found}) == 1 and found[0].dtype == dtype
     np.testing.assert_allclose(found[0], reference.bag_sums(*given), 1e-5, 1e-5)
     np.testing.assert_allclose(scatter.bag_sums(np.asfortranarray(rows), *given[1:]), found[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 5, 70), (9, 4, 1), (3, 7, 2), (0, 3, 2), (2, 1, 0)])
+def test_elements_are_picked_and_added_along_a_dim(shape, dtype, threads):
+    rng = np.random.default_rng(0)
+    outer, size, inner = shape
+    x, index = rng.standard_normal(shape).astype(dtype), rng.integers(-size, size, (outer, 11, inner))
+    values = np.asfortranarray(rng.standard_normal(index.shape).astype(dtype))
+    values.flags.writeable = False
+    expected = x.astype(np.float64)
+    np.add.at(expected, (np.arange(outer)[:, None, None], index, np.arange(inner)), values)
+    found = []
+    for count in (1, 2, 5):
+        threads(count)
+        taken, in_range = scatter.take_along(x[::-1, ::-1][::-1, ::-1], index)
+        np.testing.assert_array_equal(taken, np.take_along_axis(x, index, 1))
+        out = x.copy()
+        assert in_range and scatter.add_along(out, index, values)
+        np.testing.assert_allclose(out, expected, 1e-5, 1e-5)
+        found.append(out.tobytes())
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("place", [3, -4, 2**40])
+def test_places_out_of_range_are_told_and_nothing_is_written_there(place):
+    x, index = np.ones((2, 3, 4), np.float32), np.zeros((2, 5, 4), np.int64)
+    index[1, 2, 3] = place
+    assert not scatter.take_along(x, index)[1]
+    out = x.copy()
+    assert not scatter.add_along(out, index, np.ones(index.shape, np.float32))
+    assert out.sum() == x.sum() + index.size - 1

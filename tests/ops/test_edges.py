@@ -103,3 +103,31 @@ def test_sums_of_float16_do_not_overflow_on_the_way():
     for array in (x, np.asfortranarray(x), x[::-1]):
         assert tensor(array).sum().item() == 10 and tensor(array).mean().dtype == np.float16
         assert np.isinf(tensor(array).var().array) and tensor(array / 100).var().item() == pytest.approx(900, rel=0.01)
+
+
+def test_roots_as_powers_are_those_of_pytorch():
+    x = ag.tensor([4.0, 0.0, -0.0, np.inf, -np.inf, -1.0])
+    assert str((x**0.5).tolist()) == "[2.0, 0.0, -0.0, inf, nan, nan]"
+    assert str((x**-0.5).tolist()) == "[0.5, inf, -inf, 0.0, nan, nan]"
+    roots = ag.tensor([4.0, 0.25], requires_grad=True)
+    ((roots**0.5).sum() + (roots**-0.5).sum()).backward()
+    assert roots.grad.tolist() == [0.25 - 1 / 16, 1 - 4]
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((40, 7, 30), 1), ((60, 50), 0), ((50, 60), -1)])
+def test_many_elements_are_picked_as_few(shape, dim):
+    rng = np.random.default_rng(0)
+    values, index = rng.standard_normal(shape).astype(np.float32), rng.integers(0, shape[dim], shape)
+    weights = rng.standard_normal(shape).astype(np.float32)
+    x = ag.tensor(values, requires_grad=True)
+    out = ag.gather(x, dim, ag.tensor(index))
+    np.testing.assert_array_equal(out.array, np.take_along_axis(values, index, dim))
+    out.backward(weights)
+    expected = np.zeros(shape)
+    places = list(np.indices(shape, sparse=True))
+    places[dim] = index
+    np.add.at(expected, tuple(places), weights)
+    np.testing.assert_allclose(x.grad.array, expected, 1e-5, 1e-6)
+    index[(0,) * len(shape)] = shape[dim]
+    with pytest.raises(IndexError, match=f"index {shape[dim]} is out of range for a dim of size {shape[dim]}"):
+        ag.take_along_dim(x, ag.tensor(index), dim)
