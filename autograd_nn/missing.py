@@ -17,7 +17,7 @@ FUNCTIONS = {
     "distributed": "training runs in one process",
     "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
     "fx": "graphs are recorded as they run; see Tensor.origin",
-    "profiler": "use python -m cProfile",
+    "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",
     "sparse": "tensors are dense",
     "sparse_coo_tensor": "tensors are dense",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..engine import DEFAULT_DTYPE, Primitive
-from ..nn import Module, Parameter
+from ..nn import Embedding, Module, Parameter
 from ..tensor import Tensor, as_tensor
 from ..tensor.printing import format_bytes, html_table
 from .module_trace import ModuleCall, preserved, watch_modules
@@ -28,9 +28,14 @@ _MULTIPLY_ADDS: dict[str, Callable[[Sequence[Shape], Shape], int]] = {
     "conv2d": lambda inputs, out: math.prod(out) * math.prod(inputs[1][1:]),
     "conv2d_relu": lambda inputs, out: math.prod(out) * math.prod(inputs[1][1:]),
     "conv2d_input": lambda inputs, out: math.prod(inputs[0]) * math.prod(inputs[1][1:]),
+    "conv2d_weight": lambda inputs, out: math.prod(inputs[0]) * math.prod(out[1:]),
+    "matmul_transposed": lambda inputs, out: math.prod(out) * inputs[0][0],
     "rnn": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[1]),
     "lstm": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[1]),
     "gru": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[1]),
+    "rnn_input": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[2]),
+    "lstm_input": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[2]),
+    "gru_input": lambda inputs, out: math.prod(inputs[0][:2]) * math.prod(inputs[3]),
 }
 
 
@@ -168,7 +173,7 @@ class Summary:
         return f"<div>{table}<small>{self._notes()}</small></div>"
 
 
-def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
+def summary(model: Module, inputs: Any, dtype: Any = None) -> Summary:
     """Run a model once and tell what it consists of and costs.
 
     Parameters
@@ -176,11 +181,11 @@ def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
     model : Module
         Run in evaluation mode without recording. Its training flags, hooks and buffers and the state of the random
         generator are afterwards what they were.
-    inputs : shape, Tensor, array, or sequence of these
+    inputs : shape, Tensor, array, sequence of these, or dict
         The shape of the input with the batch dim, such as ``(1, 1, 28, 28)``, or the input itself; several for a
-        model that is called with several. Shapes stand for zeros.
-    dtype : NumPy dtype
-        Of the zeros; an integer type for an embedding.
+        model that is called with several; a dict for one that is called by keyword. Shapes stand for zeros.
+    dtype : NumPy dtype, optional
+        Of the zeros. By default float32, and int64 if the model does not take that and has an `Embedding`.
 
     Returns
     -------
@@ -205,7 +210,18 @@ def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
     total                       7,850  30.7 KiB        250,880
     input (32, 784); activations 2.5 KiB
     """
-    arguments = _arguments(inputs, dtype)
+    if dtype is None:
+        try:
+            return summary(model, inputs, DEFAULT_DTYPE)
+        except (RuntimeError, IndexError, TypeError):
+            if not any(isinstance(module, Embedding) for module in model.modules()):
+                raise
+            return summary(model, inputs, np.int64)
+    keywords = inputs if isinstance(inputs, Mapping) else {}
+    named = {key: _arguments(value, dtype) for key, value in keywords.items()}
+    if wrong := [key for key, values in named.items() if len(values) != 1]:
+        raise TypeError(f"summary(): each value of a dict must be one shape, Tensor or array (key {wrong[0]!r})")
+    arguments = [] if keywords else _arguments(inputs, dtype)
     layers = _layers(model)
     by_name = {layer.name: layer for layer in layers}
     activations = 0
@@ -224,9 +240,10 @@ def summary(model: Module, inputs: Any, dtype: Any = DEFAULT_DTYPE) -> Summary:
         layer.outputs = [out.shape for out in _tensors(output)]
 
     with preserved(model), watch_modules(model, on_operation, on_module), np.errstate(all="ignore"):
-        model(*arguments)
+        model(*arguments, **{key: values[0] for key, values in named.items()})
     buffers = sum(buffer.nbytes for buffer in model.buffers())
-    return Summary(layers, [x.shape for x in arguments], buffers, activations)
+    given = [*arguments, *(values[0] for values in named.values())]
+    return Summary(layers, [x.shape for x in given], buffers, activations)
 
 
 def _arguments(inputs: Any, dtype: Any) -> list[Tensor]:

@@ -116,3 +116,24 @@ def test_the_table_in_html_has_the_same_cells():
     assert re.findall(r"<th [^>]*>(.*?)</th>", html) == ["layer", "output", "parameters", "size", "multiply-adds"]
     assert f">{table.multiply_adds:,}</td>" in html and "activations" in html
     assert repr(table) == str(table)
+
+
+class Keyed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, ids, mask):
+        return {"logits": self.head(self.embedding(ids) * mask.unsqueeze(-1))}
+
+
+def test_embeddings_need_no_dtype_and_dicts_are_keywords():
+    table = summary(nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2)), (2, 5))
+    assert [layer.outputs for layer in table.layers] == [[(2, 5, 2)], [(2, 5, 4)], [(2, 5, 2)]]
+    keyed = summary(Keyed(), {"ids": (2, 3), "mask": np.ones((2, 3), np.float32)})
+    assert keyed.inputs == [(2, 3), (2, 3)] and keyed.layers[0].outputs == [(2, 3, 2)]
+    with pytest.raises(TypeError, match=r"each value of a dict .*'ids'"):
+        summary(Keyed(), {"ids": [(2, 3), (2, 3)], "mask": (2, 3)})
+    with pytest.raises(RuntimeError, match="features"):
+        summary(nn.Linear(3, 2), (4, 5))

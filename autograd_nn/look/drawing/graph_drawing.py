@@ -7,19 +7,20 @@ gradient too. Nothing but this package is needed: `layered_layout` says where th
 from __future__ import annotations
 
 import html
+import inspect
 import itertools
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...engine import DEFAULT_DTYPE, Call, Node
+from ...engine import DEFAULT_DTYPE, Call, Node, enable_grad
 from ...nn import Module
-from ...tensor import Tensor
-from ..module_trace import watch_modules
+from ...tensor import Tensor, as_tensor
+from ..module_trace import preserved, watch_modules
 from .layered_layout import layered_layout
 
 __all__ = ["Box", "GraphDrawing", "draw_graph"]
@@ -43,6 +44,13 @@ _LOOKS: dict[str, tuple[str, str, float, float]] = {
     "data": ("#eeeeee", "#6b6b6b", 1.3, 15.0),
     "omitted": ("#ffffff", "#6b6b6b", 1.3, 4.0),
 }
+# what each colour is on a dark page
+_DARK = {
+    "#ffffff": "#161616", "#c8c8c8": "#444444", "#555555": "#aaaaaa", "#333333": "#d0d0d0", "#111111": "#f2f2f2",
+    "#222222": "#eeeeee", "#dcedf8": "#12324a", "#0072b2": "#58b4ea", "#d5efe6": "#0f3a2e", "#007a5a": "#3fc79c",
+    "#fdebc8": "#463208", "#b36b00": "#e9a23b", "#eeeeee": "#2e2e2e", "#6b6b6b": "#9a9a9a",
+}  # fmt: skip
+THEMES = ("auto", "light", "dark")
 _KINDS = {
     "operation": "operation",
     "module": "module, folded",
@@ -87,10 +95,12 @@ class GraphDrawing:
         The boxes of the drawn tensors.
     svg, dot : str
         The picture, and its text in the DOT language of other programs.
+    theme : {'auto', 'light', 'dark'}
+        The colours of the picture; 'auto': those of the page around it.
     """
 
-    def __init__(self, boxes: list[Box], results: Sequence[int]):
-        self.boxes, self.results = boxes, list(results)
+    def __init__(self, boxes: list[Box], results: Sequence[int], theme: str = "auto"):
+        self.boxes, self.results, self.theme = boxes, list(results), theme
 
     def __repr__(self) -> str:
         calls = sum(box.calls for box in self.boxes)
@@ -99,10 +109,13 @@ class GraphDrawing:
     @property
     def svg(self) -> str:
         """The picture as SVG, with a background of its own."""
-        return _svg(self.boxes, self.results)
+        return _svg(self.boxes, self.results).replace("</title>\n", "</title>\n" + _colours(self.theme), 1)
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        return f"<div>{self.svg}</div>"  # in the page itself, where its theme is known
 
     @property
     def dot(self) -> str:
@@ -127,20 +140,38 @@ class GraphDrawing:
         pathlib.Path(path).write_text(text, encoding="utf-8")
 
 
+def _colours(theme: str) -> str:
+    """Return the style sheet of a theme: what the colours in the picture are on a dark page."""
+    if theme == "light":
+        return ""
+
+    def rules(where: str) -> str:
+        return "".join(f'{where}[{kind}="{light}"]{{{kind}:{dark}}}' for light, dark in _DARK.items()
+                       for kind in ("fill", "stroke"))
+
+    if theme == "dark":
+        return f"<style>{rules('.graph-drawing ')}</style>\n"
+    in_jupyter = rules('[data-jp-theme-light="false"] .graph-drawing ')
+    elsewhere = rules('.graph-drawing:not([data-jp-theme-light="true"] .graph-drawing) ')
+    return f"<style>{in_jupyter}@media (prefers-color-scheme:dark){{{elsewhere}}}</style>\n"
+
+
 def draw_graph(
-    result: Tensor | Sequence[Tensor],
-    model: Module | watch_modules | None = None,
+    result: Tensor | Sequence[Tensor] | Module,
+    model: Any = None,
     *,
     names: Mapping[str, Tensor] | None = None,
     depth: int | str | None = "auto",
+    theme: str = "auto",
 ) -> GraphDrawing:
-    """Draw the recorded graph behind a tensor.
+    """Draw the recorded graph behind a tensor, or that of a model for some input: ``draw_graph(model, x)``.
 
     Parameters
     ----------
-    result : Tensor or sequence of Tensor
-        Such as a loss; before or after ``backward``.
-    model : Module or watch_modules, optional
+    result : Tensor or sequence of Tensor, or Module
+        Such as a loss; before or after ``backward``. A Module is run in evaluation mode with the input that comes
+        second; the picture has its inputs too, so that it shows skip connections, and each call is in its module.
+    model : Module or watch_modules, optional; or the input of the Module: Tensor, array, or tuple of these
         Gives parameters their names and operations their modules. A graph does not say which module made a call. A
         `watch_modules` that was on in the forward pass knows it exactly::
 
@@ -158,6 +189,8 @@ def draw_graph(
         Modules whose names have this many parts are folded into one box each, those inside them with them. None folds
         nothing. 'auto' does so up to 30 operations, and beyond takes the largest depth with at most 30 boxes of
         operations and modules (at least 1).
+    theme : {'auto', 'light', 'dark'}
+        'auto' follows JupyterLab's theme, or the browser's.
 
     Returns
     -------
@@ -179,6 +212,11 @@ def draw_graph(
     >>> [box.lines[0] for box in drawing.boxes]
     ['a', 'b', 'mul', 'add']
     """
+    if theme not in THEMES:
+        raise ValueError(f"draw_graph(): theme must be 'auto', 'light' or 'dark' (theme={theme!r})")
+    given: dict[str, Tensor] = {}
+    if isinstance(result, Module):
+        result, model, given = _run(result, model)
     results = [result] if isinstance(result, Tensor) else list(result)
     for out in results:
         if out.node is None:
@@ -188,12 +226,37 @@ def draw_graph(
         raise ValueError(f"draw_graph(): depth must be 'auto', None or a positive int (depth={depth!r})")
     roots = list(dict.fromkeys(out.node for out in results if out.node is not None))
     nodes = _parents_first(roots)
-    labels = _Labels(model, names or {})
+    labels = _Labels(model, {**given, **(names or {})})
+    labels.inputs = {x.node for x in given.values() if x.node is not None}
     modules = _modules(nodes, model, labels)
     chosen = depth if depth is None or isinstance(depth, int) else _chosen_depth(nodes, modules, labels.layers)
     groups = _grouped(nodes, modules, chosen, labels.layers)
     boxes, box_of = _boxes(nodes, roots, modules, groups, labels, chosen is not None)
-    return GraphDrawing(*_nearest(boxes, [box_of[root] for root in roots]))
+    return GraphDrawing(*_nearest(boxes, [box_of[root] for root in roots]), theme)
+
+
+def _run(model: Module, inputs: Any) -> tuple[list[Tensor], watch_modules, dict[str, Tensor]]:
+    """Run a model in evaluation mode; return its outputs, who made each call, and its inputs by name."""
+    args = inputs if isinstance(inputs, tuple) else (inputs,)
+    arrays = [as_tensor(x).array for x in args if isinstance(x, Tensor | np.ndarray)]
+    if len(arrays) < len(args):
+        raise TypeError("draw_graph(): a model needs the input to run it with, a Tensor or array, or a tuple of these "
+                        f"(got {', '.join(type(x).__name__ for x in args)})")
+    tensors = [Tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]
+    parameters = [p.name for p in inspect.signature(model.forward).parameters.values() if p.kind != p.VAR_KEYWORD]
+    names = [parameters[i] if i < len(parameters) else f"input {i}" for i in range(len(tensors))]
+    with preserved(model), enable_grad(), watch_modules(model) as watch:
+        out = model(*tensors)
+    return list(_tensors(out)), watch, dict(zip(names, tensors))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in what a model returned that have a graph."""
+    if isinstance(value, Tensor):
+        yield from [value] if value.node is not None else []
+    elif isinstance(value, dict | tuple | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)
 
 
 def _parents_first(roots: Sequence[Node]) -> list[Node]:
@@ -222,6 +285,7 @@ class _Labels:
         self.exact = isinstance(model, watch_modules)
         self.model = model.model if isinstance(model, watch_modules) else model
         self.tensors: dict[Node, Tensor] = {}
+        self.inputs: set[Node] = set()
         self.names: dict[Node, str] = {}
         self.parameters: dict[Node, str] = {}
         named = [] if self.model is None else self.model.named_modules()
@@ -465,7 +529,7 @@ def _call_box(call: Call, trail: Trail, labels: _Labels) -> Box:
 
 def _leaf_box(node: Node, labels: _Labels) -> Box:
     lines = [labels.names.get(node, "leaf"), *labels.facts(node)]
-    return Box("parameter", lines, details=lines[0])
+    return Box("data" if node in labels.inputs else "parameter", lines, details=lines[0])
 
 
 def _module_box(calls: list[Call], modules: dict[Node, Trail], inner: set[Node], labels: _Labels) -> Box:
@@ -548,7 +612,7 @@ def _svg(boxes: list[Box], results: list[int]) -> str:
     calls = sum(box.calls for box in boxes)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.1f} {height:.1f}" font-family="{_FONT}" role="img">',
+        f'viewBox="0 0 {width:.1f} {height:.1f}" font-family="{_FONT}" role="img" class="graph-drawing">',
         f"<title>graph of {calls:,} operations</title>",
         f'<rect x="0.5" y="0.5" width="{width - 1:.1f}" height="{height - 1:.1f}" rx="6" fill="#ffffff" '
         'stroke="#c8c8c8"/>',

@@ -5,20 +5,23 @@ notebook shows as it is and ``savefig`` writes to a file. ``ax=`` draws into Axe
 function has several panels; ``figure=`` draws into an empty Figure or SubFigure. A function returns the `Picture`, or
 what it was given.
 
-Colours are those of Okabe and Ito (2008) and the maps cividis and Blues, which the colour-blind and grey prints can
-tell apart; lines differ in style and bars in place too. A Picture is light, on dark pages as well; what is drawn into
-given axes has the colours of the style in use.
+Colours are those of Okabe and Ito (2008) and the maps cividis, Blues and, for signed values, PuOr, which the
+colour-blind can tell apart; lines differ in style and bars in place too. A Picture is light, also on dark pages, until
+``set_theme("dark")``; what is drawn into given axes has the colours of the style in use.
 """
 
 from .activations import plot_activations
+from .boundary import plot_decision_boundary, plot_embedding
 from .confusion import plot_confusion
 from .curves import plot_history
+from .flame import plot_flame
 from .gradients import plot_gradients
 from .learning_rates import plot_learning_rates
 from .live import LivePlot
 from .predictions import plot_predictions, plot_saliency, saliency
+from .probabilities import plot_calibration, plot_roc
 from .report import save_report
-from .style import Picture, available
+from .style import Picture, available, set_theme
 from .weights import plot_filters, plot_weight_histograms, plot_weight_rows, plot_weights
 
 __all__ = [
@@ -26,16 +29,22 @@ __all__ = [
     "Picture",
     "available",
     "plot_activations",
+    "plot_calibration",
     "plot_confusion",
+    "plot_decision_boundary",
+    "plot_embedding",
     "plot_filters",
+    "plot_flame",
     "plot_gradients",
     "plot_history",
     "plot_learning_rates",
     "plot_predictions",
+    "plot_roc",
     "plot_saliency",
     "plot_weight_histograms",
     "plot_weight_rows",
     "plot_weights",
     "saliency",
     "save_report",
+    "set_theme",
 ]

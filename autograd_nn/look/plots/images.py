@@ -26,8 +26,19 @@ def bare(ax: Axes) -> None:
         spine.set_visible(False)
 
 
-def show_image(ax: Axes, image: Array, limits: tuple[float, float], label: str, cmap: str = "cividis") -> None:
-    """Draw an image without ticks and, where it is not in colour, what its shades mean; NaN is left white."""
+DIVERGING = "PuOr_r"  # purple below 0, orange above; the colour-blind can tell them apart
+_BETWEEN = "#b8b8b8"  # what is between tiles: neither end of the map, nor its middle
+
+
+def show_image(ax: Axes, image: Array, limits: tuple[float, float], label: str) -> None:
+    """Draw an image without ticks and, if it is not in colour, what its shades mean; NaN is left blank.
+
+    Limits around 0 have a map of two colours, so that the sign is seen; others have one from dark to bright.
+    """
+    signed = limits[0] < 0
+    cmap = DIVERGING if signed else "cividis"
+    if signed:
+        ax.set_facecolor(_BETWEEN)
     shown = ax.imshow(image, cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     bare(ax)
     if image.ndim == 2:

@@ -35,6 +35,28 @@ _STYLE = {
     "grid.color": "#dddddd", "grid.linewidth": 0.7, "legend.fontsize": 8, "font.size": 9,
     "figure.titlesize": 10,
 }  # fmt: skip
+_DARK = {
+    "figure.facecolor": "#111111", "savefig.facecolor": "#111111", "axes.facecolor": "#111111",
+    "axes.edgecolor": "#999999", "axes.labelcolor": "#e6e6e6", "text.color": "#e6e6e6", "xtick.color": "#e6e6e6",
+    "ytick.color": "#e6e6e6", "grid.color": "#3a3a3a", "legend.facecolor": "#1c1c1c", "legend.edgecolor": "#444444",
+}  # fmt: skip
+_themes = {"light": _STYLE, "dark": {**_STYLE, **_DARK}}
+_theme = "light"
+
+
+def set_theme(theme: str) -> str:
+    """Choose the look of the Pictures that are made from now on; return the one before.
+
+    Parameters
+    ----------
+    theme : {'light', 'dark'}
+        What is drawn into given axes has the colours of Matplotlib's style in use, whatever is chosen here.
+    """
+    global _theme
+    if theme not in _themes:
+        raise ValueError(f"set_theme(): theme must be 'light' or 'dark' (theme={theme!r})")
+    before, _theme = _theme, theme
+    return before
 
 
 def available() -> bool:
@@ -66,7 +88,7 @@ class Picture(Figure):
 def styled(function: str, *given: Axes | FigureBase | None) -> Iterator[None]:
     """Run a block in the style of a Picture, or in the style in use where axes or a figure are given."""
     require(function)
-    with contextlib.nullcontext() if any(given) else matplotlib.style.context(["default", _STYLE]):
+    with contextlib.nullcontext() if any(given) else matplotlib.style.context(["default", _themes[_theme]]):
         yield
 
 

@@ -200,3 +200,29 @@ def test_names_are_escaped():
     x = ag.rand(2, requires_grad=True)
     svg = draw_graph(x.sum(), names={"<x> & y": x}).svg
     assert "&lt;x&gt; &amp; y" in svg and not re.search("<x>", svg)
+
+
+def test_a_model_and_its_input_show_skip_connections():
+    ag.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    drawing = draw_graph(layer, ag.Tensor(np.ones((1, 3, 8), np.float32)))
+    titles = [box.lines[0] for box in drawing.boxes]
+    assert titles[0] == "src" and drawing.boxes[0].kind == "data"
+    first, second = (box for box in drawing.boxes if box.lines[0] == "add")
+    assert {titles[i] for i in first.parents} == {"src", "self_attn.out_proj: Linear"}
+    assert {titles[i] for i in second.parents} == {"norm1: LayerNorm", "linear2: Linear"}
+    assert layer.training and not any(module._hooks for module in layer.modules())
+    with pytest.raises(TypeError, match="needs the input to run it with"):
+        draw_graph(layer)
+
+
+def test_themes():
+    x = ag.Tensor([1.0], requires_grad=True)
+    assert "<style>" not in draw_graph(x * 2, theme="light").svg
+    assert "prefers-color-scheme" not in (dark := draw_graph(x * 2, theme="dark").svg) and "<style>" in dark
+    auto = draw_graph(x * 2)
+    assert "prefers-color-scheme:dark" in auto.svg and "data-jp-theme-light" in auto._repr_html_()
+    coloured = set(re.findall(r'(?:fill|stroke)="(#\w+)"', auto.svg))
+    assert all(f'"{colour}"' in dark for colour in coloured)
+    with pytest.raises(ValueError, match="theme must be"):
+        draw_graph(x * 2, theme="blue")
