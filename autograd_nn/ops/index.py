@@ -308,7 +308,7 @@ def _by_kernel(shape: Shape, dtype: np.dtype[Any], index: Array, dim: int) -> bo
     """Return whether a kernel picks along `dim`: many elements of float32 or float64, the other dims the same."""
     if index.size < LARGE or dtype.char not in "fd":
         return False
-    return index.shape[:dim] == shape[:dim] and index.shape[dim + 1 :] == shape[dim + 1 :]
+    return bool(index.shape[:dim] == shape[:dim] and index.shape[dim + 1 :] == shape[dim + 1 :])
 
 
 def _check_places(in_range: bool, index: Array, size: int) -> None:

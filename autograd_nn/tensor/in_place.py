@@ -60,7 +60,8 @@ def write(target: Any, value: Any, operation: str, made: Sequence[Any] = ()) -> 
 def _apart(array: Any, changing: np.ndarray) -> Any:
     """Return an array, as a copy where its memory is about to change."""
     if isinstance(array, Variable):  # inside `vmap`
-        return shapes.clone(array) if np.may_share_memory(array.memory, changing) else array
+        tensor: Any = array
+        return shapes.clone(tensor) if np.may_share_memory(array.memory, changing) else array
     return array.copy() if isinstance(array, np.ndarray) and np.may_share_memory(array, changing) else array
 
 
