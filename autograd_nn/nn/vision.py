@@ -43,7 +43,7 @@ class Upsample(Module):
     align_corners : bool, optional
         Put the outermost samples at the outermost pixels' centres, not the pixels' edges on each other.
     recompute_scale_factor : bool, optional
-        Not available.
+        Take the scale from the new size, not from `scale_factor`.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Upsample(Module):
         recompute_scale_factor: bool | None = None,
     ):
         super().__init__()
-        if recompute_scale_factor:
-            raise NotImplementedError("Upsample: recompute_scale_factor=True is not available")
         self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
         """Resample the dims after the first two."""
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners,
+                             self.recompute_scale_factor)
 
     def extra_repr(self) -> str:
         """Return the settings."""

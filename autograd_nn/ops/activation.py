@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..engine import elementwise, primitive
+from ..engine import elementwise, get_default_dtype, primitive
 from ..kernels import operations as passes
 from ..typing import Array, Number, Operand, Tensor
 from .elementwise import (
@@ -63,6 +63,11 @@ def _floating(x: Tensor, operation: str) -> Tensor:
     return x
 
 
+def _widened(x: Tensor) -> Tensor:
+    """Return integers as floats, as operations do that PyTorch composes of arithmetic."""
+    return to_dtype(x, get_default_dtype()) if hasattr(x, "dtype") and x.dtype.kind != "f" else x
+
+
 @primitive
 def _bounded(x: Array, *, low: float, high: float) -> Array:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
@@ -77,6 +82,8 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Return `x` clipped to ``[min_val, max_val]``; unlike `clamp`, the derivative at the bounds is 0."""
     if min_val > max_val:
         raise ValueError(f"hardtanh(): min_val must not exceed max_val (min_val={min_val}, max_val={max_val})")
+    if getattr(x, "dtype", np.dtype(np.float32)).kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
     return _bounded(x, low=min_val, high=max_val)
 
 
@@ -290,7 +297,7 @@ _softsign_input = gradient_of(_softsign, passes.SOFTSIGN, _softsign_curvature)
 
 def softsign(input: Tensor) -> Tensor:
     """Return ``input / (1 + abs(input))``; the derivative at 0 is 1."""
-    return _softsign(_floating(input, "softsign"))
+    return _softsign(_widened(input))
 
 
 @primitive
@@ -308,7 +315,7 @@ _tanhshrink_input = gradient_of(_tanhshrink, passes.TANHSHRINK, _tanhshrink_curv
 
 def tanhshrink(input: Tensor) -> Tensor:
     """Return ``input - tanh(input)``."""
-    return _tanhshrink(_floating(input, "tanhshrink"))
+    return _tanhshrink(_widened(input))
 
 
 # ------------------------------------------------------------------------------------ self-gated

@@ -139,6 +139,8 @@ def arange(
     """
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (x.item() if hasattr(x, "item") else x for x in (start, end, step))
+    if dtype is not None and np.dtype(dtype).kind in "iu":
+        start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"arange(): step must lead from start to end (start={start}, end={end}, step={step})")
     integral = all(isinstance(x, int) for x in (start, end, step))
@@ -159,8 +161,17 @@ def linspace(
     """Return `steps` numbers from `start` to `end` at equal distances, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
-    values = np.linspace(float(start), float(end), steps)
-    return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
+    return _made(_spaced(start, end, steps, dtype).astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
+
+
+def _spaced(start: TensorLike, end: TensorLike, steps: int, dtype: DTypeLike | None) -> Array:
+    """Return numbers at equal distances; their ends are cut to integers for a dtype of integers, as in PyTorch."""
+    if dtype is None or np.dtype(dtype).kind == "f":
+        return np.linspace(float(start), float(end), steps)
+    first, last = int(start), int(end)
+    step = (last - first) / (steps - 1) if steps > 1 else 0.0
+    places = np.arange(steps)
+    return np.trunc(np.where(places < max(steps // 2, steps == 1), first + step * places, last - step * (steps - 1 - places)))
 
 
 def logspace(
@@ -176,7 +187,9 @@ def logspace(
     """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included."""
     if steps < 0:
         raise RuntimeError(f"logspace(): steps must not be negative (steps={steps})")
-    values = np.logspace(float(start), float(end), steps, base=base)
+    whole = dtype is not None and np.dtype(dtype).kind in "iu"
+    first, last = (float(int(x)) if whole else float(x) for x in (start, end))
+    values = np.logspace(first, last, steps, base=float(base))
     return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "logspace")
 
 

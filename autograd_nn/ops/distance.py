@@ -9,9 +9,9 @@ import numpy as np
 from ..engine import primitive
 from ..typing import Array, Dims, DTypeLike, Tensor
 from .decompositions import svdvals
-from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where
+from .elementwise import abs, add, clamp, div, eq, mul, pow, sign, sub, where, zeros_like
 from .index import _index_select
-from .reduce import _spread, added, amax, amin, count_nonzero, sum
+from .reduce import _spread, added, amax, amin, sum
 from .shape import broadcast_to, movedim, normalized_dim, normalized_dims, reshape, unsqueeze
 
 __all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance", "pdist"]
@@ -51,6 +51,15 @@ def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, .
 _p_norm.defvjp(x=_p_norm_rule)
 
 
+@primitive
+def _zero_norm(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
+    """Return how many elements are not 0, as numbers of the same dtype."""
+    return np.asarray(np.count_nonzero(x, axis=dims, keepdims=keepdim), x.dtype)
+
+
+_zero_norm.defvjp(x=lambda g, x: zeros_like(x))
+
+
 def norm(
     input: Tensor,
     p: float | str | None = "fro",
@@ -86,7 +95,7 @@ def norm(
     if math.isinf(p):
         return (amax if p > 0 else amin)(abs(input), dims, keepdim)
     if p == 0:
-        return count_nonzero(input, dims, keepdim).to(input.dtype)
+        return _zero_norm(input, dims=dims, keepdim=keepdim)
     return _p_norm(input, p=float(p), dims=dims, keepdim=keepdim)
 
 
@@ -120,11 +129,18 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+def cdist(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
     """Return the distances between all rows of `x1` (..., P, M) and of `x2` (..., R, M), of shape (..., P, R).
 
-    The gradient at distance 0 is 0.
+    The gradient at distance 0 is 0. `compute_mode` is PyTorch's and changes nothing: differences are always taken
+    before they are squared, so that close rows keep their distance.
     """
+    if compute_mode not in (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+                            "donot_use_mm_for_euclid_dist"):
+        raise ValueError("cdist(): compute_mode must be 'use_mm_for_euclid_dist_if_necessary', "
+                         f"'use_mm_for_euclid_dist' or 'donot_use_mm_for_euclid_dist' (compute_mode={compute_mode!r})")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"cdist(): both need rows of one length (x1.shape={x1.shape}, x2.shape={x2.shape})")
     return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)

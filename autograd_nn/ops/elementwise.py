@@ -255,8 +255,11 @@ div.defvjp(x=lambda g, y: div(g, y), y=lambda g, out, y: neg(mul(g, div(out, y))
 
 @elementwise
 def floor_divide(x: Operand, y: Operand) -> Array:
-    """Return ``floor(x / y)``, elementwise; its gradient is not defined here."""
+    """Return ``floor(x / y)``, elementwise; its gradient is 0."""
     return np.floor_divide(x, y)
+
+
+floor_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))
 
 
 @elementwise
@@ -371,6 +374,7 @@ def zeros_like(x: Array) -> Array:
 @elementwise
 def square(x: Array) -> Array:
     """Return ``x * x``."""
+    x = x.astype(np.int64) if x.dtype == bool else x
     return _of_floats(x, passes.SQUARE, np.square)  # type: ignore[no-any-return]
 
 
@@ -624,7 +628,7 @@ _abs_input = gradient_of(abs, passes.ABS, None)
 @elementwise
 def sign(x: Array) -> Array:
     """Return -1, 0 or 1; its derivative is 0 everywhere."""
-    return passes.ABS(x, function=2) if x.dtype.kind == "f" else np.sign(x)
+    return passes.ABS(x, function=2) if x.dtype.kind == "f" else x.copy() if x.dtype == bool else np.sign(x)
 
 
 sign.defvjp(x=lambda g: zeros_like(g))
@@ -811,8 +815,8 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
             x = add(x, 0.0)
         return _clamp(x, low=min, high=max)
     if min is not None:
-        x = where(lt(x, min), min, x)
-    return x if max is None else where(gt(x, max), max, x)
+        x = where(logical_or(lt(x, min), ne(min, min)), min, x)  # a bound that is NaN is taken
+    return x if max is None else where(logical_or(gt(x, max), ne(max, max)), max, x)
 
 
 clip = clamp
@@ -891,6 +895,8 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 
     The gradient is 0 there.
     """
+    if x.dtype.kind != "f":
+        return masked_fill(x, ne(x, x), 0)
     limits = np.finfo(x.dtype)
     out = masked_fill(x, isnan(x), nan)
     out = masked_fill(out, eq(x, np.inf), float(limits.max) if posinf is None else posinf)

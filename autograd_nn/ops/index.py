@@ -19,7 +19,7 @@ from ..engine.views import follow
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
 from .elementwise import add, zeros_like
-from .shape import _crop, broadcast_to, normalized_dim, reshape, sum_to_size, to_array
+from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array, to_dtype
 
 __all__ = [
     "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_select", "nonzero",
@@ -419,13 +419,15 @@ def _check_along(
     """Return `dim` from the front and the index, having checked both for `gather` and the scatter family."""
     dim = normalized_dim(dim, input.ndim, operation)
     index = _integers(index, operation, "index")
-    if index.ndim != input.ndim:
+    if (index.ndim or 1) != (input.ndim or 1) and index.array.size:
         raise RuntimeError(f"{operation}(): index needs as many dims as input (index.shape={index.shape}, "
                            f"input.shape={input.shape})")
-    if any(n > m for i, (n, m) in enumerate(zip(index.shape, input.shape)) if i != dim):
+    if index.array.size and any(n > m for i, (n, m) in enumerate(zip(index.shape, input.shape)) if i != dim):
         raise RuntimeError(f"{operation}(): index must not be larger than input except along dim {dim} "
                            f"(index.shape={index.shape}, input.shape={input.shape})")
-    if source is not None and (source.ndim != input.ndim or any(n > m for n, m in zip(index.shape, source.shape))):
+    if source is not None and index.array.size and (
+        (source.ndim or 1) != (input.ndim or 1) or any(n > m for n, m in zip(index.shape, source.shape or (1,)))
+    ):
         raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, "
                            f"index.shape={index.shape})")
     _check_range(index, input.shape[dim] if input.ndim else 1, operation)
@@ -456,7 +458,15 @@ def gather(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     Tensor of the shape of `index`
     """
     dim, index = _check_along(input, index, dim, None, "gather")
-    return _take_along(input, index, dim=dim) if input.ndim else reshape(input, ())
+    if not index.array.size:
+        return _getitem(reshape(input, (math.prod(input.shape),)), index, key=(ARRAY,))
+    if not (input.ndim and index.ndim):
+        return reshape(_take_along(_at_least_1d(input), _at_least_1d(index), dim=0), index.shape)
+    return _take_along(input, index, dim=dim)
+
+
+def _at_least_1d(input: Tensor) -> Tensor:
+    return input if input.ndim else reshape(input, (1,))
 
 
 def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
@@ -466,7 +476,7 @@ def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
     return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
 
 
-def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
+def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, reduce: str | None = None) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
     Of repeated indices the last one counts. The gradient of `input` is 0 at the indices; that of `src` is gathered
@@ -478,20 +488,52 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tens
     dim : int
     index : Tensor of integers
     src : Tensor of at least the size of `index`, or a number
+    reduce : {'add', 'multiply'}, optional
+        What is done with the elements that are there, and with repeated indices, instead of overwriting.
     """
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError(f"scatter(): reduce must be 'add' or 'multiply' (reduce={reduce!r})")
+    if reduce is not None:
+        return _reduced_into(input, dim, index, src, reduce)
     source = src if isinstance(src, Variable | np.ndarray) else None
     dim, index = _check_along(input, index, dim, source, "scatter")
+    if not index.array.size:
+        return clone(input)
+    if not (input.ndim and index.ndim):
+        src = src if source is None else reshape(wrap(source) if isinstance(source, np.ndarray) else source, (-1,))
+        return reshape(scatter(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
     value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
-    if not input.ndim:
-        return _replaced(input, value, key=()) if index.array.size else input
     return _replaced_along(input, value, index, dim=dim)
+
+
+def _reduced_into(input: Tensor, dim: int, index: TensorLike, src: TensorLike, reduce: str) -> Tensor:
+    """Return `scatter` with a reduction; the product has no gradient, as in PyTorch."""
+    index = _integers(index, "scatter", "index")
+    if not isinstance(src, Variable):
+        value = to_array(src, input.dtype, "scatter")
+        src = wrap(value if value.ndim else np.full(index.shape, value))
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    if input.requires_grad or src.requires_grad:
+        raise RuntimeError("scatter(): reduce='multiply' has no gradient; use .detach(), or 'add' of logarithms")
+    dim, index = _check_along(input, index, dim, src, "scatter")
+    out = _at_least_1d(input).array.copy()
+    if index.array.size:
+        places = _along(_at_least_1d(index).array, dim)
+        np.multiply.at(out, places, _at_least_1d(_cropped(src, index.shape)).array.astype(out.dtype))
+    return wrap(out.reshape(input.shape))
 
 
 def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
     dim, index = _check_along(input, index, dim, src, "scatter_add")
+    if not index.array.size:
+        return clone(input)
+    if not (input.ndim and index.ndim):
+        src = reshape(src if isinstance(src, Variable) else wrap(src), (-1,))
+        return reshape(scatter_add(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
     source = _cropped(src, index.shape)
-    return add(input, _put_along(source, index, dim=dim, shape=input.shape) if input.ndim else source)
+    return add(input, _put_along(source, index, dim=dim, shape=input.shape))
 
 
 # ------------------------------------------------------------------------------------ whole slices
@@ -552,6 +594,8 @@ def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, operat
 def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """Return a copy of `input` with ``alpha * source`` added to the slices along `dim` that `index` names."""
     dim, index = _flat_index(input, dim, index, "index_add")
+    if not input.ndim:
+        return reshape(index_add(reshape(input, (1,)), 0, index, _at_least_1d(source), alpha=alpha), ())
     _check_source(input, dim, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
     return add(input, _index_put(source, index, dim=dim, size=input.shape[dim]))
@@ -560,6 +604,8 @@ def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alp
 def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`."""
     dim, index = _flat_index(input, dim, index, "index_copy")
+    if not input.ndim:
+        return reshape(index_copy(reshape(input, (1,)), 0, index, _at_least_1d(source)), ())
     _check_source(input, dim, index, source, "index_copy")
     return _replaced(input, source, index, key=(Slice(None, None, None),) * dim + (ARRAY,))
 
@@ -567,7 +613,12 @@ def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Te
 def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) -> Tensor:
     """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
     dim, index = _flat_index(input, dim, index, "index_fill")
-    value = wrap(to_array(value, input.dtype, "index_fill"))
+    if not input.ndim:
+        return reshape(index_fill(reshape(input, (1,)), 0, index, value), ())
+    if isinstance(value, Variable) and value.ndim:
+        raise RuntimeError(f"index_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
+    value = to_dtype(value, input.dtype) if isinstance(value, Variable) else wrap(
+        to_array(value, input.dtype, "index_fill"))
     return _replaced(input, value, index, key=(Slice(None, None, None),) * dim + (ARRAY,))
 
 
@@ -611,8 +662,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
     -------
     Tensor of shape (count, ndim), int64; with `as_tuple` one 1-D tensor per dim, as indexing takes them
     """
-    indices = _nonzero(input)
-    return tuple(wrap(column.copy()) for column in indices.array.T) if as_tuple else indices
+    if as_tuple:
+        return tuple(wrap(column.copy()) for column in _nonzero(_at_least_1d(input)).array.T)
+    return _nonzero(input)
 
 
 @primitive

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..typing import Tensor
+from ..engine import Variable
+from ..typing import Tensor, TensorOrTuple
 from . import shape
 
 __all__ = [
@@ -34,35 +35,54 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def atleast_1d(input: Tensor) -> Tensor:
-    """Return the tensor, a 0-d one with a dim."""
+def _of_one_dim(input: Tensor) -> Tensor:
     return shape.reshape(input, (1,)) if input.ndim == 0 else input
 
 
-def atleast_2d(input: Tensor) -> Tensor:
-    """Return the tensor with dims of size 1 put before it up to 2 dims."""
-    return shape.unsqueeze(atleast_1d(input), 0) if input.ndim < 2 else input
+def _of_two_dims(input: Tensor) -> Tensor:
+    return shape.unsqueeze(_of_one_dim(input), 0) if input.ndim < 2 else input
 
 
-def atleast_3d(input: Tensor) -> Tensor:
+def _of_three_dims(input: Tensor) -> Tensor:
+    return shape.unsqueeze(_of_two_dims(input), -1) if input.ndim < 3 else input
+
+
+def _each(tensors: tuple[Any, ...], of_dims: Callable[[Tensor], Tensor]) -> Any:
+    """Return one tensor for one, and a tuple of them for several or a sequence."""
+    if len(tensors) == 1 and not isinstance(tensors[0], tuple | list):
+        return of_dims(tensors[0])
+    return tuple(map(of_dims, tensors[0] if len(tensors) == 1 else tensors))
+
+
+def atleast_1d(*tensors: TensorOrTuple) -> TensorOrTuple:
+    """Return the tensor, a 0-d one with a dim; of several tensors, or a sequence of them, a tuple."""
+    return _each(tensors, _of_one_dim)
+
+
+def atleast_2d(*tensors: TensorOrTuple) -> TensorOrTuple:
+    """Return the tensor with dims of size 1 put before it up to 2 dims; of several tensors a tuple."""
+    return _each(tensors, _of_two_dims)
+
+
+def atleast_3d(*tensors: TensorOrTuple) -> TensorOrTuple:
     """Return the tensor with dims of size 1 put around it up to 3 dims; a matrix gets one at its end."""
-    return shape.unsqueeze(atleast_2d(input), -1) if input.ndim < 3 else input
+    return _each(tensors, _of_three_dims)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors joined along the second dim, those of one dim along it."""
-    parts = [atleast_1d(x) for x in tensors]
+    parts = [_of_one_dim(x) for x in tensors]
     return shape.cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors joined along the first dim; those of one dim are rows."""
-    return shape.cat([atleast_2d(x) for x in tensors], 0)
+    return shape.cat([_of_two_dims(x) for x in tensors], 0)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors joined along the third dim."""
-    return shape.cat([atleast_3d(x) for x in tensors], 2)
+    return shape.cat([_of_three_dims(x) for x in tensors], 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
@@ -106,17 +126,27 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return input if k % 4 == 0 else shape.flip(shape.transpose(input, first, second), (second,))
 
 
-def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
+) -> tuple[Tensor, ...]:
     """Return views of parts of a tensor along a dim.
 
     Parameters
     ----------
     input : Tensor
-    indices_or_sections : int or sequence of int
+    indices_or_sections : int, sequence of int, or Tensor of int
         The number of parts, the first of them longer by one where they cannot be equal; or where parts begin.
     dim : int
     """
-    length = input.shape[shape.normalized_dim(dim, input.ndim, "tensor_split")]
+    dim = shape.normalized_dim(dim, input.ndim, "tensor_split")
+    if not input.ndim:
+        raise RuntimeError("tensor_split(): expects at least one dim (input.shape=())")
+    length = input.shape[dim]
+    if isinstance(indices_or_sections, Variable):
+        if indices_or_sections.dtype.kind not in "iu" or indices_or_sections.ndim > 1:
+            raise RuntimeError("tensor_split(): a tensor of indices must hold integers in at most one dim "
+                               f"(dtype={indices_or_sections.dtype}, shape={indices_or_sections.shape})")
+        indices_or_sections = indices_or_sections.array.tolist()
     if isinstance(indices_or_sections, int):
         count = indices_or_sections
         if count <= 0:

@@ -237,6 +237,9 @@ def tensordot(x: Tensor, y: Tensor, dims: int | tuple[Ints, Ints] = 2) -> Tensor
         left, right = list(range(x.ndim - dims, x.ndim)), list(range(dims))
     else:
         left, right = ([d % t.ndim for d in ([ds] if isinstance(ds, int) else ds)] for ds, t in zip(dims, (x, y)))
+    for i, j in zip(left, right):  # a dim of size 1 is repeated along the other's
+        x = sum(x, i, keepdim=True) if y.shape[j] == 1 != x.shape[i] else x
+        y = sum(y, j, keepdim=True) if x.shape[i] == 1 != y.shape[j] else y
     sizes, others = [x.shape[i] for i in left], [y.shape[i] for i in right]
     if sizes != others:
         raise RuntimeError(f"tensordot(): the dims that are summed must be of one size (x: {sizes}, y: {others})")

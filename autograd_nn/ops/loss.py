@@ -678,9 +678,12 @@ _hinge.defvjp(x=lambda g, x: _keep(g, _within(x, low=0, high=None, inclusive=Tru
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
-    """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink)."""
+    """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink).
+
+    Where the target is neither, both are added.
+    """
     check_same_shape(input, target, "hinge_embedding_loss")
-    near, far = where(eq(target, 1), input, 0.0), where(eq(target, -1), _hinge(sub(margin, input)), 0.0)
+    near, far = where(eq(target, -1), 0.0, input), where(eq(target, 1), 0.0, _hinge(sub(margin, input)))
     return _reduced(add(near, far), reduction, "hinge_embedding_loss")
 
 
@@ -753,7 +756,13 @@ def multi_margin_loss(
     *,
     reduction: str = "mean",
 ) -> Tensor:
-    """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C)."""
+    """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C) or
+    (C,)."""
+    if input.ndim < 2 and target.shape in ((), (1,)):
+        losses = multi_margin_loss(reshape(input, (1, -1)), reshape(target, (1,)), p, margin, weight, reduction=reduction)
+        return reshape(losses, target.shape) if reduction == "none" else losses
+    if p not in (1, 2):
+        raise ValueError(f"multi_margin_loss(): p must be 1 or 2 (p={p})")
     if input.ndim != 2 or target.shape != input.shape[:1]:
         raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "
                            f"target.shape={target.shape})")

@@ -20,7 +20,7 @@ from .elementwise import add, div, mul, neg, pow, rsqrt, square, sub
 from .joined_norm import joined_batch_norm, joining
 from .pad import pad
 from .reduce import mean, sum
-from .shape import broadcast_to, reshape
+from .shape import broadcast_to, clone, reshape
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -201,6 +201,8 @@ def batch_norm(
     ----------
     S. Ioffe and C. Szegedy, 2015, arXiv:1502.03167.
     """
+    if input.shape == (0,):
+        return clone(input)
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm(): expects at least two dims (input.shape={input.shape})")
     channels = input.shape[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,7 +63,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         )
     if any(n + before + after < 0 for n, (before, after) in zip(input.shape, margins)):
         raise RuntimeError(f"pad(): nothing would be left of a dim (input.shape={input.shape}, pad={tuple(pad)})")
-    if any(n < 0 for pair in margins for n in pair):
+    if mode != "replicate" and any(n < 0 for pair in margins for n in pair):
         input = _crop(input, widths=tuple((max(-before, 0), max(-after, 0)) for before, after in margins))
         margins = [(max(before, 0), max(after, 0)) for before, after in margins]
     if mode == "constant":
@@ -70,7 +71,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     for dim, (before, after) in enumerate(margins):
         if before or after:
             size = input.shape[dim]
-            limit = {"reflect": size - 1, "circular": size, "replicate": before + after if size else 0}[mode]
+            limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
             if max(before, after) > limit:
                 raise RuntimeError(
                     f"pad(): mode={mode!r} needs widths of at most {limit} in dim {dim} "

@@ -136,7 +136,7 @@ def _plan(
 ) -> _Plan:
     """Check that there is at least one window, and return the settings of the primitives."""
     kernel = sizes(kernel_size, dims, "kernel_size", operation, 1)
-    stride = kernel if stride is None else sizes(stride, dims, "stride", operation, 1)
+    stride = kernel if stride is None or stride == () else sizes(stride, dims, "stride", operation, 1)
     padding, dilation = sizes(padding, dims, "padding", operation), sizes(dilation, dims, "dilation", operation, 1)
     if any(2 * p > k for p, k in zip(padding, kernel)):
         raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={told(padding)}, "

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import devices
 from ..devices.place import check_cpu
-from ..engine import effect, get_default_dtype, note_read, primitive, state, wrap
+from ..engine import Variable, effect, get_default_dtype, note_read, primitive, state, wrap
 from ..kernels import elementwise as kernels
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from .creation import _made
@@ -313,26 +313,39 @@ def normal(
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return normal numbers with the given means and standard deviations.
 
     Parameters
     ----------
     mean, std : number or Tensor
-        Broadcast together.
+        Broadcast together; the result has their dtype.
     size : sequence of int, optional
         Where both are numbers.
+    generator : Generator, optional
+    dtype : NumPy dtype, optional
+    device : str or device, optional
+    requires_grad : bool
     """
     for given in (mean, std):
         note_read(given, "normal()")
-    means: Any = np.asarray(mean)
-    deviations: Any = np.asarray(std)
-    if size is None:
-        size = np.broadcast_shapes(np.shape(means), np.shape(deviations))
+    means, deviations = (x.array if isinstance(x, Variable) else np.asarray(x) for x in (mean, std))
+    dtypes = [x.dtype for x, value in ((means, mean), (deviations, std)) if isinstance(value, Variable | np.ndarray)]
+    if dtype is None:
+        dtype = np.result_type(*dtypes) if dtypes else get_default_dtype()
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f" or means.dtype.kind not in "fiub" or deviations.dtype.kind not in "fiub":
+        raise TypeError(f"normal(): expects floating-point means and deviations (mean: {means.dtype}, "
+                        f"std: {deviations.dtype}, dtype={dtype})")
+    shape = np.broadcast_shapes(means.shape, deviations.shape) if size is None else _shape((size,), "normal")
     if np.any(np.less(deviations, 0)):
         raise RuntimeError(f"normal(): std must not be negative (std={deviations})")
-    draws = (generator or default_generator).normal(tuple(size), get_default_dtype().type)
-    return wrap(np.asarray(draws * deviations + means, get_default_dtype()))
+    wide = np.dtype(np.float32) if dtype.char == "e" else dtype
+    draws = (generator or default_generator).normal(shape, wide.type)
+    return _drawn(np.asarray(draws * deviations + means, dtype), device, requires_grad)
 
 
 @sampled

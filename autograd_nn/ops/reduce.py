@@ -13,7 +13,7 @@ from ..kernels import reduce as folds
 from ..kernels import softmax as kernels
 from ..kernels.operations import TIES
 from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
-from .elementwise import div, eq, exp, maximum, minimum, mul, neg, sub, where, zeros_like
+from .elementwise import div, eq, exp, maximum, minimum, mul, neg, sub, where
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
@@ -137,19 +137,20 @@ _std.defvjp(x=_std_rule)
 
 
 def _variance_settings(
-    x: Tensor, dim: Dims, unbiased: bool | None, correction: Number, operation: str
+    x: Tensor, dim: Dims, unbiased: bool | None, correction: Number | None, operation: str
 ) -> tuple[tuple[int, ...], Number]:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = int(unbiased)
+    correction = 1 if correction is None else correction
     if x.dtype.kind != "f":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
     return normalized_dims(dim, x.ndim, operation), correction
 
 
 def var(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> Tensor:
     """Return the variance over `dim`, ``sum((x - mean)**2) / (n - correction)``.
 
@@ -169,7 +170,7 @@ def var(
 
 
 def std(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> Tensor:
     """Return the square root of `var`; its gradient where all elements are equal is 0."""
     dims, correction = _variance_settings(x, dim, unbiased, correction, "std")
@@ -177,7 +178,7 @@ def std(
 
 
 def var_mean(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> tuple[Tensor, Tensor]:
     """Return `var` and `mean` over the same dims."""
     spread = var(x, dim, unbiased, keepdim, correction=correction)
@@ -185,7 +186,7 @@ def var_mean(
 
 
 def std_mean(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number = 1
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> tuple[Tensor, Tensor]:
     """Return `std` and `mean` over the same dims."""
     spread = std(x, dim, unbiased, keepdim, correction=correction)
@@ -461,11 +462,11 @@ def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along `dim`, of `x` as `dtype`; NaN along slices that are all -inf."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "softmax")
-    return _softmax(x, dim=dim) if x.ndim else zeros_like(x) + 1
+    return _softmax(x, dim=dim) if x.ndim else reshape(_softmax(reshape(x, (1,)), dim=0), ())
 
 
 def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """Return ``x - log(sum(exp(x)))`` along `dim`, of `x` as `dtype`, computed from the largest element."""
     x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "log_softmax")
-    return _log_softmax(x, dim=dim) if x.ndim else zeros_like(x)
+    return _log_softmax(x, dim=dim) if x.ndim else reshape(_log_softmax(reshape(x, (1,)), dim=0), ())

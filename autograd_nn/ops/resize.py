@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import get_default_dtype, primitive
 from ..typing import Array, Pair, Shape, ShapeLike, Size2d, Tensor
 from .conv import pair
-from .elementwise import add, mul, sub
+from .elementwise import add, mul, round, sub
 from .index import _index_select
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .sampling import cubic, resampled
-from .shape import permute, reshape
+from .shape import permute, reshape, to_dtype
 from .volumes import adaptive_avg_pool3d
 
 __all__ = ["channel_shuffle", "fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
@@ -105,6 +105,43 @@ def _antialiased_taps(
     return normalized, np.minimum(places, size - 1)
 
 
+@primitive
+def _resampled_bytes(x: Array, weights: Array, places: Array, *, dim: int) -> Array:
+    """Return what `resampled` does of uint8: with weights of 16 bits, rounded to uint8, as Pillow and PyTorch do."""
+    weights, places = weights.T, places.T
+    same = places[:, None] == places  # at the edges a place comes several times
+    weights = np.where(same.argmax(1) == np.arange(len(places))[:, None], (same * weights).sum(1), 0.0)
+    bits = 0
+    while bits < 22 and int(0.5 + weights.max() * 2 ** (bits + 1)) < 2**15:
+        bits += 1
+    whole = np.trunc(weights * 2**bits + np.copysign(0.5, weights)).astype(np.int64)
+    aligned = whole.reshape(whole.shape + (1,) * (x.ndim - dim - 1))
+    total = np.full((*x.shape[:dim], places.shape[1], *x.shape[dim + 1 :]), 1 << (bits - 1), np.int64)
+    for place, weight in zip(places, aligned):
+        total += x.take(place, dim).astype(np.int64) * weight
+    out: Array = np.clip(total >> bits, 0, 255).astype(np.uint8)
+    return out
+
+
+def _interpolated_bytes(
+    x: Tensor, sizes: Shape, scales: Sequence[float | None], mode: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """Interpolate images of uint8, from the last dim on, each rounded."""
+    for dim, new_size, scale in [*zip((2, 3), sizes, scales)][::-1]:
+        along = x.shape[dim], new_size, scale, align_corners
+        if new_size == x.shape[dim] and (scale is None or scale == 1):
+            continue
+        if antialias:
+            weights, places = _antialiased_taps(*along, mode)
+        elif mode == "bicubic":
+            weights, places = _cubic_taps(*along)
+        else:
+            first, second, share = _linear_positions(*along)
+            weights, places = np.stack([1 - share, share], 1), np.stack([first, second], 1)
+        x = _resampled_bytes(x, weights, places, dim=dim)
+    return x
+
+
 LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
 AREA = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
 
@@ -123,6 +160,7 @@ def interpolate(
     Parameters
     ----------
     input : Tensor of 3, 4 or 5 dims
+        Integers are rounded; uint8 after each dim, from the last one, as in PIL.
     size : int or sequence of int, optional
         The new L, or H and W, or D, H and W.
     scale_factor : float or sequence of float, optional
@@ -166,6 +204,11 @@ def interpolate(
     if antialias and (input.ndim != 4 or mode not in smooth):
         raise ValueError("interpolate(): antialias is for images and the modes 'bilinear' and 'bicubic' "
                          f"(mode={mode!r}, input.shape={input.shape})")
+    if input.dtype == np.uint8 and input.ndim == 4 and mode in smooth:
+        return _interpolated_bytes(input, sizes, scales, mode, bool(align_corners), antialias)
+    if input.dtype.kind != "f" and mode in ("area", *smooth):
+        wide = interpolate(to_dtype(input, get_default_dtype()), sizes, None, mode, align_corners)
+        return to_dtype(round(wide), input.dtype)
     if mode == "area":
         return AREA[input.ndim](input, sizes)
     if mode not in ("nearest", "nearest-exact", *smooth):

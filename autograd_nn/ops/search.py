@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..engine import Variable, get_default_dtype, wrap
-from ..typing import Array, Tensor
+from ..typing import Array, Tensor, TensorLike
 from . import index
 
 __all__ = ["argwhere", "bucketize", "isin", "searchsorted"]
@@ -32,15 +32,55 @@ def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
     return wrap(np.asarray(np.isin(_array(elements), _array(test_elements), invert=invert)))
 
 
-def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False) -> Tensor:
-    """Return where in a sorted sequence (N,) each element belongs, int64: before equal ones, with `right` after."""
-    if sorted_sequence.ndim != 1:
-        raise RuntimeError(f"searchsorted(): the sorted sequence must have one dim (shape={sorted_sequence.shape})")
-    side: Any = "right" if right else "left"
-    found = np.searchsorted(sorted_sequence.array, _array(input), side)
-    return wrap(np.asarray(found, np.int64))
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: TensorLike,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: Literal["left", "right"] | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Return where in a sorted sequence each element belongs: before equal elements, with `right` after them.
+
+    Parameters
+    ----------
+    sorted_sequence : Tensor of shape (N,) or (..., N)
+    input : Tensor or number
+        Of any shape for one sequence; of shape (..., M) where there are several.
+    out_int32 : bool
+        Whether the result is int32 and not int64.
+    right : bool
+    side : {'left', 'right'}, optional
+        The same as `right`, by name.
+    sorter : Tensor of int, optional
+        The order that sorts a sequence that is not sorted, as `argsort` gives it.
+    """
+    if side not in (None, "left", "right"):
+        raise ValueError(f"searchsorted(): side must be 'left' or 'right' (side={side!r})")
+    if side == "left" and right:
+        raise RuntimeError("searchsorted(): side and right contradict each other (side='left', right=True)")
+    sequences, values = sorted_sequence.array, _array(input)
+    if sorter is not None:
+        if sorter.shape != sequences.shape or sorter.dtype.kind not in "iu":
+            raise RuntimeError("searchsorted(): sorter must hold integers in the shape of the sequence "
+                               f"(sorter.shape={sorter.shape}, shape={sequences.shape}, dtype={sorter.dtype})")
+        sequences = np.take_along_axis(sequences, sorter.array, -1)
+    if sequences.ndim != 1 and (not sequences.ndim or values.shape[:-1] != sequences.shape[:-1] or not values.ndim):
+        raise RuntimeError("searchsorted(): the sorted sequence must have one dim, or the dims of input up to the last "
+                           f"(sorted_sequence.shape={sequences.shape}, input.shape={values.shape})")
+    where: Literal["left", "right"] = "right" if right or side == "right" else "left"
+    dtype = np.int32 if out_int32 else np.int64
+    if sequences.ndim == 1:
+        return wrap(np.asarray(np.searchsorted(sequences, values, where), dtype))
+    found = np.empty(values.shape, dtype)
+    for place in np.ndindex(values.shape[:-1]):
+        found[place] = np.searchsorted(sequences[place], values[place], where)
+    return wrap(found)
 
 
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+def bucketize(input: TensorLike, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """Return the number of the interval between sorted boundaries (N,) that each element lies in, int64."""
-    return searchsorted(boundaries, input, right=right)
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"bucketize(): boundaries must have one dim (boundaries.shape={boundaries.shape})")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -246,6 +246,10 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     tensors = list(tensors)
     if not tensors:
         raise ValueError("cat(): expects at least one tensor")
+    if any(x.ndim > 1 for x in tensors):  # an empty tensor of one dim fits any other, as in PyTorch
+        dtype = common_dtype([x.array for x in tensors])
+        tensors = [x if i or x.dtype == dtype else to_dtype(x, dtype)
+                   for i, x in enumerate(x for x in tensors if x.shape != (0,))]
     first = tensors[0]
     dim = normalized_dim(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):
@@ -385,7 +389,9 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
-def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = None) -> Tensor:
+def repeat_interleave(
+    input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Return `input` with each slice along `dim` repeated in a row (flattened for None).
 
     Parameters
@@ -394,7 +400,17 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
     repeats : int or Tensor of int
         How often, for all slices or for each.
     dim : int, optional
+    output_size : int, optional
+        The size of the result along `dim`, which is checked.
     """
+    out = _interleaved(input, repeats, dim)
+    if output_size is not None and out.shape[0 if dim is None else dim] != output_size:
+        raise RuntimeError(f"repeat_interleave(): the result has another size (output_size={output_size}, "
+                           f"out.shape={out.shape})")
+    return out
+
+
+def _interleaved(input: Tensor, repeats: int | Tensor, dim: int | None) -> Tensor:
     if isinstance(repeats, Variable):
         if dim is None:
             input, dim = reshape(input, (math.prod(input.shape),)), 0
@@ -574,10 +590,18 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return _diagonal(input, offset=offset, dim1=dim1, dim2=dim2)
 
 
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Return matrices (in the last two dims) with the last dim of `input` on a diagonal."""
-    n = input.shape[-1] + abs(offset)
-    return _put_diagonal(input, shape=(*input.shape[:-1], n, n), offset=offset, dim1=-2, dim2=-1)
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return matrices, in two dims of the result, with the last dim of `input` on a diagonal."""
+    if not input.ndim:
+        raise RuntimeError("diag_embed(): expects at least one dim (input.shape=())")
+    first, second = (normalized_dim(d, input.ndim + 1, "diag_embed") for d in (dim1, dim2))
+    if first == second:
+        raise RuntimeError(f"diag_embed(): needs two different dims (dim1={dim1}, dim2={dim2}, "
+                           f"input.shape={input.shape})")
+    shape = [*input.shape[:-1]]
+    for place in sorted((first, second)):
+        shape.insert(place, input.shape[-1] + abs(offset))
+    return _put_diagonal(input, shape=tuple(shape), offset=offset, dim1=first, dim2=second)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:

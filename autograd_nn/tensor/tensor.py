@@ -637,6 +637,8 @@ class Tensor(InPlace, Variable):
         Tensor of shape (..., (n - size) // step + 1, ..., size)
         """
         dimension = shapes.normalized_dim(dimension, self.ndim, "unfold")
+        if not self.ndim:
+            return shapes.narrow(shapes.reshape(self, (1,)), 0, 0, size)
         length = self.shape[dimension]
         if not 0 <= size <= length or step <= 0:
             raise RuntimeError(f"unfold(): size must be from 0 to the dim's {length} and step positive (size={size}, "

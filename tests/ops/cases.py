@@ -293,6 +293,7 @@ case("repeat_interleave by a tensor", lambda x: shape.repeat_interleave(x, Tenso
 case("added_repeats", lambda g: shape._added_repeats(g, np.array([2, 0, 1]), dim=1, size=3), ("normal", 2, 3))
 case("logaddexp", lambda x, y: maths.logaddexp(x, y), ("normal", 2, 3), ("normal", 3))
 case("logit", lambda x: maths.logit(elementwise.sigmoid(x)), ("normal", 4))
+case("floor_divide", lambda x, y: elementwise.floor_divide(x, y), ("apart", 4), ("positive", 4))
 case("trunc_divide", lambda x, y: elementwise.trunc_divide(x, y), ("apart", 4), ("positive", 4))
 case("cov", lambda x: statistics.cov(x), ("normal", 2, 4))
 case("corrcoef", lambda x: statistics.corrcoef(x), ("normal", 2, 4))
@@ -439,6 +440,7 @@ case("diagonal", lambda x: shape.diagonal(x, 1, 0, 2), ("normal", 3, 2, 4))
 case("diag", shape.diag, ("normal", 3, 4))
 case("diag of a vector", lambda x: shape.diag(x, -1), ("normal", 3))
 case("diag_embed", shape.diag_embed, ("normal", 2, 3))
+case("diag_embed in the first dims", lambda x: shape.diag_embed(x, 1, 0, 1), ("normal", 2, 3))
 
 # ------------------------------------------------------------------------------------ indexing
 
@@ -737,6 +739,15 @@ case("adaptive_avg_pool1d", lambda x: pool.adaptive_avg_pool1d(x, 3), ("normal",
 case("adaptive_max_pool1d", lambda x: pool.adaptive_max_pool1d(x, 3), ("apart", 1, 2, 7))
 for mode in ("nearest", "nearest-exact", "bilinear", "area"):
     case(f"interpolate({mode})", lambda x, m=mode: resize.interpolate(x, (5, 2), mode=m), ("normal", 1, 2, 3, 4))
+case(
+    "interpolate(bicubic)", lambda x: resize.interpolate(x, (5, 2), mode="bicubic"), ("normal", 1, 2, 3, 4)
+)
+case(
+    "interpolate(bilinear), antialiased",
+    lambda x: resize.interpolate(x, (2, 3), mode="bilinear", antialias=True),
+    ("normal", 1, 1, 5, 6),
+)
+case("interpolate(trilinear)", lambda x: resize.interpolate(x, (3, 2, 4), mode="trilinear"), ("normal", 1, 1, 2, 3, 2))
 case(
     "interpolate, corners aligned",
     lambda x: resize.interpolate(x, scale_factor=1.7, mode="linear", align_corners=True),

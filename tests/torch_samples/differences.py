@@ -1,0 +1,35 @@
+"""Where an operation or a layer differs from PyTorch's on purpose; `docs/explanation/differences.md` says why."""
+
+import re
+from typing import NamedTuple
+
+
+class Difference(NamedTuple):
+    """An operation, and how what it gives differs, as a regular expression."""
+
+    name: str
+    pattern: re.Pattern
+
+
+def listed(text):
+    """Return the differences of a list of names and patterns, apart by colons; names are apart by commas."""
+    rows = [row.split(": ", 1) for row in text.strip().splitlines()]
+    return [Difference(name.strip(), re.compile(pattern)) for names, pattern in rows for name in names.split(",")]
+
+
+OPERATIONS = listed(r"""
+cov: values of
+addmv, baddbmm, addmm, addbmm, addr, nn.functional.local_response_norm: dtype of the result float32, PyTorch's torch.int64
+topk, kthvalue, sort: values of result 1
+nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d: expects a floating-point tensor
+__rpow__: Integers to negative integer powers
+sum_to_size: dtype of the result bool
+bernoulli, normal: result 0 does not need a gradient
+nn.functional.gaussian_nll_loss: prediction and target must have one shape
+nn.functional.max_unpool2d: the gradient of input 0
+""")
+MODULES = listed(r"""
+MultiheadAttention: add_bias_kv and add_zero_attn are not available
+LSTM: unexpected keyword argument 'proj_size'
+GaussianNLLLoss: prediction and target must have one shape
+""")
