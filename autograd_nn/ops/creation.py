@@ -161,7 +161,8 @@ def linspace(
     """Return `steps` numbers from `start` to `end` at equal distances, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
-    return _made(_spaced(start, end, steps, dtype).astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
+    values = _spaced(start, end, steps, dtype)
+    return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
 
 
 def _spaced(start: TensorLike, end: TensorLike, steps: int, dtype: DTypeLike | None) -> Array:
@@ -171,7 +172,8 @@ def _spaced(start: TensorLike, end: TensorLike, steps: int, dtype: DTypeLike | N
     first, last = int(start), int(end)
     step = (last - first) / (steps - 1) if steps > 1 else 0.0
     places = np.arange(steps)
-    return np.trunc(np.where(places < max(steps // 2, steps == 1), first + step * places, last - step * (steps - 1 - places)))
+    first_half = places < max(steps // 2, steps == 1)
+    return np.trunc(np.where(first_half, first + step * places, last - step * (steps - 1 - places)))
 
 
 def logspace(

@@ -520,7 +520,8 @@ def _reduced_into(input: Tensor, dim: int, index: TensorLike, src: TensorLike, r
     out = _at_least_1d(input).array.copy()
     if index.array.size:
         places = _along(_at_least_1d(index).array, dim)
-        np.multiply.at(out, places, _at_least_1d(_cropped(src, index.shape)).array.astype(out.dtype))
+        factors = wrap(src.array.reshape(-1)) if not src.ndim else src
+        np.multiply.at(out, places, factors.array[tuple(map(slice, index.shape))].astype(out.dtype))
     return wrap(out.reshape(input.shape))
 
 

@@ -759,7 +759,8 @@ def multi_margin_loss(
     """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C) or
     (C,)."""
     if input.ndim < 2 and target.shape in ((), (1,)):
-        losses = multi_margin_loss(reshape(input, (1, -1)), reshape(target, (1,)), p, margin, weight, reduction=reduction)
+        scores, index = reshape(input, (1, -1)), reshape(target, (1,))
+        losses = multi_margin_loss(scores, index, p, margin, weight, reduction=reduction)
         return reshape(losses, target.shape) if reduction == "none" else losses
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss(): p must be 1 or 2 (p={p})")

@@ -123,6 +123,11 @@ _plane_put.defvjp(g=lambda h, index: _plane_take(h, index))
 # They depend on the shape and the settings alone, so each combination is worked out once.
 
 
+def _absent(stride: Any) -> bool:
+    """Return whether a stride was not given: None, or an empty sequence, as PyTorch's own tests write it."""
+    return stride is None or (isinstance(stride, tuple | list) and not stride)
+
+
 class _Plan(NamedTuple):
     """What pooling is called with, and whether its input is a batch of images as it comes."""
 
@@ -136,7 +141,7 @@ def _plan(
 ) -> _Plan:
     """Check that there is at least one window, and return the settings of the primitives."""
     kernel = sizes(kernel_size, dims, "kernel_size", operation, 1)
-    stride = kernel if stride is None or stride == () else sizes(stride, dims, "stride", operation, 1)
+    stride = kernel if _absent(stride) else sizes(stride, dims, "stride", operation, 1)
     padding, dilation = sizes(padding, dims, "padding", operation), sizes(dilation, dims, "dilation", operation, 1)
     if any(2 * p > k for p, k in zip(padding, kernel)):
         raise RuntimeError(f"{operation}(): padding may be at most half of kernel_size (padding={told(padding)}, "

@@ -343,8 +343,8 @@ def normal(
     shape = np.broadcast_shapes(means.shape, deviations.shape) if size is None else _shape((size,), "normal")
     if np.any(np.less(deviations, 0)):
         raise RuntimeError(f"normal(): std must not be negative (std={deviations})")
-    wide = np.dtype(np.float32) if dtype.char == "e" else dtype
-    draws = (generator or default_generator).normal(shape, wide.type)
+    drawn: FloatType = np.float64 if dtype == np.float64 else np.float32
+    draws = (generator or default_generator).normal(shape, drawn)
     return _drawn(np.asarray(draws * deviations + means, dtype), device, requires_grad)
 
 

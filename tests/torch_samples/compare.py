@@ -86,7 +86,7 @@ def flat(value):
 def differing(ours, theirs, what, values=True):
     """Return how a result differs from PyTorch's, or an empty text."""
     if not isinstance(theirs, torch.Tensor):
-        return "" if ours == theirs or ours != ours and theirs != theirs else f"{what}: {ours!r}, PyTorch {theirs!r}"
+        return "" if ours == theirs or (ours != ours and theirs != theirs) else f"{what}: {ours!r}, PyTorch {theirs!r}"
     if not isinstance(ours, ag.Tensor):
         return f"{what} is {type(ours).__name__}, PyTorch's a tensor"
     theirs = theirs.detach()
@@ -122,7 +122,7 @@ def compared(theirs, ours, positional, keywords, values=True, backward=True, mad
         made = {} if made is None else made
         given = converted(list(positional), made), converted(keywords, made)
         torch.manual_seed(0)
-        right = [x for x in flat(theirs(*positional, **keywords))]
+        right = flat(theirs(*positional, **keywords))
         if any(isinstance(x, torch.Tensor) and (x.layout is not torch.strided or x.dtype not in DTYPES) for x in right):
             raise Absent("result")
         try:

@@ -19,7 +19,7 @@ def listed(text):
 
 OPERATIONS = listed(r"""
 cov: values of
-addmv, baddbmm, addmm, addbmm, addr, nn.functional.local_response_norm: dtype of the result float32, PyTorch's torch.int64
+addmv, baddbmm, addmm, addbmm, addr, nn.functional.local_response_norm: the result float32, PyTorch's torch.int64
 topk, kthvalue, sort: values of result 1
 nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d: expects a floating-point tensor
 __rpow__: Integers to negative integer powers

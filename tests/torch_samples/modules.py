@@ -1,6 +1,5 @@
 """PyTorch's table of layers and losses: the same module with the same parameters here, and how they compare."""
 
-import torch
 from torch.testing._internal.common_modules import module_db
 
 from autograd_nn import Tensor, nn

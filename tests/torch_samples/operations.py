@@ -7,14 +7,15 @@ from tests.torch_samples import compare
 from tests.torch_samples.differences import OPERATIONS
 
 # Figures that are drawn at random, or not set at all: shapes, dtypes and errors are compared.
-DRAWN = set("""
-    bernoulli empty empty_like exponential geometric cauchy log_normal multinomial new_empty normal rand rand_like
-    randint randint_like randn randn_like randperm uniform empty_permuted empty_strided new_empty_strided
-    nn.functional.alpha_dropout nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d
-    nn.functional.feature_alpha_dropout nn.functional.rrelu nn.functional.fractional_max_pool2d
-    nn.functional.fractional_max_pool3d
-""".split())  # fmt: skip
-METHODS = set("bool byte char double float half int long short fill".split())  # a dtype here, or no function
+DRAWN = [
+    "bernoulli", "cauchy", "empty", "empty_like", "empty_permuted", "empty_strided", "exponential", "geometric",
+    "log_normal", "multinomial", "new_empty", "new_empty_strided", "nn.functional.alpha_dropout",
+    "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d",
+    "nn.functional.feature_alpha_dropout", "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
+    "nn.functional.rrelu", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "uniform",
+]  # fmt: skip
+METHODS = {"bool", "byte", "char", "double", "fill", "float", "half", "int", "long", "short"}  # elsewhere a dtype
 # Rows whose samples give the arguments in an order of their own, which a lambda in the row undoes.
 CALLED = {
     "einsum": lambda x, equation: ag.einsum(equation, *x),
