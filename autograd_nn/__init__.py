@@ -67,6 +67,20 @@ from .ops.search import *
 from .ops.shape import *
 from .ops.solving import cholesky_inverse as cholesky_inverse
 from .ops.solving import cholesky_solve as cholesky_solve
+from .ops.special import copysign as copysign
+from .ops.special import digamma as digamma
+from .ops.special import erfc as erfc
+from .ops.special import erfinv as erfinv
+from .ops.special import float_power as float_power
+from .ops.special import frexp as frexp
+from .ops.special import hypot as hypot
+from .ops.special import i0 as i0
+from .ops.special import ldexp as ldexp
+from .ops.special import lgamma as lgamma
+from .ops.special import logaddexp2 as logaddexp2
+from .ops.special import polygamma as polygamma
+from .ops.special import sinc as sinc
+from .ops.special import xlogy as xlogy
 from .ops.statistics import *
 from .ops.types import *
 from .ops.volumes import conv3d as conv3d

@@ -21,7 +21,6 @@ FUNCTIONS = {
     "quantization": "quantized arithmetic is not supported",
     "sparse": "tensors are dense",
     "sparse_coo_tensor": "tensors are dense",
-    "special": "use the functions of the same names without 'special.', as far as they are there",
     **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
     **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",

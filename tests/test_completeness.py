@@ -65,6 +65,7 @@ recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
 reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product reduce.running_sum: NumPy in float64
 scatter.add_rows scatter.add_along: np.add.at
 scatter.take_along: np.take_along_axis
+special.unary special.binary: mpmath to 20 digits, identities
 softmax.softmax softmax.softmax_input softmax.log_softmax_input: NumPy in float64, written out
 softmax.logsumexp softmax.weighted_softmax: NumPy in float64, written out
 conv.depthwise.convolve conv.depthwise.convolve_input conv.depthwise.convolve_weight: reference.conv2d and its adjoints

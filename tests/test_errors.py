@@ -688,6 +688,18 @@ TABLE = [
     (lambda: ag.linalg.tensorinv(a), RuntimeError, "tensorinv", "A.shape=(2, 3)"),
     (lambda: ag.linalg.eigh(ag.eye(2), "x"), RuntimeError, "eigh", "UPLO='x'"),
     (lambda: ag.linalg.qr(a, "full"), RuntimeError, "qr", "mode='full'"),
+    (lambda: ag.copysign(a, b), RuntimeError, "copysign", "float32 (2, 3)"),
+    (lambda: ag.hypot(a, b), RuntimeError, "hypot", "float32 (2, 3)"),
+    (lambda: ag.xlogy(a, b), RuntimeError, "xlogy", "float32 (2, 3)"),
+    (lambda: ag.igamma(a, b), RuntimeError, "gammainc", "float32 (2, 3)"),
+    (lambda: ag.igammac(a, b), RuntimeError, "gammaincc", "float32 (2, 3)"),
+    (lambda: ag.ldexp(a, b), RuntimeError, "ldexp", "float32 (2, 3)"),
+    (lambda: ag.float_power(a, b), RuntimeError, "float_power", "float64 (2, 3)"),
+    (lambda: ag.logaddexp2(a, b), RuntimeError, "logaddexp2", "float32 (2, 3)"),
+    (lambda: ag.polygamma(-1, a), RuntimeError, "polygamma", "n=-1"),
+    (lambda: ag.mvlgamma(a, 0), RuntimeError, "multigammaln", "p=0"),
+    (lambda: ag.frexp(i(1)), RuntimeError, "frexp", "dtype=int64"),
+    (lambda: ag.special.zeta(a, b), RuntimeError, "zeta", "float32 (2, 3)"),
     (lambda: ag.as_strided(a, (3,), (3,)), RuntimeError, "as_strided", "reaches element 6 of 6 (input.shape=(2, 3)"),
     (lambda: ag.masked_scatter(a, a == 0, z(2)), RuntimeError, "masked_scatter", "2 elements but mask selects 6"),
     (lambda: ag.scatter_reduce(a, 0, i(1), a, "sum"), RuntimeError, "scatter_reduce",
@@ -767,6 +779,7 @@ WITHOUT_A_WRONG_SHAPE = {
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "ops": "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
     "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate deg2rad detach diag_embed "
+    "digamma erfc erfinv i0 lgamma sinc "
     "elementwise empty_like equal exp2 fix flipud full_like ger get_default_device get_default_dtype "
     "get_float32_matmul_precision is_autocast_enabled "
     "get_num_threads get_rng_state grad greater greater_equal initial_seed is_complex is_floating_point "

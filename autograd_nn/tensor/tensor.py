@@ -29,6 +29,7 @@ from ..ops import (
     scan,
     scattering,
     solving,
+    special,
     statistics,
 )
 from ..ops import index as indexing
@@ -502,6 +503,17 @@ class Tensor(InPlace, Variable):
     absolute, fix, nan_to_num = abs, trunc, elementwise.nan_to_num
     maximum, minimum, fmax, fmin = elementwise.maximum, elementwise.minimum, elementwise.fmax, elementwise.fmin
     masked_fill, prelu, logsigmoid = elementwise.masked_fill, activation.prelu, activation.logsigmoid
+
+    lgamma, digamma, erfc, erfinv, sinc, i0 = (
+        special.lgamma, special.digamma, special.erfc, special.erfinv, special.sinc, special.i0
+    )  # fmt: skip
+    xlogy, hypot, copysign, float_power = special.xlogy, special.hypot, special.copysign, special.float_power
+    frexp, ldexp, logaddexp2, mvlgamma = special.frexp, special.ldexp, special.logaddexp2, special.multigammaln
+    igamma, igammac = special.gammainc, special.gammaincc
+
+    def polygamma(self, n: Any) -> Tensor:
+        """Return derivative number `n` of `digamma`."""
+        return special.polygamma(n, self)
 
     exp2, logit, logaddexp = maths.exp2, maths.logit, maths.logaddexp
     deg2rad, rad2deg, positive = maths.deg2rad, maths.rad2deg, maths.positive

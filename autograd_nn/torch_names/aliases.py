@@ -23,12 +23,15 @@ from ..ops.elementwise import (
 from ..ops.joining import vstack
 from ..ops.linalg import outer
 from ..ops.shape import cat, movedim, transpose
+from ..ops.special import gammainc, gammaincc, multigammaln
 from ..tensor import Tensor
 
 __all__ = [
     "absolute", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "concat",
-    "concatenate", "divide", "equal", "fix", "ger", "greater", "greater_equal", "inference_mode", "less", "less_equal",
-    "moveaxis", "multiply", "negative", "not_equal", "numel", "row_stack", "subtract", "swapaxes", "swapdims",
+    "concatenate", "divide", "equal", "fix", "ger", "greater", "greater_equal", "igamma", "igammac",
+    "inference_mode", "less", "less_equal",
+    "moveaxis", "multiply", "mvlgamma", "negative", "not_equal", "numel", "row_stack", "subtract", "swapaxes",
+    "swapdims",
     "true_divide",
 ]  # fmt: skip
 
@@ -38,5 +41,6 @@ arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
 arctan, arctan2, arctanh, fix = atan, atan2, atanh, trunc
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 row_stack, ger, swapdims = vstack, outer, transpose
+mvlgamma, igamma, igammac = multigammaln, gammainc, gammaincc
 allclose, equal, numel = Tensor.allclose, Tensor.equal, Tensor.numel
 inference_mode = no_grad

@@ -35,6 +35,7 @@ from autograd_nn.ops import (
     scattering,
     shape,
     solving,
+    special,
     statistics,
     unpool,
     volumes,
@@ -1168,3 +1169,30 @@ case("lp_pool3d", lambda x: unpool.lp_pool3d(x, 2, 2), ("normal", 1, 1, 2, 4, 2)
 case("max_unpool1d", lambda x: unpool.max_unpool1d(x, Tensor([[[1, 2]]]), 2), ("normal", 1, 1, 2))
 case("max_unpool3d", lambda x: unpool.max_unpool3d(x, Tensor(np.array([[[[[3]], [[6]]]]])), (1, 2, 2)),
      ("normal", 1, 1, 2, 1, 1))  # fmt: skip
+
+# ------------------------------------------------------------------------------------ special functions
+
+for name in ("lgamma", "digamma", "i1e", "i0e"):
+    unary(getattr(special, name), "positive", (3, 4), ())
+for name in ("erfc", "erfcx", "ndtr", "log_ndtr", "i0", "i1", "sinc"):
+    unary(getattr(special, name), "apart", (3, 4), ())
+case("i1 at 0", special.i1, np.zeros(1), second_order=False)
+case("lgamma of negative numbers", lambda x: special.lgamma(-x), ("probabilities", 4))
+unary(special.erfinv, "unit", (3, 4))
+unary(special.ndtri, "probabilities", (3, 4))
+unary(special.entr, "positive", (3, 4))
+case("polygamma(2)", lambda x: special.polygamma(2, x), ("positive", 4))
+case("zeta", lambda x: special.zeta(2.5, x), ("positive", 4))
+case("multigammaln", lambda x: special.multigammaln(x + 1, 3), ("positive", 4))
+case("gammainc", lambda x: special.gammainc(1.5, x), ("positive", 4))
+case("gammaincc", lambda x: special.gammaincc(1.5, x), ("positive", 4))
+binary(special.xlogy, "normal", "positive")
+binary(special.xlog1py, "normal", "positive")
+binary(special.hypot, "normal", "positive")
+case("xlogy of a number", lambda y: special.xlogy(2.0, y), ("positive", 3))
+case("xlogy by a number", lambda x: special.xlogy(x, 2.0), ("normal", 3))
+case("xlog1py by a number", lambda x: special.xlog1py(x, 2.0), ("normal", 3))
+case("copysign", special.copysign, ("apart", 3, 4), ("normal", 4))
+case("ldexp", special.ldexp, ("normal", 3), ("normal", 2, 1))
+case("frexp", lambda x: special.frexp(x)[0], ("positive", 3))
+case("logaddexp2", special.logaddexp2, ("normal", 3), ("normal", 2, 1))

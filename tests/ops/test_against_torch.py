@@ -430,6 +430,32 @@ SAMPLES = [
        [0, 1, 2, 3]])], "x i") for reduction in ("mean", "sum", "none")],
 ]
 
+SPECIAL = [
+    *[(f"special.{name}(x)", [X * 3]) for name in
+      ("gammaln", "digamma", "erfc", "erfcx", "ndtr", "log_ndtr", "i0", "i0e", "i1", "i1e", "sinc", "exp2", "expit")],
+    *[(f"{name}(x)", [X]) for name in ("lgamma", "digamma", "erfc", "sinc", "i0")],
+    *[(f"special.{name}(u)", [U], "u") for name in ("erfinv",)],
+    *[(f"special.{name}(p / 2.5)", [P], "p") for name in ("ndtri", "entr", "logit")],
+    *[(f"polygamma({n}, x)", [X]) for n in (0, 1, 2, 3)],
+    ("special.zeta(3.0, x)", [X]),
+    ("special.multigammaln(p + 1, 3)", [P], "p"),
+    ("mvlgamma(p + 1, 2)", [P], "p"),
+    *[(f"special.{name}(g, p * 2)", [positive(3, 4), P], "g p") for name in ("gammainc", "gammaincc")],
+    *[(f"special.{name}(x, p)", [X, P], "x p") for name in ("xlogy", "xlog1py")],
+    ("xlogy(x, y)", [np.array([0.0, 0.0, 0.0, 2.0]), np.array([0.0, -1.0, 3.0, 4.0])], "x y"),
+    ("special.entr(g)", [np.array([0.0, -1.0, 1.0])], "g"),
+    ("copysign(x, y)", [X, Y], "x y"),
+    ("copysign(x, -2.0)", [np.array([0.0, 1.0, -1.0])]),
+    ("hypot(x, y)", [X, Y], "x y"),
+    ("float_power(p, y)", [P, Y], "p y"),
+    ("float_power(i, 0.5)", [I], "i"),
+    ("ldexp(x, y)", [X, Y], "x y"),
+    ("ldexp(x, i)", [X, I[:1]], "x i"),
+    ("frexp(x.detach())", [X]),
+    ("logaddexp2(x, y)", [X, Y], "x y"),
+    ("x.lgamma() + x.polygamma(1) + x.erfc() + x.hypot(x) + x.copysign(x)", [X]),
+]
+
 LOSSES = [
     (f"F.{call.format(reduction)}", arrays, names)
     for reduction in ("mean", "sum", "none")
@@ -474,7 +500,7 @@ def values_and_gradients(library, call, arrays, names):
         x = library.from_numpy(array.copy())
         leaves[name] = x.requires_grad_() if array.dtype.kind == "f" and name not in "gt" else x
     scope = {**{name: getattr(library, name) for name in dir(library)}, "F": library.nn.functional,
-             "linalg": library.linalg, **leaves}  # fmt: skip
+             "linalg": library.linalg, "special": library.special, **leaves}  # fmt: skip
     out = eval(call, scope)
     outputs = list(out) if isinstance(out, tuple | list) else [out]
     recorded = [x for x in outputs if x.requires_grad]
@@ -489,7 +515,7 @@ def values_and_gradients(library, call, arrays, names):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("call", "arrays", "names"),
-    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + SAMPLES + LOSSES],
+    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + SAMPLES + SPECIAL + LOSSES],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_call(call, arrays, names):
