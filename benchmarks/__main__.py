@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from autograd_nn.kernels.compile import get_num_threads
 
-from . import control, history, kernels, notebook, overhead, pictures, readme, scaling, start, steps
+from . import apart, control, history, kernels, notebook, overhead, pictures, readme, scaling, start, steps
 from .measure import FULL, QUICK, Effort
 from .report import Table, as_run, describe, load, machine, save
 from .rivals import use_threads
@@ -28,6 +28,8 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "start": start.run,
     "scaling": scaling.run,
 }
+APART = "kernels", "steps", "overhead"
+"""Subjects that run each framework in a process of its own, in turns."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plot", type=pathlib.Path, metavar="FOLDER", help="draw pictures of the figures")
     parser.add_argument("--quick", action="store_true", help="under 3 minutes instead of 20; fewer cases, noisier")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of every framework (default: all cores)")
+    parser.add_argument("--together", action="store_true", help="all frameworks in one process, to find faults")
     options = parser.parse_args(words)
     unknown = sorted(set(options.subjects) - set(SUBJECTS))
     if unknown:
@@ -58,7 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.subjects or SUBJECTS:
         started = time.perf_counter()
         print(f"[{name}] ...", file=sys.stderr, flush=True)
-        tables[name] = SUBJECTS[name](QUICK if options.quick else FULL)
+        effort = QUICK if options.quick else FULL
+        if name in APART and not options.together:
+            tables[name] = apart.run(name, effort, options.threads or get_num_threads())
+        else:
+            tables[name] = SUBJECTS[name](effort)
         print(f"[{name}] {time.perf_counter() - started:.0f} s", file=sys.stderr)
         for table in tables[name]:
             print("\n".join(["", *table.lines()]), flush=True)

@@ -20,6 +20,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+turns: Any = None
+"""Where this is the process of one framework among several (see `apart`): how it waits for its turn."""
+
 SAMPLE_SECONDS = 0.002  # repeated inside a sample until it lasts this long
 SETTLE_SECONDS = 0.002  # for the threads of the candidate before
 FEWEST_ROUNDS = 2  # of the slowest candidates
@@ -98,8 +101,22 @@ def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, r
     Returns
     -------
     dict of str to Timing
+        In the process of one framework, of its own candidates.
     """
-    timings, repeats, warm_up, turns = {}, {}, {}, {}
+    if turns is None:
+        return _compared(candidates, seconds, rounds, lambda: None)
+    own = {name: call for name, call in candidates.items() if turns.own(name)}
+    turns.tell("begin")
+    turns.wait()
+    timings = _compared(own, seconds, rounds, lambda: (turns.tell("done"), turns.wait()))
+    turns.tell("end")
+    return timings
+
+
+def _compared(
+    candidates: Mapping[str, Callable[[], Any]], seconds: float, rounds: int, next_turn: Callable[[], object]
+) -> dict[str, Timing]:
+    timings, repeats, warm_up, allowed = {}, {}, {}, {}
     for name, call in candidates.items():
         started = time.perf_counter()
         call()
@@ -110,15 +127,17 @@ def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, r
         once = max(time.perf_counter() - started, 1e-7)
         repeats[name] = max(1, round(SAMPLE_SECONDS / once))
         warm_up[name] = once < LONG_SECONDS
-        turns[name] = max(min(rounds, FEWEST_ROUNDS), int(seconds / once)) if once * rounds > seconds else sys.maxsize
+        allowed[name] = max(min(rounds, FEWEST_ROUNDS), int(seconds / once)) if once * rounds > seconds else sys.maxsize
     collecting = gc.isenabled()
     gc.disable()
     try:
-        until = time.perf_counter() + seconds
+        spent = 0.0
         for done in itertools.count():
-            taking_part = [name for name in candidates if done < turns[name]]
-            if not taking_part or (done >= rounds and time.perf_counter() > until):
+            taking_part = [name for name in candidates if done < allowed[name]]
+            if not taking_part or (done >= rounds and spent > seconds):
                 break
+            next_turn()
+            started_round = time.perf_counter()
             for name in taking_part:
                 call = candidates[name]
                 time.sleep(SETTLE_SECONDS)
@@ -130,6 +149,7 @@ def compare(candidates: Mapping[str, Callable[[], Any]], seconds: float = 1.0, r
                     call()
                 timings[name].samples.append((time.perf_counter() - started) / n)
             gc.collect(0)
+            spent += time.perf_counter() - started_round
     finally:
         if collecting:
             gc.enable()

@@ -101,6 +101,7 @@ def run(effort: Effort) -> list[Table]:
     shared: dict[str, Callable[[], object]] = {}
     scalar: dict[str, Callable[[], object]] = {}
     inference: dict[str, Callable[[], object]] = {}
+    layer: dict[str, Callable[[], object]] = {}
 
     ones = np.ones(8, np.float32)
     x, y = ag.Tensor(ones, requires_grad=True), ag.Tensor(ones, requires_grad=True)
@@ -116,6 +117,9 @@ def run(effort: Effort) -> list[Table]:
     shared[OURS] = lambda: _chain(x, y).backward(ones)
     scalar[OURS] = lambda: _scalars(s, t, ag.tanh).backward()
     inference[OURS] = unrecorded
+    convolution = ag.nn.Conv2d(1, 8, 3)
+    image = ag.Tensor(np.ones((1, 1, 8, 8), np.float32))
+    layer[OURS] = lambda: convolution(image)
     if torch:
         tx, ty, tc = torch.ones(8, requires_grad=True), torch.ones(8, requires_grad=True), torch.ones(8)
         ts, tt = torch.tensor(0.5, requires_grad=True), torch.tensor(0.9, requires_grad=True)
@@ -129,6 +133,8 @@ def run(effort: Effort) -> list[Table]:
         shared["torch"] = lambda: _chain(tx, ty).backward(tc)
         scalar["torch"] = lambda: _scalars(ts, tt, torch.tanh).backward()
         inference["torch"] = torch_unrecorded
+        torch_convolution, torch_image = torch.nn.Conv2d(1, 8, 3), torch.ones(1, 1, 8, 8)
+        layer["torch"] = lambda: torch_convolution(torch_image)
     if mygrad:
         mx, my = mygrad.tensor(ones), mygrad.tensor(ones)
         ms, mt = mygrad.tensor(0.5), mygrad.tensor(0.9)
@@ -151,6 +157,7 @@ def run(effort: Effort) -> list[Table]:
         ("forward + backward, one factor needs a gradient", chain, LENGTH),
         ("forward + backward, both factors do", shared, LENGTH),
         ("scalars, x = tanh(x y), forward + backward", scalar, LENGTH),
+        ("Conv2d(1, 8, 3) on an image of 8 x 8, recorded", layer, 1),
     ):
         timings = compare(candidates, effort.seconds)
         rows.append(Row(case, {name: timing.scaled(1 / operations) for name, timing in timings.items()}))

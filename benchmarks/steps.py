@@ -133,7 +133,8 @@ def run(effort: Effort) -> list[Table]:
         for count in (size for size in effort.choose(BATCHES, BATCHES[::2] + BATCHES[-1:], BATCHES) if size <= largest):
             _said(f"{case.name}, batch {count}")
             growth.append(measure(case, count, seconds, absent, names if count <= 256 else ("keras",)))
-            growth[-1].figures["us / image"] = growth[-1].timings[OURS].median / count * 1e6
+            if OURS in growth[-1].timings:
+                growth[-1].figures["us / image"] = growth[-1].timings[OURS].median / count * 1e6
     tables.append(Table(f"Training steps against the batch, {threads} threads",
                         "How the cost grows with the work.", growth, absent))  # fmt: skip
     if threads > 1:

@@ -10,7 +10,20 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from benchmarks import control, exact, history, kernels, notebook, overhead, pictures, readme, rivals, scaling, start
+from benchmarks import (
+    apart,
+    control,
+    exact,
+    history,
+    kernels,
+    notebook,
+    overhead,
+    pictures,
+    readme,
+    rivals,
+    scaling,
+    start,
+)
 from benchmarks import steps as steps_subject
 from benchmarks.__main__ import SUBJECTS, main
 from benchmarks.limits import limits
@@ -245,3 +258,35 @@ def test_control_agrees_with_keras():
     for row in table.rows:
         assert row.figures["losses apart, 3 steps"] < 1e-4
         assert row.figures["weights apart"] < 1e-3 * row.figures["weights moved"]
+
+
+def test_each_framework_measures_in_its_own_process(alone):
+    (table,) = apart.run("overhead", TINY, 1)
+    assert [set(row.timings) for row in table.rows[:2]] == [{OURS}, {OURS}]
+    assert all(len(row.timings[OURS].samples) >= 2 for row in table.rows)
+    assert any(note.startswith("torch (pip install") for note in table.absent)
+
+
+def table_of(framework, case="a case"):
+    row = Row(case, {framework: Timing([2.0, 4.0], 9.0)}, {f"error {framework}": 0.5})
+    return Table("title", "note", [row], ["torch (pip)", "torch.compile (needs a compiler)", "keras (pip)"])
+
+
+def test_tables_of_the_processes_are_joined():
+    (joined,) = apart.joined({OURS: [table_of(OURS)], "torch": [table_of("torch")]}, ["keras (pip)"])
+    (row,) = joined.rows
+    assert row.timings[OURS].ratio(row.timings["torch"]) == 1 and set(row.figures) == {f"error {OURS}", "error torch"}
+    assert joined.absent == ["keras (pip)", "torch (pip)", "torch.compile (needs a compiler)"]
+    with pytest.raises(ValueError, match="torch measured 'another' in the place of 'a case'"):
+        apart.joined({OURS: [table_of(OURS)], "torch": [table_of("torch", "another")]}, [])
+
+
+def test_candidates_belong_to_frameworks():
+    assert [apart.framework_of(name) for name in ("torch compiled", "keras on torch", "micrograd style", OURS)] == [
+        "torch", "keras", OURS, OURS,
+    ]  # fmt: skip
+
+
+def test_a_process_that_fails_is_named_and_ours_must_not(alone, monkeypatch):
+    with pytest.raises(RuntimeError, match="the process of autograd_nn ended before its time"):
+        apart.run("nothing", TINY, 1)
