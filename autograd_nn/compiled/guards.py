@@ -104,6 +104,6 @@ def _contents(module: Module) -> dict[str, Any]:
     """Return the attributes of a module, and its hooks and names as tuples."""
     held = dict(vars(module))
     held["_hooks"] = tuple(held["_hooks"].items())
-    held["_buffers"] = tuple(held["_buffers"].items())
+    held["_persistent"] = tuple(held["_persistent"].items())
     held["_declared"] = tuple(sorted(held["_declared"]))
     return held

@@ -431,7 +431,7 @@ class Reach:
             self.modules.append((path, value))
             self._add(Attributes(path, held), False, fresh)
             for name, item in held.items():  # type: ignore[union-attr]
-                if name in ("_hooks", "_buffers", "_declared"):  # their changes are counted (`engine.structure`)
+                if name in ("_hooks", "_persistent", "_declared"):  # their changes are counted (`engine.structure`)
                     self._later((item, f"{path}.{name}"), guarded=False)
                 else:
                     self._later((item, f"{path}.{name}"), guarded=True)

@@ -14,6 +14,7 @@ from .container import *
 from .convolution import *
 from .distance import *
 from .dropout import *
+from .lazy import *
 from .linear import *
 from .loss import *
 from .module import *

@@ -18,7 +18,8 @@ from ..engine import HookHandle, Variable, mark_changed, observers, structure
 from ..tensor import Tensor, printing
 from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
-from .parameter import Parameter
+from .members import Members
+from .parameter import Parameter, Uninitialized
 
 __all__ = [
     "Module",
@@ -27,10 +28,14 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_Kind: TypeAlias = type[T]  # which methods called `type` hide
 Hook: TypeAlias = Callable[..., Any]  # `register_forward_pre_hook` and its kin say with what it is called
 KnownHook: TypeAlias = tuple[str, Hook, bool, bool]  # its kind, itself, whether it takes keywords, is always called
 
 _FORWARD_PRE, _FORWARD, _BACKWARD_PRE, _BACKWARD = "forward_pre", "forward", "full_backward_pre", "full_backward"
+
+_STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST = "state_pre", "state_post", "load_pre", "load_post"
+_EXTRA = "_extra_state"
 
 _everywhere: dict[int, KnownHook] = {}  # hooks on all modules, run before a module's own
 
@@ -40,6 +45,37 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class _Loading(dict[str, Any]):
+    """A copy of the state that is loaded, and what of it goes where.
+
+    Attributes
+    ----------
+    known : set of str
+        The names that modules have.
+    found : list of (Tensor, ndarray)
+        What is to be copied.
+    extra : list of (Module, object)
+        Extra states.
+    """
+
+    def __init__(self, state: Mapping[str, Any]):
+        super().__init__(state)
+        self.known: set[str] = set()
+        self.found: list[tuple[Tensor, Array]] = []
+        self.extra: list[tuple[Module, Any]] = []
+
+    def copy(self, assign: bool = False) -> None:  # type: ignore[override]
+        """Copy what was found into the tensors, or let them take the arrays over."""
+        for tensor, array in self.found:
+            if assign:
+                tensor.data = array
+                continue
+            np.copyto(tensor.array, array, casting="same_kind")
+            mark_changed(tensor.array)
+        for module, extra in self.extra:
+            module.set_extra_state(extra)
 
 
 class Module:
@@ -59,7 +95,7 @@ class Module:
         state = self.__dict__
         state["training"] = True
         state["_hooks"] = {}
-        state["_buffers"] = {}  # name -> whether it is saved
+        state["_persistent"] = {}  # name -> whether it is saved
         state["_declared"] = set()  # names of parameters that may be None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -176,7 +212,7 @@ class Module:
         if isinstance(value, Parameter | Module):
             if "_hooks" not in state:
                 raise AttributeError(_not_initialised(self, f"before {name!r} is set"))
-            state["_buffers"].pop(name, None)
+            state["_persistent"].pop(name, None)
         elif value is not None and "_hooks" in state:
             held = state.get(name)
             if isinstance(held, Parameter) or (name in state["_declared"] and isinstance(value, Variable)):
@@ -185,24 +221,24 @@ class Module:
             if isinstance(held, Module):
                 raise TypeError(f"{type(self).__name__}.{name} is a module; it can be set to a Module or None, "
                                 f"not to {_article(value)}")
-            if name in state["_buffers"] and not isinstance(value, Variable):
+            if name in state["_persistent"] and not isinstance(value, Variable):
                 raise TypeError(f"{type(self).__name__}.{name} is a buffer; it can be set to a Tensor or None, "
                                 f"not to {_article(value)}")
         structure.changes += 1
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        if "_hooks" not in self.__dict__ and name in ("_hooks", "_buffers", "_declared", "training"):
+        if "_hooks" not in self.__dict__ and name in ("_hooks", "_persistent", "_declared", "training"):
             raise AttributeError(_not_initialised(self, "first"))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
         structure.changes += 1
         object.__delattr__(self, name)
-        self._buffers.pop(name, None)
+        self._persistent.pop(name, None)
         self._declared.discard(name)
 
-    def _check_new_name(self, name: str, kind: str, expected: type[object]) -> None:
+    def _check_new_name(self, name: str, kind: str, expected: _Kind[object]) -> None:
         if not isinstance(name, str):
             raise TypeError(f"{kind} name must be a str, got {type(name).__name__}")
         if not name or "." in name:
@@ -232,7 +268,7 @@ class Module:
         self._check_new_name(name, "buffer", Tensor)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"buffer {name!r} must be a Tensor or None, got {_article(tensor)}")
-        self._buffers[name] = persistent
+        self._persistent[name] = persistent
         structure.changes += 1
         object.__setattr__(self, name, tensor)
 
@@ -245,13 +281,37 @@ class Module:
 
     register_module = add_module
 
+    @property
+    def _parameters(self) -> Members:
+        """The module's own parameters by name, as PyTorch's dict: those that are declared and absent are None."""
+        return Members(self, lambda: [name for name, value in self.__dict__.items() if isinstance(value, Parameter) or (
+            value is None and name in self._declared)], self.register_parameter)
+
+    @property
+    def _buffers(self) -> Members:
+        """The module's own buffers by name, as PyTorch's dict."""
+        return Members(self, lambda: list(self._persistent), self._set_buffer)
+
+    def _set_buffer(self, name: str, tensor: Tensor | None) -> None:
+        self.register_buffer(name, tensor, self._persistent.get(name, True))
+
+    @property
+    def _modules(self) -> Members:
+        """The module's children by name, as PyTorch's dict."""
+        return Members(self, lambda: [name for name, _ in self._own(Module)], self.add_module)
+
+    @property
+    def _non_persistent_buffers_set(self) -> set[str]:
+        """The names of buffers that are not saved."""
+        return {name for name, saved in self._persistent.items() if not saved}
+
     # -------------------------------------------------------------------------------- walking the tree
 
-    def _own(self, kind: type[T]) -> list[tuple[str, T]]:
+    def _own(self, kind: _Kind[T]) -> list[tuple[str, T]]:
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, kind)]
 
     def _own_buffers(self) -> list[tuple[str, Tensor]]:
-        named = ((name, self.__dict__.get(name)) for name in self._buffers)
+        named = ((name, self.__dict__.get(name)) for name in self._persistent)
         return [(name, value) for name, value in named if value is not None]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -348,6 +408,15 @@ class Module:
                                      f"(target={target!r}, its modules: {names})")
             module, path = child, _joined(path, name)
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Set the module with the name `target`, such as ``'encoder.layers.0'``; with `strict` it must exist."""
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("set_submodule(): target must not be empty")
+        if strict:
+            self.get_submodule(target)
+        self.get_submodule(path).add_module(name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter with the name `target`, such as ``'encoder.weight'``."""
@@ -448,6 +517,26 @@ class Module:
         """Convert all floating-point parameters and buffers to float64."""
         return self.to(dtype=np.float64)
 
+    def half(self) -> Self:
+        """Convert all floating-point parameters and buffers to float16."""
+        return self.to(dtype=np.float16)
+
+    def bfloat16(self) -> Self:
+        """Raise: NumPy has no such dtype."""
+        raise TypeError("bfloat16: there is no such dtype in NumPy; use .float()")
+
+    def type(self, dst_type: DTypeLike) -> Self:
+        """Convert all floating-point parameters and buffers to a dtype."""
+        return self.to(dtype=getattr(dst_type, "dtype", dst_type))
+
+    def share_memory(self) -> Self:
+        """Raise: parameters are not shared between processes."""
+        raise NotImplementedError("share_memory(): parameters are not shared between processes; threads share them")
+
+    def to_empty(self, *, device: DeviceLike, recurse: bool = True) -> Self:
+        """Return the module itself, whose parameters have memory."""
+        return self.to(device=device)
+
     def cpu(self) -> Self:
         """Return the module itself: it is on the CPU."""
         return self
@@ -458,13 +547,17 @@ class Module:
 
     # -------------------------------------------------------------------------------- state
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+    def state_dict(
+        self, *args: Any, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """Return all parameters and persistent buffers by name.
 
         Parameters
         ----------
+        destination : dict, optional
+            Where to put them; a new one by default.
         prefix : str
-            Put before all names.
+            Put before all names, as it is.
         keep_vars : bool
             Return the parameters themselves; otherwise tensors without graph that share their memory.
 
@@ -473,14 +566,77 @@ class Module:
         dict of str to Tensor
             A parameter that is shared appears under each of its names.
         """
-        state = {}
-        for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
-            for name, value in module._own(Parameter) + module._saved_buffers():
-                state[_joined(path, name)] = value if keep_vars else value.detach()
+        if args:  # PyTorch's order before 2.0
+            given = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            destination, prefix, keep_vars = given[0], given[1], given[2]
+        state: dict[str, Any] = {} if destination is None else destination
+        hooks = self._hooks_on_state()
+        for hook in hooks[_STATE_PRE]:
+            hook(self, prefix, keep_vars)
+        self._save_to_state_dict(state, prefix, keep_vars)
+        for name, child in self._own(Module):
+            child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in hooks[_STATE_POST]:
+            hook(self, state, prefix, {})
         return state
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """Put the module's own parameters and buffers into a state dict, without those of the modules below."""
+        for name, value in self._own(Parameter) + self._saved_buffers():
+            destination[prefix + name] = value if keep_vars else value.detach()
+        if type(self).get_extra_state is not Module.get_extra_state:
+            destination[prefix + _EXTRA] = self.get_extra_state()
+
     def _saved_buffers(self) -> list[tuple[str, Tensor]]:
-        return [(name, value) for name, value in self._own_buffers() if self._buffers[name]]
+        return [(name, value) for name, value in self._own_buffers() if self._persistent[name]]
+
+    def get_extra_state(self) -> Any:
+        """Return what else belongs to the state; a subclass that defines it defines `set_extra_state` too."""
+        raise NotImplementedError(f"{type(self).__name__}.get_extra_state() is not defined")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take what `get_extra_state` returned."""
+        raise NotImplementedError(f"{type(self).__name__}.set_extra_state() is not defined, but the state has an entry "
+                                  f"{_EXTRA!r}")
+
+    def _hooks_on_state(self) -> dict[str, list[Hook]]:
+        """Return the hooks on saving and loading by their kind."""
+        held: dict[int, tuple[str, Hook]] = self.__dict__.get("_state_hooks", {})
+        kinds: dict[str, list[Hook]] = {kind: [] for kind in (_STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST)}
+        for kind, hook in held.values():
+            kinds[kind].append(hook)
+        return kinds
+
+    def _add_state_hook(self, kind: str, hook: Hook) -> HookHandle:
+        if "_state_hooks" not in self.__dict__:
+            self.__dict__["_state_hooks"] = {}
+        return HookHandle(self.__dict__["_state_hooks"], (kind, hook))
+
+    def register_state_dict_pre_hook(self, hook: Hook) -> HookHandle:
+        """Call ``hook(module, prefix, keep_vars)`` before this module puts its state into a state dict."""
+        return self._add_state_hook(_STATE_PRE, hook)
+
+    def register_state_dict_post_hook(self, hook: Hook) -> HookHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` when its state and that below it is in the dict."""
+        return self._add_state_hook(_STATE_POST, hook)
+
+    _register_state_dict_hook = register_state_dict_post_hook
+
+    def register_load_state_dict_pre_hook(self, hook: Hook) -> HookHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``.
+
+        It is called before this module is loaded, and may change the names and values in ``state_dict``, which is a
+        copy of the one that is loaded.
+        """
+        return self._add_state_hook(_LOAD_PRE, hook)
+
+    def _register_load_state_dict_pre_hook(self, hook: Hook, with_module: bool = False) -> HookHandle:
+        """Call the hook as `register_load_state_dict_pre_hook` does, without the module unless `with_module`."""
+        return self._add_state_hook(_LOAD_PRE, hook if with_module else lambda module, *args: hook(*args))
+
+    def register_load_state_dict_post_hook(self, hook: Hook) -> HookHandle:
+        """Call ``hook(module, incompatible_keys)`` when this module was loaded; the hook may take names out of it."""
+        return self._add_state_hook(_LOAD_POST, hook)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Tensor | ArrayLike], strict: bool = True, assign: bool = False
@@ -503,32 +659,80 @@ class Module:
         Raises
         ------
         RuntimeError
-            Lists all missing, unexpected and mismatched names at once. Nothing was changed then.
+            Lists all missing, unexpected and mismatched names at once. Nothing was changed then, unless a hook is to
+            be called after loading.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict(): expects a mapping of names to tensors, got {_article(state_dict)}")
-        own = self.state_dict(keep_vars=True)
-        found = {name: _array(value) for name, value in state_dict.items() if name in own}
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        problems = [_mismatch(name, found[name], own[name].array) for name in own if name in found]
-        problems = [problem for problem in problems if problem]
+        loading = _Loading(state_dict)
+        missing: list[str] = []
+        unexpected: list[str] = []
+        problems: list[str] = []
+        hooked: list[tuple[Module, list[Hook]]] = []
+        self._gather(loading, "", strict, missing, unexpected, problems, hooked)
+        unexpected += [name for name in loading if name not in loading.known and name not in unexpected]
+        keys = IncompatibleKeys(missing, unexpected)
+        if hooked:
+            if problems:
+                raise self._misfit(problems, "nothing was loaded")
+            loading.copy(assign)
+            for module, hooks in hooked:
+                for hook in hooks:
+                    hook(module, keys)
         if strict:
+            nearest = missing or list(loading.known)
             problems = [*(f"missing: {name}" for name in missing),
-                        *(f"unexpected: {name}{_nearest(name, missing or list(own))}" for name in unexpected),
-                        *problems]
+                        *(f"unexpected: {name}{_nearest(name, nearest)}" for name in unexpected), *problems]
         if problems:
-            lines = "".join(f"\n    {problem}" for problem in problems)
-            raise RuntimeError(f"load_state_dict(): the state does not fit {type(self).__name__}; "
-                               f"nothing was loaded{lines}")
-        for name, array in found.items():
-            if assign:
-                own[name].data = array
+            raise self._misfit(problems, "what fits was loaded" if hooked else "nothing was loaded")
+        if not hooked:
+            loading.copy(assign)
+        return keys
+
+    def _misfit(self, problems: list[str], done: str) -> RuntimeError:
+        lines = "".join(f"\n    {problem}" for problem in problems)
+        return RuntimeError(f"load_state_dict(): the state does not fit {type(self).__name__}; {done}{lines}")
+
+    def _gather(self, loading: _Loading, prefix: str, strict: bool, missing: list[str], unexpected: list[str],
+                problems: list[str], hooked: list[tuple[Module, list[Hook]]]) -> None:
+        """Let this module and all below say what they take of a state."""
+        self._load_from_state_dict(loading, prefix, {}, strict, missing, unexpected, problems)
+        for name, child in self._own(Module):
+            child._gather(loading, f"{prefix}{name}.", strict, missing, unexpected, problems, hooked)
+        if after := self._hooks_on_state()[_LOAD_POST]:
+            hooked.append((self, after))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
+                              strict: bool, missing_keys: list[str], unexpected_keys: list[str],
+                              error_msgs: list[str]) -> None:
+        """Take the module's own parameters and buffers from a state dict; they are copied when all fit."""
+        for hook in self._hooks_on_state()[_LOAD_PRE]:
+            hook(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        loading = state_dict if isinstance(state_dict, _Loading) else _Loading(state_dict)
+        for name, value in self._own(Parameter) + self._saved_buffers():
+            key = prefix + name
+            loading.known.add(key)
+            if key not in state_dict:
+                missing_keys.append(key)
                 continue
-            target = own[name].array
-            np.copyto(target, array, casting="same_kind")
-            mark_changed(target)
-        return IncompatibleKeys(missing, unexpected)
+            array = _array(state_dict[key])
+            if problem := self._mismatch(key, value, array):
+                error_msgs.append(problem)
+            else:
+                loading.found.append((value, array))
+        if type(self).get_extra_state is not Module.get_extra_state:
+            key = prefix + _EXTRA
+            loading.known.add(key)
+            if key in state_dict:
+                loading.extra.append((self, state_dict[key]))
+            else:
+                missing_keys.append(key)
+        if loading is not state_dict:
+            loading.copy(False)
+
+    def _mismatch(self, name: str, own: Tensor, found: Array) -> str:
+        """Return what keeps an array from being loaded into one of the module's tensors; '' for nothing."""
+        return _mismatch(name, found, own.array)
 
     # -------------------------------------------------------------------------------- printing
 
@@ -688,6 +892,9 @@ def _note_layer(error: Exception, module: Module) -> None:
 
 
 def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:
+    if isinstance(tensor, Uninitialized):
+        tensor.set_dtype(dtype)
+        return
     if tensor.dtype.kind != "f" or tensor.dtype == dtype:
         return
     grad = tensor.grad

@@ -638,7 +638,7 @@ def _clone(x: Array) -> Array:
 _clone.defvjp(x=lambda g: g)
 
 
-def clone(x: Tensor) -> Tensor:
+def clone(x: Tensor | Variable) -> Tensor:
     """Return a copy that stays in the graph."""
     return _clone(x)
 

@@ -378,8 +378,8 @@ class Optimizer(KeywordsChecked):
         if not p.is_leaf:
             raise ValueError(f"{self._name}(): parameter {label} is not a leaf but the result of "
                              f"{p.origin.primitive.name}() (shape={p.array.shape})")  # type: ignore[union-attr]
-        if p.array.dtype not in _DTYPES:
-            raise TypeError(f"{self._name}(): parameter {label} must be of float32 or float64 (dtype={p.array.dtype})")
+        if (dtype := p.dtype) not in _DTYPES:  # type: ignore[attr-defined]
+            raise TypeError(f"{self._name}(): parameter {label} must be of float32 or float64 (dtype={dtype})")
 
     def check_group(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError where the hyper-parameters of a group, each right by itself, do not go together."""
