@@ -15,6 +15,7 @@ NEEDED = {
     "polars": "data",
     "sklearn": "sklearn",
     "onnx": "onnx",
+    "onnxruntime": "onnx",
     "mpi4py": "distributed",
 }
 
