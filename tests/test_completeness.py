@@ -75,8 +75,8 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 # Modules that compute nothing by themselves: they compile, schedule, move data or choose, or are parts of kernels.
 NO_KERNELS = (
     "warm",  # it calls kernels so that they are compiled
-    "annotations", "arena", "compile", "memory", "numeric", "records", "tile", "functions", "lanes", "operations",
-    "passes", "conv.kept", "conv.winograd.transforms",
+    "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions", "lanes",
+    "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip
 NO_ARRAYS = listed("""
 conv.choice.force_method conv.choice.forget_weights conv.choice.method conv.choice.set_winograd: settings

@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Update, Variable, mark_changed, wrap
+from ..engine import Together, Update, Variable, wrap
 from ..engine.dtypes import promoted
 from ..engine.errors import named
 from ..kernels import arena
+from ..kernels.machine import Call, Machine, is_available
+from .lowering import Lowered, lowered
+from .optimizers import Stepping
 from .reach import owner
-from .trace import GIVEN, MADE, OUTSIDE, Effect, Trace
+from .trace import GIVEN, MADE, OUTSIDE, Computation, Effect, Trace
 
 __all__ = ["Misfit", "Plan"]
 
 _KINDS = {MADE, MADE + " once"}
+
+
+_copyto = np.copyto
 
 
 class Misfit(Exception):
@@ -49,24 +55,30 @@ class Plan:
         self._lay_out(trace, results)
         self.restored = [(self.at_home(array.reshape(-1)).reshape(array.shape), copy)
                          for array, copy in trace.restored.values()]
+        self.stepping = [known for known in self._known.values() if isinstance(known, Stepping)]
         self.names = [record.primitive.name if not isinstance(record, Effect) else record.method.__qualname__
                       for record in trace.records]
         self.steps = [self._step(record) for record in trace.records]
-        self.written = self._written(trace)
+        self._merge(trace)
+        self.written = Together(self._written(trace), "a compiled step")
         self.results = [self._result(x, trace) for x in results]
-        self.gradients = [
-            (leaf, buffer if buffer is not None and self._reads(trace, buffer, last) else None,
-             None if last is None else wrap(self.at_home(last)), buffer is None)
-            for leaf, buffer, last in trace.gradients
-        ]  # fmt: skip
+        # Of leaves: the gradients before the step that it uses, those that it leaves, and where it found none.
+        self.held = [(leaf, buffer) for leaf, buffer, last in trace.gradients
+                     if buffer is not None and self._reads(trace, buffer, last)]
+        self.last = [(leaf, None if last is None else wrap(self.at_home(last))) for leaf, _, last in trace.gradients]
+        self.bare = [leaf for leaf, buffer, _ in trace.gradients if buffer is None]
 
     # -- making
 
     def _lay_out(self, trace: Trace, results: list[Any]) -> None:
         """Give each array that is made a home: its own where someone may look at it after the step, or in the arena."""
+        self._lower(trace)
         spans: dict[int, list[int]] = {}
         owners: dict[int, np.ndarray] = {}
         for i, record in enumerate(trace.records):
+            known = self._known.get(i)
+            for each in known.scratch if isinstance(known, Lowered) else ():
+                owners[id(each)], spans[id(each)] = each, [i, i]
             for each in _arrays_of(record):
                 root = owner(each)
                 if trace.kinds.get(id(root)) in _KINDS:
@@ -85,6 +97,75 @@ class Plan:
         self.arena = np.empty(size + 64, np.uint8)
         start = -self.arena.ctypes.data % 64
         self._homes |= {key: (self.arena, start + at) for key, at in places.items()}
+
+    def _lower(self, trace: Trace) -> None:
+        """Find the kernels that records are made of."""
+        self._known: dict[int, Lowered | Stepping] = {}
+        if not is_available():
+            return
+        for i, record in enumerate(trace.records):
+            if isinstance(record, Computation):
+                known = lowered(record, _forward_of(record))
+                if known is not None:
+                    self._known[i] = known
+            elif record.updates is not None:
+                stepping = Stepping(record.arguments[0], record.updates)
+                if stepping.calls is not None:
+                    self._known[i] = stepping
+
+    def _merge(self, trace: Trace) -> None:
+        """Make one native program of all calls that follow one another, and a list of what is run."""
+        self.native = len(self._known)
+        self.runs: list[Callable[[], None]] = []
+        early = True  # nothing ran that could change what sets the numbers of kernels
+        calls: list[tuple[int, Call]] = []
+        first: list[Callable[[], None]] = []
+
+        def close() -> None:
+            if calls:
+                self.runs.append(self._program(calls))
+                calls.clear()
+
+        for i, record in enumerate(trace.records):
+            known = self._known.get(i)
+            if isinstance(known, Lowered):
+                calls += [(i, call.moved(self.at_home)) for call in known.calls]
+            elif isinstance(known, Stepping):
+                if early:
+                    first.append(known.run)
+                else:
+                    close()
+                    self.runs.append(known.run)
+                calls += [(i, call.moved(self.at_home)) for call in known.calls or ()]
+            elif isinstance(record, Effect) and record.outs and early:
+                first.append(self.steps[i])  # a draw of random numbers
+            else:
+                early = early and not isinstance(record, Effect)
+                close()
+                self.runs.append(self.steps[i])
+        close()
+        self.runs[:0] = first
+
+    def _program(self, calls: list[tuple[int, Call]]) -> Callable[[], None]:
+        machine = Machine([call for _, call in calls])
+        numbers = [i for i, _ in calls]
+        native = machine.run
+
+        def run() -> None:
+            failed = native()
+            if failed >= 0:  # Python says why
+                self.steps[numbers[failed]]()
+                raise RuntimeError(f"compile(): the kernel of {self.names[numbers[failed]]}() failed")
+
+        return run
+
+    def changed(self) -> str | None:
+        """Return what of the optimizers changed that the kernels depend on."""
+        for stepping in self.stepping:
+            changed = stepping.changed()
+            if changed is not None:
+                return changed
+        return None
 
     def at_home(self, array: np.ndarray) -> np.ndarray:
         """Return where an array of the trace lives now: an array of the same form in the plan's memory, or itself."""
@@ -115,15 +196,7 @@ class Plan:
         inputs = tuple([self._moved_value(x) for x in record.inputs])
         outs = tuple([None if out is None else self.at_home(out) for out in record.outs])
         primitive, params = record.primitive, record.params
-        forward = primitive.forward
-        if record.promotes:
-            given = _promoted(primitive, list(inputs))
-            if any(a is not b for a, b in zip(given, inputs)):
-                original, unpromoted = forward, inputs
-
-                def forward(*inputs: Any, **params: Any) -> Any:
-                    return original(*_promoted(primitive, list(unpromoted)), **params)
-
+        forward = _forward_of(record)
         single = outs[0] if len(outs) == 1 else None
 
         def run() -> None:
@@ -164,10 +237,14 @@ class Plan:
     def _written(self, trace: Trace) -> list[np.ndarray]:
         """Return the arrays from outside that calls write into."""
         found: dict[int, np.ndarray] = {}
-        for record in trace.records:
-            if not isinstance(record, Effect):
-                found |= {id(array): array for array in record.writes
-                          if id(owner(array)) not in self._homes and trace.kind(array) != GIVEN}
+        for i, record in enumerate(trace.records):
+            if isinstance(record, Computation):
+                writes = record.writes
+            else:  # what else an effect writes, it marks itself
+                known = self._known.get(i)
+                writes = [x for update in record.updates for x in update.writes] if isinstance(known, Stepping) else []
+            found |= {id(array): array for array in writes
+                      if id(owner(array)) not in self._homes and trace.kind(array) != GIVEN}
         return list(found.values())
 
     def _reads(self, trace: Trace, buffer: np.ndarray, last: Any) -> bool:
@@ -186,26 +263,40 @@ class Plan:
     def run(self, arguments: Sequence[Any]) -> list[Any]:
         """Run the step on the arrays of `arguments`, and return its results as tensors of their own."""
         for buffer, x in zip(self.inputs, arguments):
-            np.copyto(buffer, x.array)
-        for leaf, held, _, _ in self.gradients:
-            if held is not None and leaf.grad.array is not held:
-                np.copyto(held, leaf.grad.array)
+            _copyto(buffer, x.array)
+        for leaf, held in self.held:
+            if leaf.grad.array is not held:
+                _copyto(held, leaf.grad.array)
         for array, copy in self.restored:
             np.copyto(array, copy)
-        for step in self.steps:
-            step()
-        for leaf, _, gradient, _ in self.gradients:
+        for run in self.runs:
+            run()
+        for leaf, gradient in self.last:
             leaf.grad = gradient
-        for array in self.written:
-            mark_changed(array, "a compiled step")
+        self.written.mark()
         return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results]
 
     def fits_gradients(self) -> bool:
         """Return whether gradients are there before the step where the trace found some and used them, or none."""
-        for leaf, buffer, _, was_none in self.gradients:
-            if (was_none and leaf.grad is not None) or (buffer is not None and leaf.grad is None):
+        for leaf in self.bare:
+            if leaf.grad is not None:
+                return False
+        for leaf, _ in self.held:
+            grad = leaf.grad
+            if grad is None:
                 return False
         return True
+
+
+def _forward_of(record: Computation) -> Callable[..., Any]:
+    """Return the array function of a call, with the conversion of its inputs to one dtype if they need one."""
+    primitive = record.primitive
+    forward: Callable[..., Any] = primitive.forward
+    if record.promotes:
+        given = _promoted(primitive, list(record.inputs))
+        if any(a is not b for a, b in zip(given, record.inputs)):
+            return lambda *inputs, **params: forward(*_promoted(primitive, list(inputs)), **params)
+    return forward
 
 
 def _promoted(primitive: Any, inputs: list[Any]) -> list[Any]:

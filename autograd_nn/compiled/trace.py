@@ -23,6 +23,8 @@ import numpy as np
 
 from ..engine import Update, Variable, listen, results_of, state, wrap
 from ..ops.random import Generator
+from ..optim import Optimizer
+from .optimizers import can_step
 from .reach import Reach, alike, foreign_dice, owner
 from .watch import Watch, is_users
 
@@ -39,7 +41,7 @@ SHARING = frozenset({"spread_to", "channel_spread"})  # primitives whose results
 class Computation:
     """One call of a primitive, on the arrays of the trace."""
 
-    __slots__ = ("inputs", "native", "outs", "params", "primitive", "promotes", "writes")
+    __slots__ = ("inputs", "outs", "params", "primitive", "promotes", "writes")
 
     def __init__(self, primitive: Any, inputs: list[Any], params: dict[str, Any], promotes: bool):
         self.primitive = primitive
@@ -48,13 +50,12 @@ class Computation:
         self.promotes = promotes  # the door converts the inputs to one dtype
         self.outs: list[np.ndarray | None] = []  # None: shares the memory of an input
         self.writes: list[np.ndarray] = []
-        self.native: Any = None
 
 
 class Effect:
     """One call that changes Python objects, with the gradients that it finds at the leaves."""
 
-    __slots__ = ("arguments", "gradients", "keywords", "method", "outs")
+    __slots__ = ("arguments", "gradients", "keywords", "method", "outs", "updates")
 
     def __init__(self, method: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]):
         self.method = method
@@ -62,6 +63,7 @@ class Effect:
         self.keywords = keywords
         self.outs: list[np.ndarray] = []
         self.gradients: list[tuple[Any, Any]] = []  # (leaf, its gradient's array or None)
+        self.updates: list[Computation] | None = None  # of an optimizer's step: what it did
 
 
 def users_line() -> str:
@@ -251,7 +253,12 @@ class Trace:
         self._kept.append((arguments, keywords))
         heard, state.listener = state.listener, None  # what happens inside belongs to the call
         try:
-            result = method(*arguments, **keywords)
+            if arguments and isinstance(arguments[0], Optimizer) and can_step(arguments[0]) and len(arguments) == 1:
+                record.updates = []
+                with listen(_Updates(record.updates)):
+                    result = method(*arguments, **keywords)
+            else:
+                result = method(*arguments, **keywords)
         finally:
             state.listener = heard
         if isinstance(arguments[0], Generator) if arguments else False:
@@ -296,6 +303,21 @@ class Trace:
                         self.refuse(f"it changes {place.name(i)}, a Python value ({_short(pair[0])} to "
                                     f"{_short(pair[1])})")
         self._python = [place.now() for place in self.reach.places]
+
+
+class _Updates:
+    """Stands at the door while an optimizer steps, and writes down its updates."""
+
+    def __init__(self, updates: list[Computation]):
+        self.updates = updates
+
+    def __call__(self, proceed: Callable[..., Any], primitive: Any, inputs: Any, params: dict[str, Any]) -> Any:
+        arrays = [x.array if isinstance(x, Variable) else x for x in inputs]
+        record = Computation(primitive, arrays, _plain(params), False)
+        if isinstance(primitive, Update):
+            record.writes = [x for x in primitive.written(arrays) if isinstance(x, np.ndarray)]
+        self.updates.append(record)
+        return proceed(*inputs, **params)
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from .recording import (
     state,
     structure,
 )
-from .versions import last_change, mark_changed
+from .versions import Together, last_change, mark_changed
 
 __all__ = [
     "DEFAULT_DTYPE",
@@ -53,6 +53,7 @@ __all__ = [
     "Observer",
     "Primitive",
     "Result",
+    "Together",
     "Update",
     "Variable",
     "backward",

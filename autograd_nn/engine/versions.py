@@ -48,6 +48,32 @@ def mark_changed(array: np.ndarray, operation: str = "") -> None:
         _limit = max(1024, 2 * len(_stamps))
 
 
+class Together:
+    """Arrays that are written to together, again and again: one stamp for all of them.
+
+    Parameters
+    ----------
+    arrays : list of ndarray
+    operation : str
+        What writes to them.
+    """
+
+    def __init__(self, arrays: list[np.ndarray], operation: str):
+        self.time, self.operation = 0, operation
+        self.writes: list[Write] = []  # one list for all
+        self.owners = list({id(owner): owner for owner in map(_owner, arrays)}.values())
+
+    def mark(self) -> None:
+        """Note that all of them were written to."""
+        global clock
+        if clock != self.time:  # others wrote since, perhaps to these
+            for owner in self.owners:
+                _stamps[id(owner)] = _ref(owner), self.writes
+        clock += 1
+        self.time = clock
+        self.writes[:] = [(clock, self.operation, -_EVER, _EVER)]
+
+
 def last_change(array: np.ndarray) -> tuple[int, str]:
     """Return when the memory of `array` was last written to, and by which operation; (0, "") for never."""
     owner = _owner(array)

@@ -138,7 +138,9 @@ def _entry_point(body: Any) -> Callable[..., None]:
     def entry(threads: int, workers: int, *arguments: Any) -> None:
         run(body, threads, workers, arguments)
 
-    entry.__name__, entry.__module__ = body.py_func.__name__, body.py_func.__module__
+    # The name of the machine code is made of these: two kernels of one name would be taken for each other.
+    entry.__name__ = entry.__qualname__ = body.py_func.__name__
+    entry.__module__ = body.py_func.__module__
     return entry
 
 

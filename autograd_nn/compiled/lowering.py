@@ -1,0 +1,566 @@
+"""From calls of primitives to calls of kernels: what a native program runs, and the proof that it is the same.
+
+Most array functions are calls of kernels and nothing else: `lowered` runs one on copies of its inputs and listens to
+the kernels. For those that leave small work to NumPy, a rule in `RULES` says which kernels do it. Either way the calls
+are run on other numbers than those they were made of, with all memory that they write to poisoned, and compared bit by
+bit with the array function. What differs in one bit stays in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels import elementwise, gemm, operations, small
+from ..kernels import reduce as folds
+from ..kernels.compile import threads_for
+from ..kernels.machine import Call, Half, Machine, Pointer, blas, recorded
+from ..kernels.passes import Pass, _laid_out
+from ..ops.index import numpy_index
+from .reach import owner, same_bits
+from .trace import Computation
+
+__all__ = ["Lowered", "lowered"]
+
+Calls = list[Call]
+
+
+MOST_PRODUCTS = 64  # small matrices of a stack, each a record
+
+
+class NotLowered(Exception):
+    """A rule does not cover this call."""
+
+
+# ------------------------------------------------------------------------------------ the proof
+
+
+class Memory:
+    """Copies of arrays in memory of its own, of the same form."""
+
+    def __init__(self, *arrays: Any) -> None:
+        self.homes: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by the id of an owner: it, and its copy's bytes
+        for array in arrays:
+            if isinstance(array, np.ndarray):
+                self.hold(array)
+
+    def hold(self, array: np.ndarray) -> None:
+        """Copy the memory that an array shows."""
+        root = owner(array)
+        if id(root) not in self.homes:
+            copy = np.empty(root.nbytes + 64, np.uint8)
+            copy = copy[-copy.ctypes.data % 64 :][: root.nbytes]
+            self.homes[id(root)] = root, copy
+            np.copyto(self(root), root)
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        """Return the copy of an array, or the array where none is held."""
+        root = owner(array)
+        known = self.homes.get(id(root))
+        if known is None:
+            return array
+        at = array.ctypes.data - root.ctypes.data
+        return np.ndarray(array.shape, array.dtype, known[1], at, array.strides)
+
+    def __contains__(self, array: np.ndarray) -> bool:
+        return id(owner(array)) in self.homes
+
+
+def _vary(arrays: list[np.ndarray], integers: bool, seed: int) -> None:
+    """Fill arrays with other numbers: random ones, 0 or 1 where that is any integer's right, the opposite of truth."""
+    source = np.random.default_rng(seed)
+    for x in arrays:
+        if not x.flags.writeable or not x.size:
+            continue
+        if x.dtype.kind == "f":
+            x[...] = source.standard_normal(x.shape)
+        elif integers and x.dtype.kind in "iu":
+            x[...] = 0 if x.any() else 1
+        elif integers and x.dtype.kind == "b":
+            np.logical_not(x, out=x)
+
+
+class Lowered(NamedTuple):
+    """Kernels that do what a call of a primitive does, and the memory that they use on the way."""
+
+    calls: Calls
+    scratch: list[np.ndarray]
+
+
+def lowered(record: Computation, forward: Callable[..., Any]) -> Lowered | None:
+    """Return the kernels that do what a call of a primitive does, on the arrays of the trace; None where Python must.
+
+    Parameters
+    ----------
+    record : Computation
+    forward : callable
+        The array function, with the conversion of its inputs.
+    """
+    rule = RULES.get(record.primitive.name)
+    if rule is not None:
+        mine = Memory(*record.inputs, *record.outs)
+        inputs = [mine(x) if isinstance(x, np.ndarray) else x for x in record.inputs]
+        outs = [None if out is None else mine(out) for out in record.outs]
+        try:
+            calls = rule(inputs, outs, record.params)
+        except NotLowered:
+            calls = None
+        if calls is not None and (proven := _proven(record, forward, mine, calls)) is not None:
+            return proven
+    mine = Memory(*record.inputs)
+    inputs = [mine(x) if isinstance(x, np.ndarray) else x for x in record.inputs]
+    try:
+        with np.errstate(all="ignore"), recorded() as heard:
+            results = forward(*inputs, **record.params)
+    except (IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError):
+        return None
+    if not heard:
+        return None
+    results = results if isinstance(results, tuple) else (results,)
+    joined = _joined(mine, record, results)
+    return None if joined is None else _proven(record, forward, joined, [call for call, _ in heard],
+                                             [before for _, before in heard])
+
+
+def _joined(mine: Memory, record: Computation, results: tuple[Any, ...]) -> Memory | None:
+    """Return memory in which the results of the array function are the copies of those of the trace."""
+    for out, result in zip(record.outs, results):
+        if out is None:
+            continue
+        root, held = owner(out), owner(result) if isinstance(result, np.ndarray) else None
+        if held is None or result.strides != out.strides or root.nbytes != held.nbytes or (
+                out.ctypes.data - root.ctypes.data != result.ctypes.data - held.ctypes.data):
+            return None
+        known = mine.homes.get(id(root))
+        if known is not None and known[1].ctypes.data != held.ctypes.data:
+            return None
+        if not held.flags.c_contiguous:
+            return None
+        mine.homes[id(root)] = root, held.reshape(-1).view(np.uint8)
+    return mine
+
+
+def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, calls: Calls,
+            befores: list[list[np.ndarray]] | None = None) -> Lowered | None:
+    """Return calls on the arrays of the trace if they compute what the array function does, else None."""
+    spans = [(copy.ctypes.data, copy.ctypes.data + max(1, copy.nbytes), root) for root, copy in mine.homes.values()]
+    extras: dict[int, np.ndarray] = {}
+    contents: dict[int, np.ndarray] = {}
+    moved: dict[int, np.ndarray] = {}
+
+    def home(array: np.ndarray) -> np.ndarray:
+        """Return what an array of the recorded calls is in the trace: the same place in an array of it, or itself."""
+        address = array.ctypes.data
+        for low, high, root in spans:
+            if low <= address < high:
+                flat = root.ravel("K").view(np.uint8)
+                return np.ndarray(array.shape, array.dtype, flat, address - low, array.strides)
+        return array
+
+    for number, call in enumerate(calls):
+        for place, array in enumerate(call.arrays):
+            if home(array) is array and id(owner(array)) not in extras:
+                extras[id(owner(array))] = owner(array)
+                root = owner(array)
+                contents[id(root)] = root.copy()
+                if befores is not None and root.size == array.size and befores[number][place].size == root.size:
+                    contents[id(root)] = befores[number][place].reshape(root.shape).copy()
+    ours = [call.moved(home) for call in calls]
+    writes = [x for x in record.inputs if isinstance(x, np.ndarray) and any(x is w for w in record.writes)]
+    outs = [out for out in record.outs if out is not None]
+    try:
+        for attempt, integers in enumerate((False, True)):
+            his, theirs = Memory(*record.inputs), Memory(*record.inputs, *outs, *extras.values())
+            _vary([his(x) for x in record.inputs if isinstance(x, np.ndarray)], integers, attempt)
+            for x in record.inputs:
+                if isinstance(x, np.ndarray) and x.flags.writeable:
+                    np.copyto(theirs(x), his(x))
+            for out in outs:
+                if out not in his:
+                    theirs.homes[id(owner(out))][1].fill(0xFF)
+            for key, root in extras.items():
+                if attempt and key in moved:
+                    theirs.homes[key][1].fill(0xFF)
+                else:
+                    np.copyto(theirs(root), contents[key])
+            machine = Machine([call.moved(theirs) for call in ours])
+            with np.errstate(all="ignore"):
+                try:
+                    results = forward(*[his(x) if isinstance(x, np.ndarray) else x for x in record.inputs],
+                                      **record.params)
+                except (IndexError, RuntimeError, ValueError):
+                    if integers:
+                        break  # these integers are not allowed
+                    return None
+            if machine.run() >= 0:
+                return None
+            results = results if isinstance(results, tuple) else (results,)
+            pairs = [(out, result) for out, result in zip(record.outs, results) if out is not None]
+            if not all(same_bits(theirs(out), np.asarray(result)) for out, result in pairs):
+                return None
+            if not all(same_bits(theirs(x), his(x)) for x in (writes or ())):
+                return None
+            if not attempt:
+                moved = {key: root for key, root in extras.items() if not same_bits(theirs(root), contents[key])}
+    except (TypeError, NotLowered):
+        return None
+    except Exception as error:  # Numba's own kinds: a kernel that is not compiled for such types
+        if type(error).__module__.startswith("numba"):
+            return None
+        raise
+    return Lowered(ours, list(moved.values()))
+
+
+# ------------------------------------------------------------------------------------ rules
+
+
+def _carray(*arrays: Any) -> None:
+    for x in arrays:
+        if not isinstance(x, np.ndarray) or not x.flags.carray:
+            raise NotLowered
+
+
+def by_pass(operation: Pass, arrays: list[Any], out: np.ndarray, function: int = 0, numbers: Any = ()) -> Call:
+    """Return the call of an elementwise kernel, whatever the size."""
+    floats = [x for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    if not floats or any(x.dtype != out.dtype for x in floats) or out.dtype not in (np.float32, np.float64):
+        raise NotLowered
+    if any(isinstance(x, np.ndarray) and x.dtype.kind not in "fb" for x in arrays) or not out.flags.carray:
+        raise NotLowered
+    given = tuple([x if isinstance(x, np.ndarray) else np.asarray(x, out.dtype) for x in arrays])
+    if not all(x.flags.carray for x in given):
+        raise NotLowered
+    shape, operands, layout = _laid_out(given, operation.width)
+    if shape != out.shape or not out.size:
+        raise NotLowered
+    with recorded() as heard:
+        operation._run(function, operands, layout, out.size, tuple(numbers), out.reshape(-1))
+    return heard[0][0]
+
+
+def _arithmetic(function: int) -> Callable[..., Calls]:
+    def rule(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+        x, y = inputs
+        if function == operations.ADD and isinstance(x, np.ndarray) and x.dtype == np.int64 and type(y) is int:
+            _carray(x, outs[0])
+            return [Call(small.add_whole, (1, x.reshape(-1), y, outs[0].reshape(-1)))]
+        return [by_pass(operations.ARITHMETIC, inputs, outs[0], function)]
+
+    return rule
+
+
+def span(x: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the memory of a strided array as one row, and where in it the first element lies."""
+    root = owner(x)
+    if not root.flags.forc or (x.ctypes.data - root.ctypes.data) % x.itemsize:
+        raise NotLowered
+    low = sum(min(0, (n - 1) * step) for n, step in zip(x.shape, x.strides))
+    high = sum(max(0, (n - 1) * step) for n, step in zip(x.shape, x.strides)) + x.itemsize
+    first = x.ctypes.data - root.ctypes.data
+    flat = root.ravel("K").view(np.uint8)[first + low : first + high]
+    return np.ndarray((len(flat) // x.itemsize,), x.dtype, flat), -low // x.itemsize
+
+
+def four_dims(*arrays: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the sizes of arrays of one shape and their steps in elements, as 4 dims, neighbours merged if possible."""
+    shape = arrays[0].shape
+    if any(step % x.itemsize for x in arrays for step in x.strides):
+        raise NotLowered
+    dims = [(n, *(x.strides[i] // x.itemsize for x in arrays)) for i, n in enumerate(shape) if n != 1]
+    merged: list[tuple[int, ...]] = []
+    for dim in dims:
+        if merged and all(outer == inner * dim[0] for outer, inner in zip(merged[-1][1:], dim[1:])):
+            merged[-1] = merged[-1][0] * dim[0], *dim[1:]
+        else:
+            merged.append(dim)
+    if len(merged) > 4:
+        raise NotLowered
+    return [(1, *[0] * len(arrays))] * (4 - len(merged)) + merged
+
+
+def copying(x: np.ndarray, out: np.ndarray) -> Call:
+    """Return the call that copies between arrays of one shape and dtype."""
+    if x.dtype != out.dtype or x.shape != out.shape or not out.size or x.dtype.char not in "fdl?BI":
+        raise NotLowered
+    dims = four_dims(x, out)
+    (source, x_start), (target, o_start) = span(x), span(out)
+    table = np.array([*(d[0] for d in dims), x_start, *(d[1] for d in dims), o_start, *(d[2] for d in dims)])
+    return Call(small.copy, (1, source, target, table))
+
+
+def _copy(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    return [copying(inputs[0], outs[0])]
+
+
+def _reshape(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    if outs[0] is None or not outs[0].flags.c_contiguous:
+        raise NotLowered
+    return [copying(inputs[0], outs[0].reshape(inputs[0].shape))]
+
+
+def _spread_to(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    (g,), (out,) = inputs, outs
+    kept = tuple(1 if i in params["dims"] else n for i, n in enumerate(params["shape"]))
+    _carray(g)
+    g, share = g.reshape(kept), params.get("share", 1.0)
+    calls: Calls = []
+    if share != 1:
+        scaled = np.empty_like(g)
+        calls.append(by_pass(operations.ARITHMETIC, [g, np.asarray(share, g.dtype)], scaled, operations.MUL))
+        g = scaled
+    if 0 in out.strides:  # a view of what was scaled
+        out = out[tuple([slice(0, 1) if step == 0 else slice(None) for step in out.strides])]
+        if out.shape != g.shape:
+            raise NotLowered
+        return [*calls, copying(g, out)]
+    return [*calls, copying(np.broadcast_to(g, out.shape), out)]
+
+
+def _summed(inputs: list[Any], outs: list[Any], params: dict[str, Any], share: float = 1.0) -> Calls:
+    (x,), (out,) = inputs, outs
+    if not isinstance(x, np.ndarray) or x.dtype.char not in "fd" or not x.size or not out.flags.carray:
+        raise NotLowered
+    dims = tuple(sorted(params["dims"]))
+    calls: Calls = []
+    if not x.flags.carray:
+        packed = np.empty(x.shape, x.dtype)
+        calls.append(copying(x, packed))
+        x = packed
+    steps = folds._steps(x.shape, dims)
+    if len(steps) > 1:
+        raise NotLowered
+    total = np.empty(out.size)
+    outer, length, inner = steps[0] if steps else (x.size, 1, 1)
+    flat = x.reshape(-1)
+    if x.size < folds.SMALL:
+        calls.append(Call(small.fold, (1, flat, total, outer, length, inner)))
+    else:
+        layout, pieces, size = folds._cut(outer, length, inner)
+        partial = np.empty(size) if pieces > 1 else total
+        with recorded() as heard:  # so that the kernel is compiled and known
+            folds.SUM._step(np.ones(outer * length * inner, x.dtype), outer, length, inner)
+        kernel = heard[0][0]
+        calls.append(Call(kernel.kernel, (kernel.arguments[0], layout, flat, partial)))
+        if pieces > 1 and inner == 1 and pieces >= small.LONGEST:
+            raise NotLowered
+        if pieces > 1:
+            calls.append(Call(small.fold, (1, partial, total, outer, pieces, inner)))
+    calls.append(Call(small.cast, (1, total, out.reshape(-1), float(share))))
+    return calls
+
+
+def _sum_to_size(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    (x,), (out,) = inputs, outs
+    shape = (1,) * (x.ndim - out.ndim) + params["shape"]
+    steps = folds._steps(x.shape, tuple(i for i, (n, m) in enumerate(zip(x.shape, shape)) if m == 1 and n != 1))
+    _carray(x, out)
+    if len(steps) != 1 or not x.size or (steps[0][2] == 1 and steps[0][1] >= small.LONGEST):
+        raise NotLowered
+    return [Call(small.fold, (1, x.reshape(-1), out.reshape(-1), *steps[0]))]
+
+
+def _embedding(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    weight, index = inputs
+    (out,) = outs
+    _carray(weight, index, out)
+    if index.dtype != np.int64 or weight.ndim != 2 or not out.size:
+        raise NotLowered
+    return [Call(small.take_rows, (threads_for(out.size), weight, index.reshape(-1), out.reshape(index.size, -1)))]
+
+
+def _mean(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    return _summed(inputs, outs, params, params["share"])
+
+
+def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
+    """Return the calls of NumPy's product of two small matrices."""
+    (M, K), N = a.shape, b.shape[1]
+    if a.dtype != b.dtype or a.dtype.char not in "fd" or not out.flags.carray or not M * N * K:
+        raise NotLowered
+    letter, number = ("s", np.float32) if a.dtype.char == "f" else ("d", np.float64)
+    if K == 1:
+        return [by_pass(operations.ARITHMETIC, [np.ascontiguousarray(a) if not a.flags.carray else a, b], out,
+                        operations.MUL)]
+    order, plain, turned = np.int32(101), np.int32(111), np.int32(112)
+    one, zero = (number(1), number(0)) if letter == "s" else (1.0, 0.0)
+
+    def form(x: np.ndarray) -> tuple[np.int32, int]:
+        rows, columns = (step // x.itemsize for step in x.strides)
+        if columns == 1 and (rows >= x.shape[1] or x.shape[0] == 1):
+            return plain, max(rows, x.shape[1])
+        if rows == 1 and (columns >= x.shape[0] or x.shape[1] == 1):
+            return turned, max(columns, x.shape[0])
+        raise NotLowered
+
+    (a_form, a_step), (b_form, b_step) = form(a), form(b)
+    if M == 1 or N == 1:
+        matrix, vector = (b.T, a.reshape(-1)) if M == 1 else (a, b.reshape(-1))
+        if M == N == 1 or vector.strides[0] != vector.itemsize:
+            raise NotLowered
+        kind, step = form(matrix)
+        rows, columns = matrix.shape if kind == plain else matrix.shape[::-1]
+        function = blas(f"{letter}gemv")
+        if function is None:
+            raise NotLowered
+        return [Call(function, (order, kind, rows, columns, one, Pointer(matrix), step, Pointer(vector), 1, zero,
+                                Pointer(out), 1))]
+    function = blas(f"{letter}gemm")
+    if function is None:
+        raise NotLowered
+    return [Call(function, (order, a_form, b_form, M, N, K, one, Pointer(a), a_step, Pointer(b), b_step, zero,
+                            Pointer(out), N))]
+
+
+def _small(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.ndim == b.ndim == 2 and gemm.is_numpys(a.shape[0], a.shape[1], b.shape[1])
+
+
+def _matmul(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    a, b = inputs
+    if a.ndim > 2 or b.ndim > 2:
+        return _products(a, b, outs[0])
+    if not _small(a, b):
+        raise NotLowered
+    return product(a, b, outs[0])
+
+
+def _products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
+    """Return the calls of NumPy's products of two stacks of small matrices, one for each."""
+    batch, work = out.shape[:-2], a.shape[-2] * a.shape[-1] * b.shape[-1]
+    count = out.size // max(1, out.shape[-1] * out.shape[-2])
+    if count > MOST_PRODUCTS or not (work <= gemm.ITEM_WORK or work * count <= gemm.NUMPY_WORK) or a.shape[-1] == 1:
+        raise NotLowered
+    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    return [call for i in np.ndindex(batch) for call in product(a[i], b[i], out[i])]
+
+
+def _matmul_transposed(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    return _matmul([inputs[0].T, inputs[1]], outs, params)
+
+
+def _linear(inputs: list[Any], outs: list[Any], params: dict[str, Any], relu: bool = False) -> Calls:
+    x, w, b = inputs
+    (out,) = outs
+    if _small(x, w.T):
+        calls = product(x, w.T, out)
+    elif x.ndim == 2 and x.shape[0] == 1 and x.shape[1] <= gemm.SPLIT_LENGTH:
+        with recorded() as heard:
+            gemm.multiply_vector(w, x.reshape(-1), out.reshape(-1))
+        calls = [call for call, _ in heard]
+        kernel, arguments = calls[-1]
+        if kernel is gemm.rows_times_vector:  # NumPy copies its one piece to the result
+            calls[-1] = Call(kernel, (*arguments[:-1], out.reshape(-1)))
+    else:
+        raise NotLowered
+    if b is not None:
+        calls.append(by_pass(operations.ARITHMETIC, [out, b], out, operations.ADD))
+    if relu:
+        calls.append(by_pass(operations.RELU, [out], out))
+    return calls
+
+
+def _class_indices(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    _carray(inputs[0], outs[0])
+    return [Call(small.class_indices, (1, inputs[0].reshape(-1), outs[0], params["classes"], params["ignore_index"]))]
+
+
+def _class_factors(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    indices, weight = inputs
+    _carray(indices, outs[0])
+    return [Call(small.class_factors, (1, indices, np.empty(0, outs[0].dtype) if weight is None else weight, outs[0]))]
+
+
+def _relu(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    return [by_pass(operations.RELU, inputs, outs[0])]
+
+
+def _relu_input(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    return [by_pass(operations.RELU, inputs, outs[0], 1)]
+
+
+def _dropout(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    x, seed = inputs
+    _carray(x, outs[0], outs[1])
+    scale = x.dtype.type(1 / (1 - params["p"]) if params["p"] < 1 else 0)
+    return [Call(elementwise._dropout, (
+        threads_for(4 * x.size), x.reshape(-1), outs[0].reshape(-1), outs[1].reshape(-1), scale,
+        round(params["p"] * 2**32), Half(seed, 0), Half(seed, 1),
+    ))]  # fmt: skip
+
+
+def _accumulate(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    total, part = inputs
+    return [by_pass(operations.ARITHMETIC, [total, part], total, operations.ADD)]
+
+
+def _copy_into(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    target, value = inputs
+    if isinstance(value, np.ndarray):
+        return [copying(np.broadcast_to(value, target.shape), target)]
+    _carray(target)
+    if target.dtype.char not in "fd":
+        raise NotLowered
+    return [Call(small.fill, (1, target.reshape(-1), float(value)))]
+
+
+def _cat(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    (out,), calls, at = outs, [], 0
+    moved = np.moveaxis(out, params["dim"], 0)
+    for x in inputs:
+        n = x.shape[params["dim"]]
+        if x.size:
+            calls.append(copying(x, np.moveaxis(moved[at : at + n], 0, params["dim"])))
+        at += n
+    return calls
+
+
+def _put(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    g, (out,) = inputs[0], outs
+    if len(inputs) > 1 or out.dtype.char not in "fd":
+        raise NotLowered
+    _carray(out)
+    return [Call(small.fill, (1, out.reshape(-1), 0.0)), copying(g, out[numpy_index(params["key"], ())])]
+
+
+def _pad_constant(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    (x,), (out,) = inputs, outs
+    if out.dtype.char not in "fd" or any(before < 0 or after < 0 for before, after in params["widths"]):
+        raise NotLowered
+    _carray(out)
+    inner = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, params["widths"]))
+    calls = [Call(small.fill, (1, out.reshape(-1), float(params["value"])))]
+    return [*calls, copying(x, out[inner])] if x.size else calls
+
+
+RULES: dict[str, Callable[..., Calls]] = {
+    "add": _arithmetic(operations.ADD),
+    "sub": _arithmetic(operations.SUB),
+    "mul": _arithmetic(operations.MUL),
+    "div": _arithmetic(operations.DIV),
+    "relu": _relu,
+    "relu_input": _relu_input,
+    "sum": _summed,
+    "mean": _mean,
+    "spread_to": _spread_to,
+    "matmul": _matmul,
+    "matmul_transposed": _matmul_transposed,
+    "linear": _linear,
+    "linear_relu": lambda inputs, outs, params: _linear(inputs, outs, params, relu=True),
+    "class_indices": _class_indices,
+    "class_factors": _class_factors,
+    "where": lambda inputs, outs, params: [by_pass(operations.WHERE, [inputs[2], *inputs[:2]], outs[0])],
+    "neg": lambda inputs, outs, params: [by_pass(operations.ARITHMETIC, [inputs[0], -1.0], outs[0], operations.MUL)],
+    "sum_to_size": _sum_to_size,
+    "embedding": _embedding,
+    "kept": _copy,
+    "clone": _copy,
+    "reshape": _reshape,
+    "dropout": _dropout,
+    "accumulate": _accumulate,
+    "copy_into": _copy_into,
+    "cat": _cat,
+    "put": _put,
+    "pad_constant": _pad_constant,
+}

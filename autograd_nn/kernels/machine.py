@@ -1,0 +1,332 @@
+"""A program of kernels as an array of records, walked by one native loop: 13 ns a record, nothing compiled per program.
+
+A record is (adapter, address of the kernel, arguments). It calls the machine code that Python calls too: Numba passes
+an array as (meminfo, parent, size, itemsize, data, shape..., strides...) and a tuple as its items, so a kernel is a C
+function of a flat list of words. An *adapter* loads that list from the record and calls the kernel; there is one per
+flat signature, in LLVM's language, made in 2 ms and shared by all programs.
+
+Numbers that change from run to run are slots: the record holds an address, from which the adapter loads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+
+from .compile import JIT_DISABLED, Chunked, start_pool
+from .compile.count import workers_for
+
+__all__ = ["Call", "Half", "Machine", "Slot", "is_available", "recorded"]
+
+_WORD, _I32, _BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
+_KINDS = {"l": _WORD, "p": _BYTES, "d": ir.DoubleType(), "f": ir.FloatType(), "b": ir.IntType(8), "i": _I32}
+
+
+class Slot(float):
+    """A number that Python sets before a run: ``slot.view[0] = value``."""
+
+    view: Any
+    cell: np.ndarray
+
+    def __new__(cls, value: float) -> Slot:
+        self = super().__new__(cls, value)
+        self.cell = np.array([value])
+        self.view = memoryview(self.cell)  # type: ignore[arg-type]  # quicker to write to than an array
+        return self
+
+
+class Half(int):
+    """Half of the bits of an int64 in memory, as an integer: number 0 the lower, 1 the higher one."""
+
+    array: np.ndarray
+    part: int
+
+    def __new__(cls, array: np.ndarray, part: int) -> Half:
+        self = super().__new__(cls, int(array) >> 32 * part & 0xFFFFFFFF)
+        self.array, self.part = array, part
+        return self
+
+
+class Call(NamedTuple):
+    """One record to be: a kernel, or the address of a C function, and its arguments."""
+
+    kernel: Any  # Chunked, called with the number of threads first; or C
+    arguments: tuple[Any, ...]
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays among the arguments."""
+        return [x if isinstance(x, np.ndarray) else x.array for x in self.arguments
+                if isinstance(x, np.ndarray | Half | Pointer)]
+
+    def moved(self, at_home: Callable[[np.ndarray], np.ndarray]) -> Call:
+        """Return the call with its arrays replaced."""
+        arguments: list[Any] = []
+        for x in self.arguments:
+            if isinstance(x, np.ndarray):
+                arguments.append(at_home(x))
+            elif isinstance(x, Half):
+                arguments.append(Half(at_home(x.array), x.part))
+            elif isinstance(x, Pointer):
+                arguments.append(Pointer(at_home(x.array)))
+            else:
+                arguments.append(x)
+        return Call(self.kernel, tuple(arguments))
+
+
+class C(NamedTuple):
+    """A function of a C library that returns nothing."""
+
+    name: str
+    address: int
+
+
+class Pointer(NamedTuple):
+    """An array of which a C function is passed the address alone."""
+
+    array: np.ndarray
+
+
+# ------------------------------------------------------------------------------------ listening to kernels
+
+
+class recorded:
+    """Collect the kernels that this thread calls: ``with recorded() as calls:``.
+
+    Each entry is a `Call` and the contents of its arrays before; with ``run=False`` nothing is computed.
+    """
+
+    _lock = threading.RLock()
+
+    def __enter__(self) -> list[tuple[Call, list[np.ndarray]]]:
+        self._lock.acquire()
+        calls: list[tuple[Call, list[np.ndarray]]] = []
+        me, call = threading.get_ident(), Chunked.__call__
+
+        def heard(kernel: Any, threads: int, *arguments: Any) -> None:
+            if threading.get_ident() == me:
+                record = Call(kernel, (threads, *arguments))
+                calls.append((record, [array.copy() for array in record.arrays]))
+            call(kernel, threads, *arguments)
+
+        self.before = call
+        Chunked.__call__ = heard  # type: ignore[method-assign, assignment]
+        return calls
+
+    def __exit__(self, *exception: object) -> None:
+        Chunked.__call__ = self.before  # type: ignore[method-assign]
+        self._lock.release()
+
+
+# ------------------------------------------------------------------------------------ adapters and the loop
+
+_engine: Any = None
+_adapters: dict[str, int] = {}
+_count = itertools.count()
+_making = threading.RLock()
+
+
+def _compiled(module: ir.Module, name: str) -> int:
+    """Compile a module and return the address of one of its functions."""
+    global _engine
+    parsed = llvm.parse_assembly(str(module))
+    if _engine is None:
+        target = llvm.Target.from_default_triple().create_target_machine(opt=1)
+        _engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    _engine.add_module(parsed)
+    _engine.finalize_object()
+    address: int = _engine.get_function_address(name)
+    return address
+
+
+def _adapter(codes: str) -> int:
+    """Return the address of ``int adapter(word *record)`` for a flat signature.
+
+    Capital letters are slots. A signature that begins with ``C`` is that of a C function.
+    """
+    with _making:
+        if codes not in _adapters:
+            module = ir.Module()
+            name = f"adapter{next(_count)}"
+            function = ir.Function(module, ir.FunctionType(_I32, [_WORD.as_pointer()]), name)
+            b = ir.IRBuilder(function.append_basic_block())
+            is_c, codes_of = codes[0] == "C", codes.lstrip("C")
+            values: list[Any] = [] if is_c else [b.alloca(_BYTES), b.alloca(_BYTES)]
+            for i, code in enumerate(codes_of):
+                at = b.gep(function.args[0], [_WORD(i + 2)])
+                if code.isupper():
+                    at = b.inttoptr(b.load(at), _WORD.as_pointer())
+                if code == "U":
+                    values.append(b.zext(b.load(b.bitcast(at, _I32.as_pointer())), _WORD))
+                else:
+                    values.append(b.load(b.bitcast(at, _KINDS[code.lower()].as_pointer())))
+            types = [_WORD if code == "U" else _KINDS[code.lower()] for code in codes_of]
+            if is_c:
+                kind = ir.FunctionType(ir.VoidType(), types)
+            else:
+                kind = ir.FunctionType(_I32, [_BYTES.as_pointer()] * 2 + types)
+            kernel = b.inttoptr(b.load(b.gep(function.args[0], [_WORD(1)])), kind.as_pointer())
+            status = b.call(kernel, values)
+            b.ret(_I32(0) if is_c else status)
+            _adapters[codes] = _compiled(module, name)
+        return _adapters[codes]
+
+
+@lru_cache(maxsize=1)
+def _loop() -> Any:
+    """Return ``long run(word **records, long n)``: call each; return the number of the first that fails, or -1."""
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(_WORD, [_WORD.as_pointer(), _WORD]), "run")
+    entry, head, body, bad, done = (function.append_basic_block(x) for x in ("entry", "head", "body", "bad", "done"))
+    b = ir.IRBuilder(entry)
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(_WORD)
+    i.add_incoming(_WORD(0), entry)
+    b.cbranch(b.icmp_signed("<", i, function.args[1]), body, done)
+    b.position_at_end(body)
+    record = b.inttoptr(b.load(b.gep(function.args[0], [i])), _WORD.as_pointer())
+    kind = ir.FunctionType(_I32, [_WORD.as_pointer()])
+    status = b.call(b.inttoptr(b.load(record), kind.as_pointer()), [record])
+    i.add_incoming(b.add(i, _WORD(1)), body)
+    ok = b.or_(b.icmp_signed("==", status, _I32(-2)), b.icmp_signed("==", status, _I32(0)))  # -2: Numba's None
+    b.cbranch(ok, head, bad)
+    b.position_at_end(bad)
+    b.ret(i)
+    b.position_at_end(done)
+    b.ret(_WORD(-1))
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)(_compiled(module, "run"))
+
+
+# ------------------------------------------------------------------------------------ records
+
+
+def _flatten(x: Any, words: list[int], codes: list[str]) -> None:
+    """Append the words of one argument, and their codes."""
+    if isinstance(x, np.ndarray):
+        words += [0, 0, x.size, x.itemsize, x.ctypes.data, *x.shape, *x.strides]
+        codes.append("ppllp" + "l" * (2 * x.ndim))
+    elif isinstance(x, Pointer):
+        words.append(x.array.ctypes.data)
+        codes.append("p")
+    elif isinstance(x, tuple):
+        for item in x:
+            _flatten(item, words, codes)
+    elif isinstance(x, Half):
+        words.append(x.array.ctypes.data + 4 * x.part)
+        codes.append("U")
+    elif isinstance(x, Slot):
+        words.append(x.cell.ctypes.data)
+        codes.append("D")
+    elif isinstance(x, bool | np.bool_):
+        words.append(int(x))
+        codes.append("b")
+    elif isinstance(x, np.int32):
+        words.append(int(x))
+        codes.append("i")
+    elif isinstance(x, int | np.integer):
+        words.append(int(x))
+        codes.append("l")
+    elif isinstance(x, np.float32):
+        words.append(int(x.view(np.int32)))
+        codes.append("f")
+    elif isinstance(x, float):
+        words.append(int(np.float64(x).view(np.int64)))
+        codes.append("d")
+    else:
+        raise TypeError(f"an argument of type {type(x).__name__}")
+
+
+def _plain(x: Any) -> Any:
+    """Return an argument as Python passes it."""
+    if isinstance(x, tuple):
+        return tuple(map(_plain, x)) if not hasattr(x, "_fields") else x
+    return float(x) if isinstance(x, Slot) else int(x) if isinstance(x, Half) else x
+
+
+def _entry(call: Call) -> tuple[int, tuple[Any, ...], str]:
+    """Return the address of the machine code of a call, its arguments, and what its signature begins with."""
+    if isinstance(call.kernel, C):
+        return call.kernel.address, call.arguments, "C"
+    threads, *rest = call.arguments
+    arguments = int(threads), workers_for(threads), tuple(rest)
+    types = tuple(numba.typeof(_plain(x)) for x in arguments)
+    dispatcher = call.kernel.build
+    if types not in dispatcher.overloads:
+        dispatcher.compile(types)
+    compiled = dispatcher.overloads[types]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), arguments, ""
+
+
+class Machine:
+    """Calls, ready to be run one after the other, any number of times.
+
+    Parameters
+    ----------
+    calls : list of Call
+        On arrays that stay where they are.
+    """
+
+    def __init__(self, calls: Sequence[Call]):
+        code: list[int] = []
+        starts = []
+        for call in calls:
+            words: list[int] = []
+            codes: list[str] = []
+            address, arguments, begin = _entry(call)
+            for x in arguments:
+                _flatten(x, words, codes)
+            starts.append(len(code))
+            code += [_adapter(begin + "".join(codes)), address, *words]
+        self.calls = calls  # keeps the arrays
+        self.threaded = any(isinstance(call.kernel, Chunked) and call.arguments[0] > 1 for call in calls)
+        self._code = np.array(code, np.int64)
+        self._records = self._code.ctypes.data + 8 * np.array(starts, np.int64)
+        self._address, self._length = self._records.ctypes.data, len(starts)
+        self._run = _loop()
+
+    def run(self) -> int:
+        """Run all; return -1, or the number of the first call that failed."""
+        if self.threaded:
+            start_pool()
+        failed: int = self._run(self._address, self._length)
+        return failed
+
+
+@lru_cache(maxsize=1)
+def is_available() -> bool:
+    """Return whether native programs run in this process: one is tried."""
+    if JIT_DISABLED or np.dtype(np.intp).itemsize != 8:
+        return False
+    try:
+        _loop()
+        return True
+    except Exception:
+        return False
+
+
+# ------------------------------------------------------------------------------------ the library of NumPy's products
+
+
+@lru_cache(maxsize=16)
+def blas(name: str) -> C | None:
+    """Return a function of the library that NumPy multiplies matrices with, such as ``sgemm``; None if unknown."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
+    for path in glob.glob(os.path.join(folder, "*openblas64*")):
+        try:
+            function = getattr(ctypes.CDLL(path), f"scipy_cblas_{name}64_")
+        except (OSError, AttributeError):
+            continue
+        return C(name, ctypes.cast(function, ctypes.c_void_p).value or 0)
+    return None
