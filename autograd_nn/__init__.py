@@ -54,6 +54,7 @@ from .ops.matrices import logdet as logdet
 from .ops.matrices import matrix_exp as matrix_exp
 from .ops.matrices import matrix_power as matrix_power
 from .ops.matrices import slogdet as slogdet
+from .ops.placing import *
 from .ops.pool import avg_pool1d as avg_pool1d
 from .ops.pool import avg_pool2d as avg_pool2d
 from .ops.pool import max_pool1d as max_pool1d
@@ -65,6 +66,7 @@ from .ops.scan import *
 from .ops.scattering import *
 from .ops.search import *
 from .ops.shape import *
+from .ops.slopes import *
 from .ops.solving import cholesky_inverse as cholesky_inverse
 from .ops.solving import cholesky_solve as cholesky_solve
 from .ops.special import copysign as copysign

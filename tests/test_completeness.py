@@ -31,8 +31,8 @@ normal rand rand_like randint randint_like randn randn_like randperm: they make 
 get_rng_state initial_seed manual_seed seed set_rng_state: they are about the generator
 cdist pdist cosine_similarity tensordot einsum isin searchsorted bucketize: about several tensors of equal rank
 atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors cartesian_prod: about several tensors
-cat stack column_stack dstack hstack vstack meshgrid: about several tensors
-std_mean var_mean: PyTorch has no method
+block_diag cat stack column_stack dstack hstack vstack meshgrid: about several tensors
+std_mean var_mean combinations trapezoid cumulative_trapezoid gradient: PyTorch has no method
 can_cast promote_types result_type: about dtypes
 """)
 
@@ -42,6 +42,9 @@ broadcast_shapes promote_types: about shapes and dtypes, no tensor
 meshgrid: NumPy's default order is 'xy', PyTorch's 'ij'
 cov corrcoef: NumPy's takes weights, ddof and two sets of variables
 median: NumPy's is the mean of the two in the middle, PyTorch's the lower one
+diagflat dsplit nanquantile put trapezoid: NumPy's take other settings, or write in place
+gradient: NumPy's takes positions one by one
+nanmedian: NumPy's is the mean of the two in the middle
 select: NumPy's chooses by conditions, PyTorch's takes one index of a dim
 """)
 

@@ -688,6 +688,25 @@ TABLE = [
     (lambda: ag.linalg.tensorinv(a), RuntimeError, "tensorinv", "A.shape=(2, 3)"),
     (lambda: ag.linalg.eigh(ag.eye(2), "x"), RuntimeError, "eigh", "UPLO='x'"),
     (lambda: ag.linalg.qr(a, "full"), RuntimeError, "qr", "mode='full'"),
+    (lambda: ag.select_scatter(a, a, 0, 1), RuntimeError, "select_scatter", "src.shape=(2, 3), expected (3,)"),
+    (lambda: ag.slice_scatter(a, a, 0, 1), RuntimeError, "slice_scatter", "src.shape=(2, 3), expected (1, 3)"),
+    (lambda: ag.diagonal_scatter(a, a), RuntimeError, "diagonal_scatter", "src.shape=(2, 3), expected (2,)"),
+    (lambda: ag.put(a, i(1), a), RuntimeError, "put", "index.shape=(1,), source.shape=(2, 3)"),
+    (lambda: ag.put(a, ag.tensor([6]), z(1)), IndexError, "put", "index 6"),
+    (lambda: ag.block_diag(z(1, 1, 1)), RuntimeError, "block_diag", "shapes=[(1, 1, 1)]"),
+    (lambda: ag.combinations(a), RuntimeError, "combinations", "input.shape=(2, 3)"),
+    (lambda: ag.dsplit(a, 1), RuntimeError, "dsplit", "input.shape=(2, 3)"),
+    (lambda: ag.addbmm(a, a, a), RuntimeError, "bmm", "x.shape=(2, 3)"),
+    (lambda: ag.addr(a, a, a), RuntimeError, "outer", "x.shape=(2, 3)"),
+    (lambda: ag.vdot(a, a), RuntimeError, "dot", "x.shape=(2, 3)"),
+    (lambda: ag.trapezoid(a, z(2)), RuntimeError, "trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
+    (lambda: ag.trapz(a, z(2)), RuntimeError, "trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
+    (lambda: ag.cumulative_trapezoid(a, z(2)), RuntimeError, "cumulative_trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
+    (lambda: ag.gradient(a, edge_order=3), RuntimeError, "gradient", "edge_order=3"),
+    (lambda: ag.mode(a, 2), IndexError, "mode", "dim=2"),
+    (lambda: ag.nanmedian(a, 2), IndexError, "nanmedian", "dim=2"),
+    (lambda: ag.nanquantile(a, 2), RuntimeError, "nanquantile", "q=2.0"),
+    (lambda: ag.renorm(a, 2, 0, -1), RuntimeError, "renorm", "maxnorm=-1"),
     (lambda: ag.copysign(a, b), RuntimeError, "copysign", "float32 (2, 3)"),
     (lambda: ag.hypot(a, b), RuntimeError, "hypot", "float32 (2, 3)"),
     (lambda: ag.xlogy(a, b), RuntimeError, "xlogy", "float32 (2, 3)"),
@@ -779,7 +798,7 @@ WITHOUT_A_WRONG_SHAPE = {
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "ops": "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
     "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate deg2rad detach diag_embed "
-    "digamma erfc erfinv i0 lgamma sinc "
+    "diagflat digamma erfc erfinv i0 lgamma msort sinc "
     "elementwise empty_like equal exp2 fix flipud full_like ger get_default_device get_default_dtype "
     "get_float32_matmul_precision is_autocast_enabled "
     "get_num_threads get_rng_state grad greater greater_equal initial_seed is_complex is_floating_point "

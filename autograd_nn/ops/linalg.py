@@ -15,7 +15,8 @@ from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
 
-__all__ = ["addmm", "addmv", "baddbmm", "bmm", "dot", "einsum", "matmul", "mm", "mv", "outer", "tensordot", "trace"]
+__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "einsum", "matmul", "mm", "mv", "outer",
+           "tensordot", "trace"]  # fmt: skip
 
 
 @primitive
@@ -209,6 +210,30 @@ def addmv(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Numbe
 def baddbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """Return ``beta * input + alpha * (x @ y)`` of batches of matrices."""
     return _scaled_sum(input, bmm(x, y), beta, alpha)
+
+
+def addbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """Return ``beta * input + alpha * sum(x[b] @ y[b])``, the sum of the products in two batches of matrices.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.addbmm(ag.ones(1, 1), ag.ones(2, 1, 3), ag.ones(2, 3, 1)).item()
+    7.0
+    """
+    return _scaled_sum(input, sum(bmm(x, y), 0), beta, alpha)
+
+
+def addr(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """Return ``beta * input + alpha * outer(x, y)`` of vectors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.addr(ag.ones(1, 2), ag.ones(1), ag.tensor([1.0, 2.0])).tolist()
+    [[2.0, 3.0]]
+    """
+    return _scaled_sum(input, outer(x, y), beta, alpha)
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine import Variable, check_recordable, check_writable, note_read, recording, state, wrap
 from ..engine.views import Path, View, hashable
-from ..ops import arithmetic, elementwise, linalg, random, scan
+from ..ops import arithmetic, elementwise, linalg, placing, random, scan, scattering, slopes
 from ..ops import index as indexing
 from ..ops import shape as shapes
 
@@ -202,9 +202,9 @@ def _random(self: Any, low: Any = 0, high: Any = None, *, generator: Any = None)
     return (generator or random.default_generator).integers(low, high, self.shape).astype(self.dtype)
 
 
-def _scatter(self: Any, dim: Any, index: Any, src: Any = None, *, value: Any = None) -> Any:
-    """Return the elements of `src`, or a number, at `index` along `dim` (see `ops.index.scatter`)."""
-    return indexing.scatter(self, dim, index, value if src is None else src)
+def _scatter(self: Any, dim: Any, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
+    """Return the elements of `src`, or a number, at `index` along `dim` (see `ops.scattering.scatter`)."""
+    return scattering.scatter(self, dim, index, value if src is None else src, reduce=reduce)
 
 
 class InPlace:
@@ -243,6 +243,8 @@ class InPlace:
     index_fill_, index_add_ = in_place(indexing.index_fill), in_place(indexing.index_add)
     index_copy_, index_put_ = in_place(indexing.index_copy), in_place(indexing.index_put)
     scatter_, scatter_add_ = in_place(_scatter, "scatter_"), in_place(indexing.scatter_add)
+    scatter_reduce_, index_reduce_ = in_place(scattering.scatter_reduce), in_place(scattering.index_reduce)
+    put_, renorm_ = in_place(placing.put), in_place(slopes.renorm)
     tril_, triu_ = in_place(shapes.tril), in_place(shapes.triu)
     fill_diagonal_, apply_ = in_place(_fill_diagonal, "fill_diagonal_"), in_place(_apply, "apply_")
     copy_, fill_, zero_ = in_place(_copy, "copy_"), in_place(_fill, "fill_"), in_place(_zero, "zero_")

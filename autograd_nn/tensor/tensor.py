@@ -23,11 +23,13 @@ from ..ops import (
     linalg,
     maths,
     matrices,
+    placing,
     products,
     random,
     reduce,
     scan,
     scattering,
+    slopes,
     solving,
     special,
     statistics,
@@ -543,6 +545,7 @@ class Tensor(InPlace, Variable):
     matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
     addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
     ger = outer
+    addbmm, addr, vdot = linalg.addbmm, linalg.addr, linalg.dot
     det, logdet, slogdet = matrices.det, matrices.logdet, matrices.slogdet
     matrix_power, matrix_exp = matrices.matrix_power, matrices.matrix_exp
     inverse, cholesky_solve, cholesky_inverse = solving.inv, solving.cholesky_solve, solving.cholesky_inverse
@@ -552,6 +555,10 @@ class Tensor(InPlace, Variable):
 
     gather, scatter, scatter_add = indexing.gather, scattering.scatter, indexing.scatter_add
     scatter_reduce, index_reduce = scattering.scatter_reduce, scattering.index_reduce
+    put, select_scatter, slice_scatter = placing.put, placing.select_scatter, placing.slice_scatter
+    diagonal_scatter, diagflat, dsplit = placing.diagonal_scatter, placing.diagflat, placing.dsplit
+    msort, mode, renorm = placing.msort, slopes.mode, slopes.renorm
+    nanmedian, nanquantile = slopes.nanmedian, slopes.nanquantile
     masked_scatter, as_strided = scattering.masked_scatter, scattering.as_strided
     index_select, index_add, index_copy, index_fill = (
         indexing.index_select, indexing.index_add, indexing.index_copy, indexing.index_fill

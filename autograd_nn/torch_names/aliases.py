@@ -21,8 +21,9 @@ from ..ops.elementwise import (
     trunc,
 )
 from ..ops.joining import vstack
-from ..ops.linalg import outer
+from ..ops.linalg import dot, outer
 from ..ops.shape import cat, movedim, transpose
+from ..ops.slopes import trapezoid
 from ..ops.special import gammainc, gammaincc, multigammaln
 from ..tensor import Tensor
 
@@ -31,8 +32,7 @@ __all__ = [
     "concatenate", "divide", "equal", "fix", "ger", "greater", "greater_equal", "igamma", "igammac",
     "inference_mode", "less", "less_equal",
     "moveaxis", "multiply", "mvlgamma", "negative", "not_equal", "numel", "row_stack", "subtract", "swapaxes",
-    "swapdims",
-    "true_divide",
+    "swapdims", "trapz", "true_divide", "vdot",
 ]  # fmt: skip
 
 absolute, concat, concatenate, moveaxis, swapaxes = abs, cat, cat, movedim, transpose
@@ -41,6 +41,7 @@ arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
 arctan, arctan2, arctanh, fix = atan, atan2, atanh, trunc
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 row_stack, ger, swapdims = vstack, outer, transpose
+vdot, trapz = dot, trapezoid
 mvlgamma, igamma, igammac = multigammaln, gammainc, gammaincc
 allclose, equal, numel = Tensor.allclose, Tensor.equal, Tensor.numel
 inference_mode = no_grad

@@ -25,6 +25,7 @@ from autograd_nn.ops import (
     matrices,
     normalization,
     pad,
+    placing,
     pool,
     random,
     recurrent,
@@ -34,6 +35,7 @@ from autograd_nn.ops import (
     scan,
     scattering,
     shape,
+    slopes,
     solving,
     special,
     statistics,
@@ -1196,3 +1198,28 @@ case("copysign", special.copysign, ("apart", 3, 4), ("normal", 4))
 case("ldexp", special.ldexp, ("normal", 3), ("normal", 2, 1))
 case("frexp", lambda x: special.frexp(x)[0], ("positive", 3))
 case("logaddexp2", special.logaddexp2, ("normal", 3), ("normal", 2, 1))
+
+# ------------------------------------------------------------------------------------ placing, slopes, statistics
+
+case("select_scatter", lambda x, s: placing.select_scatter(x, s, 1, -1), ("normal", 2, 3), ("normal", 2))
+case("slice_scatter", lambda x, s: placing.slice_scatter(x, s, 1, 1, None, 2), ("normal", 2, 4), ("normal", 2, 2))
+case("diagonal_scatter", lambda x, s: placing.diagonal_scatter(x, s, 1, 0, -1), ("normal", 2, 3), ("normal", 2))
+case("put", lambda x, s: placing.put(x, Tensor([[4, -6]]), s), ("normal", 2, 3), ("normal", 2))
+case("put, added", lambda x, s: placing.put(x, Tensor([4, 4]), s, True), ("normal", 2, 3), ("normal", 2))
+case("diagflat", lambda x: placing.diagflat(x, -1), ("normal", 2, 2))
+case("block_diag", placing.block_diag, ("normal", 2, 1), ("normal", 3), ("normal",))
+case("combinations", lambda x: placing.combinations(x, 2, True), ("normal", 3))
+case("dsplit", lambda x: placing.dsplit(x, [1]), ("normal", 1, 2, 3))
+case("msort", placing.msort, ("apart", 3, 2))
+case("addbmm", lambda x, a, b: linalg.addbmm(x, a, b, beta=0.5, alpha=2), ("normal", 2, 2), ("normal", 2, 2, 3),
+     ("normal", 2, 3, 2))  # fmt: skip
+case("addr", lambda x, a, b: linalg.addr(x, a, b, beta=0.5, alpha=2), ("normal", 2, 3), ("normal", 2), ("normal", 3))
+case("trapezoid", lambda y, x: slopes.trapezoid(y, x, dim=0), ("normal", 3, 2), ("normal", 3, 2))
+case("cumulative_trapezoid", lambda y: slopes.cumulative_trapezoid(y, dx=0.5), ("normal", 2, 3))
+case("gradient", lambda y: slopes.gradient(y, spacing=(1, 0.5), edge_order=2), ("normal", 3, 4))
+case("gradient at places", lambda y, x: slopes.gradient(y, spacing=[x.cumsum(0)], dim=1), ("normal", 2, 4),
+     ("positive", 4))  # fmt: skip
+case("mode", lambda x: slopes.mode(x, 0), ("apart", 3, 2))
+case("nanmedian", lambda x: slopes.nanmedian(elementwise.where(x > 0.9, np.nan, x), 1), ("apart", 2, 4))
+case("nanquantile", lambda x: slopes.nanquantile(x, [0.3, 0.9], 1, True), ("apart", 2, 4))
+case("renorm", lambda x: slopes.renorm(x, 2, 0, 1.0), ("normal", 3, 4))

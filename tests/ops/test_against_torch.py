@@ -456,6 +456,43 @@ SPECIAL = [
     ("x.lgamma() + x.polygamma(1) + x.erfc() + x.hypot(x) + x.copysign(x)", [X]),
 ]
 
+HOLES = np.where(rng.random((4, 5)) < 0.3, np.nan, normal(4, 5))
+SINGLES = [
+    ("select_scatter(x, y[:, 0], 1, -1)", [X, Y], "x y"),
+    ("slice_scatter(x, y[:, :2], 1, 1, None, 2)", [X, Y], "x y"),
+    ("diagonal_scatter(x, y[0, :3], 1)", [X, Y], "x y"),
+    ("put(x, i, y[:2])", [X, np.array([[0, 3, -1, 5], [7, 8, 9, 2]]), Y], "x i y"),
+    ("put(x, i, y[:2], accumulate=True)", [X, I, Y], "x i y"),
+    ("diagflat(x, 1)", [X]),
+    ("block_diag(x, v, y)", [X, V, Y], "x v y"),
+    ("combinations(v, 3)", [V], "v"),
+    ("combinations(v, with_replacement=True)", [V], "v"),
+    ("dsplit(b, 2)", [B], "b"),
+    ("msort(x)", [X]),
+    ("addbmm(x[:, :3], b[:, :, :3].mT, b[:, :, :3], beta=0.5, alpha=2)", [X, B], "x b"),
+    ("addr(x, v[:3], v, beta=0.5, alpha=2)", [X, V], "x v"),
+    ("vdot(v, v)", [V], "v"),
+    ("trapezoid(x, y, dim=0)", [X, Y], "x y"),
+    ("trapz(x, v)", [X, V], "x v"),
+    ("cumulative_trapezoid(x, dx=0.5, dim=0)", [X]),
+    ("gradient(x)", [X]),
+    ("gradient(x, spacing=(0.5, 2.0), edge_order=2)", [X]),
+    ("gradient(x, spacing=[v], dim=1)", [X, np.cumsum(positive(4))], "x v"),
+    ("mode(i, 1)", [np.array([[1, 2, 2, 1], [3, 0, 0, 0]])], "i"),
+    ("mode(x, 0, keepdim=True)", [np.round(normal(6, 3))]),
+    ("nanmedian(x)", [HOLES]),
+    ("nanmedian(x, 1)", [HOLES]),
+    ("nanmedian(x, 0, keepdim=True)", [HOLES]),
+    *[(f"nanquantile(x, 0.4, 1, interpolation='{way}')", [HOLES]) for way in ("linear", "lower", "higher", "midpoint",
+                                                                              "nearest")],
+    ("nanquantile(x, g, 0, True)", [HOLES, np.array([0.2, 0.7])], "x g"),
+    ("nanquantile(x, 0.3, keepdim=True)", [HOLES]),
+    ("renorm(x, 1.5, 1, 0.7)", [X]),
+    ("x.clone().put_(i, y[:2]).scatter_(1, i, 2.0)", [X, I % 3, Y], "x i y"),
+    ("x.clone().scatter_reduce_(0, i, y[:2], 'amax')", [X, I, Y], "x i y"),
+    ("x.clone().renorm_(2, 0, 0.5)", [X]),
+]
+
 LOSSES = [
     (f"F.{call.format(reduction)}", arrays, names)
     for reduction in ("mean", "sum", "none")
@@ -515,7 +552,7 @@ def values_and_gradients(library, call, arrays, names):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("call", "arrays", "names"),
-    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + SAMPLES + SPECIAL + LOSSES],
+    [(*row, "x")[:3] for row in CALLS + FUNCTIONAL + MATRICES + SAMPLES + SPECIAL + SINGLES + LOSSES],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_call(call, arrays, names):
