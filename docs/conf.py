@@ -71,6 +71,7 @@ def write_sources(app):
         path.unlink()
     for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
         shutil.copy2(path, tutorials)
+    shutil.copytree(HERE.parent / "notebooks" / "pictures", tutorials / "pictures", dirs_exist_ok=True)
     project = HERE / "project"
     project.mkdir(exist_ok=True)
     for name in PROJECT:  # files of the repository's root, with their links turned

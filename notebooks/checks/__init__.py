@@ -1,0 +1,1 @@
+"""Checks of the exercises, a file for each notebook."""
