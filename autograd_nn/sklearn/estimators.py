@@ -18,15 +18,15 @@ from ..ops.random import default_generator
 from ..ops.terms import note_terms
 from ..tensor import Tensor
 from ..training import Callback, EarlyStopping, History, ProgressBar, Run, TerminateOnNaN, fit, predict
-from ..training.batches import ArraySet
+from ..training.batches import ArraySet, map_leaves
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.metrics import r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_random_state, compute_sample_weight
-    from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 except ImportError:
     validate_data = None
 
@@ -79,6 +79,28 @@ class _HeldOut(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         run.history.epochs[-1]["validation_score"] = self.score(run.model)
+
+
+_ROWS = 1024  # of sparse data that are made dense at a time
+
+
+class _SparseSet(ArraySet):
+    """A dataset whose inputs are the rows of a sparse matrix; a batch of them is made dense when it is asked for."""
+
+    def __init__(self, rows: Any, targets: Any):
+        super().__init__(targets)
+        self.rows = rows
+
+    def __getitem__(self, index: int) -> Any:
+        return self.rows[[index]].toarray()[0], super().__getitem__(index)
+
+    def batch(self, indices: np.ndarray) -> Any:
+        """Return the samples at `indices`."""
+        return map_leaves(np.asarray, (self.rows[indices].toarray(), super().batch(indices)))
+
+
+def _is_sparse(X: Any) -> bool:
+    return hasattr(X, "toarray")
 
 
 class _Net(BaseEstimator):  # type: ignore[misc]
@@ -168,7 +190,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]
 
     def _checked_input(self, X: Any, *, reset: bool) -> np.ndarray:
         array: np.ndarray = validate_data(self, X, reset=reset, dtype=np.dtype(self.dtype), order="C",
-                                          allow_nd=not self._takes_tables)
+                                          accept_sparse="csr", allow_nd=not self._takes_tables)
         return array
 
     @property
@@ -195,7 +217,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]
         training, held_out = (X, y, weights), None
         if epochs is None and self.early_stopping:
             training, held_out = self._split(X, y, weights, random)
-        count = len(training[0])
+        count = training[0].shape[0]
         with _draws(self._drawn if go_on else int(random.randint(np.iinfo(np.int32).max))):
             if not go_on:
                 self.module_ = self._made(X.shape[1] if X.ndim > 1 else 1, outputs)
@@ -212,7 +234,8 @@ class _Net(BaseEstimator):  # type: ignore[misc]
             if self.verbose:
                 callbacks.append(ProgressBar())
             targets = training[1] if training[2] is None else (training[1], training[2])
-            loader = DataLoader(ArraySet((training[0], targets)), batch_size=self._batches_of(count),
+            samples = _SparseSet(training[0], targets) if _is_sparse(X) else ArraySet((training[0], targets))
+            loader = DataLoader(samples, batch_size=self._batches_of(count),
                                 shuffle=bool(self.shuffle))
             if go_on:
                 loader.seed, loader.epoch = self._order
@@ -240,13 +263,13 @@ class _Net(BaseEstimator):  # type: ignore[misc]
 
     def _split(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, random: Any) -> tuple[Any, Any]:
         """Return the samples to train on and those that are held out, both as (X, y, weights)."""
-        indices = np.arange(len(X))
+        indices = np.arange(X.shape[0])
         try:
             train, rest = train_test_split(indices, test_size=self.validation_fraction, random_state=random,
                                            stratify=self._strata(y))
         except ValueError as error:
             raise ValueError(f"{type(self).__name__}.fit(): early_stopping=True cannot hold out "
-                             f"{self.validation_fraction:.3g} of {len(X)} samples: {error}") from None
+                             f"{self.validation_fraction:.3g} of {X.shape[0]} samples: {error}") from None
         train.sort()
         first, second = ((X[part], y[part], None if weights is None else weights[part]) for part in (train, rest))
         return first, second
@@ -266,10 +289,22 @@ class _Net(BaseEstimator):  # type: ignore[misc]
         """Return the network's outputs for the data of a user."""
         check_is_fitted(self, "module_")
         checked = self._checked_input(X, reset=False)
-        out = predict(self.module_, checked, batch_size=1024)
+        return self._predicted(self.module_, checked)
+
+    def _predicted(self, model: nn.Module, X: Any) -> np.ndarray:
+        """Return the outputs of a network for checked data, sparse ones too."""
+        if _is_sparse(X):
+            parts = [self._predicted(model, X[i : i + _ROWS].toarray()) for i in range(0, X.shape[0], _ROWS)]
+            return np.concatenate(parts)
+        out = predict(model, X, batch_size=_ROWS)
         if not isinstance(out, Tensor):
             raise TypeError(f"{type(self).__name__}: the module must return one tensor, got {type(out).__name__}")
         return out.array
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _weights(self, X: np.ndarray, sample_weight: Any) -> np.ndarray | None:
         """Return the weights of samples, checked."""
@@ -367,6 +402,9 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     ).replace(
         "CLASS_WEIGHT", "class_weight : dict or 'balanced', optional\n        Weights of the classes."
     ) + """classes_ : ndarray
+        Of several labels per sample, their numbers.
+    multilabel_ : bool
+        Whether samples have several labels, so that y has a column of 0 and 1 for each.
 
     Examples
     --------
@@ -378,6 +416,7 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     """
 
     classes_: np.ndarray
+    multilabel_: bool
 
     def __init__(
         self,
@@ -431,15 +470,20 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array or DataFrame (n_samples, n_features); of any shape (n_samples, ...) for a Module or function
-        y : array (n_samples,)
-            Classes of any type.
+        X : array, sparse matrix or DataFrame (n_samples, n_features); of any shape (n_samples, ...) for a Module or
+            function
+        y : array (n_samples,), or (n_samples, n_labels)
+            Classes of any type; or 0 and 1 for each label, of which a sample may have several.
         sample_weight : array (n_samples,), optional
         """
         go_on = self.warm_start and hasattr(self, "module_")
         X, y = self._checked(X, y, reset=not go_on)
-        check_classification_targets(y)
         weights = self._all_weights(X, y, sample_weight)
+        if self.multilabel_:
+            if not go_on:
+                self.classes_ = np.arange(y.shape[1])
+            self._check_labels(y)
+            return self._train(X, y, weights, self._n_outputs(), go_on=go_on)
         found = np.unique(y if weights is None else y[weights > 0])
         if go_on and set(found) - set(self.classes_):
             raise ValueError(f"NetClassifier.fit(): with warm_start=True the classes must stay {self.classes_.tolist()}"
@@ -466,6 +510,10 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         if first and classes is None:
             raise ValueError("NetClassifier.partial_fit(): classes must be passed on the first call to partial_fit")
         X, y = self._checked(X, y, reset=first)
+        if self.multilabel_:
+            self.classes_ = np.arange(len(classes)) if first else self.classes_
+            self._check_labels(y)
+            return self._train(X, y, self._all_weights(X, y, sample_weight), self._n_outputs(), go_on=True, epochs=1)
         if first:
             self.classes_ = np.unique(classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
@@ -479,11 +527,35 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
                            self._n_outputs(), go_on=True, epochs=1)
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, y, reset=reset, dtype=np.dtype(self.dtype), order="C",
-                             allow_nd=not self._takes_tables)
-        return X, y
+        X, y = validate_data(self, X, y, reset=reset, dtype=np.dtype(self.dtype), order="C", accept_sparse="csr",
+                             multi_output=True, allow_nd=not self._takes_tables)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError("NetClassifier.fit(): y must have one class for each sample, or 0 and 1 for each label "
+                             f"(y.shape={y.shape})")
+        if reset:
+            self.multilabel_ = kind == "multilabel-indicator"
+        elif self.multilabel_ != (kind == "multilabel-indicator"):
+            raise ValueError("NetClassifier: y must be of the kind that it was before: "
+                             f"{'0 and 1 for each label' if self.multilabel_ else 'one class for each sample'}")
+        if not self.multilabel_:
+            return X, column_or_1d(y, warn=True)
+        return X, np.asarray(y.toarray() if _is_sparse(y) else y).astype(np.int64)
+
+    def _check_labels(self, y: np.ndarray) -> None:
+        if y.shape[1] != len(self.classes_):
+            raise ValueError(f"NetClassifier.fit(): y must have a column for each of {len(self.classes_)} labels "
+                             f"(y.shape={y.shape})")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def _n_outputs(self) -> int:
+        if self.multilabel_:
+            return len(self.classes_)
         return 1 if len(self.classes_) == 2 and self._takes_tables else len(self.classes_)
 
     def _all_weights(self, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
@@ -494,7 +566,7 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        return y
+        return None if self.multilabel_ else y
 
     def _loss(self, output: Tensor, target: Any) -> Tensor:
         y, weights = target if isinstance(target, tuple) else (target, None)
@@ -504,6 +576,13 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         if self.loss != "cross_entropy":
             raise ValueError(f"NetClassifier(): loss must be 'cross_entropy' or a function (loss={self.loss!r})")
         reduction = "mean" if weights is None else "none"
+        if self.multilabel_:
+            if output.shape != y.shape:
+                raise ValueError(f"NetClassifier.fit(): the module must return one score per label, of shape (n, "
+                                 f"{len(self.classes_)}), got {tuple(output.shape)}")
+            wanted = Tensor(y.array.astype(output.array.dtype))
+            losses = nn.functional.binary_cross_entropy_with_logits(output, wanted, reduction=reduction)
+            return losses if weights is None else _weighted_mean(losses.mean(1), weights)
         if output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1):
             if len(self.classes_) != 2:
                 raise ValueError(f"NetClassifier.fit(): the module has 1 output for {len(self.classes_)} classes; it "
@@ -518,24 +597,29 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         return losses if weights is None else _weighted_mean(losses, weights)
 
     def _held_out_score(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, model: nn.Module) -> float:
-        right = _classes_of(predict(model, X, batch_size=1024).array) == y
+        out = self._predicted(model, X)
+        right = ((out > 0) == y).all(1) if self.multilabel_ else _classes_of(out) == y
         return float(np.average(right, weights=weights))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits: (n_samples,) of two classes, else (n_samples, n_classes)."""
+        """Return the logits: (n_samples,) of two classes, else (n_samples, n_classes), or (n_samples, n_labels)."""
         out = self._outputs(X)
-        if len(self.classes_) > 2:
+        if len(self.classes_) > 2 or self.multilabel_:
             return out
         return out.reshape(-1) if out.ndim == 1 or out.shape[1] == 1 else out[:, 1] - out[:, 0]
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the class of each sample."""
+        """Return the class of each sample, or 0 and 1 for each label."""
+        if getattr(self, "multilabel_", False):
+            return (self._outputs(X) > 0).astype(np.int64)
         indices = _classes_of(self._outputs(X))
         return np.asarray(self.classes_[indices])
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class (n_samples, n_classes), in the order of `classes_`."""
+        """Return the probability of each class (n_samples, n_classes), in the order of `classes_`; or of each label."""
         logits = self.decision_function(X).astype(np.float64, copy=False)
+        if self.multilabel_:
+            return np.asarray(np.exp(-np.logaddexp(0, -logits)))
         if logits.ndim == 1:
             positive = np.exp(-np.logaddexp(0, -logits))
             return np.stack([1 - positive, positive], axis=1)
@@ -621,7 +705,8 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array or DataFrame (n_samples, n_features); of any shape (n_samples, ...) for a Module or function
+        X : array, sparse matrix or DataFrame (n_samples, n_features); of any shape (n_samples, ...) for a Module or
+            function
         y : array (n_samples,) or (n_samples, n_outputs)
         sample_weight : array (n_samples,), optional
         """
@@ -635,8 +720,8 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
         return self._train(X, y, self._weights(X, sample_weight), y.shape[1], go_on=True, epochs=1)
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, y, reset=reset, dtype=np.dtype(self.dtype), order="C", multi_output=True,
-                             y_numeric=True, allow_nd=not self._takes_tables)
+        X, y = validate_data(self, X, y, reset=reset, dtype=np.dtype(self.dtype), order="C", accept_sparse="csr",
+                             multi_output=True, y_numeric=True, allow_nd=not self._takes_tables)
         if reset:
             self._flat, self.n_outputs_ = y.ndim == 1, 1 if y.ndim == 1 else y.shape[1]
         if self.n_outputs_ != (1 if y.ndim == 1 else y.shape[1]):
@@ -662,7 +747,7 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
         return _weighted_mean(function(output, y, reduction="none").mean(1), weights)
 
     def _held_out_score(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, model: nn.Module) -> float:
-        out = predict(model, X, batch_size=1024).array.reshape(y.shape).astype(np.float64)
+        out = self._predicted(model, X).reshape(y.shape).astype(np.float64)
         return float(r2_score(y, out, sample_weight=weights)) if len(y) > 1 else -float(np.square(y - out).mean())
 
     def predict(self, X: Any) -> np.ndarray:

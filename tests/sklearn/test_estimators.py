@@ -237,3 +237,46 @@ def test_batch_normalisation_never_gets_a_single_sample():
 def test_float64():
     net = small(dtype="float64", max_iter=2).fit(X, Y)
     assert {p.dtype for p in net.module_.parameters()} == {np.dtype(np.float64)}
+
+
+def labels_of(X):
+    return np.stack([X[:, 0] > 0, X[:, 1] + X[:, 2] > 0, X[:, 3] > 0.5], 1).astype(int)
+
+
+def test_samples_with_several_labels():
+    y = labels_of(X)
+    net = small(max_iter=60).fit(X, y)
+    assert net.multilabel_ and net.classes_.tolist() == [0, 1, 2] and net.predict(X).shape == y.shape
+    assert net.score(X, y) > 0.8  # all labels of a sample right
+    p = net.predict_proba(X)
+    assert p.shape == y.shape and np.array_equal(p > 0.5, net.predict(X) == 1)
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(-net.decision_function(X).astype(float))), rtol=1e-6)
+    weighted = small(max_iter=5).fit(X, y, sample_weight=np.where(y[:, 0], 1.0, 0.01))
+    assert (weighted.predict(X)[:, 0].mean()) > 0.6
+    early = small(early_stopping=True, max_iter=20).fit(X, y)
+    assert 0 <= early.history_["validation_score"][-1] <= 1
+    again = small().partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    assert again.predict(X).shape == y.shape
+    two = small().fit(X, y[:, :2])
+    assert two.predict_proba(X).shape == (150, 2)
+    with pytest.raises(ValueError, match="0 and 1 for each label"):
+        again.partial_fit(X, Y)
+    with pytest.raises(ValueError, match="a column for each of 3 labels"):
+        again.partial_fit(X, y[:, :2])
+    with pytest.raises(ValueError, match="one class for each sample, or 0 and 1"):
+        small().fit(X, np.stack([Y, Y], 1))
+
+
+def test_sparse_data_give_what_dense_data_give():
+    sparse = pytest.importorskip("scipy.sparse")
+    kept = np.where(np.abs(X) > 0.8, X, 0.0)
+    for kind in (sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix):
+        dense, other = small(max_iter=5).fit(kept, Y), small(max_iter=5).fit(kind(kept), Y)
+        assert np.array_equal(dense.predict_proba(kept), other.predict_proba(kind(kept)))
+    targets = np.stack([X[:, 0], X[:, 1]], 1)
+    dense, other = (regressor(max_iter=5).fit(data, targets) for data in (kept, sparse.csr_matrix(kept)))
+    assert np.array_equal(dense.predict(kept), other.predict(sparse.csr_matrix(kept)))
+    early = small(early_stopping=True, max_iter=5).fit(sparse.csr_matrix(kept), Y)
+    assert early.predict(kept).shape == (150,)
+    both = small(max_iter=5).fit(sparse.csr_matrix(kept), sparse.csr_matrix(labels_of(X)))
+    assert both.multilabel_ and both.predict(kept).shape == (150, 3)
