@@ -183,10 +183,13 @@ class Group:
             yield
             return
 
+        first = 0.0
+
         def note(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
+            nonlocal first
+            if self.interrupted and time.monotonic() - first > 2:  # mpiexec may pass on what came by itself, too
                 raise KeyboardInterrupt
-            self.interrupted = True
+            self.interrupted, first = True, first or time.monotonic()
 
         try:
             before = signal.signal(signal.SIGINT, note)
@@ -376,6 +379,8 @@ def init(shards: int = 8, exact: bool = True, patience: float = 300.0, batch_nor
     _job.group = group = Group(int(shards), bool(exact), float(patience), batch_norm, communicator)
     if ranks > 1:
         _agree(group)
+    elif _launched():
+        print(f"autograd_nn: 1 rank, {shards} shards", file=sys.stderr, flush=True)
     return group
 
 
@@ -422,9 +427,7 @@ def _agree(group: Group) -> None:
 def current() -> Group | None:
     """Return the group of this job; under mpiexec it is made, with the defaults of `init`, where it was not yet."""
     if _job.group is None and not _job.ended and any(name in os.environ for name in _LAUNCHED):
-        _mpi()
-        if _job.mpi.COMM_WORLD.size > 1:
-            return init()
+        return init()
     return _job.group
 
 

@@ -53,12 +53,12 @@ class Meeting:
     group : Group
     present, absent : list of int
         This rank's shards that have samples, in order, and those that have none.
-    ghost : bool
-        Whether the only one that is present has no samples of its own, and counts for nothing.
+    ghosts : set of int
+        Those of them that only come along, and count for nothing.
     """
 
-    def __init__(self, group: Group, present: list[int], absent: list[int], ghost: bool):
-        self.group, self.present, self.absent, self.ghost = group, present, absent, ghost
+    def __init__(self, group: Group, present: list[int], absent: list[int], ghosts: set[int]):
+        self.group, self.present, self.absent, self.ghosts = group, present, absent, ghosts
         self.turns: Turns | None = None
         self.deposits: dict[tuple[int, int], Array] = {}
         self.result: Any = None
@@ -67,7 +67,8 @@ class Meeting:
         """Return what joins the value of the shard at the place `i` with those of all others."""
 
         def joined(value: Array) -> Array:
-            value = np.zeros_like(value) if self.ghost else value.copy()  # what is merged may be written to
+            counts = self.present[i] not in self.ghosts
+            value = value.copy() if counts else np.zeros_like(value)  # a copy, as merging writes into it
             push(self.deposits, (0, self.present[i]), value, merge)
             if i == len(self.present) - 1:
                 for shard in self.absent:

@@ -53,7 +53,7 @@ class Buckets:
         self.held: dict[tuple[int, int], Array] = {}  # of earlier batches, by leaf and shard
         self.ending: set[int] = set()  # the shards that are at their last batch
         self.shard: int | None = None  # the shard that runs
-        self.counts = True  # whether it has samples
+        self.ghosts: set[int] = set()  # shards that run, but count for nothing
         self.sent: list[Running] = []
         self.buckets: list[list[int]] = []
         room, dtype = 0, None
@@ -79,17 +79,18 @@ class Buckets:
         if i is None or self.shard is None:
             return
         gradient, leaf.grad = leaf.grad, None
-        flat = np.ascontiguousarray(gradient.array).reshape(-1)
-        held = self.held.pop((i, self.shard), None)
-        flat = flat if held is None else add(held, flat)
+        total = self.held.pop((i, self.shard), None)
+        if self.shard not in self.ghosts:
+            flat = np.ascontiguousarray(gradient.array).reshape(-1)
+            total = flat if total is None else add(total, flat)
         if self.shard in self.ending:
-            self._add(i, self.shard, flat)
+            self._add(i, self.shard, total)
             self.send()
-        else:
-            self.held[i, self.shard] = flat
+        elif total is not None:
+            self.held[i, self.shard] = total
 
     def _add(self, i: int, shard: int, flat: Array | None) -> None:
-        if flat is None or not self.counts:
+        if flat is None:
             flat = np.zeros(int(np.prod(self.leaves[i].shape)), self.leaves[i].dtype)
         else:
             self.used[i] = True

@@ -26,7 +26,7 @@ class Parts:
     shards : dict of int to batch
         This rank's parts; a shard without samples is not there.
     sample : batch
-        The first sample of the batch, if this rank has none of its own: it shows what a batch looks like.
+        The first sample of the batch, if some shard of this rank has none: it shows what a batch looks like.
     """
 
     def __init__(self, size: int, shards: dict[int, Any], sample: Any = None):
@@ -55,7 +55,8 @@ class Division:
             own = indices[self.tree.part(shard, size)]
             if len(own):
                 shards[shard] = make(own, shard)
-        return Parts(size, shards, None if shards else make(indices[:1], self.tree.shards))
+        whole = len(shards) == len(self.tree.held(self.rank))
+        return Parts(size, shards, None if whole or not size else make(indices[:1], self.tree.shards))
 
 
 def length_of(batch: Any) -> int:
@@ -93,7 +94,8 @@ def cut(batch: Any, tree: Tree, rank: int) -> Parts:
         where = tree.part(shard, size)
         if where.stop > where.start:
             shards[shard] = part(where)
-    return Parts(size, shards, None if shards else part(slice(0, 1)))
+    whole = len(shards) == len(tree.held(rank))
+    return Parts(size, shards, None if whole or not size else part(slice(0, 1)))
 
 
 def _holds_arrays(value: Any) -> bool:

@@ -146,6 +146,10 @@ class Sharded:
     group : Group
     steps : int
         How many calls of `backward` there were.
+    stop : bool
+        Whether a rank was interrupted (Ctrl-C) before the last step; it is the same on all ranks.
+    loss, weight : float
+        The last loss in double precision, and by what it was divided; infinity for a sum, 0 if no target counted.
 
     Examples
     --------
@@ -176,6 +180,7 @@ class Sharded:
         self.seed = (default_generator.initial_seed() if seed is None else int(seed)) % 2**64
         self.steps = 0
         self.stop = False
+        self.loss, self.weight = math.nan, 0.0
         self._checked = False
         self._leaves: list[Leaf] = []
 
@@ -190,7 +195,7 @@ class Sharded:
     # ------------------------------------------------------------------------------------ gradients
 
     def backward(self, loss: Callable[..., Tensor], *batches: Any,
-                 observe: Callable[[int, Any, Tensor, float], None] | None = None) -> Tensor:
+                 observe: Callable[[int, int, Tensor, float], None] | None = None) -> Tensor:
         """Add the gradients of the loss of a batch to ``.grad`` of all parameters, and return the loss.
 
         Parameters
@@ -203,7 +208,7 @@ class Sharded:
             One whole batch, the same on all ranks, or what a loader yields that was read in parts. Of several batches
             the gradients are accumulated, as if they were one.
         observe : callable, optional
-            Called with each number of batch, shard's part, loss and weight.
+            Called with each number of batch, shard, loss and weight.
 
         Returns
         -------
@@ -249,13 +254,13 @@ class Sharded:
         norms = batch_norms(self.modules) if group.batch_norm == "tree" else []
         present = [s for s in group.mine if any(s in parts.shards for parts in divided)]
         absent = [s for s in group.mine if s not in present]
-        ghost = not present and bool(norms)
-        if ghost:
+        if not present and norms:
             present, absent = absent[:1], absent[1:]
         buffers = Buffers(self._buffers(norms))
-        meeting = Meeting(group, present, absent, ghost)
-        counters = [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
-        counts = [counter.array.copy() for counter in counters]
+        ghosts = buckets.ghosts
+        meeting = Meeting(group, present, absent, ghosts)
+        counters = [norm.num_batches_tracked.array for norm in norms if norm.num_batches_tracked is not None]
+        counts = [[counter.copy() for counter in counters] for _ in present]  # each shard counts for itself
         streams = [Stream(self.seed, SHARD, self.steps, shard) for shard in present]
         outer: list[Any] = []
 
@@ -265,29 +270,41 @@ class Sharded:
             buckets.shard = present[i]
             if norms:
                 meeting.enter(i)
+                for counter, count in zip(counters, counts[i]):
+                    np.copyto(counter, count)
 
         def leave(i: int) -> None:
             default_generator.swap_source(outer.pop())
             buffers.leave(present[i])
             buckets.shard = None
-            meeting.leave()
+            if norms:
+                meeting.leave()
+                counts[i] = [counter.copy() for counter in counters]
 
         def run(i: int) -> None:
             shard = present[i]
             for number, parts in enumerate(divided):
                 if number == len(divided) - 1:
                     buckets.ending.add(shard)
-                part = parts.shards.get(shard, parts.sample if ghost else None)
-                if part is not None:
-                    self._run(loss, part, number, shard, None if ghost else record, observe)
-                elif norms:
-                    raise RuntimeError("Sharded.backward(): batches of different sizes, some with fewer samples than "
-                                       "shards, cannot be accumulated with a synchronised batch norm")
+                if shard in parts.shards:
+                    weight, backward = self._forward(loss, parts.shards[shard])
+                    record.losses[shard, number] = backward.value.item(), weight
+                    if observe is not None:
+                        observe(number, shard, backward.value, weight)
+                elif norms:  # come along with a sample of others, so that all shards meet
+                    ghosts.add(shard)
+                    weight, backward = self._forward(loss, parts.sample)
+                else:
+                    continue
+                if not weight:
+                    ghosts.add(shard)
+                if weight or norms:
+                    backward()
+                ghosts.discard(shard)
             buckets.finish(shard)
 
         for shard in absent:
             buckets.finish(shard)
-        buckets.counts = not ghost
         buckets.open()
         if norms and len(present) > 1:
             meeting.turns = Turns(run, len(present), enter, leave)
@@ -299,29 +316,20 @@ class Sharded:
                     run(i)
                 finally:
                     leave(i)
-        for counter, count in zip(counters, counts):
-            counter.array[...] = count + (counter.array - count) // max(len(present), 1)
-        record.present = [] if ghost else present
+        record.present = [s for s in present if any(s in parts.shards for parts in divided)]
         return buffers
 
-    def _run(self, loss: Callable[..., Tensor], part: Any, number: int, shard: int, record: _Record | None,
-             observe: Any) -> None:
-        """Run one part of a batch forward and backward; without a record only for the sake of the other ranks."""
+    def _forward(self, loss: Callable[..., Tensor], part: Any) -> tuple[float, _Backward]:
+        """Return the weight of the loss of one part of a batch, and its backward pass."""
         part = tuple(part) if isinstance(part, tuple | list) else (part,)
-        with counted_terms() as terms:
+        with counted_terms() as terms, np.errstate(invalid="ignore"):  # the mean over no terms, in a small shard
             value = loss(*part)
         if not isinstance(value, Tensor) or value.array.size != 1:
             shape = getattr(value, "shape", type(value).__name__)
             raise RuntimeError(f"Sharded.backward(): loss must return one number, got {shape}")
         alike = bool(terms) and all(number == terms[0] for number in terms)
         weight = terms[0] if alike else float(length_of(part))
-        if record is not None:
-            record.losses[shard, number] = value.item(), weight
-            if observe is not None:
-                observe(number, part, value, weight)
-        if weight and value.requires_grad:
-            factor = 1.0 if math.isinf(weight) else weight
-            value.backward(wrap(np.full(value.array.shape, factor, value.array.dtype)))
+        return weight, _Backward(value, weight)
 
     def _collect(self, buckets: Buckets, buffers: Buffers, record: _Record, divided: list[Parts],
                  arrival: Running | None) -> Tensor:
@@ -341,6 +349,7 @@ class Sharded:
                 self._compare(arrival.result)
         record.used = flags[: len(buckets.used)] > 0
         record.sum()
+        self.loss, self.weight = record.total, record.weight
         present = record.present
         buffers.finish(group, flags[len(buckets.used) :] > 0, present, max(record.shards_present(divided), 1))
         return Tensor(np.asarray(record.total, self._dtype()))
@@ -413,6 +422,20 @@ class Sharded:
         self.steps, self.seed = state["steps"], state["seed"]
 
 
+class _Backward:
+    """The backward pass of a loss, weighted; of a shard that counts for nothing it may be one of NaN."""
+
+    def __init__(self, value: Tensor, weight: float):
+        self.value, self.weight = value, weight
+
+    def __call__(self) -> None:
+        if not self.value.requires_grad:
+            return
+        factor = self.weight if self.weight and math.isfinite(self.weight) else 1.0
+        with np.errstate(all=None if self.weight else "ignore"):
+            self.value.backward(wrap(np.full(self.value.array.shape, factor, self.value.array.dtype)))
+
+
 class _Record:
     """The losses of all shards, (shards, batches, 2): values and weights; and what follows from them."""
 
@@ -420,7 +443,8 @@ class _Record:
         self.losses = np.zeros((shards, batches, 2))
         self.present: list[int] = []
         self.used = np.zeros(0, bool)
-        self.total, self.factor = 0.0, None  # type: float, float | None
+        self.total, self.weight = 0.0, 0.0
+        self.factor: float | None = None
 
     def sum(self) -> None:
         """Sum along the tree: to the mean, if all losses are means."""
@@ -433,10 +457,12 @@ class _Record:
                 terms += (v, 0.0) if np.isinf(w) else (v * w, w) if w else (0.0, 0.0)
             push(nodes, (0, shard), terms, add)
         total, weight = root(nodes, add)
-        if plain.any() or not weight:
-            self.total, self.factor = float(total) if plain.any() else math.nan, None
+        if plain.any():
+            self.total, self.weight = float(total), math.inf
+        elif weight:
+            self.total, self.weight, self.factor = float(total / weight), float(weight), 1 / float(weight)
         else:
-            self.total, self.factor = float(total / weight), 1 / float(weight)
+            self.total = math.nan
 
     def shards_present(self, divided: list[Parts]) -> int:
         """Return how many shards of the whole batch have samples."""

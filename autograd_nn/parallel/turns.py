@@ -33,10 +33,13 @@ class Turns:
         self.locks = [threading.Semaphore(0) for _ in range(count)]
         self.finished = threading.Semaphore(0)
         self.error: BaseException | None = None
+        self.ended = 0
         self.state = recording.recording, recording.listener
 
     def next(self, i: int) -> None:
         """End the turn of `i`, and come back when it is its turn again."""
+        if self.ended:
+            raise _astray()
         self.leave(i)
         self.locks[(i + 1) % self.count].release()
         self._take(i)
@@ -59,8 +62,11 @@ class Turns:
             self._take(i)
             self.run(i)
             self.leave(i)
+            self.ended += 1
             if i + 1 < self.count:
                 self.locks[i + 1].release()
+            elif self.ended < self.count:
+                raise _astray()
         except _Ended:
             pass
         except BaseException as error:
@@ -83,3 +89,8 @@ class Turns:
             raise
         if self.error is not None:
             raise self.error
+
+
+def _astray() -> RuntimeError:
+    return RuntimeError("Sharded.backward(): some shards of a batch go through other batch norms than others; with "
+                        "layers that only some samples use, take init(batch_norm='shard')")

@@ -46,6 +46,10 @@ class Run:
     stopping : str or None
         Set it to a reason, and the run ends after this step; set in `Callback.on_gradients`, the optimizer does not
         make this step.
+    shards : int or None
+        Into how many parts each batch is divided, if it is.
+    interrupting : bool
+        Whether the run ends after this step, as one of several ranks was interrupted.
     quiet : bool
         Whether nothing is printed of why the run ended.
     """
@@ -63,7 +67,8 @@ class Run:
         self.measured: dict[str, Any] = {}
         self.validated = -1
         self.stopping: str | None = None
-        self.quiet = False
+        self.quiet = self.interrupting = False
+        self.shards: int | None = None
 
     @property
     def sums(self) -> dict[str, Any]:
@@ -100,8 +105,11 @@ class Callback:
 
     `on_gradients` comes between the backward pass and the optimizer's step, `on_update` after the optimizer's step,
     `on_step_end` when everything of a step is done. A callback that writes quantities into the history may name them in
-    an attribute `writes`.
+    an attribute `writes`. Of several ranks each calls the callbacks, but for those whose attribute `everywhere` is
+    False: rank 0 alone calls those. What changes the run must be done by all, in the same way.
     """
+
+    everywhere = True
 
     def on_train_begin(self, run: Run) -> None: ...
 
@@ -272,6 +280,8 @@ class ModelCheckpoint(Callback):
     keep : int
         How many to keep: the last one saved at the path itself, those before it beside it as ``path.1``, ...
     """
+
+    everywhere = False
 
     def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, largest: bool = False, keep: int = 1):
         if keep < 1:

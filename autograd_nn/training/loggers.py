@@ -42,6 +42,8 @@ class Logger(Callback):
     ...         print("done")
     """
 
+    everywhere = False
+
     def __init__(self, every: int | None = None):
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise ValueError(f"{type(self).__name__}(): every must be a whole number of at least 1 (every={every!r})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import itertools
@@ -40,6 +41,7 @@ from .losses import checked_loss, prepared_targets, with_class_weight
 from .measures import Measures, as_metrics, weight_of
 from .modes import evaluation_mode, put_back, training_mode
 from .progress import ProgressBar
+from .sharded import Shards, group_for, in_parts, is_first, measured_in_shards
 
 __all__ = ["evaluate", "fit", "predict"]
 
@@ -144,9 +146,16 @@ def _checked_value(value: Any, function: str) -> Tensor:
 @no_grad()
 def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], measures: Measures, call: Any, *,
               target_key: str | None, no_batches: Callable[[], ValueError],
-              function: str = "evaluate") -> dict[str, Any]:
+              function: str = "evaluate", group: Any = None) -> dict[str, Any]:
     """Return the loss and metrics over a loader's batches, in evaluation mode."""
     measures.reset()
+    if group is not None:
+        with evaluation_mode(model):
+            measured_in_shards(group, loader, call, lambda *pair: _checked_value(loss(*pair), function), measures,
+                               target_key, function)
+        if not measures.batches:
+            raise no_batches()
+        return measures.compute()
     with evaluation_mode(model):
         for batch in loader:
             inputs, target = split_batch(batch, function, target_key)
@@ -160,14 +169,14 @@ def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], me
 
 
 def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_size: int = 256,
-             target: str | None = None) -> dict[str, Any]:
+             target: str | None = None, shards: int | None = None) -> dict[str, Any]:
     """Return the loss and metrics of a model over a whole set, in evaluation mode and without recording.
 
     Parameters
     ----------
     model : Module
         Afterwards each of its modules has the mode that it had.
-    loader, loss, metrics, target
+    loader, loss, metrics, target, shards
         As for `fit`.
     batch_size : int
         Of arrays.
@@ -188,8 +197,10 @@ def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_s
     batch_size = whole_number(batch_size, "evaluate(): batch_size", 1)
     loader = as_loader(loader, "evaluate", model=model, batch_size=batch_size,
                        target=prepared_targets(loss, floating_dtype(model)))
-    return _measured(model, loader, loss, measures, model_call(model), target_key=target,
-                     no_batches=lambda: no_batch("evaluate", loader))
+    group = group_for(shards, "evaluate")
+    with in_parts(group, loader):
+        return _measured(model, loader, loss, measures, model_call(model), target_key=target,
+                         no_batches=lambda: no_batch("evaluate", loader), group=group)
 
 
 # ------------------------------------------------------------------------------------ predict
@@ -310,8 +321,12 @@ def fit(
     validate_every: int | None = None,
     class_weight: Any = None,
     target: str | None = None,
+    shards: int | None = None,
 ) -> History:
     """Train a model.
+
+    Under mpiexec all ranks train together (see `parallel`): each reads its part of every batch, and rank 0 prints,
+    draws and saves.
 
     Parameters
     ----------
@@ -355,6 +370,9 @@ def fit(
         Weights of the classes, for cross-entropies.
     target : str, optional
         The target's key, for batches that are dicts.
+    shards : int, optional
+        Compute the gradients of each batch in so many parts, a power of two: the run then has the same bits as one of
+        any number of ranks with as many shards. Under mpiexec it is that of `parallel.init`, 8 by default.
 
     Returns
     -------
@@ -392,6 +410,7 @@ def fit(
         clip = positive(clip, "fit(): clip")
     if not isinstance(history, History | None):
         raise TypeError(f"fit(): history must be a History, got {described(history)}")
+    group = group_for(shards, "fit")
     settings = {"model": model, "target": prepared_targets(loss, floating_dtype(model))}
     loader, validation = _validation_loader(validation, loader, max(batch_size, 256), **settings)
     loader = as_loader(loader, "fit", batch_size=batch_size, shuffle=shuffle, **settings)
@@ -404,9 +423,10 @@ def fit(
     callbacks = checked_callbacks(callbacks, schedule, ema, optimizer)
     run = Run(model, optimizer, loader, len(history) + epochs, history, callbacks,
               Measures(as_metrics(metrics, "fit", loss)), accumulate=accumulate, validation=validation)
+    run.shards = None if group is None else group.shards
     held_out = Measures(as_metrics(metrics, "fit", loss))
     call = model_call(model)
-    step = Step(run, loss, call, clip, target)
+    step = Step(run, loss, call, clip, target, group)
 
     def validate() -> None:
         """Measure the validation data, unless that was done after this very step."""
@@ -414,14 +434,19 @@ def fit(
             _tell(callbacks, "on_validation_begin", run)
             try:
                 measured = _measured(model, validation, loss, held_out, call, target_key=target, function="fit",
-                                     no_batches=lambda: no_batch("fit", validation, run.epoch, "validation"))
+                                     no_batches=lambda: no_batch("fit", validation, run.epoch, "validation"),
+                                     group=group)
             finally:
                 _tell(callbacks, "on_validation_end", run)
             run.measured = {f"validation_{name}": number for name, number in measured.items()}
             run.validated = history.steps
 
     modes = training_mode(model)
+    together = contextlib.ExitStack()
     try:
+        together.enter_context(in_parts(group, loader, validation))
+        if group is not None:
+            together.enter_context(group.interrupts_together())
         _tell(callbacks, "on_train_begin", run)
         while len(history) < run.epochs and not run.stopping:
             started, run.epoch = time.perf_counter(), len(history) + 1
@@ -434,7 +459,10 @@ def fit(
                 if validate_every and validation is not None and history.steps % validate_every == 0:
                     validate()
                     history.validations.append({"epoch": run.epoch, "step": history.steps, **run.measured})
+                run.interrupting = step.interrupted
                 _tell(callbacks, "on_step_end", run)
+                if run.interrupting:
+                    raise KeyboardInterrupt
                 if run.stopping:
                     break
             if not run.measures.batches:
@@ -447,12 +475,14 @@ def fit(
             history.epochs.append(epoch | {"seconds": time.perf_counter() - started})
             _tell(callbacks, "on_epoch_end", run)
             run.step, run.sums = 0, {}
-        if run.stopping and not run.quiet:
+        if run.stopping and not run.quiet and is_first():
             print(f"stopped: {run.stopping}", file=sys.stderr)
     except KeyboardInterrupt:
         history.interrupted = True
-        print(f"interrupted in epoch {run.epoch} after step {run.step}", file=sys.stderr)
+        if is_first():
+            print(f"interrupted in epoch {run.epoch} after step {run.step}", file=sys.stderr)
     finally:
+        together.close()
         put_back(modes)
         run.inputs, run.target = (), None
         _tell(callbacks, "on_train_end", run)
@@ -463,12 +493,19 @@ class Step:
     """One step of a run: gradients of some batches, and the optimizer's step with them."""
 
     def __init__(self, run: Run, loss: Callable[..., Tensor], call: Callable[..., Any], clip: float | None,
-                 target: str | None):
+                 target: str | None, group: Any = None):
         self.run, self.loss, self.call, self.clip, self.target = run, loss, call, clip, target
-        self.checked, self.batches = False, 0
+        self.checked, self.batches = not is_first(), 0
+        self.shards = None if group is None else Shards(
+            run, group, call, lambda *pair: _checked_value(loss(*pair), "fit"), target)
         closure = inspect.signature(run.optimizer.step).parameters.get("closure")
         self.needs_closure = isinstance(run.optimizer, LBFGS) or (
             closure is not None and closure.default is inspect.Parameter.empty)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether all ranks are to stop after this step, as one of them was interrupted."""
+        return self.shards is not None and self.shards.interrupted
 
     def __call__(self, batches: Sequence[Any]) -> bool:
         """Make the step; return False, without one, if none of the targets counts."""
@@ -496,9 +533,11 @@ class Step:
         """Compute the gradients of the loss of some batches; return it, None if no target counts."""
         run = self.run
         run.optimizer.zero_grad()
+        self.batches += len(batches)
+        if self.shards is not None:
+            return self.shards(batches, measure)
         total, weights = 0.0, 0.0
         result: Tensor | None = None
-        self.batches += len(batches)
         for batch in batches:
             run.inputs, run.target = split_batch(batch, "fit", self.target)
             output = self.call(run.inputs)
@@ -544,7 +583,8 @@ def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
 
 
 def _tell(callbacks: Sequence[Any], moment: str, run: Run) -> None:
+    first = is_first()
     for callback in callbacks:
         method = getattr(callback, moment, None)
-        if method is not None:
+        if method is not None and (first or getattr(callback, "everywhere", True)):
             method(run)

@@ -834,6 +834,11 @@ class Measures:
             for metric in self.metrics.values():
                 metric.update(output, target)
 
+    def update_all(self, parts: Iterable[Any]) -> None:
+        """Take in parts of batches: (batch, shard, loss, terms, output, target) of each."""
+        for _, _, loss, terms, output, target in parts:
+            self.update(loss, terms, output, target)
+
     @no_grad()
     def compute(self) -> dict[str, Any]:
         """Return the loss and the metrics of all examples."""

@@ -27,6 +27,8 @@ class ProgressBar(Callback):
         Where both go; by default the bar goes to stderr, the lines to stdout.
     """
 
+    everywhere = False
+
     def __init__(self, file: Any = None):
         self.file = file
         self._bar: Any = None

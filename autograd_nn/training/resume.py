@@ -6,6 +6,7 @@ import os
 import pathlib
 from typing import Any
 
+from .. import parallel
 from ..ops.random import default_generator
 from ..saving.checkpoints import load_checkpoint, save_checkpoint
 from .callbacks import Callback, Run
@@ -19,6 +20,9 @@ class Checkpoint(Callback):
     A run that is killed at any moment and started again with ``resume=True`` ends with the same weights, to the bit, as
     one that was never stopped. List it after the callbacks that change the run, such as `Schedule`; of callbacks with
     ``state_dict`` the state is saved too.
+
+    Of several ranks the first one writes, and all read: the folder is to be one that all of them see. Any number of
+    ranks continues what any other number saved, with the same number of shards and to the same bits.
 
     Parameters
     ----------
@@ -47,10 +51,14 @@ class Checkpoint(Callback):
             return
         extra = load_checkpoint(self.path, generator=self.generator, **self._parts(run))
         expected = {"history", "step", "sums", "stopping", "callbacks", "settings"}
-        later = {"validations", "steps", "validation"}
+        later = {"validations", "steps", "validation", "shards"}
         if set(extra) - later != expected or len(extra["callbacks"]) != len(_with_state(run)):
             raise ValueError(f"Checkpoint(): {self.path} was not saved by this callback in a run with "
                              f"{len(_with_state(run))} callbacks that have a state (found {', '.join(extra)})")
+        if extra.get("shards") != run.shards:
+            raise ValueError(f"Checkpoint(): the run of {self.path} divides batches into {extra.get('shards')} shards, "
+                             f"not {run.shards}, and would go on with other bits; continue it with as many (shards=... "
+                             "of fit or of parallel.init; None is without mpiexec), with any number of ranks")
         run.history.epochs[:], run.stopping = extra["history"], extra["stopping"]
         run.history.validations[:] = extra.get("validations", [])
         run.history.steps = extra.get("steps", 0)
@@ -61,7 +69,7 @@ class Checkpoint(Callback):
             callback.load_state_dict(state)
 
     def on_step_end(self, run: Run) -> None:
-        if self.every and run.step % self.every == 0:
+        if (self.every and run.step % self.every == 0) or run.interrupting:
             self._save(run, run.step)
 
     def on_epoch_end(self, run: Run) -> None:
@@ -72,10 +80,16 @@ class Checkpoint(Callback):
                 "loader": run.loader if hasattr(run.loader, "state_dict") else None}
 
     def _save(self, run: Run, step: int) -> None:
+        """Save, on the first of several ranks; the others wait until that is done."""
+        if parallel.rank() == 0:
+            self._write(run, step)
+        parallel.barrier()
+
+    def _write(self, run: Run, step: int) -> None:
         save_checkpoint(self.path, keep=self.keep, generator=self.generator, history=run.history.epochs, step=step,
                         validations=run.history.validations, steps=run.history.steps,
                         validation=run.validation.state_dict() if hasattr(run.validation, "state_dict") else None,
-                        sums=run.sums if step else {}, stopping=run.stopping, settings=self.settings,
+                        sums=run.sums if step else {}, stopping=run.stopping, settings=self.settings, shards=run.shards,
                         callbacks=[callback.state_dict() for callback in _with_state(run)], **self._parts(run))
 
 

@@ -29,6 +29,8 @@ class LivePlot(Callback):
     >>> callbacks = [ProgressBar(), LivePlot(["loss"])]
     """
 
+    everywhere = False
+
     def __init__(self, quantities: Sequence[str] | None = None, seconds: float = 1.0) -> None:
         require("LivePlot")
         self.quantities, self.seconds = quantities, seconds
