@@ -1,11 +1,14 @@
 """The command line: train a network on handwritten digits.
 
-``python -m autograd_nn`` trains the ConvNet on the digits that come with the package.
+``python -m autograd_nn`` trains the ConvNet on the digits that come with the package; ``mpiexec -n 4 python -m
+autograd_nn`` does so on 4 processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import pathlib
 import sys
 import time
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import nn, optim
+from . import nn, optim, parallel
 from .data import MNIST, DataLoader, TensorDataset
 from .engine import no_grad
 from .kernels.compile import get_num_threads
@@ -87,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
                              "the settings that it was started with, where none are given anew")
     parser.add_argument("--checkpoint-every", type=_positive(int), default=500, metavar="N",
                         help="steps between checkpoints; there is one after each epoch in any case")
+    parser.add_argument("--shards", type=_positive(int), metavar="N",
+                        help="compute the gradients of each batch in N parts, a power of two: the bits of a job of any "
+                             "number of processes (under mpiexec it is 8 by default)")
     return parser
 
 
@@ -129,6 +135,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
     options = _options(parser, arguments)
+    if options.shards is not None or parallel.current() is not None:
+        try:
+            parallel.init(options.shards or 8)
+        except ValueError as error:
+            parser.error(str(error))
+    try:
+        with contextlib.ExitStack() as stack:
+            if parallel.rank():
+                stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+            return _train(parser, options)
+    finally:
+        if parallel.size() == 1 and parallel.current() is not None:
+            parallel.finalize()
+
+
+def _train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Train, save and draw; return the exit code."""
     save = options.save
     save.parent.mkdir(exist_ok=True)
     checkpoint = pathlib.Path(options.resume or f"{save}.checkpoint")
@@ -161,9 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if history.epochs:
         print(f"accuracy {history['validation_accuracy'][-1]:.2%} on the {len(test_loader.dataset):,} test images "
               f"after {len(history)} epochs in {time.perf_counter() - started:.1f} s")
-    save_tensors(save, model.state_dict(), {"model": options.model})
-    print(f"weights: {save}")
-    print(_picture(save, history, model, test_loader))
+    if parallel.rank() == 0:
+        save_tensors(save, model.state_dict(), {"model": options.model})
+        print(f"weights: {save}")
+        print(_picture(save, history, model, test_loader))
     if history.interrupted and checkpoint.exists():
         print(f"continue with: python -m autograd_nn --resume {checkpoint}")
     return 130 if history.interrupted else 0

@@ -14,7 +14,6 @@ _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
 FUNCTIONS = {
-    "distributed": "training runs in one process",
     "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "profiler": "use look.profile.profile, with a table by operation and by layer",
@@ -45,7 +44,7 @@ NETWORKS = {
     r"(FractionalMaxPool|fractional_max_pool).*": "use adaptive_max_pool2d",
     r"upsample.*": "use interpolate",
     r"AdaptiveLogSoftmaxWithLoss|Linear[Cc]ross[Ee]ntropy.*|linear_cross_entropy": "use Linear and cross_entropy",
-    r"DataParallel|SyncBatchNorm|parallel": "all threads work on one batch already (set_num_threads)",
+    r"DataParallel": "all threads work on one batch already (set_num_threads); for several processes see nn.parallel",
     r"prune|quantiz.*|qat|intrinsic|fuse_.*|fusion|scaled_mm|.*grouped_mm": "networks run as they are, in float32 or "
     "float64",
     r"CrossMapLRN2d": "use LocalResponseNorm",

@@ -1,5 +1,6 @@
 """Layers, networks, losses, initialisation: PyTorch's `nn` on Tensors. Each name is in the `__all__` of its module."""
 
+import importlib as _importlib
 import typing as _typing
 from types import ModuleType as _Module
 
@@ -34,6 +35,8 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
     )
 
     def __getattr__(name: str) -> _typing.Any:
+        if name == "SyncBatchNorm":  # what runs on several processes is imported when it is first asked for
+            return _importlib.import_module("..parallel.norm", __name__).SyncBatchNorm
         if (module := _by_other_name(__name__, name)) is not None:
             return module
         raise _absent("nn", name)

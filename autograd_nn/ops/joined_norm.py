@@ -24,6 +24,7 @@ class _Joining(threading.local):
     statistics: Callable[[Array], Array] | None = None  # of (count, *means, *sums of squared deviations)
     sums: Callable[[Array], Array] | None = None
     moves: bool = True  # whether this place moves the running statistics
+    later: Callable[[Array], Array] | None = None  # as `sums`, for gradients that are computed after the join has ended
 
 
 joining = _Joining()
@@ -61,10 +62,11 @@ def _joined_norm_input(
     g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, count: Array
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of `_joined_norm`: of x by joined sums; of weight and bias the part of this place."""
-    assert joining.sums is not None
+    sums = joining.sums or joining.later
+    assert sums is not None
     h = (x - _column(mean, x)) * _column(rstd, x)
     own = np.stack([g.sum(_over(x), dtype=np.float64), (g * h).sum(_over(x), dtype=np.float64)])
-    mean_g, mean_gh = (joining.sums(own) / max(count[0], 1)).astype(x.dtype)
+    mean_g, mean_gh = (sums(own) / max(count[0], 1)).astype(x.dtype)
     gx = g - _column(mean_g, x)
     h *= _column(mean_gh, x)
     gx -= h

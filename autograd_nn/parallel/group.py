@@ -29,7 +29,7 @@ from ..ops.random import default_generator
 from ..typing import Array
 from .tree import Exchange, Merge, Place, Protocol, Tree, gathered, push, root
 
-__all__ = ["Group", "Running", "barrier", "current", "finalize", "init", "rank", "size"]
+__all__ = ["Group", "Running", "barrier", "current", "finalize", "init", "joined", "launched_ranks", "rank", "size"]
 
 _LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK")  # what starters of MPI jobs set
 _SPIN, _NAP, _LOOK = 2e-4, 5e-5, 0.2  # seconds: of asking without pauses, of a pause, between looks for lost ranks
@@ -69,12 +69,17 @@ class Group:
         self.mine = self.tree.held(self.rank)
         self.place = "the start"  # what this rank is at, for messages
         self.interrupted = False
-        self._small = self._long = 0  # exchanges begun
 
     @property
     def shards(self) -> int:
         """Into how many shards each batch is divided."""
         return self.tree.shards
+
+    def by_rank(self) -> Group:
+        """Return a group of the same ranks that has one shard a rank, summed along a tree over the ranks."""
+        group = Group(self.size, True, self.patience, "tree", self.communicator)
+        group.place = self.place
+        return group
 
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "not exact"
@@ -84,8 +89,8 @@ class Group:
 
     def start(self, protocol: Protocol, what: str) -> Running:
         """Begin an exchange of at most two rounds; all ranks begin the same ones in the same order."""
-        self._long = (self._long + 1) % _TAGS
-        return Running(self, protocol, what, _LONG + 2 * self._long)
+        _job.long = (_job.long + 1) % _TAGS
+        return Running(self, protocol, what, _LONG + 2 * _job.long)
 
     def start_plain_sum(self, values: Array, what: str) -> Running:
         """Begin to sum over the ranks as MPI likes, in place."""
@@ -121,8 +126,8 @@ class Group:
 
     def share(self, values: Array, what: str) -> Running:
         """Begin to send a small array to all ranks; ``result`` of what is returned will be those of all of them."""
-        self._small = (self._small + 1) % _TAGS
-        return Running(self, _checked(self, values, what), what, _SMALL + self._small)
+        _job.small = (_job.small + 1) % _TAGS
+        return Running(self, _checked(self, values, what), what, _SMALL + _job.small)
 
     def gather(self, values: Array, what: str) -> Array:
         """Return the small arrays of all ranks: (ranks, \\*shape)."""
@@ -300,6 +305,7 @@ class _Job:
     communicator: Any = None
     mpi: Any = None
     ended = False
+    small = long = 0  # exchanges begun
 
 
 _job = _Job()
@@ -429,6 +435,17 @@ def current() -> Group | None:
     if _job.group is None and not _job.ended and any(name in os.environ for name in _LAUNCHED):
         return init()
     return _job.group
+
+
+def joined() -> Group | None:
+    """Return the group that `init` made, and None before it was called."""
+    return _job.group
+
+
+def launched_ranks() -> int:
+    """Return how many processes were started."""
+    communicator = _join() if _launched() else None
+    return 1 if communicator is None else int(communicator.size)
 
 
 def rank() -> int:

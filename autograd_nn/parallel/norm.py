@@ -10,12 +10,13 @@ import numpy as np
 from ..nn.module import Module
 from ..nn.normalization import _BatchNorm
 from ..ops.joined_norm import joining
+from ..tensor import Tensor
 from ..typing import Array
-from .group import Group
+from .group import Group, current
 from .tree import Merge, add, push
 from .turns import Turns
 
-__all__ = ["Meeting", "batch_norms", "chan"]
+__all__ = ["Meeting", "SyncBatchNorm", "batch_norms", "chan"]
 
 
 def chan(left: Array, right: Array) -> Array:
@@ -90,3 +91,60 @@ class Meeting:
         """Let the batch norms of this thread be by themselves again."""
         joining.statistics = joining.sums = None
         joining.moves = True
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch norm over the batches of all ranks, for a loop with `nn.parallel.DistributedDataParallel`.
+
+    In one process it is `BatchNorm1d`, `2d` and `3d` in one. With `Sharded` and `fit` every batch norm is synchronised,
+    and this one is as any other. Statistics, and the sums of the gradient, follow a tree over the ranks.
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        As for `BatchNorm1d`.
+    process_group : optional
+        Only all ranks.
+    """
+
+    _dims = (2, 3, 4, 5)
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, process_group: Any = None, device: Any = None, dtype: Any = None,
+                 *, bias: bool = True):
+        if process_group is not None:
+            raise ValueError("SyncBatchNorm(): process_group must be None; there is one group, of all ranks")
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize each channel (dim 1) over all other dims of the batches of all ranks."""
+        group = current()
+        alone = group is None or group.size == 1 or joining.statistics is not None
+        if alone or group is None or not (self.training or self.running_mean is None):
+            return super().forward(input)
+        meeting = Meeting(group.by_rank(), [group.rank], [], set())
+        meeting.enter(0)
+        joining.later = joining.sums
+        try:
+            return super().forward(input)
+        finally:
+            meeting.leave()
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """Return a model with each batch norm replaced by a SyncBatchNorm of the same parameters and statistics."""
+        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
+            made = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                       process_group, bias=module.bias is not None)
+            for name in ("weight", "bias"):
+                if getattr(module, name) is not None:
+                    setattr(made, name, getattr(module, name))
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                made.register_buffer(name, getattr(module, name))
+            made.training = module.training
+            return made
+        for name, child in module.named_children():
+            converted = cls.convert_sync_batchnorm(child, process_group)
+            if converted is not child:
+                setattr(module, name, converted)
+        return module

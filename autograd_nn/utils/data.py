@@ -23,6 +23,7 @@ from ..data import (
     random_split,
 )
 from ..moved import by_other_name
+from ..parallel.sampler import DistributedSampler
 
 __all__ = [
     "BatchSampler",
@@ -30,6 +31,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
