@@ -56,7 +56,7 @@ class DistributedSampler(Sampler):
 
     def __len__(self) -> int:
         part = self._part()
-        return part.stop - part.start
+        return int(part.stop - part.start)
 
     def indices(self, generator: np.random.Generator | None = None) -> np.ndarray:
         """Return this rank's part of the order of the epoch; `generator` has no say in it."""
