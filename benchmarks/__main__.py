@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from autograd_nn.kernels.compile import get_num_threads
 
-from . import apart, control, history, kernels, notebook, overhead, pictures, readme, scaling, start, steps
+from . import apart, control, history, kernels, machines, notebook, overhead, pictures, readme, scaling, start, steps
 from .measure import FULL, QUICK, Effort
 from .report import Table, as_run, describe, load, machine, save
 from .rivals import use_threads
@@ -27,6 +27,7 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "overhead": overhead.run,
     "start": start.run,
     "scaling": scaling.run,
+    "machines": machines.run,
 }
 APART = "kernels", "steps", "overhead"
 """Subjects that run each framework in a process of its own, in turns."""

@@ -16,6 +16,7 @@ from benchmarks import (
     exact,
     history,
     kernels,
+    machines,
     notebook,
     overhead,
     pictures,
@@ -225,11 +226,14 @@ def test_unknown_subject_is_refused(capsys):
 
 
 def test_every_subject_is_registered():
-    modules = (kernels, steps_subject, control, notebook, overhead, start, scaling)
+    modules = (kernels, steps_subject, control, notebook, overhead, start, scaling, machines)
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
-@pytest.mark.parametrize("name", list(SUBJECTS))
+JOBS = pytest.param("machines", marks=pytest.mark.slow)  # starts a process for each figure
+
+
+@pytest.mark.parametrize("name", [JOBS if name == "machines" else name for name in SUBJECTS])
 def test_subject_runs_without_rivals(name, alone, tmp_path):
     tables = SUBJECTS[name](TINY)
     assert tables
