@@ -121,4 +121,6 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
             return _importlib.import_module(f".{name}", __name__)
         if name == "vmap":
             return _importlib.import_module(".func", __name__).vmap
+        if name in ("sparse_coo_tensor", "spmm"):
+            return getattr(_importlib.import_module(".sparse", __name__), name)
         raise AttributeError(_missing.absent_function(name, __all__))

@@ -18,8 +18,6 @@ FUNCTIONS = {
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",
-    "sparse": "tensors are dense",
-    "sparse_coo_tensor": "tensors are dense",
     **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
     **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
@@ -32,7 +30,6 @@ METHODS = {
     "share_memory_": "training runs in one process",
     "resize_": "use .reshape(), or .new_empty() for another number of elements",
     "set_": "use .copy_() for the elements, or assign to .data",
-    "to_sparse": "tensors are dense",
     **dict.fromkeys(("storage", "untyped_storage", "data_ptr", "storage_offset"), _MEMORY),
     **dict.fromkeys(("real", "imag", "conj", "angle", "cfloat", "cdouble"), _REAL),
 }

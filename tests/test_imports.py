@@ -20,7 +20,7 @@ ops
 tensor
 autograd nn optim data saving testing parallel func
 compiled
-training
+training distributions sparse
 look
 torch_names utils sklearn linalg fft special onnx distributed
 """

@@ -105,6 +105,12 @@ class Generator:
         with self._lock:
             return np.asarray(self._source.permutation(n))
 
+    def draw(self, distribution: str, *parameters: Any) -> Array:
+        """Return numbers from a distribution that NumPy's generator has a method for, such as 'poisson'."""
+        with self._lock:
+            return np.asarray(getattr(self._source, distribution)(*parameters))
+
+
 
 default_generator = Generator()
 

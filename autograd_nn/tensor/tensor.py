@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from typing import Any
 
@@ -387,6 +388,8 @@ class Tensor(InPlace, Variable):
         return elementwise.pow(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        if not isinstance(other, Variable) and getattr(other, "is_sparse", False):
+            return NotImplemented
         return linalg.matmul(self, as_tensor(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
@@ -750,6 +753,14 @@ class Tensor(InPlace, Variable):
     def cuda(self, device: Any = None) -> Tensor:
         """Raise: there is no other device than the CPU."""
         raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
+
+    def to_sparse(self) -> Any:
+        """Return the elements that are not 0 as a sparse tensor (see `sparse`), with their gradient."""
+        return importlib.import_module("autograd_nn.sparse").to_sparse(self)  # a room above this one
+
+    def to_dense(self) -> Tensor:
+        """Return the tensor itself: it is dense."""
+        return self
 
     # -------------------------------------------------------------------------------- new tensors like this one
 
