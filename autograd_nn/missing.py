@@ -49,7 +49,6 @@ NETWORKS = {
     r"Container": "use Sequential, ModuleList or ModuleDict",
     r"RNNBase|RNNCellBase": "use RNN, LSTM, GRU or their cells",
     r"clip_grad_norm": "use clip_grad_norm_",
-    r"multi_head_attention_forward": "use nn.MultiheadAttention, or scaled_dot_product_attention",
     r"skip_init|stateless": "use the layer itself",
     r"(constant|dirac|eye|kaiming_normal|kaiming_uniform|normal|orthogonal|sparse|uniform|xavier_normal|xavier_uniform)":
     "add the underscore: it works in place",

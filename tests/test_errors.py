@@ -688,6 +688,8 @@ TABLE = [
     (lambda: ag.linalg.tensorinv(a), RuntimeError, "tensorinv", "A.shape=(2, 3)"),
     (lambda: ag.linalg.eigh(ag.eye(2), "x"), RuntimeError, "eigh", "UPLO='x'"),
     (lambda: ag.linalg.qr(a, "full"), RuntimeError, "qr", "mode='full'"),
+    (lambda: F.multi_head_attention_forward(a, a, a, 4, 2, a, None, None, None, False, 0.0, a, None), RuntimeError,
+     "multi_head_attention_forward", "query 4 features (shapes (2, 3), (2, 3), (2, 3))"),
     (lambda: ag.select_scatter(a, a, 0, 1), RuntimeError, "select_scatter", "src.shape=(2, 3), expected (3,)"),
     (lambda: ag.slice_scatter(a, a, 0, 1), RuntimeError, "slice_scatter", "src.shape=(2, 3), expected (1, 3)"),
     (lambda: ag.diagonal_scatter(a, a), RuntimeError, "diagonal_scatter", "src.shape=(2, 3), expected (2,)"),

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import numpy as np
-
 from ..tensor import Tensor
-from ..typing import DeviceLike, DTypeLike, Shape
+from ..typing import DeviceLike, DTypeLike
 from . import functional as F
 from . import init
 from .linear import Linear
@@ -16,13 +11,6 @@ from .module import Module
 from .parameter import Parameter, empty_parameter
 
 __all__ = ["MultiheadAttention"]
-
-
-def _additive(mask: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    """Return a mask as numbers to add: where a boolean mask is true, -inf."""
-    if mask.dtype == np.bool_:
-        return Tensor(np.where(mask.array, dtype.type(-np.inf), dtype.type(0)))
-    return mask if mask.dtype == dtype else mask.to(dtype)
 
 
 class MultiheadAttention(Module):
@@ -38,8 +26,10 @@ class MultiheadAttention(Module):
         Of the attention weights, in training.
     bias : bool
         Whether the projections have biases.
-    add_bias_kv, add_zero_attn : bool
-        Not available; must be False.
+    add_bias_kv : bool
+        Whether there is one more key and value, which are parameters.
+    add_zero_attn : bool
+        Whether there is one more key and value, of zeros.
     kdim, vdim : int, optional
         Features of keys and values; E by default.
     batch_first : bool
@@ -81,10 +71,8 @@ class MultiheadAttention(Module):
         if num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: num_heads must divide embed_dim (embed_dim={embed_dim}, "
                              f"num_heads={num_heads})")
-        if add_bias_kv or add_zero_attn:
-            raise NotImplementedError("MultiheadAttention: add_bias_kv and add_zero_attn are not available")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
-        self.dropout, self.batch_first = dropout, batch_first
+        self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
         self.kdim = embed_dim if kdim is None else kdim
         self.vdim = embed_dim if vdim is None else vdim
         shared = self.kdim == self.vdim == embed_dim
@@ -96,6 +84,8 @@ class MultiheadAttention(Module):
             self.register_parameter(f"{name}_proj_weight", weight)
         self.register_parameter("in_proj_bias", empty_parameter((3 * embed_dim,), dtype, device) if bias else None)
         self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, empty_parameter((1, 1, embed_dim), dtype, device) if add_bias_kv else None)
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:
@@ -106,23 +96,9 @@ class MultiheadAttention(Module):
             init.zeros_(self.in_proj_bias)
         if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
-
-    def _projections(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        E = self.embed_dim
-        if self.in_proj_weight is not None and query is key and key is value:
-            joint = F.linear(query, self.in_proj_weight, self.in_proj_bias)
-            return [joint[..., i * E : (i + 1) * E] for i in range(3)]
-        if self.in_proj_weight is not None:
-            weights = [self.in_proj_weight[i * E : (i + 1) * E] for i in range(3)]
-        else:
-            weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
-        bias = self.in_proj_bias
-        biases = [None if bias is None else bias[i * E : (i + 1) * E] for i in range(3)]
-        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
-
-    def _heads(self, x: Tensor) -> Tensor:
-        """Return (N, L, E) as (N, heads, L, E / heads)."""
-        return x.reshape(*x.shape[:2], self.num_heads, self.head_dim).transpose(1, 2)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         batched = query.ndim == 3
@@ -138,26 +114,6 @@ class MultiheadAttention(Module):
         if key.shape[:-1] != value.shape[:-1] or (batched and query.shape[batch] != key.shape[batch]):
             raise RuntimeError(f"MultiheadAttention: query, key and value do not fit each other "
                                f"(shapes {query.shape}, {key.shape}, {value.shape})")
-
-    def _mask(
-        self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, shape: Shape, dtype: np.dtype[Any]
-    ) -> Tensor | None:
-        """Return both masks as one to add to scores of `shape` (N, heads, L, S)."""
-        N, heads, L, S = shape
-        mask = None
-        if attn_mask is not None:
-            if attn_mask.shape not in ((L, S), (N * heads, L, S)):
-                raise RuntimeError(f"MultiheadAttention: attn_mask must have shape {(L, S)} or {(N * heads, L, S)} "
-                                   f"(attn_mask.shape={attn_mask.shape})")
-            mask = _additive(attn_mask, dtype)
-            mask = mask if mask.ndim == 2 else mask.reshape(N, heads, L, S)
-        if key_padding_mask is not None:
-            if key_padding_mask.shape != (N, S):
-                raise RuntimeError(f"MultiheadAttention: key_padding_mask must have shape {(N, S)} "
-                                   f"(key_padding_mask.shape={key_padding_mask.shape})")
-            padding = _additive(key_padding_mask, dtype).reshape(N, 1, 1, S)
-            mask = padding if mask is None else mask + padding
-        return mask
 
     def forward(
         self,
@@ -192,35 +148,18 @@ class MultiheadAttention(Module):
         output : Tensor like `query`
         weights : Tensor of shape (N, L, S) or (N, heads, L, S), or None
         """
-        if is_causal and attn_mask is None:
-            raise RuntimeError("MultiheadAttention: is_causal=True needs attn_mask "
-                               "(see Transformer.generate_square_subsequent_mask)")
         self._check(query, key, value)
-        q, k, v = self._projections(query, key, value)
-        batched = query.ndim == 3
-        if not batched:
-            q, k, v = q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)
-            key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-        elif not self.batch_first:
-            q, k, v = q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1)
-        N, L, E = q.shape
-        q, k, v = self._heads(q), self._heads(k), self._heads(v)
-        mask = self._mask(key_padding_mask, attn_mask, (N, self.num_heads, L, k.shape[2]), q.dtype)
-        dropout = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            scores = (q * (1 / math.sqrt(self.head_dim))) @ k.transpose(-1, -2)
-            weights = F.softmax(scores if mask is None else scores + mask, -1)
-            weights = F.dropout(weights, dropout) if dropout else weights
-            out = weights @ v
-            weights = weights.mean(1) if average_attn_weights else weights
-            weights = weights if batched else weights.squeeze(0)
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, mask, dropout)
-        out = self.out_proj(out.transpose(1, 2).reshape(N, L, E))
-        if not batched:
-            return out.squeeze(0), weights
-        return out if self.batch_first else out.transpose(0, 1), weights
+        if self.batch_first and query.ndim == 3:
+            same = query is key and key is value
+            query = query.transpose(0, 1)
+            key, value = (query, query) if same else (key.transpose(0, 1), value.transpose(0, 1))
+        out, weights = F.multi_head_attention_forward(
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
+            self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
+            key_padding_mask, need_weights, attn_mask, self.in_proj_weight is None, self.q_proj_weight,
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
+        )  # fmt: skip
+        return (out.transpose(0, 1) if self.batch_first and query.ndim == 3 else out), weights
 
     def extra_repr(self) -> str:
         """Return the settings."""

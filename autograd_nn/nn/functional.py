@@ -37,6 +37,7 @@ from ..ops.distance import pdist as pdist
 from ..ops.index import one_hot as one_hot
 from ..ops.linalg import linear as linear
 from ..ops.loss import *
+from ..ops.multi_head import multi_head_attention_forward as multi_head_attention_forward
 from ..ops.normalization import *
 from ..ops.pad import *
 from ..ops.pool import *

@@ -112,6 +112,8 @@ LAYERS = [
     ("MultiheadAttention", (8, 2), {}, [normal(5, 3, 8), normal(6, 3, 8), normal(6, 3, 8)]),
     ("MultiheadAttention", (8, 2), {"batch_first": True, "kdim": 5, "vdim": 7, "bias": False},
      [normal(3, 5, 8), normal(3, 6, 5), normal(3, 6, 7)]),
+    ("MultiheadAttention", (8, 2), {"add_bias_kv": True, "add_zero_attn": True},
+     [normal(5, 3, 8), normal(6, 3, 8), normal(6, 3, 8)]),
     ("TransformerEncoderLayer", (8, 2, 16), {"dropout": 0.0}, [normal(5, 3, 8)]),
     ("TransformerEncoderLayer", (8, 2, 16),
      {"dropout": 0.0, "norm_first": True, "activation": "gelu", "batch_first": True}, [normal(3, 5, 8)]),

@@ -158,7 +158,7 @@ def test_construction_errors():
     ):
         with pytest.raises(ValueError, match=message):
             make()
-    for make in (lambda: nn.Embedding(3, 2, max_norm=1.0), lambda: nn.MultiheadAttention(4, 2, add_bias_kv=True)):
+    for make in (lambda: nn.Embedding(3, 2, max_norm=1.0), lambda: nn.EmbeddingBag(3, 2, max_norm=1.0)):
         with pytest.raises(NotImplementedError, match="not available"):
             make()
 

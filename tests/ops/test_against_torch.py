@@ -457,7 +457,17 @@ SPECIAL = [
 ]
 
 HOLES = np.where(rng.random((4, 5)) < 0.3, np.nan, normal(4, 5))
+ATTENTION = "F.multi_head_attention_forward(b, b * 2, b + 1, 4, 2, {}, {}, {}, 0.0, w, v, {})"
 SINGLES = [
+    (ATTENTION.format("cat([w, w * 2, -w])", "v.repeat(3)", "v[None, None], v[None, None], True",
+                      "key_padding_mask=tensor([[False, True], [False, False], [False, False]])"),
+     [B, normal(4, 4), V], "b w v"),
+    (ATTENTION.format("None", "None", "None, None, False", "use_separate_proj_weight=True, q_proj_weight=w, "
+                      "k_proj_weight=w, v_proj_weight=w.T, need_weights=False, "
+                      "attn_mask=tensor([[0.0, -inf], [0, 0]])") + "[0]",
+     [B, normal(4, 4), V], "b w v"),
+    ("F.multi_head_attention_forward(x, x, x, 4, 2, cat([w, w, w]), None, None, None, False, 0.0, w, None, "
+     "average_attn_weights=False)", [X, normal(4, 4)], "x w"),
     ("select_scatter(x, y[:, 0], 1, -1)", [X, Y], "x y"),
     ("slice_scatter(x, y[:, :2], 1, 1, None, 2)", [X, Y], "x y"),
     ("diagonal_scatter(x, y[0, :3], 1)", [X, Y], "x y"),
