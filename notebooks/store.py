@@ -24,13 +24,20 @@ def stored(path):
         cell.id = f"cell-{number}"
         cell.metadata = {}
         if cell.cell_type == "code":
-            cell.outputs = joined([output for output in cell.outputs if kept(output)])
+            cell.outputs = joined([output for output in map(tidied, cell.outputs) if kept(output)])
             for output in cell.outputs:
                 output.pop("transient", None)
                 if "metadata" in output:
                     output.metadata = {}
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
+
+
+def tidied(output):
+    """Return an output without the line that kernels are being compiled, which names a folder of this machine."""
+    if output.output_type == "stream":
+        output.text = re.sub(r"(?m)^autograd_nn: compiling kernels.*\n?", "", output.text)
+    return output
 
 
 def joined(outputs):
