@@ -6,6 +6,9 @@ all state is compared bit by bit (`step`). From then on the plan runs, as long a
 (`guards`).
 """
 
+from ..nn.module import set_compiler
 from .step import Compiled, CompileWarning, compile
+
+set_compiler(compile)
 
 __all__ = ["CompileWarning", "Compiled", "compile"]

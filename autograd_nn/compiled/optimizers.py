@@ -141,3 +141,9 @@ class Stepping:
             known.correction.view[0] = 1.0 / math.sqrt(1 - beta2**step)
             if group["decoupled_weight_decay"]:
                 known.shrink.view[0] = 1 - lr * group["weight_decay"]
+
+    def undo(self) -> None:
+        """Count one step less: the kernels did not run."""
+        for known in self.groups if self.is_adam else ():
+            for state in known.states:
+                state["step"] -= 1

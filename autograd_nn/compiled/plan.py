@@ -40,6 +40,8 @@ class Plan:
         The buffers that the trace was given as arguments.
     results : list of tensor
         What the step returned.
+    count : int
+        Of a plan with two halves: how many of the results are those of the first.
 
     Attributes
     ----------
@@ -47,8 +49,10 @@ class Plan:
         The memory of all that is computed on the way.
     """
 
-    def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any]):
+    def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any], count: int = 0):
         self.inputs = inputs
+        self.count = count
+        self.middle = 0
         self.lock = threading.Lock()
         self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
         self._moved: dict[tuple[Any, ...], np.ndarray] = {}
@@ -83,7 +87,8 @@ class Plan:
                 root = owner(each)
                 if trace.kinds.get(id(root)) in _KINDS:
                     owners[id(root)] = root
-                    spans.setdefault(id(root), [i, i])[1] = i
+                    begin = 0 if isinstance(record, Effect) else i  # draws may come early (`_merge`)
+                    spans.setdefault(id(root), [begin, i])[1] = i
         lasting = {id(owner(x.array)) for x in results}
         lasting |= {id(owner(last)) for _, _, last in trace.gradients if last is not None}
         lasting |= {id(owner(array)) for record in trace.records if isinstance(record, Effect)
@@ -97,6 +102,11 @@ class Plan:
         self.arena = np.empty(size + 64, np.uint8)
         start = -self.arena.ctypes.data % 64
         self._homes |= {key: (self.arena, start + at) for key, at in places.items()}
+
+    def poison(self) -> None:
+        """Fill all memory that is computed on the way with NaN."""
+        for buffer, _ in self._homes.values():
+            buffer.fill(0xFF)
 
     def _lower(self, trace: Trace) -> None:
         """Find the kernels that records are made of."""
@@ -117,7 +127,8 @@ class Plan:
         """Make one native program of all calls that follow one another, and a list of what is run."""
         self.native = len(self._known)
         self.runs: list[Callable[[], None]] = []
-        early = True  # nothing ran that could change what sets the numbers of kernels
+        self.hoisted: list[tuple[int, Stepping]] = []
+        early = True  # nothing ran but kernels and draws
         calls: list[tuple[int, Call]] = []
         first: list[Callable[[], None]] = []
 
@@ -127,12 +138,16 @@ class Plan:
                 calls.clear()
 
         for i, record in enumerate(trace.records):
+            if i == trace.split:
+                close()
+                self.middle, early = len(self.runs), False
             known = self._known.get(i)
             if isinstance(known, Lowered):
                 calls += [(i, call.moved(self.at_home)) for call in known.calls]
             elif isinstance(known, Stepping):
                 if early:
                     first.append(known.run)
+                    self.hoisted.append((i, known))
                 else:
                     close()
                     self.runs.append(known.run)
@@ -140,11 +155,14 @@ class Plan:
             elif isinstance(record, Effect) and record.outs and early:
                 first.append(self.steps[i])  # a draw of random numbers
             else:
-                early = early and not isinstance(record, Effect)
+                early = False
                 close()
                 self.runs.append(self.steps[i])
         close()
+        if trace.split is not None and trace.split >= len(trace.records):
+            self.middle = len(self.runs)
         self.runs[:0] = first
+        self.middle += len(first)
 
     def _program(self, calls: list[tuple[int, Call]]) -> Callable[[], None]:
         machine = Machine([call for _, call in calls])
@@ -154,6 +172,9 @@ class Plan:
         def run() -> None:
             failed = native()
             if failed >= 0:  # Python says why
+                for at, stepping in self.hoisted:
+                    if at > numbers[failed]:
+                        stepping.undo()
                 self.steps[numbers[failed]]()
                 raise RuntimeError(f"compile(): the kernel of {self.names[numbers[failed]]}() failed")
 
@@ -255,13 +276,36 @@ class Plan:
     def _result(self, x: Any, trace: Trace) -> tuple[type, np.ndarray, bool]:
         """Return a result's class, its array, and whether the tensor itself is returned: it is from outside."""
         array = x.array
-        is_outside = trace.kind(array) == OUTSIDE
+        is_outside = trace.kind(array) == OUTSIDE and x.node is None
         return (x, array, True) if is_outside else (type(x), self.at_home(array), False)
 
     # -- running
 
     def run(self, arguments: Sequence[Any]) -> list[Any]:
         """Run the step on the arrays of `arguments`, and return its results as tensors of their own."""
+        self._begin(arguments)
+        for run in self.runs:
+            run()
+        for leaf, gradient in self.last:
+            leaf.grad = gradient
+        self.written.mark()
+        return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results]
+
+    def first_half(self, arguments: Sequence[Any]) -> list[Any]:
+        """Run the first half on the arrays of `arguments`, and return its results."""
+        self._begin(arguments)
+        for run in self.runs[: self.middle]:
+            run()
+        self.written.mark()
+        return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results[: self.count]]
+
+    def second_half(self) -> list[Any]:
+        """Run the second half, and return its results."""
+        for run in self.runs[self.middle :]:
+            run()
+        return [wrap(array.copy()) for _, array, _ in self.results[self.count :]]
+
+    def _begin(self, arguments: Sequence[Any]) -> None:
         for buffer, x in zip(self.inputs, arguments):
             _copyto(buffer, x.array)
         for leaf, held in self.held:
@@ -269,12 +313,6 @@ class Plan:
                 _copyto(held, leaf.grad.array)
         for array, copy in self.restored:
             np.copyto(array, copy)
-        for run in self.runs:
-            run()
-        for leaf, gradient in self.last:
-            leaf.grad = gradient
-        self.written.mark()
-        return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results]
 
     def fits_gradients(self) -> bool:
         """Return whether gradients are there before the step where the trace found some and used them, or none."""

@@ -424,6 +424,9 @@ class Reach:
 
     def _object(self, value: Any, path: str, guarded: bool, fresh: bool) -> None:
         kind = type(value)
+        if kind.__name__ == "Compiled" and kind.__module__.startswith(_PACKAGE):  # stands for its function
+            self._later((value.function, path), guarded=guarded)
+            return
         module = kind.__module__
         self._later((kind, kind.__name__), guarded=guarded)
         held = getattr(value, "__dict__", None)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..engine import Leaf, Variable, get_default_dtype, state, wrap
+from ..engine import Leaf, Variable, get_default_dtype, state, versions, wrap
+from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
 from ..ops.terms import counting
 from .guards import Guards
+from .halves import Halves, Run, forward_and_backward
 from .plan import Misfit, Plan
-from .reach import Reach, Snapshot
+from .reach import Reach, Snapshot, same_bits
 from .structure import Layout, taken_apart
 from .trace import GIVEN, Trace
 from .watch import Watch
@@ -136,6 +139,10 @@ class Signature:
         self.is_trusted = False
         self.reason: str | None = None
         self.changes: list[str] = []
+        self.is_differentiated_later = False
+        self.halves: Halves | None = None
+        self.leaves: list[Any] = []  # of a plan with two halves: the tensors that it is differentiated in
+        self.run: Any = None  # a weak reference to its last run
         self.simple: list[Any] | None = None
         self.around: Any = None
 
@@ -160,7 +167,7 @@ class Signature:
 
     def forget_plan(self) -> None:
         """Begin again."""
-        self.watch = self.plan = self.guards = self.reach = None
+        self.watch = self.plan = self.guards = self.reach = self.halves = None
         self.is_trusted = False
 
 
@@ -187,6 +194,15 @@ class Compiled:
     def __repr__(self) -> str:
         ready = sum(known.is_trusted for known in self.signatures.values())
         return f"<compiled {self._name.removesuffix('()')}: {ready} plan{'' if ready == 1 else 's'}>"
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.function, self.plans, self.fullgraph, self.disabled)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the function has: of a compiled module its parameters, modes and layers."""
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
     def __get__(self, instance: Any, kind: Any = None) -> Any:
         """Bind as functions do: each object has plans of its own."""
@@ -215,6 +231,8 @@ class Compiled:
                 known = self._new_signature(key)
             if known.is_trusted:
                 changed = known.guards.changed() or known.plan.changed()  # type: ignore[union-attr]
+                if changed is None and known.halves is not None:
+                    return self._replay_half(known, known.halves, tensors, args, kwargs)
                 if changed is None and known.plan.fits_gradients():  # type: ignore[union-attr]
                     self._last = known if known.simple else None
                     self.signatures.move_to_end(key)
@@ -261,6 +279,7 @@ class Compiled:
             with Watch() as watch:
                 result = self.function(*args, **kwargs)
             known.watch = watch
+            known.is_differentiated_later = _has_graph(result)
             if watch.problems:
                 self._stay_eager(known, "; ".join(watch.problems))
             return result
@@ -276,23 +295,36 @@ class Compiled:
         given = [_tensor_like(x, buffer) for x, buffer in zip(tensors, buffers)]
         args, kwargs = layout.build(given)
         before = set(watch.codes)
-        result = trace.run(self.function, buffers, lambda function: function(*args, **kwargs))
+        if known.is_differentiated_later:
+            for x, mine in zip(tensors, given):
+                mine.requires_grad = x.node is not None
+            result, known.halves, gradients = trace.run(self.function, buffers, lambda function: forward_and_backward(
+                lambda: function(*args, **kwargs), trace, _flat, given))
+            if any(held is not None or last is not None for _, held, last in trace.gradients):
+                trace.refuse("it adds up gradients and returns what is differentiated later")
+            trace.gradients.clear()
+        else:
+            result, gradients = trace.run(self.function, buffers, lambda function: function(*args, **kwargs)), []
         if watch.codes != before:  # a function ran that did not run before
             return self._own(result, trace)
         results: list[Any] = []
         returned = taken_apart(result, "what it returns", results, whole=True)
         for path, value in returned.others:
             trace.refuse(f"it returns {path.removeprefix('what it returns')} a {type(value).__name__}")
-        for x in results:
+        for x in results if known.halves is None else ():
             if x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node):
                 trace.refuse("it returns a tensor with a graph, to be differentiated later")
         if trace.reasons:
             self._stay_eager(known, "; ".join(trace.reasons))
         else:
-            known.plan = Plan(trace, buffers, results)
+            known.plan = Plan(trace, buffers, [*results, *gradients], len(results))
             known.reach = Reach(self.function, watch, layout.others)
             known.guards = Guards(known.reach, trace)
             known.build = returned.build
+            if known.halves is not None:
+                known.halves.take(known.plan, trace)
+        if known.halves is not None and any(x.node is not None for x in tensors):
+            return self.function(*layout.build(tensors)[0], **layout.build(tensors)[1])
         return self._own(result, trace)
 
     def _own(self, result: Any, trace: Trace) -> Any:
@@ -308,11 +340,13 @@ class Compiled:
         if changed is not None or not plan.fits_gradients():
             self._give_up_plan(known, changed or "which gradients there are")
             return self.function(*args, **kwargs)
+        if known.halves is not None:
+            return self._rehearse_halves(known, known.halves, tensors, args, kwargs)
         before = Snapshot(known.reach)  # type: ignore[arg-type]
         result = self.function(*args, **kwargs)
         eager = Snapshot(known.reach)  # type: ignore[arg-type]
         before.restore()
-        plan.arena.fill(0xFF)  # NaN
+        plan.poison()  # NaN
         results: list[Any] = []
         taken_apart(result, "", results, whole=True)
         try:
@@ -331,6 +365,47 @@ class Compiled:
             known.is_trusted = True
             known.describe(args, kwargs)
         return result
+
+    def _rehearse_halves(self, known: Signature, halves: Halves, tensors: list[Any], args: Any, kwargs: Any) -> Any:
+        """Do the same for a function that is differentiated later: both passes, with random seeds."""
+        reach: Any = known.reach
+        before = Snapshot(reach)
+        result = self.function(*args, **kwargs)
+        results = _flat(result)
+        known.leaves = [leaf if isinstance(leaf, Variable) else tensors[leaf] for leaf in halves.leaves]
+        seeds = [wrap(seed.copy()) for seed in halves.random_seeds()]
+        differentiated = [results[i] for i in halves.differentiable]
+        wanted = gradients_of(differentiated, known.leaves, seeds, retain_graph=True, allow_unused=True)
+        eager = Snapshot(reach)
+        before.restore()
+        plan: Any = known.plan
+        plan.poison()
+        try:
+            replayed = plan.first_half(tensors)
+            found = halves.backward(seeds)
+        except Exception as error:
+            problem: str | None = f"its replay fails ({type(error).__name__}: {error})"
+        else:
+            differences = [*eager.differences(Snapshot(reach))]
+            differences += [f"result {i}" for i, pair in enumerate(zip(results, replayed)) if not _equal(*pair)]
+            differences += [f"gradient {i}" for i, pair in enumerate(zip(wanted, found)) if not _equal(*pair)]
+            problem = f"its replay differs from the eager one in {_listed(differences)}" if differences else None
+        eager.restore()
+        if problem is not None:
+            self._stay_eager(known, problem)
+        else:
+            known.is_trusted = True
+        return result
+
+    def _replay_half(self, known: Signature, halves: Halves, tensors: list[Any], args: Any, kwargs: Any) -> Any:
+        last = None if known.run is None else known.run()
+        if last is not None and last.is_pending:  # its memory is still needed
+            return self.function(*args, **kwargs)
+        results = known.plan.first_half(tensors)  # type: ignore[union-attr]
+        run = Run(halves, versions.clock)
+        known.run = weakref.ref(run)
+        leaves = [leaf if isinstance(leaf, Variable) else tensors[leaf] for leaf in halves.leaves]
+        return known.build(halves.outputs(run, results, leaves))  # type: ignore[misc]
 
     def _replay(self, known: Signature, tensors: Any) -> Any:
         try:
@@ -359,6 +434,23 @@ class Compiled:
         in_python = [name for i, name in enumerate(plan.names) if i not in plan._known]
         lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {_listed(in_python)}")
         return "\n".join([*lines, "  ".join(plan.names)])
+
+
+def _flat(result: Any) -> list[Any]:
+    """Return the tensors of a structure."""
+    found: list[Any] = []
+    taken_apart(result, "", found, whole=True)
+    return found
+
+
+def _has_graph(result: Any) -> bool:
+    """Return whether some tensor of a result is to be differentiated."""
+    return any(x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node)
+               for x in _flat(result))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or (a is not None and b is not None and same_bits(a.array, b.array))
 
 
 def _listed(texts: list[str]) -> str:

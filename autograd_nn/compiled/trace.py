@@ -108,6 +108,7 @@ class Trace:
         self.restored: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.gradients: list[tuple[Any, Any, Any]] = []
         self.given: list[np.ndarray] = []
+        self.split: int | None = None  # of a plan with two halves: where the second begins
         self._kept: list[Any] = []  # so that no id comes twice
         self._written: set[int] = set()
 
@@ -126,7 +127,8 @@ class Trace:
         for buffer in arguments:
             self._given(buffer)
         leaves = [known.tensor.node for known in self.reach.leaves()]
-        before = [None if leaf.grad is None else leaf.grad.array for leaf in leaves]
+        originals = [leaf.grad for leaf in leaves]
+        before = [None if grad is None else grad.array for grad in originals]
         buffers: list[np.ndarray | None] = []
         for leaf, array in zip(leaves, before):
             held = None if array is None else self._given(np.array(array, order="K"))
@@ -142,7 +144,11 @@ class Trace:
         for (path, _, before_it), (_, _, after_it) in zip(dice, foreign_dice(self.reach)):
             if not _equal(before_it, after_it):
                 self.refuse(f"it draws random numbers from {path}; only draws of this package can be replayed")
-        for leaf, held in zip(leaves, buffers):
+        touched = self._touched()
+        for leaf, held, original in zip(leaves, buffers, originals):
+            if held is not None and leaf.grad is not None and leaf.grad.array is held and id(held) not in touched:
+                leaf.grad = original  # nothing saw it
+                continue
             last = None if leaf.grad is None else leaf.grad.array
             if leaf.grad is not None and leaf.grad.node is not None:
                 self.refuse("it leaves a gradient with a graph (create_graph=True)")
@@ -153,6 +159,15 @@ class Trace:
         for problem in self.watch.problems:
             self.refuse(problem)
         return result
+
+    def _touched(self) -> set[int]:
+        """Return the ids of the memory that records name."""
+        return {id(owner(x)) for record in self.records if isinstance(record, Computation)
+                for x in (*record.inputs, *record.outs) if isinstance(x, np.ndarray)} | self._written
+
+    def given_too(self, array: np.ndarray) -> None:
+        """Take a buffer for one that is given: what it holds changes from run to run."""
+        self._given(array)
 
     def refuse(self, reason: str) -> None:
         """Note why the step cannot be replayed."""

@@ -37,6 +37,7 @@ _FORWARD_PRE, _FORWARD, _BACKWARD_PRE, _BACKWARD = "forward_pre", "forward", "fu
 _STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST = "state_pre", "state_post", "load_pre", "load_post"
 _EXTRA = "_extra_state"
 
+compiler: Callable[..., Any] | None = None  # what `Module.compile` calls: `autograd_nn.compile`, from above
 _everywhere: dict[int, KnownHook] = {}  # hooks on all modules, run before a module's own
 
 
@@ -204,6 +205,12 @@ class Module:
         that the hook returns replaces `grad_input`.
         """
         return self._add_hook(_BACKWARD, hook, prepend=prepend)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Let `forward` run compiled from now on, with the arguments of `autograd_nn.compile`."""
+        if compiler is None:
+            raise RuntimeError("Module.compile(): needs autograd_nn.compile; import autograd_nn")
+        self.forward = compiler(self.forward, *args, **kwargs)  # type: ignore[method-assign]
 
     # -------------------------------------------------------------------------------- attributes
 
@@ -825,6 +832,12 @@ def _map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
 def unwatched(*modules: Module) -> bool:
     """Return whether no hook would see a call of these modules, so that two may run as one."""
     return not _everywhere and not any(module._hooks for module in modules)
+
+
+def set_compiler(function: Callable[..., Any]) -> None:
+    """Say what `Module.compile` calls."""
+    global compiler
+    compiler = function
 
 
 def hooks_everywhere() -> tuple[Any, ...]:
