@@ -41,13 +41,17 @@ def rebuilt(like: Any, parts: Any) -> Any:
         return tuple(parts) if isinstance(like, tuple) else list(parts)
 
 
-def map_nested(function: Callable[[Any], Any], batch: Any) -> Any:
-    """Return `batch` with `function` applied to each leaf: all that is no mapping, tuple or list."""
+def map_nested(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
+    """Return `batch` with `function` applied to each leaf: all that is no mapping, tuple or list.
+
+    Others that are built like it give the function further arguments, the leaves in the same place.
+    """
     if isinstance(batch, Mapping):
-        return rebuilt(batch, {key: map_nested(function, part) for key, part in batch.items()})
+        return rebuilt(batch, {key: map_nested(function, part, *(other[key] for other in others))
+                               for key, part in batch.items()})
     if isinstance(batch, (tuple, list)):
-        return rebuilt(batch, [map_nested(function, part) for part in batch])
-    return function(batch)
+        return rebuilt(batch, [map_nested(function, *parts) for parts in zip(batch, *others, strict=True)])
+    return function(batch, *others)
 
 
 def _leaf_as_tensor(leaf: Any) -> Any:

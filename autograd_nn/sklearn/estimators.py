@@ -14,11 +14,12 @@ import numpy as np
 
 from .. import nn, optim
 from ..data import DataLoader
+from ..data.collate import map_nested
 from ..ops.random import default_generator
 from ..ops.terms import note_terms
 from ..tensor import Tensor
 from ..training import Callback, EarlyStopping, History, ProgressBar, Run, TerminateOnNaN, fit, predict
-from ..training.batches import ArraySet, map_leaves
+from ..training.batches import ArraySet
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -96,7 +97,7 @@ class _SparseSet(ArraySet):
 
     def batch(self, indices: np.ndarray) -> Any:
         """Return the samples at `indices`."""
-        return map_leaves(np.asarray, (self.rows[indices].toarray(), super().batch(indices)))
+        return map_nested(np.asarray, (self.rows[indices].toarray(), super().batch(indices)))
 
 
 def _is_sparse(X: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data import DataLoader, Dataset
+from ..data.collate import map_nested
 from ..tensor import Tensor
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "is_array",
     "is_nest_of_arrays",
     "leaves",
-    "map_leaves",
     "model_call",
     "no_batch",
     "split_batch",
@@ -44,19 +44,6 @@ def leaves(nest: Any) -> Iterator[Any]:
         return
     for part in nest:
         yield from leaves(part)
-
-
-def map_leaves(function: Callable[..., Any], *nests: Any) -> Any:
-    """Apply a function to the leaves in the same place of several nests that are built alike."""
-    first = nests[0]
-    if isinstance(first, Mapping):
-        return {key: map_leaves(function, *[nest[key] for nest in nests]) for key in first}
-    if isinstance(first, tuple | list):
-        parts = [map_leaves(function, *column) for column in zip(*nests, strict=True)]
-        if hasattr(first, "_fields"):
-            return type(first)(*parts)
-        return tuple(parts) if isinstance(first, tuple) else parts
-    return function(*nests)
 
 
 def described(value: Any) -> str:
@@ -199,11 +186,11 @@ class ArraySet(Dataset):
         return len(self.arrays[0])
 
     def __getitem__(self, index: int) -> Any:
-        return map_leaves(lambda array: array[index], self.nest)
+        return map_nested(lambda array: array[index], self.nest)
 
     def batch(self, indices: np.ndarray) -> Any:
         """Return the samples at `indices`."""
-        return map_leaves(lambda array: np.take(array, indices, axis=0), self.nest)
+        return map_nested(lambda array: np.take(array, indices, axis=0), self.nest)
 
 
 def floating_dtype(model: Any) -> np.dtype[Any]:

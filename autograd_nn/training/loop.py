@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..data import DataLoader
+from ..data.collate import map_nested
 from ..engine import mark_changed, no_grad, observers
 from ..ops.terms import counted_terms
 from ..optim.clip import clip_grad_norm_
@@ -29,7 +30,6 @@ from .batches import (
     floating_dtype,
     is_array,
     is_nest_of_arrays,
-    map_leaves,
     model_call,
     no_batch,
     split_batch,
@@ -125,7 +125,7 @@ def _validation_loader(validation: Any, loader: Any, batch_size: int, **settings
     held = round(len(dataset) * validation)
     if not 0 < held < len(dataset):
         raise ValueError(f"fit(): validation={validation} of {len(dataset)} samples leaves a part without samples")
-    train, held_out = (map_leaves(lambda a, part=part: a[part], dataset.nest)
+    train, held_out = (map_nested(lambda a, part=part: a[part], dataset.nest)
                        for part in (slice(None, -held), slice(-held, None)))
     return train, as_loader(held_out, "fit", argument="validation", batch_size=batch_size, **settings)
 
@@ -244,7 +244,7 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
             outputs.append(call(inputs))
     if not outputs:
         raise no_batch("predict", data)
-    return map_leaves(_joined, *outputs)
+    return map_nested(_joined, *outputs)
 
 
 def _joined(*parts: Any) -> Any:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data.collate import map_nested
 from ..engine import no_grad
 from ..tensor import Tensor
-from .batches import described, leaves, map_leaves
+from .batches import described, leaves
 
 __all__ = [
     "AUC",
@@ -607,7 +608,7 @@ class Whole(Metric):
 
     def update(self, output: Any, target: Any) -> None:
         for kept, new in ((self.outputs, output), (self.targets, target)):
-            arrays = map_leaves(self._copied, new)
+            arrays = map_nested(self._copied, new)
             if kept:
                 for first, now in zip(leaves(kept[0]), leaves(arrays)):
                     if now.ndim == 0 or first.shape[1:] != now.shape[1:]:
@@ -625,7 +626,7 @@ class Whole(Metric):
     def compute(self) -> Any:
         if not self.outputs:
             return math.nan
-        output, target = (map_leaves(lambda *arrays: Tensor(np.concatenate(arrays) if arrays[0].ndim else arrays[0]),
+        output, target = (map_nested(lambda *arrays: Tensor(np.concatenate(arrays) if arrays[0].ndim else arrays[0]),
                                      *kept) for kept in (self.outputs, self.targets))
         return self.function(output, target)
 
@@ -830,7 +831,7 @@ class Measures:
             self.total += terms * loss
             self.terms += terms
         if self.metrics:
-            output, target = map_leaves(_detached, output), map_leaves(_detached, target)
+            output, target = map_nested(_detached, output), map_nested(_detached, target)
             for metric in self.metrics.values():
                 metric.update(output, target)
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from .. import parallel
+from ..data.collate import map_nested
 from ..engine import no_grad
 from ..ops.random import default_generator
 from ..ops.terms import counted_terms
 from ..parallel.parts import cut, read_in_parts
 from ..tensor import Tensor
-from .batches import map_leaves, split_batch
+from .batches import split_batch
 from .measures import Measures, weight_of
 
 __all__ = ["Shards", "group_for", "in_parts", "is_first", "measured_in_shards"]
@@ -110,10 +111,10 @@ def _of_all_ranks(group: parallel.Group, found: list[Found], measures: Measures,
     """Return what all ranks found, in the order of batches and shards; outputs only if there are metrics."""
 
     def plain(nest: Any) -> Any:
-        return map_leaves(lambda value: value.array if isinstance(value, Tensor) else value, nest)
+        return map_nested(lambda value: value.array if isinstance(value, Tensor) else value, nest)
 
     def tensors(nest: Any) -> Any:
-        return map_leaves(lambda value: Tensor(value) if isinstance(value, np.ndarray) else value, nest)
+        return map_nested(lambda value: Tensor(value) if isinstance(value, np.ndarray) else value, nest)
 
     if not measures.metrics:
         found = [(*each[:4], None, None) for each in found]

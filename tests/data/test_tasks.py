@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograd_nn import cat, manual_seed, nn, optim
+from autograd_nn import cat, manual_seed, nn, optim, softmax
 from autograd_nn.data import (
     CharTokenizer,
     DataLoader,
@@ -20,7 +20,18 @@ from autograd_nn.data import (
     stratified_split,
     transforms,
 )
-from autograd_nn.training import evaluate, fit
+from autograd_nn.look.profile import profile
+from autograd_nn.look.summary import summary
+from autograd_nn.onnx import export
+from autograd_nn.training import (
+    CSVLogger,
+    EarlyStopping,
+    ModelCheckpoint,
+    evaluate,
+    find_learning_rate,
+    fit,
+    predict,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +144,54 @@ def test_mapped_arrays_and_folds(tmp_path):
         fit(model, DataLoader(train, 20, shuffle=True), optim.Adam(model.parameters(), lr=0.05), loss, 5)
         scores.append(evaluate(model, DataLoader(valid, 100), loss, {"accuracy": accuracy})["accuracy"])
     assert len(scores) == 3 and min(scores) > 0.9
+
+
+def blobs(seed=0, rows=240):
+    """Return points of two classes, one of them rare."""
+    generator = np.random.default_rng(seed)
+    y = (generator.random(rows) < 0.15).astype(np.int64)
+    return (generator.standard_normal((rows, 4)) + 2.0 * y[:, None]).astype(np.float32), y
+
+
+def test_imbalance_early_stopping_and_the_best_weights(tmp_path):
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+    stop = EarlyStopping("validation_f1", patience=4, largest=True, restore_best=True)
+    history = fit(model, blobs(), optim.Adam(model.parameters(), lr=0.02), "cross_entropy", 30, blobs(1), [
+        stop, CSVLogger(tmp_path / "run.csv")], ["f1", "accuracy"], class_weight="balanced")  # fmt: skip
+    best = max(history["validation_f1"])
+    assert evaluate(model, blobs(1), "cross_entropy", ["f1"])["f1"] == pytest.approx(best) and best > 0.75
+    assert len((tmp_path / "run.csv").read_text().splitlines()) == len(history) + 1
+
+
+def test_learning_rate_schedule_average_clipping_and_accumulation(tmp_path):
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+    rate = find_learning_rate(model, blobs(), optim.SGD(model.parameters(), lr=1e-3), "cross_entropy").suggestion
+    optimizer = optim.AdamW(model.parameters(), lr=min(rate, 0.02))
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    history = fit(model, blobs(), optimizer, nn.CrossEntropyLoss(label_smoothing=0.05), 10, schedule=schedule, ema=0.9,
+                  clip=1.0, accumulate=2, callbacks=[ModelCheckpoint(tmp_path / "best.safetensors")])
+    assert history["loss"][-1] < history["loss"][0] and (tmp_path / "best.safetensors").exists()
+
+
+def test_looking_at_a_model():
+    plots = pytest.importorskip("autograd_nn.look.plots")
+    pytest.importorskip("matplotlib")
+    x, y = blobs()
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+    with profile(model) as p:
+        fit(model, (x, y), optim.Adam(model.parameters(), lr=0.02), "cross_entropy", 2)
+    assert p.by_layer() and summary(model, (1, 4)).parameters == 114
+    scores = predict(model, x)
+    assert plots.plot_roc(scores, y) and plots.plot_calibration(softmax(scores, 1), y) and plots.plot_flame(p)
+
+
+@pytest.mark.onnx
+def test_a_deployed_model(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    x, _ = blobs()
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2)).eval()
+    export(model, x[:1], tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(scores, predict(model, x).numpy(), atol=1e-5)
