@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.parallel.jobs import job
-from tests.parallel.runs import CASES, NETS, RESUMED
+from tests.parallel.runs import CASES_OF, NETS, RESUMED
 
 pytest.importorskip("mpi4py")
 
@@ -30,7 +30,7 @@ def ends(tmp_path_factory):
 @pytest.mark.parametrize("ranks", [2, 3, 4])
 def test_any_number_of_ranks_ends_with_the_bits_of_one(ends, ranks):
     cases = [name for name in ends[1] if not name.endswith("resumed")]
-    assert len(cases) == 2 * (len(CASES) + 1) + 2
+    assert len(cases) == sum(map(len, CASES_OF.values())) + 3, "and two evaluations and the loop of one's own"
     assert {name: ends[ranks][name] for name in cases} == {name: ends[1][name] for name in cases}
 
 
@@ -41,7 +41,7 @@ def test_each_case_is_another_run(ends):
 
 def test_runs_that_other_numbers_of_ranks_continue_end_with_the_bits_of_unbroken_ones(ends):
     cases = [name for name in ends[1] if name.endswith("resumed")]
-    assert len(cases) == 2 * len(RESUMED)
+    assert len(cases) == sum(map(len, RESUMED.values()))
     for name in cases:
         assert ends[4][name] != ends[1][name]
         assert ends[1][name] == ends[3][name]
