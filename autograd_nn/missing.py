@@ -14,7 +14,7 @@ _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
 FUNCTIONS = {
-    "fft": "Fourier transforms are not there; use numpy.fft on .data, without gradients",
+    "fft": "Fourier transforms are not there yet; use numpy.fft on .detach().numpy(), without gradients",
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ..engine import primitive, wrap
+from ..engine import note_read, primitive, wrap
 from ..kernels import scatter as kernels
 from ..typing import Array, Tensor
 from .elementwise import div, ge, where
@@ -166,6 +166,8 @@ def embedding_bag(
         raise ValueError("embedding_bag(): expects an input of two dims, or of one dim with offsets "
                          f"(input.shape={index.shape}, offsets={offsets})")
     padding = None if padding_idx is None else padding_idx % weight.shape[0]
+    if padding is not None:
+        note_read(index, "embedding_bag(padding_idx=)")  # how many rows count
     rows, begins, kept = _bags(reshape(index, (-1,)), first, padding_idx=padding)
     if mode == "max":
         place = _places_of_largest(weight, rows, begins)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive
+from ..engine import Variable, note_read, primitive
 from ..kernels import ctc as kernels
 from ..typing import Array, Ints, Tensor
 from .elementwise import div, isinf, mul, ones_like, where
@@ -56,6 +56,7 @@ def _rows(labels: Array, lengths: Array) -> Array:
 
 
 def _lengths(name: str, value: Tensor | Ints, count: int, most: int, operation: str = "ctc_loss") -> Array:
+    note_read(value, "ctc_loss()")
     array = np.asarray(value.array if isinstance(value, Variable) else value).reshape(-1)
     if array.size != count or array.dtype.kind not in "iu":
         raise RuntimeError(f"{operation}(): {name} needs one integer per sequence ({count} sequences, {name}={value})")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..engine import primitive, wrap
+from ..engine import note_read, primitive, wrap
 from ..typing import Array, Gradients, Number, Tensor
 from .elementwise import add, div, masked_fill, mul, sub
 from .linalg import _matmul
@@ -556,6 +556,8 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     check_matrices("lu_factor_ex", "A", A)
     _check_pivot("lu_factor_ex", pivot)
     packed, pivots, info = _lu(A)
+    if check_errors:
+        note_read(info, "lu_factor_ex()")
     if check_errors and info.array.any():
         raise RuntimeError(f"lu_factor_ex(): pivot {info.array.max()} of a matrix is 0")
     return LUFactorEx(packed, pivots, info)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive, wrap
+from ..engine import Variable, note_read, primitive, wrap
 from ..typing import Array, Gradients, Number, Tensor, TensorLike
 from . import index as indexing
 from .elementwise import add, bitwise_and, div, eq, floor_divide, mul, where
@@ -250,6 +250,7 @@ def masked_scatter(input: Tensor, mask: TensorLike, source: Tensor) -> Tensor:
         raise RuntimeError(f"masked_scatter(): input and source must have one dtype (input: {input.dtype}, "
                            f"source: {source.dtype})")
     input, mask = (x if x.shape == shape else broadcast_to(x, shape) for x in (input, mask))
+    note_read(mask, "masked_scatter()")
     count = int(np.count_nonzero(mask.array))
     if source.numel() < count:
         raise RuntimeError(f"masked_scatter(): source has {source.numel()} elements but mask selects {count}")

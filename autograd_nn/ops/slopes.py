@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, primitive, wrap
+from ..engine import Variable, note_read, primitive, wrap
 from ..typing import Array, Number, Tensor
 from . import distance, scan
 from .elementwise import add, div, gt, isnan, lerp, mul, sub, where
@@ -193,6 +193,7 @@ def nanquantile(
     >>> ag.nanquantile(ag.tensor([1.0, float("nan"), 3.0]), 0.5).item()
     2.0
     """
+    note_read(q, "nanquantile()")
     wanted = np.asarray(q.array if isinstance(q, Variable) else q, np.float64)
     if wanted.ndim > 1 or not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError(f"nanquantile(): q must be numbers from 0 to 1 in at most one dim (q={wanted.tolist()})")

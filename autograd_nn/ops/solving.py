@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Node, primitive, wrap
+from ..engine import Node, note_read, primitive, wrap
 from ..typing import Array, Gradients, Shape, Tensor
 from .elementwise import neg, sub
 from .linalg import _matmul
@@ -544,6 +544,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     out, rank, values = _lstsq(A, columns, rcond=tolerance)
     none: Any = wrap(np.zeros(0, A.dtype))
     residuals = none
+    note_read(rank, "lstsq()")
     if m > n and driver not in (None, "gelsy") and (rank.array == n).all():
         residuals = sum((_matmul(A, out) - columns).square(), -2)
     return LeastSquares(
