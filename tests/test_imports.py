@@ -18,7 +18,7 @@ ROWS = """
 typing kernels engine missing devices moved
 ops
 tensor
-autograd nn optim data saving testing parallel func
+autograd nn optim data saving testing parallel func array_api
 compiled
 training distributions sparse
 look

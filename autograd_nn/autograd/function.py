@@ -154,6 +154,9 @@ class Function:
     @classmethod
     def _recorded(cls, context: Context, arguments: Any, inputs: list[Tensor], outputs: list[Tensor]) -> list[Tensor]:
         """Return the outputs as results of one call, which keeps what was saved and nothing else."""
+        if any(not isinstance(x.array, np.ndarray) for x in (*inputs, *outputs)):
+            raise RuntimeError(f"{cls.__name__}.apply(): a Function cannot be differentiated inside vmap; make the "
+                               "operation a primitive, whose array function runs sample by sample there")
         as_input = {id(x): i for i, x in enumerate(inputs)}
         as_output = {id(x): -1 - i for i, x in enumerate(outputs)}
         places = tuple(as_input.get(id(x), as_output.get(id(x))) for x in context._saved)

@@ -211,21 +211,22 @@ class Batched(Tensor):
 
     def new_zeros(self, *size: Any, **settings: Any) -> Tensor:
         """Return zeros of a shape, as many as there are samples."""
-        return self._filled(super().new_zeros(*size, **settings))
+        return self.for_each_sample(super().new_zeros(*size, **settings))
 
     def new_ones(self, *size: Any, **settings: Any) -> Tensor:
         """Return ones of a shape, as many as there are samples."""
-        return self._filled(super().new_ones(*size, **settings))
+        return self.for_each_sample(super().new_ones(*size, **settings))
 
     def new_empty(self, *size: Any, **settings: Any) -> Tensor:
         """Return a tensor of a shape, as many as there are samples, whose elements are still to be set."""
-        return self._filled(super().new_empty(*size, **settings))
+        return self.for_each_sample(super().new_empty(*size, **settings))
 
     def new_full(self, *size: Any, **settings: Any) -> Tensor:
         """Return a tensor of a shape filled with a number, as many as there are samples."""
-        return self._filled(super().new_full(*size, **settings))
+        return self.for_each_sample(super().new_full(*size, **settings))
 
-    def _filled(self, one: Tensor) -> Tensor:
+    def for_each_sample(self, one: Tensor) -> Tensor:
+        """Return a tensor that was made like this one as often as there are samples."""
         if not self.stacked:
             return one
         with self.level.outside():

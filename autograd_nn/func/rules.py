@@ -13,12 +13,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..autograd.checkpoint import _checkpointed
 from ..engine import Primitive, Update, common_dtype, wrap
 from ..engine.backward import kept
 from ..engine.views import follow
+from ..nn.hooks import _watched
 from ..ops import (
     activation,
+    bags,
     conv,
+    ctc,
     decompositions,
     distance,
     elementwise,
@@ -32,7 +36,9 @@ from ..ops import (
     recurrent,
     reduce,
     resize,
+    sampling,
     scan,
+    scattering,
     shape,
     solving,
     volumes,
@@ -150,8 +156,8 @@ _rule(*(
     if isinstance(each, Primitive) and not each.elementwise and each.__module__ == family.__name__
 ))(_same_shape)
 _rule(
-    shape.cast, shape._cast_discrete, shape.clone, shape.identity, shape._triangle, loss._log_from, loss._hinge,
-    random._dropout_apply, index._one_hot, volumes._depths, kept,
+    shape.cast, shape._cast_discrete, shape._clone, shape.identity, shape._triangle, bags._not_below, loss._log_from,
+    loss._hinge, random._dropout_apply, index._one_hot, volumes._depths, kept,
 )(_same_shape)
 
 
@@ -166,7 +172,7 @@ def _settings(params: dict[str, Any], size: int) -> dict[str, Any]:
             moved[name] = value + 1 if value >= 0 else value
         elif name == "dims":
             moved[name] = tuple(d + 1 if d >= 0 else d for d in value)
-        elif name == "shape":
+        elif name in ("shape", "x_shape"):
             moved[name] = (size, *value)
         elif name == "widths":
             moved[name] = ((0, 0), *value)
@@ -186,7 +192,8 @@ _rule(
     distance._p_norm, scan._cumsum, scan._recurrence, scan._cumprod, scan._product_before, scan._running, scan._prod,
     scan._logcumsumexp, scan._argsort, scan._top_indices, scan._middle, shape._flip, shape._roll, shape._narrow,
     shape._pad_constant, shape._crop, shape._diagonal, shape._put_diagonal, shape._cat, index._slice,
-    index._take_along, index._put_along, index._take_last_along, index._put_last_along,
+    index._take_along, index._put_along, index._take_last_along, index._put_last_along, scattering._reduced_along,
+    scattering._counts,
 )(_moved_dims)  # fmt: skip
 
 
@@ -262,7 +269,9 @@ _rule(
     pool._max_pool2d, pool._max_pool2d_relu, pool._window_put, pool._window_take, pool._places, pool._avg_pool2d,
     pool._avg_pool2d_input, pool._adaptive_avg_pool2d, pool._adaptive_avg_pool2d_input, pool._adaptive_max_pool2d,
     pool._plane_take, pool._plane_put, resize._unfold, resize._fold, volumes._slices, volumes._slices_put,
-    loss._cross_entropy_rows, loss._one_hot_rows, loss._pick_rows, loss._other_classes,
+    loss._cross_entropy_rows, loss._one_hot_rows, loss._pick_rows, loss._other_classes, loss._listed_labels,
+    loss._first_or_none, loss._unlisted_classes, sampling._weighted_take, sampling._weighted_put,
+    sampling._weighted_products, sampling._places,
 )(_rows)  # fmt: skip
 
 
@@ -611,6 +620,44 @@ def _embedding_weight(call: Applied) -> Any:
     out = call.primitive(g, elementwise.add(places, offsets), rows=rows * call.size, padding_idx=None)
     out = shape.reshape(out, (call.size, rows, g.shape[-1]))
     return out if padding is None else index._erase(out, key=(ALL, padding), path=())
+
+
+@_rule(bags._bag_sum, bags._bag_put)
+def _bags(call: Applied) -> Any:
+    """Tables of each sample are the columns of one; bags of each sample go one by one."""
+    if any(call.stacked[1:]):
+        return looped(call)
+    table, *others = call.inputs
+    columns = shape.movedim(table, 0, 1)
+    out = call.primitive(shape.reshape(columns, (columns.shape[0], -1)), *others, **call.params)
+    return shape.movedim(shape.reshape(out, (out.shape[0], *columns.shape[1:])), 1, 0)
+
+
+@_rule(ctc._ctc, ctc._ctc_input)
+def _alignments(call: Applied) -> Any:
+    """Join the samples along N of log-probabilities (T, N, C), and along dim 0 of all else."""
+    inputs = [_folded(x, max(0, x.ndim - 3) if name == "log_probs" else 0)
+              for name, x in zip(call.primitive.signature.inputs, _all_expanded(call))]
+    out = call.primitive(*inputs, **call.params)
+    return _unfolded(out, call.size, max(0, out.ndim - 2))
+
+
+# ------------------------------------------------------------------------------------ regions and hooks
+
+
+@_rule(_checkpointed)
+def _region(call: Applied) -> Any:
+    """Hand on what the region computed; its gradients inside are computed again of samples."""
+    if any(isinstance(x, Tensor) and x.requires_grad for x in call.inputs):
+        raise RuntimeError("checkpoint(): inside vmap it can be differentiated inside only; take the gradient inside "
+                           "vmap, or checkpoint the function that calls vmap")
+    return tuple(_all_expanded(call)[call.params["count"] :])
+
+
+@_rule(_watched)
+def _hooks(call: Applied) -> Any:
+    """Let hooks on gradients see those of a sample inside, and those of all samples outside."""
+    return call.primitive(*_all_expanded(call), **call.params)
 
 
 # ------------------------------------------------------------------------------------ one by one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,25 +92,31 @@ def full(
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
 
 
+def _as_many(input: Tensor, out: Tensor) -> Tensor:
+    """Return what was made like a tensor; as often as there are samples, where it is one inside `vmap`."""
+    for_each: Callable[[Tensor], Tensor] | None = getattr(input, "for_each_sample", None)
+    return out if for_each is None else for_each(out)
+
+
 def zeros_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Return zeros of the shape and dtype of a tensor."""
-    return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like")
+    return _as_many(input, _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like"))
 
 
 def ones_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Return ones of the shape and dtype of a tensor."""
-    return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like")
+    return _as_many(input, _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like"))
 
 
 def empty_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor of the shape and dtype of another one, not initialized."""
-    return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like")
+    return _as_many(input, _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like"))
 
 
 def full_like(
@@ -121,7 +128,8 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of the shape and dtype of another one, filled with a number."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    out = full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _as_many(input, out)
 
 
 def arange(

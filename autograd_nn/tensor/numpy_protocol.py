@@ -438,6 +438,14 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], settings:
     return getattr(ufunc, method)(*_arrays(inputs), **_arrays(settings))
 
 
+def tensor_of(ufunc: np.ufunc, *inputs: Any) -> Any:
+    """Return what a ufunc makes of tensors and Python numbers as a tensor, without gradient if it has no operation."""
+    dtype = next(x.array.dtype for x in inputs if isinstance(x, Variable))
+    inputs = tuple(x if isinstance(x, Variable) else np.asarray(x, dtype) if type(x) is int else x for x in inputs)
+    out = apply_ufunc(ufunc, "__call__", inputs, {})
+    return out if isinstance(out, Variable) else wrap(np.asarray(out))
+
+
 def apply_function(function: Callable[..., Any], arguments: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Apply a function of NumPy's to tensors: as an operation where there is one, else to their arrays, outside the
     graph.

@@ -262,6 +262,19 @@ class Tensor(InPlace, Variable):
         note_read(self, "a conversion to another library's tensor")
         return self.array.__dlpack__(**settings)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return the functions of the array API standard, `autograd_nn.array_api`."""
+        namespace = importlib.import_module("autograd_nn.array_api")
+        if api_version is not None and api_version > namespace.__array_api_version__:
+            raise ValueError(f"__array_namespace__(): the newest version that is here is "
+                             f"{namespace.__array_api_version__} (api_version={api_version!r})")
+        return namespace
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Return the tensor itself: there is no device but the CPU."""
+        check_cpu(device, "to_device")
+        return self
+
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
 
@@ -417,6 +430,18 @@ class Tensor(InPlace, Variable):
         return elementwise.bitwise_xor(self, other)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __lshift__(self, other: Any) -> Any:
+        return numpy_protocol.tensor_of(np.left_shift, self, other)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return numpy_protocol.tensor_of(np.left_shift, other, self)
+
+    def __rshift__(self, other: Any) -> Any:
+        return numpy_protocol.tensor_of(np.right_shift, self, other)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return numpy_protocol.tensor_of(np.right_shift, other, self)
 
     def __eq__(self, other: Any) -> Any:
         return elementwise.eq(self, other) if _comparable(other) else NotImplemented

@@ -32,13 +32,17 @@ def test_a_training_step_of_an_ensemble():
     models = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(3)]
     x, y = ag.randn(16, 4), ag.randint(0, 3, (16,))
     found = []
+
+    def loss_of_one(p, x, y):
+        return nn.functional.cross_entropy(functional_call(models[0], p, (x,)), y)
+
     for run in (lambda function: function, compile):
         parameters, _ = stack_module_state(models)
         optimizer = ag.optim.SGD(parameters.values(), lr=0.1, momentum=0.9)
 
         def train_all(x, y, parameters=parameters, optimizer=optimizer):
             optimizer.zero_grad()
-            losses = vmap(lambda p: nn.functional.cross_entropy(functional_call(models[0], p, (x,)), y))(parameters)
+            losses = vmap(loss_of_one, in_dims=(0, None, None))(parameters, x, y)
             losses.sum().backward()
             optimizer.step()
             return losses

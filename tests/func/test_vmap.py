@@ -7,6 +7,7 @@ import pytest
 
 import autograd_nn as ag
 from autograd_nn import nn, primitive
+from autograd_nn.autograd import checkpoint
 from autograd_nn.engine import elementwise, listen
 from autograd_nn.func import grad, jacrev, jvp, vjp, vmap
 from autograd_nn.func.rules import _warned
@@ -317,6 +318,14 @@ def test_indices_of_each_sample():
     assert added.shape == x.shape
 
 
+def test_what_is_made_like_a_sample_is_made_for_each():
+    x = tensor(4, 3)
+    for make in (ag.zeros_like, ag.ones_like, ag.empty_like, lambda x: ag.full_like(x, 2.0), lambda x: x.new_zeros(3),
+                 lambda x: x.new_full((3,), 1.0)):
+        found = vmap(lambda x, make=make: make(x).copy_(x))(x)
+        np.testing.assert_array_equal(found.numpy(), x.numpy())
+
+
 # ------------------------------------------------------------------------------------ random numbers
 
 
@@ -376,6 +385,43 @@ def test_an_elementwise_operation_of_ones_own_needs_no_rule():
 
     x, y = tensor(4, 3), tensor(4)
     np.testing.assert_allclose(vmap(hypotenuse)(x, y).numpy(), np.hypot(x.numpy(), y.numpy()[:, None]))
+
+
+class Cube(ag.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x * x
+
+
+def test_functions_with_a_backward_of_their_own():
+    x = tensor(4, 3)
+    np.testing.assert_allclose(vmap(Cube.apply)(x).numpy(), x.numpy() ** 3)
+    np.testing.assert_allclose(grad(lambda x: grad(lambda x: Cube.apply(x).sum())(x).sum())(x).numpy(), 6 * x.numpy())
+    for call in (lambda: vmap(grad(lambda x: Cube.apply(x).sum()))(x), lambda: vmap(Cube.apply)(x.requires_grad_())):
+        with pytest.raises(RuntimeError, match=r"Cube.apply\(\): a Function cannot be differentiated inside vmap"):
+            call()
+
+
+def test_checkpoints_and_hooks_inside():
+    x = tensor(4, 3)
+
+    def f(x):
+        return checkpoint(lambda x: ag.sin(x * x).sum(), x)
+
+    np.testing.assert_allclose(vmap(grad(f))(x).numpy(), (2 * x * ag.cos(x * x)).numpy())
+    with pytest.raises(RuntimeError, match="inside vmap it can be differentiated inside only"):
+        vmap(f)(x.requires_grad_())
+    net, seen = nn.Linear(3, 2).double(), []
+    net.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_output[0].shape))
+    vmap(grad(lambda x: net(x).sum()))(x.detach())
+    vmap(lambda x: net(x).sum())(x).sum().backward()
+    assert seen == [(2,), (4, 2)]
 
 
 def test_layers_of_a_transformer_and_recurrent_ones_take_samples():

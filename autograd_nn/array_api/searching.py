@@ -1,0 +1,127 @@
+"""Searching, sorting, sets and indexing, as the array API standard names them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import wrap
+from ..ops import elementwise, index, reduce, scan, search, shape
+from ..tensor import Tensor
+
+__all__ = [
+    "argmax", "argmin", "argsort", "count_nonzero", "isin", "nonzero", "searchsorted", "sort", "take",
+    "take_along_axis", "unique_all", "unique_counts", "unique_inverse", "unique_values", "where",
+]  # fmt: skip
+
+
+def argmax(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the largest element along an axis, or in the flattened tensor."""
+    return reduce.argmax(x, axis, keepdims)
+
+
+def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the smallest element along an axis, or in the flattened tensor."""
+    return reduce.argmin(x, axis, keepdims)
+
+
+def count_nonzero(x: Tensor, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the number of elements that are not 0."""
+    return reduce.count_nonzero(x, axis, keepdims)
+
+
+def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
+    """Return the indices of the elements that are not 0, one tensor for each axis."""
+    if not x.ndim:
+        raise ValueError("nonzero(): expects at least one axis (x.shape=())")
+    return index.nonzero(x, as_tuple=True)
+
+
+def searchsorted(x1: Tensor, x2: Any, /, *, side: str = "left", sorter: Tensor | None = None) -> Tensor:
+    """Return where in the sorted `x1` the elements of `x2` would have to be put in."""
+    if side not in ("left", "right"):
+        raise ValueError(f"searchsorted(): side must be 'left' or 'right' (side={side!r})")
+    return search.searchsorted(x1 if sorter is None else x1[sorter], x2, right=side == "right")
+
+
+def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
+    """Return whether each element of `x1` is in `x2`."""
+    return search.isin(x1, x2, invert=invert)
+
+
+def where(condition: Tensor, x1: Any, x2: Any, /) -> Tensor:
+    """Return the elements of `x1` where a condition holds, and those of `x2` elsewhere."""
+    return elementwise.where(condition, x1, x2)
+
+
+def argsort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return the indices that sort `x` along an axis, equal elements in their order."""
+    return scan.argsort(x, axis, descending)
+
+
+def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Return `x` sorted along an axis."""
+    return scan.sort(x, axis, descending).values
+
+
+def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
+    """Return the slices of `x` along an axis that a 1-D tensor of integers names; negative ones count from the end."""
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"take(): axis may be left out for one axis only (x.shape={x.shape})")
+        axis = 0
+    axis = shape.normalized_dim(axis, x.ndim, "take")
+    return x[(slice(None),) * axis + (indices,)]
+
+
+def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
+    """Return, along an axis, the elements of `x` at `indices`; negative ones count from the end."""
+    size = x.shape[axis]
+    return index.take_along_dim(x, elementwise.where(elementwise.lt(indices, 0), indices + size, indices), axis)
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+def unique_all(x: Tensor, /) -> UniqueAll:
+    """Return the values that occur, where each occurs first, which of them each element is, and how often each occurs.
+
+    Each NaN is a value of its own.
+    """
+    return UniqueAll(*map(wrap, np.unique_all(x.array)))
+
+
+def unique_counts(x: Tensor, /) -> UniqueCounts:
+    """Return the values that occur and how often; each NaN is a value of its own."""
+    return UniqueCounts(*map(wrap, np.unique_counts(x.array)))
+
+
+def unique_inverse(x: Tensor, /) -> UniqueInverse:
+    """Return the values that occur, and which of them each element is; each NaN is a value of its own."""
+    return UniqueInverse(*map(wrap, np.unique_inverse(x.array)))
+
+
+def unique_values(x: Tensor, /) -> Tensor:
+    """Return the values that occur; each NaN is a value of its own."""
+    return wrap(np.unique_values(x.array))
