@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Variable, is_grad_enabled, wrap
-from ..ops import elementwise, maths
+from ..ops import elementwise, maths, special
 from ..ops.elementwise import (
     acos,
     acosh,
@@ -66,7 +66,7 @@ add, subtract, multiply, divide = elementwise.add, elementwise.sub, elementwise.
 pow, negative, abs, reciprocal = elementwise.pow, elementwise.neg, elementwise.abs, elementwise.reciprocal
 equal, not_equal, less, less_equal = elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le
 greater, greater_equal, bitwise_invert = elementwise.gt, elementwise.ge, elementwise.bitwise_not
-logaddexp, positive = maths.logaddexp, maths.positive
+logaddexp, positive, copysign, hypot = maths.logaddexp, maths.positive, special.copysign, special.hypot
 
 
 def outside(function: Callable[..., Any], *args: Any, **settings: Any) -> Any:
@@ -112,26 +112,6 @@ def clip(x: Tensor, /, min: Any = None, max: Any = None) -> Tensor:
     out = x if min is None else maximum(x, min)
     out = out if max is None else minimum(out, max)
     return out.clone() if out is x else out if out.dtype == x.dtype else out.to(x.dtype)
-
-
-def copysign(x1: Any, x2: Any, /) -> Tensor:
-    """Return the size of `x1` with the sign of `x2`."""
-    x1, x2 = _together(x1, x2)
-    size = elementwise.abs(x1)
-    return elementwise.where(outside(np.signbit, _constant(x2)), elementwise.neg(size), size)
-
-
-def _constant(x: Any) -> Any:
-    return x.detach() if isinstance(x, Tensor) else x
-
-
-def hypot(x1: Any, x2: Any, /) -> Tensor:
-    """Return ``sqrt(x1**2 + x2**2)`` without overflow on the way."""
-    x1, x2 = (elementwise.abs(x) for x in _together(x1, x2))
-    large, small = maximum(x1, x2), minimum(x1, x2)
-    plain = elementwise.logical_or(elementwise.eq(large, 0), elementwise.isinf(large))
-    ratio = elementwise.div(elementwise.where(plain, 0.0, small), elementwise.where(plain, 1.0, large))
-    return elementwise.mul(large, sqrt(elementwise.add(square(ratio), 1.0)))
 
 
 def nextafter(x1: Any, x2: Any, /) -> Tensor:

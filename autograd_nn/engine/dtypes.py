@@ -52,7 +52,7 @@ def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]
     """Return the dtype that an elementwise operation of these arrays and Python numbers has."""
     tiers: list[list[np.dtype[Any]]] = [[], [], []]  # with dimensions, 0-d, Python numbers
     for a in arrays:
-        if isinstance(a, np.ndarray):
+        if isinstance(a, np.ndarray) or not isinstance(a, np.generic | float | int | complex):
             tiers[0 if a.ndim else 1].append(a.dtype)
         else:
             tiers[2].append(_chosen if isinstance(a, float) else np.asarray(a).dtype)

@@ -40,6 +40,7 @@ from ..ops import (
     scan,
     scattering,
     shape,
+    slopes,
     solving,
     volumes,
 )
@@ -157,7 +158,7 @@ _rule(*(
 ))(_same_shape)
 _rule(
     shape.cast, shape._cast_discrete, shape._clone, shape.identity, shape._triangle, bags._not_below, loss._log_from,
-    loss._hinge, random._dropout_apply, index._one_hot, volumes._depths, kept,
+    loss._hinge, random._dropout_apply, index._one_hot, volumes._depths, slopes._middle_of, slopes._most_frequent, kept,
 )(_same_shape)
 
 
@@ -193,7 +194,7 @@ _rule(
     scan._logcumsumexp, scan._argsort, scan._top_indices, scan._middle, shape._flip, shape._roll, shape._narrow,
     shape._pad_constant, shape._crop, shape._diagonal, shape._put_diagonal, shape._cat, index._slice,
     index._take_along, index._put_along, index._take_last_along, index._put_last_along, scattering._reduced_along,
-    scattering._counts,
+    scattering._counts, distance._zero_norm,
 )(_moved_dims)  # fmt: skip
 
 
@@ -240,6 +241,20 @@ def _reshape(call: Applied) -> Any:
         known = math.prod(n for n in wanted if n != -1)
         wanted = tuple((math.prod(x.shape[1:]) // known if known else 0) if n == -1 else n for n in wanted)
     return shape._reshape(x, shape=(call.size, *wanted))
+
+
+@_rule(slopes._quantile_places)
+def _quantile_places(call: Applied) -> Any:
+    if call.stacked[1]:
+        return looped(call)
+    return call.primitive(*call.inputs, **call.params)
+
+
+@_rule(resize._resampled_bytes)
+def _resampled_bytes(call: Applied) -> Any:
+    if any(call.stacked[1:]):
+        return looped(call)
+    return call.primitive(*call.inputs, dim=call.params["dim"] + 1)
 
 
 @_rule(shape._repeated)
