@@ -14,7 +14,21 @@ from collections.abc import Callable
 
 from autograd_nn.kernels.compile import get_num_threads
 
-from . import apart, control, history, kernels, machines, notebook, overhead, pictures, readme, scaling, start, steps
+from . import (
+    apart,
+    compiled,
+    control,
+    history,
+    kernels,
+    machines,
+    notebook,
+    overhead,
+    pictures,
+    readme,
+    scaling,
+    start,
+    steps,
+)
 from .measure import FULL, QUICK, Effort
 from .report import Table, as_run, describe, load, machine, save
 from .rivals import use_threads
@@ -22,6 +36,7 @@ from .rivals import use_threads
 SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "kernels": kernels.run,
     "steps": steps.run,
+    "compiled": compiled.run,
     "control": control.run,
     "notebook": notebook.run,
     "overhead": overhead.run,
@@ -29,7 +44,7 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "scaling": scaling.run,
     "machines": machines.run,
 }
-APART = "kernels", "steps", "overhead"
+APART = "kernels", "steps", "compiled", "overhead"
 """Subjects that run each framework in a process of its own, in turns."""
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("matplotlib")
 
 from benchmarks import (
     apart,
+    compiled,
     control,
     exact,
     history,
@@ -226,7 +227,7 @@ def test_unknown_subject_is_refused(capsys):
 
 
 def test_every_subject_is_registered():
-    modules = (kernels, steps_subject, control, notebook, overhead, start, scaling, machines)
+    modules = (kernels, steps_subject, compiled, control, notebook, overhead, start, scaling, machines)
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
