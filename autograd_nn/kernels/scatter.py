@@ -13,7 +13,7 @@ from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, threads_for
 from autograd_nn.kernels.memory import contiguous
 
-__all__ = ["add_along", "add_rows", "bag_sums", "take_along"]
+__all__ = ["add_along", "add_rows", "add_slices", "bag_sums", "take_along"]
 
 COLUMNS = 16  # the least that is worth a thread
 
@@ -102,18 +102,32 @@ def take_along(x: Array, index: Array) -> tuple[Array, bool]:
 
 @chunked
 def _take_along(t: int, threads: int, x: Array, index: Array, out: Array, wrong: Array) -> None:
-    K, M = x.shape[1], index.shape[1]
-    rows = index.shape[0] * M
-    for row in range(uintp(t * rows // threads), uintp((t + 1) * rows // threads)):
-        o, m = uintp(row // uintp(M)), uintp(row % uintp(M))
-        for i in range(uintp(index.shape[2])):
-            k = index[o, m, i]
-            if k < 0:
-                k += K
-            if k < 0 or k >= K:
-                wrong[0] = 1
-            else:
-                out[o, m, i] = x[o, uintp(k), i]
+    count, M, width = index.shape
+    K = x.shape[1]
+    first, last, left, right = 0, count, 0, M
+    if count >= threads:
+        first, last = t * count // threads, (t + 1) * count // threads
+    else:
+        left, right = t * M // threads, (t + 1) * M // threads
+    bad = False
+    for o in range(uintp(first), uintp(last)):
+        if width == 1:  # the inner loop would cost more than its only step
+            for m in range(uintp(left), uintp(right)):
+                k = index[o, m, 0]
+                k = k + K if k < 0 else k
+                outside = k < 0 or k >= K
+                bad |= outside
+                out[o, m, 0] = x[o, uintp(0) if outside else uintp(k), 0]
+            continue
+        for m in range(uintp(left), uintp(right)):
+            for i in range(uintp(width)):
+                k = index[o, m, i]
+                k = k + K if k < 0 else k
+                outside = k < 0 or k >= K
+                bad |= outside
+                out[o, m, i] = x[o, uintp(0) if outside else uintp(k), i]
+    if bad:
+        wrong[0] = 1
 
 
 def add_along(out: Array, index: Array, values: Array) -> bool:
@@ -149,11 +163,62 @@ def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, ou
         left, right = t * width // threads, (t + 1) * width // threads
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(M)):
-            for i in range(uintp(left), uintp(right)):
-                k = index[o, m, i]
-                if k < 0:
-                    k += K
+            if width == 1:
+                k = index[o, m, 0]
+                k += K if k < 0 else 0
                 if k < 0 or k >= K:
                     wrong[0] = 1
                 else:
+                    out[o, uintp(k), 0] += values[o, m, 0]
+                continue
+            for i in range(uintp(left), uintp(right)):
+                k = index[o, m, i]
+                k += K if k < 0 else 0
+                if k < 0 or k >= K:
+                    wrong[0] = 1
+                else:
+                    out[o, uintp(k), i] += values[o, m, i]
+
+
+def add_slices(out: Array, index: Array, values: Array) -> bool:
+    """Add each slice to a slice of `out`, in place: ``out[o, index[m]] += values[o, m]``.
+
+    Parameters
+    ----------
+    out : ndarray (O, K, I), C-contiguous
+    index : ndarray (M,), int64
+        From -K to K - 1; negative places count from the end.
+    values : ndarray (O, M, I), of the dtype of `out`
+
+    Returns
+    -------
+    bool
+        Whether all places are in range; slices for others are not added.
+    """
+    wrong = np.zeros(1, np.int64)
+    parts = max(out.shape[0], out.shape[2] // COLUMNS)
+    threads = max(1, min(threads_for(2 * values.size), parts))
+    _add_slices(threads, out, contiguous(index), contiguous(values), out.shape[0] >= threads, wrong)
+    return not wrong[0]
+
+
+@chunked
+def _add_slices(t: int, threads: int, out: Array, index: Array, values: Array, outer: bool, wrong: Array) -> None:
+    count, K, width = out.shape
+    first, last, left, right = 0, count, 0, width
+    if outer:
+        first, last = t * count // threads, (t + 1) * count // threads
+    else:
+        left, right = t * width // threads, (t + 1) * width // threads
+    for o in range(uintp(first), uintp(last)):
+        for m in range(uintp(index.size)):
+            k = index[m]
+            if k < 0:
+                k += K
+            if k < 0 or k >= K:
+                wrong[0] = 1
+            elif width == 1:  # without a loop, which costs more than its only step
+                out[o, uintp(k), 0] += values[o, m, 0]
+            else:
+                for i in range(uintp(left), uintp(right)):
                     out[o, uintp(k), i] += values[o, m, i]

@@ -548,21 +548,17 @@ def _index_select(x: Array, index: Array, *, dim: int) -> Array:
 @primitive
 def _index_put(g: Array, index: Array, *, dim: int, size: int) -> Array:
     """Return zeros with `size` entries along `dim`, and the slices of `g` added at `index`."""
-    moved = np.moveaxis(g, dim, 0)
     out = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
     if dim == 0:
         width = math.prod(g.shape[1:])
         kernels.add_rows(out.reshape(size, width), index.astype(np.int64, copy=False), g.reshape(len(index), width))
-        return out
-    target = np.moveaxis(out, dim, 0)
-    if len(index) <= 256:
+    elif g.size < LARGE or g.dtype.char not in "fd":
+        moved, target = np.moveaxis(g, dim, 0), np.moveaxis(out, dim, 0)
         for i, k in enumerate(index):
             target[k] += moved[i]
-        return out
-    width = math.prod(moved.shape[1:])
-    dense = np.zeros((size, width), g.dtype)
-    kernels.add_rows(dense, index.astype(np.int64, copy=False), moved.reshape(len(index), width))
-    target[...] = dense.reshape(target.shape)
+    else:
+        places = index.astype(np.int64, copy=False)
+        _check_places(kernels.add_slices(_in_three(out, dim), places, _in_three(g, dim)), index, size)
     return out
 
 

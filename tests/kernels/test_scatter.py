@@ -70,6 +70,25 @@ def test_elements_are_picked_and_added_along_a_dim(shape, dtype, threads):
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 5, 70), (9, 4, 1), (3, 7, 2), (0, 3, 2), (2, 1, 0)])
+def test_slices_are_added(shape, dtype, threads):
+    rng = np.random.default_rng(0)
+    x, index = rng.standard_normal(shape).astype(dtype), rng.integers(-shape[1], shape[1], 11)
+    values = np.asfortranarray(rng.standard_normal((shape[0], 11, shape[2])).astype(dtype))
+    values.flags.writeable = False
+    expected = x.astype(np.float64)
+    np.add.at(expected, (slice(None), index), values)
+    found = []
+    for count in (1, 2, 5):
+        threads(count)
+        out = x.copy()
+        assert scatter.add_slices(out, index, values)
+        np.testing.assert_allclose(out, expected, 1e-5, 1e-5)
+        found.append(out.tobytes())
+    assert len(set(found)) == 1
+
+
 @pytest.mark.parametrize("place", [3, -4, 2**40])
 def test_places_out_of_range_are_told_and_nothing_is_written_there(place):
     x, index = np.ones((2, 3, 4), np.float32), np.zeros((2, 5, 4), np.int64)
@@ -78,3 +97,7 @@ def test_places_out_of_range_are_told_and_nothing_is_written_there(place):
     out = x.copy()
     assert not scatter.add_along(out, index, np.ones(index.shape, np.float32))
     assert out.sum() == x.sum() + index.size - 1
+    places = np.array([0, place])
+    out = x.copy()
+    assert not scatter.add_slices(out, places, np.ones((2, 2, 4), np.float32))
+    assert out.sum() == x.sum() + 8
