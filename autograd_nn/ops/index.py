@@ -476,7 +476,7 @@ def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
     return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
 
 
-def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, reduce: str | None = None) -> Tensor:
+def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
     """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
 
     Of repeated indices the last one counts. The gradient of `input` is 0 at the indices; that of `src` is gathered
@@ -488,13 +488,7 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, redu
     dim : int
     index : Tensor of integers
     src : Tensor of at least the size of `index`, or a number
-    reduce : {'add', 'multiply'}, optional
-        What is done with the elements that are there, and with repeated indices, instead of overwriting.
     """
-    if reduce not in (None, "add", "multiply"):
-        raise RuntimeError(f"scatter(): reduce must be 'add' or 'multiply' (reduce={reduce!r})")
-    if reduce is not None:
-        return _reduced_into(input, dim, index, src, reduce)
     source = src if isinstance(src, Variable | np.ndarray) else None
     dim, index = _check_along(input, index, dim, source, "scatter")
     if not index.array.size:
@@ -504,25 +498,6 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, redu
         return reshape(scatter(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
     value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
     return _replaced_along(input, value, index, dim=dim)
-
-
-def _reduced_into(input: Tensor, dim: int, index: TensorLike, src: TensorLike, reduce: str) -> Tensor:
-    """Return `scatter` with a reduction; the product has no gradient, as in PyTorch."""
-    index = _integers(index, "scatter", "index")
-    if not isinstance(src, Variable):
-        value = to_array(src, input.dtype, "scatter")
-        src = wrap(value if value.ndim else np.full(index.shape, value))
-    if reduce == "add":
-        return scatter_add(input, dim, index, src)
-    if input.requires_grad or src.requires_grad:
-        raise RuntimeError("scatter(): reduce='multiply' has no gradient; use .detach(), or 'add' of logarithms")
-    dim, index = _check_along(input, index, dim, src, "scatter")
-    out = _at_least_1d(input).array.copy()
-    if index.array.size:
-        places = _along(_at_least_1d(index).array, dim)
-        factors = wrap(src.array.reshape(-1)) if not src.ndim else src
-        np.multiply.at(out, places, factors.array[tuple(map(slice, index.shape))].astype(out.dtype))
-    return wrap(out.reshape(input.shape))
 
 
 def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array) -> Tensor:

@@ -14,17 +14,19 @@ from .elementwise import add, bitwise_and, div, eq, floor_divide, mul, where
 from .index import (
     ARRAY,
     _along,
+    _at_least_1d,
     _check_along,
     _check_source,
     _cropped,
     _flat_index,
     _getitem,
+    _integers,
     _put_along,
     _replaced_along,
     _take_along,
     index_put,
 )
-from .shape import broadcast_to, reshape, to_dtype
+from .shape import broadcast_to, reshape, to_array, to_dtype
 
 __all__ = ["as_strided", "index_reduce", "masked_scatter", "scatter", "scatter_reduce"]
 
@@ -180,10 +182,14 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, redu
     if reduce is None:
         return indexing.scatter(input, dim, index, src)
     _checked_reduction("scatter", reduce, ("add", "multiply"))
+    index = _integers(index, "scatter", "index")
     if not isinstance(src, Variable):
-        shape = index.shape if isinstance(index, Variable) else np.shape(index)
-        src = wrap(np.full(shape, src, input.dtype))
-    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+        value = to_array(src, input.dtype, "scatter")
+        src = wrap(value if value.ndim else np.full(index.shape, value))
+    if reduce == "add":
+        return indexing.scatter_add(input, dim, index, src)
+    out = scatter_reduce(_at_least_1d(input), dim, _at_least_1d(index), _at_least_1d(src), "prod")
+    return reshape(out, input.shape)
 
 
 def index_reduce(

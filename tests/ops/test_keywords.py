@@ -132,6 +132,18 @@ TABLE = {
     "zeros": (((2, 3),), {"size": (2, 3), "layout": "strided", "pin_memory": False, "device": "cpu"}),
     "ones": ((2, 3), {"size": (2, 3), "dtype": None}),
     "full": (((2, 3), 1.5), {"size": (2, 3), "fill_value": 1.5}),
+    "cumulative_trapezoid": ((A,), {"y": A, "dim": -1}),
+    "gradient": ((V,), {"input": V}),
+    "index_reduce": ((A, 0, N, B[:2], "amax"), {"input": A, "axis": 0, "index": N, "source": B[:2], "reduce": "amax"}),
+    "mode": ((A, 1), {"input": A, "axis": 1}),
+    "nanmedian": ((A, 1), {"input": A, "axis": 1}),
+    "nanquantile": ((A, 0.5, 1), {"input": A, "q": 0.5, "axis": 1}),
+    "renorm": ((A, 2, 0, 1.0), {"input": A, "p": 2, "axis": 0, "maxnorm": 1.0}),
+    "scatter_reduce": ((A, 1, I, B[:2], "amax"), {"input": A, "axis": 1, "index": I, "src": B[:2], "reduce": "amax"}),
+    "select_scatter": ((A, V, 0, 1), {"input": A, "src": V, "axis": 0, "index": 1}),
+    "slice_scatter": ((A, B[:2], 0, 1, 3), {"input": A, "src": B[:2], "axis": 0, "start": 1, "end": 3}),
+    "trapezoid": ((A,), {"y": A, "dim": -1}),
+    "trapz": ((A,), {"y": A, "dim": -1}),
 }  # fmt: skip
 AS_KEYWORDS_ONLY = {"unique": "sorted=, dim= as in PyTorch"}
 
