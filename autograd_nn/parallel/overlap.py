@@ -104,7 +104,12 @@ class Buckets:
         if len(taken) < len(self.leaves):
             for i in range(len(self.leaves)):
                 if i not in taken:
-                    self._add(i, shard, self.held.pop((i, shard), None))
+                    total, gradient = self.held.pop((i, shard), None), self.leaves[i].grad
+                    if gradient is not None:  # nobody said that it is final, as of a plan that was replayed
+                        self.leaves[i].grad = None
+                        flat = np.array(gradient.array).reshape(-1)
+                        total = flat if total is None else add(total, flat)
+                    self._add(i, shard, total)
         self.send()
 
     def send(self) -> None:

@@ -300,7 +300,10 @@ class Sharded:
                     ghosts.add(shard)
                 if weight or norms:
                     backward()
-                ghosts.discard(shard)
+                if shard in ghosts:
+                    for leaf in buckets.leaves:
+                        leaf.grad = None
+                    ghosts.discard(shard)
             buckets.finish(shard)
 
         for shard in absent:
