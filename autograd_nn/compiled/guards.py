@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import attrgetter, is_, itemgetter
 from typing import Any
 
-from ..engine import Leaf, structure
+from ..engine import Leaf, observers, structure
 from ..nn import Module
 from ..nn.module import hooks_everywhere
 from .reach import Names, Reach, same, same_bits
@@ -37,6 +37,7 @@ class Guards:
         self.modules = [(path, module, _contents(module)) for path, module in reach.modules]
         self.everywhere = hooks_everywhere()
         self.changes = structure.changes
+        self.observers = list(observers)
         self.read = [(path, array, array.copy()) for path, array in (*trace.read_outside, *reach.loose.values())]
 
     def changed(self) -> str | None:
@@ -47,6 +48,8 @@ class Guards:
                     return self._look()
         except KeyError:
             return self._look()
+        if observers != self.observers:
+            return "who observes training"
         for place, values in self.slow:
             now = place.now()
             if len(now) != len(values) or not all(map(is_, now, values)):

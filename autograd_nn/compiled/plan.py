@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,9 +52,9 @@ class Plan:
         self.inputs = inputs
         self.count = count
         self.middle = 0
-        self.lock = threading.Lock()
         self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
         self._moved: dict[tuple[Any, ...], np.ndarray] = {}
+        self._known: dict[int, Any] = {}  # by the number of a record: its `Lowered` or `Stepping`
         self._lay_out(trace, results)
         self.restored = [(self.at_home(array.reshape(-1)).reshape(array.shape), copy)
                          for array, copy in trace.restored.values()]
@@ -71,6 +70,9 @@ class Plan:
                      if buffer is not None and self._reads(trace, buffer, last)]
         self.last = [(leaf, None if last is None else wrap(self.at_home(last))) for leaf, _, last in trace.gradients]
         self.bare = [leaf for leaf, buffer, _ in trace.gradients if buffer is None]
+        self._known, self._moved = dict.fromkeys(self._known), {}  # the arrays of the trace are no longer needed
+        for stepping in self.stepping:
+            stepping.calls = None
 
     # -- making
 
@@ -110,7 +112,6 @@ class Plan:
 
     def _lower(self, trace: Trace) -> None:
         """Find the kernels that records are made of."""
-        self._known: dict[int, Lowered | Stepping] = {}
         if not is_available():
             return
         for i, record in enumerate(trace.records):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Leaf, Variable, get_default_dtype, state, versions, wrap
+from ..engine import Leaf, Variable, get_default_dtype, observers, state, versions, wrap
 from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
 from ..ops.terms import counting
@@ -314,6 +314,9 @@ class Compiled:
         for x in results if known.halves is None else ():
             if x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node):
                 trace.refuse("it returns a tensor with a graph, to be differentiated later")
+        for observer in observers:
+            if not type(observer).__module__.endswith(".mistakes"):  # these warn in the calls before
+                trace.refuse(f"an observer hears of its backward pass: {type(observer).__qualname__}")
         if trace.reasons:
             self._stay_eager(known, "; ".join(trace.reasons))
         else:

@@ -19,6 +19,7 @@ import pytest
 import autograd_nn as ag
 from autograd_nn import nn, optim
 from autograd_nn.compiled import CompileWarning, compile
+from autograd_nn.engine import Observer, observe, observers
 
 F = nn.functional
 CHANGES, EAGER = {}, {}
@@ -633,6 +634,24 @@ def a_number_of_its_own():
         return cross_entropy(model, x + ag.tensor(np.random.default_rng().random(4, "f")), y)
 
     return training(loss_of), ""
+
+
+@eager
+def an_observer():
+    """Such as one that exchanges gradients between machines: a replay would not tell it of them."""
+
+    class Exchange(Observer):
+        pass
+
+    observe(Exchange())
+    return training(cross_entropy), "an observer hears"
+
+
+@pytest.fixture(autouse=True)
+def _observers():
+    before = list(observers)
+    yield
+    observers[:] = before
 
 
 @pytest.mark.parametrize("name", EAGER)
