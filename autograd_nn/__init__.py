@@ -99,11 +99,13 @@ from .torch_names.amp import GradScaler as GradScaler
 from .torch_names.amp import autocast as autocast
 from .torch_names.amp import is_autocast_enabled as is_autocast_enabled
 from .torch_names.constants import *
+from .torch_names.einops_backend import watch_einops as _watch_einops
 from .torch_names.matrices import *
 from .torch_names.typed_tensors import *
 
 __version__ = "0.1.0"
 
+_watch_einops()
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
 _LATER = ("data", "func", "look", "saving", "training")  # imported by their first use
 

@@ -1,16 +1,20 @@
-"""Scripts in PyTorch's terms run here with their imports changed, and learn what they learn under PyTorch.
+"""Scripts in PyTorch's terms run here, and learn what they learn under PyTorch.
 
-`exchanged` is what a user would do by hand. Both libraries start from the same weights, take the same data and noise.
+Some have their imports changed, as a user would do by hand (`exchanged`); others run as they are, with this package in
+PyTorch's place. Both libraries start from the same weights, take the same data and noise.
 """
 
+import functools
 import importlib.util
 import pathlib
 import re
+import warnings
 
 import numpy as np
 import pytest
 
 import autograd_nn as ag
+from autograd_nn.as_torch import in_place_of_torch
 from autograd_nn.kernels.conv import choice as conv
 
 FOLDER = pathlib.Path(__file__).parent / "scripts"
@@ -25,6 +29,32 @@ FIGURES = {
     "language_model": (3.552014, 3.490298, 1.770054, 1.729717),
 }
 scripts = pytest.mark.parametrize("name", FIGURES)
+
+# the same of scripts that run unmodified
+UNMODIFIED = {
+    "gan_variable": (0.692466, 0.702121, 0.698475, 0.653001),
+    "dqn": (0.354536, 0.228642, 0.165931, 0.245767),
+    "ppo": (0.52089, 0.494131, 0.248963, 0.237477),
+    "pinn": (1.504872, 1.253216, 0.211851, 0.211668),
+    "flow": (2.529809, 2.41564, 1.033985, 1.030176),
+    "diffusion": (0.421125, 0.391347, 0.152888, 0.108424),
+    "gcn": (1.177382, 1.143761, 0.124942, 0.114523),
+    "kan": (7.735127, 4.450958, 0.80715, 0.475866),
+    "neural_ode": (1.820701, 2.111571, 0.175439, 0.116373),
+    "vit_einops": (1.115286, 1.084192, 0.038502, 0.03995),
+    "seq2seq_lazy": (2.502115, 2.304663, 1.336668, 1.379934),
+    "tcn": (1.48507, 1.027652, 0.146576, 0.1523),
+    "ctc_speech": (2.784709, 2.832165, 1.259064, 1.279717),
+    "unet": (1.353381, 1.198894, 0.14628, 0.226189),
+    "siamese": (4.548257, 4.566381, 0.343134, 0.242543),
+    "super_resolution": (0.153548, 0.144981, 0.032136, 0.035619),
+    "gpt_amp": (2.837118, 2.840875, 1.335639, 1.298528),
+    "ensemble": (0.1744, 0.111906, 0.107719, 0.086582),
+    "per_sample_clipping": (1.027379, 0.952055, 0.013354, 0.022848),
+    "vae_distributions": (11.510246, 11.393188, 7.408537, 6.821545),
+}
+NEEDS = {"vit_einops": "einops"}
+unmodified = pytest.mark.parametrize("name", UNMODIFIED)
 
 
 def exchanged(source):
@@ -70,6 +100,40 @@ def largest_difference(script, original):
 def test_loss_curve_is_that_of_pytorch(name, tmp_path):
     pytest.importorskip("torch")
     assert largest_difference(ours(name, tmp_path), loaded(FOLDER / f"{name}.py", f"{name}_there")) < 1e-4
+
+
+@functools.cache
+def in_place(name):
+    """Return the weights that a script starts from, and its losses, with this package in PyTorch's place."""
+    with in_place_of_torch(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script = loaded(FOLDER / f"{name}.py", f"{name}_in_place")
+        model = script.build()
+        weights = {key: value.numpy().copy() for key, value in model.state_dict().items()}
+        return weights, script.train(model, STEPS)
+
+
+@unmodified
+def test_unmodified_script_learns(name):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    curve = in_place(name)[1]
+    np.testing.assert_allclose([*curve[:2], *curve[-2:]], UNMODIFIED[name], rtol=0, atol=1e-4)
+
+
+@unmodified
+def test_loss_curve_of_an_unmodified_script_is_that_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    weights, curve = in_place(name)
+    original = loaded(FOLDER / f"{name}.py", f"{name}_there")
+    reference = original.build()
+    assert list(weights) == list(reference.state_dict())
+    reference.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
+    expected = original.train(reference, STEPS)
+    assert len(curve) == len(expected) >= STEPS
+    assert np.abs(np.subtract(curve, expected)).max() < 1e-4
 
 
 def test_loss_curve_with_winograd(tmp_path):
