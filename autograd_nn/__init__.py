@@ -30,6 +30,7 @@ from .engine import no_grad as no_grad
 from .engine import primitive as primitive
 from .engine import set_default_dtype as set_default_dtype
 from .engine import set_grad_enabled as set_grad_enabled
+from .engine.arguments import explain as _explain
 from .kernels.compile import get_num_threads as get_num_threads
 from .kernels.compile import set_num_threads as set_num_threads
 from .look import mistakes as mistakes
@@ -115,6 +116,8 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
         for name, value in globals().items()
         if not name.startswith("_") and (not isinstance(value, _Module) or value in _PACKAGES)
     )
+
+    _explain(globals(), __all__)
 
     def __getattr__(name: str) -> _typing.Any:
         if name in _LATER or _moved.new_names(f"{__name__}.{name}") or (

@@ -1,6 +1,7 @@
 """Beyond `backward`: functional derivatives, checkpoints, operations of one's own, anomaly detection."""
 
 from ..engine import backward, enable_grad, grad, no_grad, set_grad_enabled
+from ..engine.arguments import explain
 from . import functional
 from .anomaly import detect_anomaly
 from .checkpoint import checkpoint
@@ -19,3 +20,6 @@ __all__ = [
     "no_grad",
     "set_grad_enabled",
 ]
+
+explain(globals(), __all__)
+explain(vars(functional), functional.__all__)

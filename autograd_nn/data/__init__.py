@@ -1,5 +1,6 @@
 """Datasets of arrays, images, tables, texts and series; samplers, transforms and the DataLoader; MNIST and its kin."""
 
+from ..engine.arguments import explain
 from . import transforms
 from .collate import default_collate, default_convert
 from .columns import read_csv
@@ -83,3 +84,5 @@ __all__ = [
     "transforms",
     "write_idx",
 ]
+
+explain(globals(), __all__)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..typing import Array
 from . import graph, versions
+from .arguments import explained
 from .graph import Call, Leaf, Node, Result, Variable, wrap
 from .primitive import primitive, update
 from .recording import observers, state
@@ -321,6 +322,7 @@ def _target(x: Variable, position: int) -> Node:
     return x.node
 
 
+@explained
 def backward(
     outputs: Variable | Sequence[Variable],
     gradients: Any = None,
@@ -368,6 +370,7 @@ def backward(
         state.recording, state.differentiating = before
 
 
+@explained
 def grad(
     outputs: Variable | Sequence[Variable],
     inputs: Variable | Sequence[Variable],

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-_names_an_operation = re.compile(r"[\w.]+\(\)").match
+names_an_operation = re.compile(r"[\w.]+\(\)").match
 _ENGINE = __package__ + "."
+_ARGUMENTS = f"{__package__}.arguments"
 _OPERATIONS = f"{__package__.rpartition('.')[0]}.ops."
 
 
@@ -21,9 +22,9 @@ class LinAlgError(RuntimeError):
 def named(error: Exception, primitive: Any, arrays: list[Any]) -> Exception:
     """Rewrite a NumPy error to name the operation and its inputs; shapes that do not broadcast raise RuntimeError."""
     text = str(error)
-    if _names_an_operation(text):
+    if names_an_operation(text):
         return error
-    kind: type[Exception] = type(error) if type(error) in (TypeError, ValueError) else IndexError
+    kind: type[Exception] = next((k for k in (TypeError, IndexError) if isinstance(error, k)), ValueError)
     if isinstance(error, np.linalg.LinAlgError):
         kind, text = LinAlgError, text[:1].lower() + text[1:]
     elif "broadcast" in text:
@@ -33,7 +34,9 @@ def named(error: Exception, primitive: Any, arrays: list[Any]) -> Exception:
     names = inspect.signature(primitive.forward).parameters
     inputs = ", ".join(f"{name}: {a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"{name}: {a!r}"
                        for name, a in zip(names, arrays) if a is not None)
-    return kind(f"{asked_for(primitive)}(): {text} ({inputs})")
+    better = kind(f"{asked_for(primitive)}(): {text} ({inputs})")
+    better.of_door = kind is not RuntimeError  # type: ignore[attr-defined]  # the function called may know more
+    return better
 
 
 def asked_for(primitive: Any) -> str:
@@ -42,9 +45,9 @@ def asked_for(primitive: Any) -> str:
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals["__name__"].startswith(_ENGINE):
         frame = frame.f_back
-    while frame.f_back and frame.f_globals["__name__"].startswith(_OPERATIONS):
+    while frame.f_back and frame.f_globals["__name__"].startswith((_OPERATIONS, _ARGUMENTS)):
         function = frame.f_code.co_name
-        if function.isidentifier() and not function.startswith("_"):
+        if function.isidentifier() and not function.startswith("_") and frame.f_globals["__name__"] != _ARGUMENTS:
             name = function
         frame = frame.f_back
     return name

@@ -233,6 +233,9 @@ class HookHandle:
     _count = itertools.count()
 
     def __init__(self, hooks: dict[int, Any], hook: object):
+        function = hook[1] if isinstance(hook, tuple) else hook
+        if not callable(function):
+            raise TypeError(f"hook must be a function (hook={function!r:.60}, of type {type(function).__name__})")
         self._hooks = hooks
         self._id = next(HookHandle._count)
         hooks[self._id] = hook

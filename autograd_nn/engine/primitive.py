@@ -11,6 +11,7 @@ import numpy as np
 
 from ..typing import Rule, Tensor
 from . import graph, recording, versions, views
+from .arguments import explained, shown
 from .dtypes import NUMBERS, get_default_dtype, promoted
 from .errors import asked_for, named
 from .graph import Call, Leaf, Node, Result, Variable, wrap
@@ -133,7 +134,7 @@ class Primitive(Generic[_Out]):
                 if node is not None:
                     needs |= bit
             else:
-                arrays.append(x if type(x) in NUMBERS else self._as_input(x, bool(arrays)))
+                arrays.append(x if type(x) in NUMBERS else self._as_input(x, len(arrays)))
                 parents.append(None)
             bit += bit
         if self.promotes and not (bit == 4 and type(arrays[0]) is type(arrays[1]) is _ndarray
@@ -152,9 +153,9 @@ class Primitive(Generic[_Out]):
             else:
                 mixed = False
             if mixed:
-                arrays = promoted(arrays, self.floating)
+                arrays = self._promoted(arrays)
         elif self.operands:
-            arrays[: self.operands] = promoted(arrays[: self.operands], self.floating)
+            arrays[: self.operands] = self._promoted(arrays[: self.operands])
         try:
             if params:
                 for value in params.values():
@@ -266,8 +267,8 @@ class Primitive(Generic[_Out]):
                 break
         return (ordered, given) if len(ordered) > len(inputs) else None
 
-    def _as_input(self, x: Any, optional: bool) -> Any:
-        """Return an input that is not a variable as an array; None stands for an absent `optional` input.
+    def _as_input(self, x: Any, place: int) -> Any:
+        """Return an input that is not a variable as an array; None stands for an absent input after the first.
 
         A NumPy scalar counts as the Python number that it is, so that it does not widen float32.
         """
@@ -277,16 +278,34 @@ class Primitive(Generic[_Out]):
             array = np.asarray(x)
             if array.dtype.kind not in "fiub":
                 raise TypeError(f"{asked_for(self)}(): expects elements that are numbers or booleans "
-                                f"(dtype={array.dtype})")
+                                f"({shown(x)})")
             return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-        if x is None and optional:
+        if x is None and place:
             return None
         if isinstance(x, list | tuple):
             array = np.asarray(x)
             if array.dtype.kind in "fiub":
                 dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
                 return array.astype(dtype, copy=False)
-        raise TypeError(f"{asked_for(self)}(): expects tensors, arrays or numbers, got {type(x).__name__}")
+        raise self._unfit(x, place)
+
+    def _promoted(self, arrays: list[Any]) -> list[Any]:
+        """Return inputs in their common dtype."""
+        try:
+            return promoted(arrays, self.floating)
+        except TypeError:
+            for place, x in enumerate(arrays):
+                if not isinstance(x, _ndarray) and type(x) not in NUMBERS:
+                    raise self._unfit(x, place) from None
+            raise
+
+    def _unfit(self, x: Any, place: int) -> TypeError:
+        """Return the error for an input that is neither a tensor nor an array nor a number."""
+        names = self.signature.inputs
+        name = names[place] if place < len(names) else self.signature.rest
+        error = TypeError(f"{asked_for(self)}(): {name} must be a tensor, an array or a number ({name}={shown(x)})")
+        error.of_door = True  # type: ignore[attr-defined]  # the function that was called has a better name for it
+        return error
 
 
 class Update(Primitive[Any]):
@@ -402,6 +421,7 @@ def primitive(*, view: bool) -> Callable[[Rule], Primitive[Tensor]]: ...
 def primitive(*, results: str) -> Callable[[Rule], Primitive[tuple[Tensor, ...]]]: ...
 
 
+@explained
 def primitive(forward: Rule | None = None, *, results: str = "out", view: bool = False) -> Any:
     """Make a primitive of an array function.
 
@@ -428,6 +448,7 @@ def elementwise(forward: Rule, *, floating: bool = ..., operands: int = ...) -> 
 def elementwise(*, floating: bool = ..., operands: int = ...) -> Callable[[Rule], Primitive[Tensor]]: ...
 
 
+@explained
 def elementwise(forward: Rule | None = None, *, floating: bool = False, operands: int = 0) -> Any:
     """Make a primitive of a NumPy-broadcasting function.
 

@@ -4,6 +4,7 @@ import importlib as _importlib
 import typing as _typing
 from types import ModuleType as _Module
 
+from ..engine.arguments import explain as _explain
 from ..missing import absent_from_nn as _absent
 from ..moved import by_other_name as _by_other_name
 from . import functional as functional
@@ -33,6 +34,8 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
         for name, value in globals().items()
         if not name.startswith("_") and (not isinstance(value, _Module) or name in ("functional", "init", "utils"))
     )
+
+    _explain(globals(), __all__)
 
     def __getattr__(name: str) -> _typing.Any:
         if name == "SyncBatchNorm":  # what runs on several processes is imported when it is first asked for

@@ -14,6 +14,7 @@ import warnings
 import numpy as np
 
 from ..engine import is_grad_enabled, observers
+from ..engine.arguments import explain
 from ..missing import absent_from_nn
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
@@ -354,6 +355,8 @@ if not typing.TYPE_CHECKING:  # a checker reads the imports above, and no list t
         for name, value in globals().items()
         if not name.startswith("_") and getattr(value, "__module__", "").startswith(_HOMES)
     )
+    explain(globals(), __all__)
+    explain(globals(), __all__, activation.__name__.rpartition(".")[0])
 
     def __getattr__(name: str) -> typing.Any:
         raise absent_from_nn("nn.functional", name)

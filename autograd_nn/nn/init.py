@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from ..engine import Variable, mark_changed
+from ..engine.arguments import explain
 from ..missing import absent_from_nn
 from ..ops.random import Generator, default_generator
 from ..typing import Array, Tensor
@@ -327,6 +328,9 @@ def sparse_(
     for column in range(array.shape[1]):
         array[source.permutation(array.shape[0])[:zeros], column] = 0
     return tensor
+
+
+explain(globals(), __all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..devices.place import names_device
 from ..engine import HookHandle, Variable, mark_changed, observers, structure
+from ..engine.arguments import explanation
 from ..tensor import Tensor, printing
 from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
@@ -36,6 +37,7 @@ _FORWARD_PRE, _FORWARD, _BACKWARD_PRE, _BACKWARD = "forward_pre", "forward", "fu
 
 _STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST = "state_pre", "state_post", "load_pre", "load_post"
 _EXTRA = "_extra_state"
+_PACKAGE = __package__ + "."
 
 compiler: Callable[..., Any] | None = None  # what `Module.compile` calls: `autograd_nn.compile`, from above
 _everywhere: dict[int, KnownHook] = {}  # hooks on all modules, run before a module's own
@@ -115,8 +117,15 @@ class Module:
                 return self.forward(*args, **kwargs)
             return self._call_with_hooks(args, kwargs)
         except Exception as error:
+            if type(self).__module__.startswith(_PACKAGE):
+                better = explanation(error, type(self).forward, type(self).__name__, (self, *args), kwargs)
+                if better is not None:
+                    _note_layer(better, self)
+                    raise better from error
             _note_layer(error, self)
             raise
+
+    __call__._explained = True  # type: ignore[attr-defined]
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         hooks = [*_everywhere.values(), *self._hooks.values()]

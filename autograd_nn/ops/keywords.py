@@ -6,11 +6,12 @@ looks at keywords only after the function refused them, so that a call without t
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
+
+from ..engine.arguments import explained
 
 __all__ = ["accept_other_names", "with_other_names"]
 
@@ -74,29 +75,24 @@ def with_other_names(function: F) -> F:
     rest = next((name for name, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None)
     translation = _translation(function)
 
-    @functools.wraps(function)
-    def _called(*args: Any, **keywords: Any) -> Any:
-        try:
-            return function(*args, **keywords)
-        except TypeError:
-            if keywords.keys() <= known:  # it was no keyword that was refused
-                raise
-            given: dict[str, Any] = {}
-            for name, value in keywords.items():
-                name = translation.get(name, name)
-                if name == rest and name in ("size", "dims"):
-                    args = (*args, value)
-                elif name in given:
-                    raise
-                elif name in known or name not in _WITHOUT_MEANING:
-                    given[name] = value
-                elif (values := _WITHOUT_MEANING[name]) is not None and repr(value) not in values:
-                    raise
-            if given.keys() == keywords.keys():
-                raise
-        return function(*args, **given)
+    def translated(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Return the same call in our keywords; None if it cannot be translated, or needs no translation."""
+        if keywords.keys() <= known:  # it was no keyword that was refused
+            return None
+        given: dict[str, Any] = {}
+        for name, value in keywords.items():
+            name = translation.get(name, name)
+            if name == rest and name in ("size", "dims"):
+                args = (*args, value)
+            elif name in given:
+                return None
+            elif name in known or name not in _WITHOUT_MEANING:
+                given[name] = value
+            elif (values := _WITHOUT_MEANING[name]) is not None and repr(value) not in values:
+                return None
+        return None if given.keys() == keywords.keys() else (args, given)
 
-    return cast(F, _called)
+    return explained(function, translated=translated)
 
 
 def accept_other_names(modules: Iterable[ModuleType]) -> None:

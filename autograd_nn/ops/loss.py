@@ -186,6 +186,15 @@ def _weighted(
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
 
+def _target(target: Any, operation: str) -> Array:
+    """Return the array of a target, having checked that it holds numbers."""
+    array = target.array if isinstance(target, Variable) else np.asarray(target)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{operation}(): target must be a tensor of class indices or probabilities "
+                        f"(target={target!r:.60})")
+    return array
+
+
 def nll_loss(
     input: Tensor,
     target: Tensor | Array,
@@ -203,7 +212,7 @@ def nll_loss(
     target, weight, ignore_index, reduction
         As for `cross_entropy` with class indices.
     """
-    target_array = target.array if isinstance(target, Variable) else np.asarray(target)
+    target_array = _target(target, "nll_loss")
     rows = _rows(input, target_array.shape, "nll_loss")
     weight = _class_weight(weight, input, "nll_loss")
     indices = _class_indices(target, classes=rows.shape[1], ignore_index=ignore_index, operation="nll_loss")
@@ -252,7 +261,7 @@ def cross_entropy(
     if input.dtype.kind != "f":
         raise RuntimeError(f"cross_entropy(): logits must be floating-point (dtype={input.dtype})")
     weight = _class_weight(weight, input, "cross_entropy")
-    target_array = target.array if isinstance(target, Variable) else np.asarray(target)
+    target_array = _target(target, "cross_entropy")
     if target_array.dtype.kind == "f":
         return _distribution_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows = _rows(input, target_array.shape, "cross_entropy")

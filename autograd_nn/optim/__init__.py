@@ -1,5 +1,6 @@
 """Optimizers, one update rule a file over one loop; schedules, clipping and averaged weights beside them."""
 
+from ..engine.arguments import explain
 from . import clip, lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -38,3 +39,7 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+explain(globals(), __all__)
+explain(vars(clip), clip.__all__)
+explain(vars(swa_utils), swa_utils.__all__)

@@ -43,5 +43,17 @@ greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 row_stack, ger, swapdims = vstack, outer, transpose
 vdot, trapz = dot, trapezoid
 mvlgamma, igamma, igammac = multigammaln, gammainc, gammaincc
-allclose, equal, numel = Tensor.allclose, Tensor.equal, Tensor.numel
+allclose, equal = Tensor.allclose, Tensor.equal
 inference_mode = no_grad
+
+
+def numel(input: Tensor) -> int:
+    """Return the number of elements.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.numel(ag.ones(2, 3))
+    6
+    """
+    return input.numel()

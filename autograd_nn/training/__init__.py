@@ -3,6 +3,7 @@
 `fit` is what everybody writes by hand, with progress, metrics and callbacks. A `Run` is what callbacks see of it.
 """
 
+from ..engine.arguments import explain
 from .callbacks import EMA, Callback, EarlyStopping, ModelCheckpoint, Run, Schedule, TerminateOnNaN
 from .history import History
 from .loggers import CSVLogger, JSONLinesLogger, Logger, TensorBoardLogger
@@ -64,3 +65,5 @@ __all__ = [
     "fit",
     "predict",
 ]
+
+explain(globals(), __all__)

@@ -8,6 +8,7 @@ Random transforms draw from their own `generator`, or else from `current_generat
 batch.
 """
 
+from ...engine.arguments import explain
 from .base import ImageTransform, Transform
 from .colour import (
     ColorJitter,
@@ -79,3 +80,5 @@ __all__ = [
     "Transform",
     "warp",
 ]
+
+explain(globals(), __all__)

@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from ...engine.arguments import explain
 from ...missing import absent_from_nn
 from ...optim.clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from . import rnn
@@ -28,6 +29,9 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+explain(globals(), __all__)
+explain(vars(rnn), rnn.__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Schedules of the learning rate, in PyTorch's forms."""
 
+from ...engine.arguments import explain
 from .combined import ChainedScheduler, SequentialLR
 from .cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from .factors import (
@@ -39,3 +40,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+explain(globals(), __all__)
