@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from ..engine.errors import warn
 from ..tensor import Tensor
 
 __all__ = ["Variable"]
@@ -19,7 +19,7 @@ class _Type(type):
         if not isinstance(data, Tensor):
             raise TypeError(f"Variable(): expects a tensor, got {type(data).__name__}; use tensor(data)")
         if volatile is not None:
-            warnings.warn("Variable(): volatile has no effect; use 'with no_grad():'", stacklevel=2)
+            warn("Variable(): volatile has no effect; use 'with no_grad():'")
         out = data.detach()
         return out.requires_grad_() if requires_grad else out
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.errors import warn
 from .checks import whole_number
 from .collate import default_collate
 from .dataset import Dataset
@@ -241,7 +242,7 @@ class ImageFolder(Dataset):
             if path in self.corrupt_files:
                 return
             self.corrupt_files[path] = reason
-        warnings.warn(f"ImageFolder(): left out {path}: {reason}", stacklevel=2)
+        warn(f"ImageFolder(): left out {path}: {reason}")
 
     def batch(self, indices: np.ndarray) -> Any:
         """Return the samples at `indices` as a batch."""

@@ -11,6 +11,7 @@ import functools
 import inspect
 import numbers
 import operator
+import re
 import sys
 import types
 import typing
@@ -21,7 +22,6 @@ import numpy as np
 
 from .. import typing as aliases
 from ..typing import Tensor
-from .errors import names_an_operation
 from .graph import Variable
 
 _ALIASES = {name: value for name, value in vars(aliases).items() if not name.startswith("__")} | {"np": np}
@@ -29,13 +29,15 @@ _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items
 _PACKAGE = __package__.rpartition(".")[0]
 _RAW = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NameError, AssertionError)
 _KINDS = {AttributeError: TypeError, TypeError: TypeError, RuntimeError: RuntimeError}  # otherwise a ValueError
+_names_its_place = re.compile(r"[\w.]+(\(\))?: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ...", Python's "f() takes"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = None) -> None:
     """Let functions and classes explain their errors: those of `names` in a module or a package that are its own.
 
-    They are its own if they are defined in it, or in `home`. A function is replaced where it is defined too, so that it can still be pickled by its name.
+    They are its own if they are defined in it, or in `home`. A function is replaced where it is defined too, so that it
+    can still be pickled by its name.
     """
     home = home or namespace["__name__"]
     for name in list(names):
@@ -45,7 +47,7 @@ def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = 
             continue
         if isinstance(value, types.FunctionType) and not hasattr(value, "_explained"):
             namespace[name] = explained(value)
-            if getattr(sys.modules[module], value.__name__, None) is value:
+            if vars(sys.modules[module]).get(value.__name__) is value:
                 setattr(sys.modules[module], value.__name__, namespace[name])
         elif isinstance(value, type) and not issubclass(value, BaseException):
             for kind in value.__mro__:
@@ -107,10 +109,11 @@ def explanation(
     error: Exception, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exception | None:
     """Return a better error for a call that failed; None where the error says enough, or is another program's."""
-    text = str(error)
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     of_door = getattr(error, "of_door", False)
-    says_where = names_an_operation(text) is not None
-    own = text.startswith(f"{name}()") or not isinstance(error, TypeError)
+    says_where = _names_its_place(text) is not None or (isinstance(error, KeyError) and " " in text)
+    bare = name.rpartition(".")[2]
+    own = text.startswith((f"{name}()", f"{name}:", f"{bare}()")) or not isinstance(error, TypeError)
     if says_where and own and not (of_door or isinstance(error, IndexError)):
         return None
     if (not isinstance(error, _RAW) and type(error) is not RuntimeError) or comes_from_outside(error):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 
-names_an_operation = re.compile(r"[\w.]+\(\)").match
+_names_an_operation = re.compile(r"[\w.]+\(\)").match
 _ENGINE = __package__ + "."
+_PACKAGE = __package__.rpartition(".")[0] + "."
 _ARGUMENTS = f"{__package__}.arguments"
 _OPERATIONS = f"{__package__.rpartition('.')[0]}.ops."
 
@@ -19,10 +21,18 @@ class LinAlgError(RuntimeError):
     """A matrix does not allow what is asked for: it is singular, not positive definite, or an iteration did not end."""
 
 
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the program that called into this package, however many frames lie between."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level + 1)
+
+
 def named(error: Exception, primitive: Any, arrays: list[Any]) -> Exception:
     """Rewrite a NumPy error to name the operation and its inputs; shapes that do not broadcast raise RuntimeError."""
     text = str(error)
-    if names_an_operation(text):
+    if _names_an_operation(text):
         return error
     kind: type[Exception] = next((k for k in (TypeError, IndexError) if isinstance(error, k)), ValueError)
     if isinstance(error, np.linalg.LinAlgError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..typing import Array, Tensor
 from . import views
+from .errors import warn
 from .recording import structure
 
 
@@ -185,8 +185,8 @@ class Variable:
         if node is None:
             return None
         if isinstance(node, Computed) and not node.retains:
-            warnings.warn(f"grad: this tensor is the result of {node.primitive.name}(), not a leaf; its gradient is "
-                          "kept only after .retain_grad()", stacklevel=2)
+            warn(f"grad: this tensor is the result of {node.primitive.name}(), not a leaf; its gradient is "
+                          "kept only after .retain_grad()")
         return node.grad
 
     @grad.setter

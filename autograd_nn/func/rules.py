@@ -7,7 +7,6 @@ stacked likewise. It is written with operations, so that what it does is recorde
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +15,7 @@ import numpy as np
 from ..autograd.checkpoint import _checkpointed
 from ..engine import Primitive, Update, common_dtype, wrap
 from ..engine.backward import kept
+from ..engine.errors import warn
 from ..engine.views import follow
 from ..nn.hooks import _watched
 from ..ops import (
@@ -692,8 +692,7 @@ def looped(call: Applied) -> Any:
     name = call.primitive.name
     if name not in _warned:
         _warned.add(name)
-        warnings.warn(f"vmap: {name}() has no batching rule for these inputs, so it runs in a loop over the samples",
-                      UserWarning, stacklevel=2)
+        warn(f"vmap: {name}() has no batching rule for these inputs, so it runs in a loop over the samples")
     if not call.size:
         raise RuntimeError(f"{name}(): vmap over no samples needs a batching rule")
     results = [

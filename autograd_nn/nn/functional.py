@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import typing
-import warnings
 
 import numpy as np
 
 from ..engine import is_grad_enabled, observers
 from ..engine.arguments import explain
+from ..engine.errors import warn
 from ..missing import absent_from_nn
 from ..ops import activation, elementwise, index, random, reduce
 from ..ops import loss as losses
@@ -176,7 +176,7 @@ def _softmax_dim(input: Tensor, dim: int | None, operation: str) -> int:
     if dim is not None:
         return dim
     dim = 0 if input.ndim in (0, 1, 3) else 1
-    warnings.warn(f"{operation}(): dim was not given; dim={dim} is taken for {input.ndim} dims", stacklevel=3)
+    warn(f"{operation}(): dim was not given; dim={dim} is taken for {input.ndim} dims")
     return dim
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
+from ..engine.errors import warn
 from ..ops import recurrent as ops
 from ..ops.shape import cat, stack
 from ..tensor import Tensor
@@ -53,8 +53,7 @@ class _Recurrent(Module):
         if not 0 <= dropout <= 1:
             raise ValueError(f"{name}: dropout must be from 0 to 1 (dropout={dropout})")
         if dropout and num_layers == 1:
-            warnings.warn(f"{name}: dropout acts between layers, and there is only one (dropout={dropout})",
-                          stacklevel=3)
+            warn(f"{name}: dropout acts between layers, and there is only one (dropout={dropout})")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         rows = self._gates * hidden_size

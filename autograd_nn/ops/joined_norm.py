@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine.primitive import primitive
 from ..kernels import norm as kernels
 from ..typing import Array, Gradients, Tensor
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..engine import Variable, note_read, primitive, update
+from ..engine.errors import warn
 from ..tensor import Tensor
 from ..typing import Array
 from .arguments import flag, is_finite, number, plain, refuse_module
@@ -52,8 +52,8 @@ def _listed(where: str, name: str, tensors: Any) -> list[Any]:
         if not isinstance(tensor, Variable):
             raise TypeError(f"{where}: {name} must be tensors, but item {i} is {type(tensor).__name__}")
     if not found and isinstance(tensors, Iterator):
-        warnings.warn(f"{where}: {name} is an iterator without items, probably used up before; nothing is done "
-                      f"(pass a list, or call model.parameters() anew)", stacklevel=3)
+        warn(f"{where}: {name} is an iterator without items, probably used up before; nothing is done "
+                      f"(pass a list, or call model.parameters() anew)")
     return found
 
 

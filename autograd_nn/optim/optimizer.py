@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..engine import HookHandle, Variable, check_writable, effect, enable_grad, observers, wrap
 from ..engine import state as recording
+from ..engine.errors import warn
 from ..ops.elementwise import zeros_like
 from ..ops.index import copy_into
 from ..typing import Array, Tensor
@@ -363,8 +363,8 @@ class Optimizer(KeywordsChecked):
                 raise ValueError(f"{self._name}(): a parameter of shape {p.shape} is in more than one parameter group")
             unique.setdefault(id(p), (name, p))
         if len(unique) < len(pairs):
-            warnings.warn(f"{self._name}(): {len(pairs) - len(unique)} parameters are listed more than once; "
-                          "each is updated once per step", stacklevel=5)
+            warn(f"{self._name}(): {len(pairs) - len(unique)} parameters are listed more than once; "
+                          "each is updated once per step")
         names = [name for name, _ in unique.values()]
         named = {name is not None for name in names} | {"param_names" in group for group in self.param_groups}
         if len(named) > 1:

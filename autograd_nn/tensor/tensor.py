@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from .. import engine, missing
 from ..devices import device
 from ..devices.place import check_cpu, names_device
 from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, note_made, note_read, wrap
+from ..engine.errors import warn
 from ..engine.graph import Computed
 from ..engine.views import View
 from ..ops import (
@@ -922,7 +922,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     requires_grad : bool
     """
     if isinstance(data, Variable):
-        warnings.warn("tensor(): to copy a tensor, use x.detach().clone()", stacklevel=2)
+        warn("tensor(): to copy a tensor, use x.detach().clone()")
     return Tensor(data, requires_grad=requires_grad, dtype=dtype).to(device=device)
 
 

@@ -6,7 +6,6 @@ Everything is computed in the precision of the tensors, which is at least that o
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from ..engine import no_grad
+from ..engine.errors import warn
 from ..optim import Optimizer
 from ..tensor import Tensor
 
@@ -52,10 +52,10 @@ class autocast:
             raise ValueError(f"autocast(): device_type must be a str such as 'cpu' (got {device_type!r})")
         self.device_type, self.dtype, self.enabled = device_type, dtype, enabled
         if enabled and device_type != "cpu":
-            warnings.warn(f"autocast(): {device_type!r} is not available; it changes nothing", stacklevel=2)
+            warn(f"autocast(): {device_type!r} is not available; it changes nothing")
         elif enabled:
-            warnings.warn("autocast(): tensors are computed in their own precision, which is more exact than PyTorch's "
-                          "autocast; it changes nothing", stacklevel=2)
+            warn("autocast(): tensors are computed in their own precision, which is more exact than PyTorch's "
+                          "autocast; it changes nothing")
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +121,7 @@ class GradScaler:
     def __init__(self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0,
                  backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True):
         if enabled and str(device).partition(":")[0] != "cpu":
-            warnings.warn(f"GradScaler(): {device!r} is not available; it is disabled", stacklevel=2)
+            warn(f"GradScaler(): {device!r} is not available; it is disabled")
             enabled = False
         if enabled and not growth_factor > 1:
             raise ValueError(f"GradScaler(): growth_factor must be above 1 (growth_factor={growth_factor})")

@@ -47,7 +47,7 @@ class Plain(Optimizer):
     ([("w", Tensor([1.0], dtype=np.float16))], TypeError, r"parameter 'w' .*dtype=float16"),
     ([{"lr": 1.0}], ValueError, "needs the key 'params'"),
     ([{"params": {Tensor([1.0])}}], TypeError, "must come in an order"),
-    ([{"params": []}, Tensor([1.0])], TypeError, "a parameter group must be a dict, not Tensor"),
+    ([{"params": []}, Tensor([1.0])], TypeError, "param_group must be a dict"),
 ])
 def test_what_cannot_be_optimized_is_refused(kind, params, error, message):
     with pytest.raises(error, match=message):

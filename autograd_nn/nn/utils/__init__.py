@@ -37,6 +37,7 @@ explain(vars(rnn), rnn.__all__)
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         module = importlib.import_module(f".{_LATER[name]}", __name__)
+        explain(vars(module), getattr(module, "__all__", ()))
         return module if name == _LATER[name] else getattr(module, name)
     raise absent_from_nn("nn.utils", name)
 

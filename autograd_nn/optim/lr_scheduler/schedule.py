@@ -10,11 +10,11 @@ from __future__ import annotations
 import numbers
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...engine import effect
+from ...engine.errors import warn
 from ..arguments import KeywordsChecked, is_finite, number, plain
 from ..optimizer import Optimizer
 
@@ -121,8 +121,8 @@ class LRScheduler(KeywordsChecked):
 
     def _warn_before_optimizer(self) -> None:
         if self._step_count == 1 and not self.optimizer.stepped and type(self.optimizer).step is Optimizer.step:
-            warnings.warn(f"{type(self).__name__}.step() was called before optimizer.step(), which skips the first "
-                          "learning rate of the schedule; call it after", stacklevel=3)
+            warn(f"{type(self).__name__}.step() was called before optimizer.step(), which skips the first "
+                          "learning rate of the schedule; call it after")
 
     def _present(self) -> list[float]:
         return [group["lr"] for group in self._groups]
