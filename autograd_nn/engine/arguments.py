@@ -29,7 +29,7 @@ _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items
 _PACKAGE = __package__.rpartition(".")[0]
 _RAW = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NameError, AssertionError)
 _KINDS = {AttributeError: TypeError, TypeError: TypeError, RuntimeError: RuntimeError}  # otherwise a ValueError
-_names_its_place = re.compile(r"[\w.]+(\(\))?: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ...", Python's "f() takes"
+_names_its_place = re.compile(r"[A-Z]\w*(\.\w+)*: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ..."
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -41,14 +41,15 @@ def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = 
     """
     home = home or namespace["__name__"]
     for name in list(names):
-        value: Any = namespace.get(name)
+        value = typing.cast(Any, namespace.get(name))
         module = str(getattr(value, "__module__", None))
         if module != home and not module.startswith(f"{home}."):
             continue
         if isinstance(value, types.FunctionType) and not hasattr(value, "_explained"):
             namespace[name] = explained(value)
-            if vars(sys.modules[module]).get(value.__name__) is value:
-                setattr(sys.modules[module], value.__name__, namespace[name])
+            own, defined = vars(sys.modules[module]), str(getattr(value, "__name__", ""))
+            if own.get(defined) is value:
+                own[defined] = namespace[name]
         elif isinstance(value, type) and not issubclass(value, BaseException):
             for kind in value.__mro__:
                 if kind.__module__ == home or kind.__module__.startswith(f"{home}."):
@@ -114,7 +115,7 @@ def explanation(
     says_where = _names_its_place(text) is not None or (isinstance(error, KeyError) and " " in text)
     bare = name.rpartition(".")[2]
     own = text.startswith((f"{name}()", f"{name}:", f"{bare}()")) or not isinstance(error, TypeError)
-    if says_where and own and not (of_door or isinstance(error, IndexError)):
+    if says_where and own and not (of_door or isinstance(error, IndexError | AttributeError)):
         return None
     if (not isinstance(error, _RAW) and type(error) is not RuntimeError) or comes_from_outside(error):
         return None
