@@ -12,12 +12,12 @@ from typing import Any
 from ..engine import Leaf, observers, structure
 from ..nn import Module
 from ..nn.module import hooks_everywhere
-from .reach import Names, Reach, same, same_bits
+from .reach import MISSING, Cell, Names, Reach, same, same_bits
 from .trace import Trace
 
 __all__ = ["Guards"]
 
-_array, _node = attrgetter("array"), attrgetter("node")
+_array, _node, _content = attrgetter("array"), attrgetter("node"), attrgetter("cell_contents")
 
 
 class Guards:
@@ -27,8 +27,12 @@ class Guards:
         self.places = [(place, place.now()) for place in reach.guarded]
         self.fast = [(itemgetter(*place.names), place.holder, values) for place, values in self.places
                      if isinstance(place, Names) and len(place.names) > 1]
+        cells = [(place.holder, values[0]) for place, values in self.places
+                 if isinstance(place, Cell) and values[0] is not MISSING]
+        self.cells, self.contents = [cell for cell, _ in cells], [value for _, value in cells]
         self.slow = [(place, values) for place, values in self.places
-                     if not (isinstance(place, Names) and len(place.names) > 1)]
+                     if not (isinstance(place, Names) and len(place.names) > 1)
+                     and not (isinstance(place, Cell) and values[0] is not MISSING)]
         self.tensors = [known.tensor for known in reach.tensors.values()]
         self.paths = [known.path for known in reach.tensors.values()]
         self.arrays = [x.array for x in self.tensors]
@@ -47,6 +51,11 @@ class Guards:
                 if not all(map(is_, get(holder), values)):
                     return self._look()
         except KeyError:
+            return self._look()
+        try:
+            if not all(map(is_, map(_content, self.cells), self.contents)):
+                return self._look()
+        except ValueError:  # a cell was emptied
             return self._look()
         if observers != self.observers:
             return "who observes training"
@@ -92,6 +101,7 @@ class Guards:
             if not same(_hooks(x.node), hooks):
                 return f"the hooks of {path}"
         self.fast = [(get, holder, get(holder)) for get, holder, _ in self.fast]
+        self.contents = [cell.cell_contents for cell in self.cells]
         self.slow = [(place, place.now()) for place, _ in self.slow]
         self.nodes = [x.node for x in self.tensors]
         self.changes = before
