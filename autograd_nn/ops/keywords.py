@@ -6,6 +6,7 @@ looks at keywords only after the function refused them, so that a call without t
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
@@ -46,6 +47,7 @@ _WITHOUT_MEANING = {  # accepted with these values; None stands for any
 }
 
 
+@functools.cache
 def _translation(function: Callable[..., Any]) -> dict[str, str]:
     """Return the other names that a function's parameters go by."""
     parameters = inspect.signature(function).parameters
@@ -70,29 +72,30 @@ def with_other_names(function: F) -> F:
     >>> with_other_names(lambda x, dim, keepdim=False: x.shape[dim])(input=ones(2, 3), axis=1)
     3
     """
+    return explained(function, translated=functools.partial(_in_our_words, function))
+
+
+def _in_our_words(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+                  ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return a refused call with the function's own keywords; None if it was no other keyword that was refused."""
     parameters = inspect.signature(function).parameters
     known = {name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    if keywords.keys() <= known:
+        return None
     rest = next((name for name, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None)
     translation = _translation(function)
-
-    def translated(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Return the same call in our keywords; None if it cannot be translated, or needs no translation."""
-        if keywords.keys() <= known:  # it was no keyword that was refused
+    given: dict[str, Any] = {}
+    for name, value in keywords.items():
+        name = translation.get(name, name)
+        if name == rest and name in ("size", "dims"):
+            args = (*args, value)
+        elif name in given:
             return None
-        given: dict[str, Any] = {}
-        for name, value in keywords.items():
-            name = translation.get(name, name)
-            if name == rest and name in ("size", "dims"):
-                args = (*args, value)
-            elif name in given:
-                return None
-            elif name in known or name not in _WITHOUT_MEANING:
-                given[name] = value
-            elif (values := _WITHOUT_MEANING[name]) is not None and repr(value) not in values:
-                return None
-        return None if given.keys() == keywords.keys() else (args, given)
-
-    return explained(function, translated=translated)
+        elif name in known or name not in _WITHOUT_MEANING:
+            given[name] = value
+        elif (values := _WITHOUT_MEANING[name]) is not None and repr(value) not in values:
+            return None
+    return None if given.keys() == keywords.keys() else (args, given)
 
 
 def accept_other_names(modules: Iterable[ModuleType]) -> None:
