@@ -796,7 +796,9 @@ COVERED = "\n".join(inspect.getsource(row[0]) for row in TABLE)
 WITHOUT_A_WRONG_SHAPE = {
     "functional": "celu elu hardsigmoid hardswish leaky_relu logsigmoid mish relu relu_ rrelu selu sigmoid silu "
     "softplus softshrink tanh threshold",
-    "layers": "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
+    "layers": "LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d "
+    "LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear "
+    "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "ops": "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
     "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate deg2rad detach diag_embed "

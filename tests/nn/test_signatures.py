@@ -16,6 +16,7 @@ PRIVATE = {"_stacklevel"}
 HINTS = {"out", "antialias", "min_value", "max_value"}  # memory to write to; not available; renamed long ago
 DIFFERENT = {
     "unflatten": "torch has it outside of nn.functional",
+    "UninitializedBuffer": "torch has it in __new__", "UninitializedParameter": "torch has it in __new__",
     "Module": "takes no arguments", "Sequential": "*modules", "Parameter": "data is required",
     "Transformer": "the default activation is the function itself in torch, its name here",
     "TransformerEncoderLayer": "as Transformer", "TransformerDecoderLayer": "as Transformer",
