@@ -120,7 +120,7 @@ def test_layer(row):
 
 def test_every_layer_is_in_the_table():
     layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)
-              and issubclass(getattr(nn, name), nn.Module)}
+              and issubclass(getattr(nn, name), nn.Module) and not name.startswith("Lazy")}
     assert layers - CONTAINERS - OF_TRANSFORMERS == {row[0] for row in rows}
 
 
