@@ -116,6 +116,8 @@ class LazyLinear(LazyModuleMixin, Linear):
     def initialize_parameters(self, input: Tensor) -> None:
         """Set the shapes by the input."""
         if self.has_uninitialized_params():
+            if not input.ndim:
+                raise RuntimeError(f"LazyLinear: expects at least one dim (input.shape={tuple(input.shape)})")
             self.in_features = input.shape[-1]
             _materialize(self.weight, (self.out_features, self.in_features))
             _materialize(self.bias, (self.out_features,))
