@@ -29,7 +29,7 @@ _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items
 _PACKAGE = __package__.rpartition(".")[0]
 _RAW = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NameError, AssertionError)
 _KINDS = {AttributeError: TypeError, TypeError: TypeError, RuntimeError: RuntimeError}  # otherwise a ValueError
-_names_its_place = re.compile(r"[A-Z]\w*(\.\w+)*: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ..."
+_names_its_place = re.compile(r"[\w.]+: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ...", "requires_grad: ..."
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -133,7 +133,7 @@ def explanation(
     if isinstance(error, KeyError):
         text = f"no such key: {text}"
     arguments = ", ".join(f"{argument}={shown(value)}" for argument, value, _ in given_arguments(function, bound))
-    return kind(f"{name}(): {text} ({arguments})")
+    return kind(f"{name}(): {text} ({arguments})" if arguments else f"{name}(): {text}")
 
 
 def comes_from_outside(error: Exception) -> bool:
