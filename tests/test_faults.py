@@ -43,6 +43,21 @@ def gradient(function, *values):
         (lambda: F.normalize(tensor([[3.0, 4.0]]) * 1e20), [[0.6, 0.8]]),
         (lambda: F.layer_norm(tensor([[1.0, -1.0]]) * 1e20, (2,)), [[1, -1]]),
         (lambda: F.group_norm(tensor([[[1.0, -1.0]]]) * 1e20, 1), [[[1, -1]]]),
+        (lambda: F.rms_norm(tensor([[1.0, -1.0]]) * 1e20, (2,)), [[1, -1]]),
+        (lambda: F.rms_norm(tensor([[1.0, -1.0]]) * 1e-30, (2,), eps=0.0), [[1, -1]]),
+        (lambda: F.local_response_norm(ag.full((1, 1, 1), 1e20), 1, 1.0, 0.5, 1.0), [[[1]]]),
+        (lambda: ag.clamp(tensor([1.0, 1.0]), tensor([NAN, 0.0])), [NAN, 1]),
+        (lambda: ag.clamp(tensor([1.0, 1.0]), max=tensor([NAN, 0.0])), [NAN, 0]),
+        (lambda: ag.quantile(tensor([1.0, NAN, 3.0]), 0.5), NAN),
+        (lambda: ag.quantile(tensor([1.0, 2.0, 5.0, 9.0]), 0.5, interpolation="lower"), 2),
+        (lambda: F.hinge_embedding_loss(tensor([2.0]), tensor([0.0])), 2),
+        (lambda: F.interpolate(tensor([[[[0, 255], [255, 0]]]], dtype=ag.uint8), (3, 3), mode="bilinear")[0, 0],
+         [[0, 128, 255], [128, 128, 128], [255, 128, 0]]),
+        (lambda: ag.searchsorted(tensor([[1.0, 3.0], [2.0, 4.0]]), tensor([[3.0], [3.0]]), side="right"), [[2], [1]]),
+        (lambda: ag.cov(tensor([[1.0, 3.0], [2.0, 8.0]]), fweights=tensor([1, 3])), [[1, 3], [3, 9]]),
+        (lambda: ag.diff(tensor([1.0, 4.0]), prepend=tensor([0.0])), [1, 3]),
+        (lambda: ag.cat([tensor([]), tensor([[1.0]])]), [[1]]),
+        (lambda: tensor(5.0).gather(0, tensor([0, 0])), [5, 5]),
         (lambda: F.batch_norm(tensor([[1.0], [-1.0]]) * 1e20, None, None, training=True), [[1], [-1]]),
         (lambda: ag.cummax(tensor([1.0, 3.0, 2.0, 3.0]), 0)[1], [0, 1, 1, 3]),
         (lambda: ag.cummin(tensor([3.0, NAN, 2.0]), 0)[0], [3, NAN, NAN]),
@@ -68,6 +83,10 @@ def test_values(found, right):
         (lambda: gradient(lambda x: ag.zeros(2).index_copy(0, tensor([0, 0, 1]), x), 1.0, 2.0, 3.0), [0, 1, 1]),
         (lambda: gradient(lambda x: ag.cummax(x, 0)[0], 1.0, 3.0, 2.0), [1, 2, 0]),
         (lambda: gradient(lambda x: ag.logcumsumexp(x, 0), 0.0, 0.0), [1.5, 0.5]),
+        (lambda: gradient(lambda x: ag.norm(x, 0), 0.0, 1.0), [0, 0]),
+        (lambda: gradient(lambda x: ag.softmax(x[0], 0), 2.0), [0]),
+        (lambda: gradient(lambda x: ag.index_fill(ag.zeros(2), 0, tensor([0]), x[0]), 2.0), [1]),
+        (lambda: gradient(lambda x: F.rms_norm(x * 1e20, (2,))[0], 3.0, 4.0), [0.18101934, -0.1357645]),
     ],
 )
 def test_gradients(found, right):
@@ -236,3 +255,32 @@ def test_modules_are_found_by_name():
     assert ag.models.__name__.endswith("models") and ag.testing.gradcheck
     with pytest.raises(AttributeError):
         ag.no_such_module  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(1, 1, 3), (1, 1, 4, 4)),
+        (nn.Conv1d(1, 1, 3), (1, 1, 4)),
+        (nn.ConvTranspose2d(1, 1, 3), (1, 1, 4, 4)),
+        (nn.MaxPool2d(2), (1, 1, 4, 4)),
+        (nn.BatchNorm2d(1), (1, 1, 4, 4)),
+        (nn.LSTM(4, 4), (1, 1, 4)),
+        (nn.LayerNorm(4), (1, 4)),
+    ],
+)
+def test_layers_compute_in_half_precision(layer, shape):
+    x = ag.arange(float(np.prod(shape))).reshape(shape)
+
+    def result(x):
+        out = layer(x.requires_grad_())
+        out = out[0] if isinstance(out, tuple) else out
+        out.sum().backward()
+        return out, x.grad
+
+    single = result(x)
+    layer.half()
+    half = result(x.detach().half())
+    for a, b in zip(half, single):
+        assert a.dtype == np.float16
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-2, atol=1e-2)

@@ -167,6 +167,8 @@ class Primitive(Generic[_Out]):
                 result = self.forward(arrays[0], arrays[1])
             else:
                 result = self.forward(*arrays)
+        except NotImplementedError:
+            result = self._in_single(arrays, params)
         except (IndexError, TypeError, ValueError) as error:
             if (ordered := self._in_order(inputs, params)) is not None:
                 return self(*ordered[0], **ordered[1])
@@ -266,6 +268,16 @@ class Primitive(Generic[_Out]):
             else:
                 break
         return (ordered, given) if len(ordered) > len(inputs) else None
+
+    def _in_single(self, arrays: list[Any], params: dict[str, Any]) -> Any:
+        """Return the results for float16, which kernels do not compute: those of float32, rounded."""
+        if not any(isinstance(a, _ndarray) and a.dtype.char == "e" for a in arrays):
+            raise
+        wide = [a.astype(np.float32) if isinstance(a, _ndarray) and a.dtype.char == "e" else a for a in arrays]
+        results = self.forward(*wide, **params)
+        several = isinstance(results, tuple | list)
+        narrow = [a.astype(np.float16) if a.dtype == np.float32 else a for a in (results if several else (results,))]
+        return narrow if several else narrow[0]
 
     def _as_input(self, x: Any, place: int) -> Any:
         """Return an input that is not a variable as an array; None stands for an absent input after the first.

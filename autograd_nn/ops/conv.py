@@ -147,7 +147,7 @@ def _margins(operation: str, padding: Any, kernel: Shape, stride: Shape, dilatio
 
 
 def _check_inputs(operation: str, dims: int, x: Shape, w: Shape, b: Shape | None, channels: int, dtypes: Any) -> bool:
-    """Check numbers of dims, bias and dtypes; return whether all are integers."""
+    """Check numbers of dims, bias and dtypes; return whether kernels know the dtype: float32 and float64."""
     if len(x) not in (dims + 1, dims + 2) or len(w) != dims + 2:
         raise RuntimeError(f"{operation}(): expects input of {dims + 1} or {dims + 2} dims and weight of {dims + 2} "
                            f"(input.shape={x}, weight.shape={w})")
@@ -158,7 +158,7 @@ def _check_inputs(operation: str, dims: int, x: Shape, w: Shape, b: Shape | None
         raise RuntimeError(f"{operation}(): all tensors must have one dtype ({named}); convert with .to()")
     if dtypes[0].kind not in "fiu":
         raise RuntimeError(f"{operation}(): expects tensors of numbers (dtype={dtypes[0]})")
-    return str(dtypes[0].kind) != "f"
+    return str(dtypes[0].char) in "fd"
 
 
 def _as_images(margins: tuple[Pair, ...], **settings: Any) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _plan(
     dilation: Any, groups: Any,
 ) -> _Plan:  # fmt: skip
     """Check a convolution and return its plan."""
-    is_integer = _check_inputs(operation, dims, x, w, b, w[0], dtypes)
+    is_known = _check_inputs(operation, dims, x, w, b, w[0], dtypes)
     stride, dilation = sizes(stride, dims, "stride", operation, 1), sizes(dilation, dims, "dilation", operation, 1)
     kernel, channels = w[2:], x[-dims - 1]
     margins = _margins(operation, padding, kernel, stride, dilation)
@@ -190,7 +190,7 @@ def _plan(
             raise RuntimeError(f"{operation}(): the kernel is larger than the padded image (input.shape={x}, "
                                f"kernel={told(kernel)}, padding={told(padding)}, dilation={told(dilation)})")
     settings = _as_images(margins, stride=stride, dilation=dilation) | {"groups": int(groups)}
-    return _Plan(settings, dims == 2 and len(x) == 4 and not is_integer)
+    return _Plan(settings, dims == 2 and len(x) == 4 and is_known)
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -199,7 +199,7 @@ def _transposed_plan(
     dilation: Any, groups: Any, output_padding: Any,
 ) -> _Plan:  # fmt: skip
     """Check a transposed convolution and return its plan."""
-    is_integer = _check_inputs(operation, dims, x, w, b, w[1] * groups if len(w) > 1 else 0, dtypes)
+    is_known = _check_inputs(operation, dims, x, w, b, w[1] * groups if len(w) > 1 else 0, dtypes)
     stride, dilation = sizes(stride, dims, "stride", operation, 1), sizes(dilation, dims, "dilation", operation, 1)
     padding = sizes(padding, dims, "padding", operation)
     extra = sizes(output_padding, dims, "output_padding", operation)
@@ -220,14 +220,14 @@ def _transposed_plan(
     # Seen from the convolution whose adjoint this is: what is added at the end of the result lay in its padding.
     margins = tuple((p, p - e) for p, e in zip(padding, extra))
     settings = _as_images(margins, stride=stride, dilation=dilation, size=size) | {"groups": int(groups)}
-    return _Plan(settings, dims == 2 and len(x) == 4 and not is_integer)
+    return _Plan(settings, dims == 2 and len(x) == 4 and is_known)
 
 
 def _convolved(
     primitive: Callable[..., Tensor], plan_of: Callable[..., _Plan], operation: str, dims: int, input: Tensor,
     weight: Tensor, bias: Tensor | None, *settings: Any,
 ) -> Tensor:  # fmt: skip
-    """Apply a primitive of images to images or sequences, in batches or alone, of floats or integers."""
+    """Apply a primitive of images to images or sequences, in batches or alone, of any dtype."""
     x, w, b = input.shape, weight.shape, None if bias is None else bias.shape
     dtypes = input.dtype, weight.dtype, None if bias is None else bias.dtype
     try:
@@ -239,15 +239,16 @@ def _convolved(
     if plan.is_plain:
         out = primitive(input, weight, bias, **plan.settings)
         return out
-    if input.dtype.kind != "f":
-        input, weight = to_dtype(input, np.float64), to_dtype(weight, np.float64)
-        bias = None if bias is None else to_dtype(bias, np.float64)
+    if input.dtype.char not in "fd":
+        wide = np.float64 if input.dtype.kind != "f" else np.float32
+        input, weight = to_dtype(input, wide), to_dtype(weight, wide)
+        bias = None if bias is None else to_dtype(bias, wide)
     height = (1,) * (2 - dims)
     input = reshape(input, (*((1,) if len(x) == dims + 1 else ()), *x[:-dims], *height, *x[-dims:]))
     out = primitive(input, reshape(weight, (*w[:2], *height, *w[2:])), bias, **plan.settings)
     batch = 1 if len(x) == dims + 1 else 0
     out = reshape(out, (*out.shape[batch:2], *out.shape[-dims:]))
-    return out if dtypes[0].kind == "f" else to_dtype(out, dtypes[0])
+    return to_dtype(out, dtypes[0])
 
 
 # ------------------------------------------------------------------------------------ operations

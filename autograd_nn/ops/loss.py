@@ -638,7 +638,7 @@ _at_least.defvjp(x=lambda g: g)  # the clamp of a variance is not differentiated
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
     """Negative log-likelihood of normal distributions, ``(log(var) + (input - target)**2 / var) / 2`` with var at least
     `eps`.
@@ -646,7 +646,14 @@ def gaussian_nll_loss(
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
     """
     check_same_shape(input, target, "gaussian_nll_loss")
+    var = mul(ones_like(input), var) if isinstance(var, int | float) else var
     _check_variance(var)
+    if var.shape != input.shape:
+        if var.shape == input.shape[:-1]:  # one variance for the last dim of each sample
+            var = unsqueeze(var, -1)
+        elif var.shape != (*input.shape[:-1], 1):
+            raise ValueError("gaussian_nll_loss(): var must have the shape of the input, its last dim may be 1 or left out "
+                             f"(var.shape={var.shape}, input.shape={input.shape})")
     var = _at_least(var, eps)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
     return _reduced(add(losses, 0.5 * math.log(2 * math.pi)) if full else losses, reduction, "gaussian_nll_loss")
@@ -849,6 +856,8 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
         At the kink the derivative is 0.
     """
     check_same_shape(input, target, "multilabel_margin_loss")
+    if not input.ndim:
+        return multilabel_margin_loss(reshape(input, (1,)), reshape(target, (1,)), reduction=reduction)
     if input.ndim not in (1, 2):
         raise RuntimeError(f"multilabel_margin_loss(): expects scores (N, C) or (C,) (input.shape={input.shape})")
     scores, labels = (x if x.ndim == 2 else unsqueeze(x, 0) for x in (input, target))

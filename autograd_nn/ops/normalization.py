@@ -20,7 +20,7 @@ from .elementwise import add, div, mul, neg, pow, rsqrt, square, sub
 from .joined_norm import joined_batch_norm, joining
 from .pad import pad
 from .reduce import mean, sum
-from .shape import broadcast_to, clone, reshape
+from .shape import broadcast_to, clone, reshape, to_dtype
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -415,7 +415,13 @@ def rms_norm(
     _check_affine(input, weight, None, shape, "rms_norm")
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
-    out = mul(input, rsqrt(add(mean(square(input), dims, keepdim=True), eps)))
+    with np.errstate(over="ignore", divide="ignore"):
+        scale = rsqrt(add(mean(square(input), dims, keepdim=True), eps))
+    if _left_range(input, scale):
+        wide = rms_norm(to_dtype(input, np.float64), shape, None, eps)
+        out = to_dtype(wide, input.dtype)
+    else:
+        out = mul(input, scale)
     return out if weight is None else mul(out, weight)
 
 
@@ -433,4 +439,14 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     total = squares[:, :channels]
     for i in range(1, size):
         total = add(total, squares[:, i : i + channels])
-    return div(input, pow(add(mul(total, alpha / size), k), beta))
+    divisor = pow(add(mul(total, alpha / size), k), beta)
+    if _left_range(input, divisor):
+        return to_dtype(local_response_norm(to_dtype(input, np.float64), size, alpha, beta, k), input.dtype)
+    return div(input, divisor)
+
+
+def _left_range(input: Tensor, scale: Tensor) -> bool:
+    """Return whether squares of finite numbers of float32, or of float16, left its range."""
+    if input.dtype.char not in "ef" or (np.isfinite(scale.array) & (scale.array > 0)).all():
+        return False
+    return bool(np.isfinite(input.array).all())

@@ -118,6 +118,7 @@ def gradient(
     """
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     places = [normalized_dim(d, input.ndim, "gradient") for d in dims]
+    spacing = 1 if spacing is None else spacing
     spacings = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(places)
     if len(spacings) != len(places) or edge_order not in (1, 2):
         raise RuntimeError(f"gradient(): spacing needs one entry per dim, and edge_order is 1 or 2 (spacing={spacing}, "
@@ -194,6 +195,8 @@ def nanquantile(
     2.0
     """
     note_read(q, "nanquantile()")
+    if isinstance(q, Variable) and q.requires_grad:
+        raise RuntimeError("nanquantile(): q has no gradient here; use q.detach()")
     wanted = np.asarray(q.array if isinstance(q, Variable) else q, np.float64)
     if wanted.ndim > 1 or not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError(f"nanquantile(): q must be numbers from 0 to 1 in at most one dim (q={wanted.tolist()})")
@@ -204,7 +207,7 @@ def nanquantile(
     low, high, share = _quantile_places(isnan(values), wanted.reshape(-1), interpolation=interpolation,
                                         dtype=input.dtype)  # fmt: skip
     out = movedim(lerp(take_along_dim(values, low, -1), take_along_dim(values, high, -1), share), -1, 0)
-    if keepdim:
+    if keepdim and input.ndim:
         out = reshape(out, (out.shape[0], *[1] * input.ndim)) if dim is None else unsqueeze(out, at + 1)
     return out if wanted.ndim else squeeze(out, 0)
 

@@ -64,7 +64,8 @@ def _computed_of_two(name: str, x: Operand, y: Operand) -> Array:
     dtype = _dtype(x, y)
     wide = np.float64 if dtype == np.float64 else np.float32
     pair = np.broadcast_arrays(np.asarray(x, wide), np.asarray(y, wide))
-    return kernels.binary(name, *map(np.ascontiguousarray, pair)).astype(dtype, copy=False)
+    out: Array = kernels.binary(name, *map(np.ascontiguousarray, pair)).reshape(pair[0].shape)
+    return out.astype(dtype, copy=False)
 
 
 def _unary(name: str, text: str) -> Primitive[Tensor]:

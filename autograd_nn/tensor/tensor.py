@@ -723,35 +723,35 @@ class Tensor(InPlace, Variable):
         """Return the tensor in the dtype of `other`."""
         return shapes.to_dtype(self, other.dtype)
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float32."""
         return shapes.to_dtype(self, np.float32)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float64."""
         return shapes.to_dtype(self, np.float64)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int64."""
         return shapes.to_dtype(self, np.int64)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int32."""
         return shapes.to_dtype(self, np.int32)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as booleans."""
         return shapes.to_dtype(self, np.bool_)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float16."""
         return shapes.to_dtype(self, np.float16)
 
-    def short(self) -> Tensor:
+    def short(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int16."""
         return shapes.to_dtype(self, np.int16)
 
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as uint8."""
         return shapes.to_dtype(self, np.uint8)
 
@@ -767,7 +767,7 @@ class Tensor(InPlace, Variable):
         except TypeError:
             raise TypeError(f"type(): is not the dtype of a tensor (dtype={dtype!r})") from None
 
-    def char(self) -> Tensor:
+    def char(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int8."""
         return shapes.to_dtype(self, np.int8)
 

@@ -55,8 +55,12 @@ def converted(value, made):
         return {name: converted(item, made) for name, item in value.items()}
     if isinstance(value, torch.nn.TransformerEncoderLayer):
         return encoder_layer(value)
+    if isinstance(value, torch.nn.Module):
+        raise Absent("a layer of PyTorch's")
     if callable(value) and getattr(torch.nn.functional, getattr(value, "__name__", ""), None) is value:
         return getattr(ag.nn.functional, value.__name__)
+    if callable(value):
+        raise Absent("a function over PyTorch's tensors")
     return value
 
 

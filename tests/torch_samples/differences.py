@@ -23,10 +23,20 @@ addmv, baddbmm, addmm, addbmm, addr, nn.functional.local_response_norm: the resu
 topk, kthvalue, sort: values of result 1
 nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d: expects a floating-point tensor
 __rpow__: Integers to negative integer powers
+nanquantile: q has no gradient
+logcumsumexp: values of the gradient
+cholesky_inverse, cholesky_solve: values of the gradient
+as_strided: values of the result|reaches element
+svd, linalg.svd, linalg.eigh, linalg.eig: values of (result|the gradient)
+linalg.lstsq: result 1 does not need a gradient|\d results, PyTorch has
+linalg.matrix_power: result 0 does not need a gradient
+linalg.matrix_rank, linalg.pinv: expects a tensor of one element|must be a number or None
+linalg.vander: x must have at least one dim
+nn.functional.ctc_loss: values of the gradient
 sum_to_size: dtype of the result bool
 bernoulli, normal: result 0 does not need a gradient
 nn.functional.gaussian_nll_loss: prediction and target must have one shape
-nn.functional.max_unpool2d: the gradient of input 0
+nn.functional.max_unpool1d, nn.functional.max_unpool2d, nn.functional.max_unpool3d: the gradient of input 0
 """)
 MODULES = listed(r"""
 MultiheadAttention: add_bias_kv and add_zero_attn are not available
