@@ -222,11 +222,15 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_gra
     return full((), float(s), dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix."""
-    return wrap(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DTypeLike | None = None, device: DeviceLike = None
+) -> Tensor:
+    """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix; int64 by default."""
+    return _made(np.stack(np.tril_indices(row, offset, col)).astype(dtype or np.int64), device, False, "tril_indices")
 
 
-def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix."""
-    return wrap(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DTypeLike | None = None, device: DeviceLike = None
+) -> Tensor:
+    """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix; int64 by default."""
+    return _made(np.stack(np.triu_indices(row, offset, col)).astype(dtype or np.int64), device, False, "triu_indices")

@@ -652,7 +652,7 @@ def gaussian_nll_loss(
         if var.shape == input.shape[:-1]:  # one variance for the last dim of each sample
             var = unsqueeze(var, -1)
         elif var.shape != (*input.shape[:-1], 1):
-            raise ValueError("gaussian_nll_loss(): var must have the shape of the input, its last dim may be 1 or left out "
+            raise ValueError("gaussian_nll_loss(): var must have the shape of the input, its last dim 1 or left out "
                              f"(var.shape={var.shape}, input.shape={input.shape})")
     var = _at_least(var, eps)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
