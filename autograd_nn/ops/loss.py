@@ -652,7 +652,7 @@ def gaussian_nll_loss(
         if var.shape == input.shape[:-1]:  # one variance for the last dim of each sample
             var = unsqueeze(var, -1)
         elif var.ndim != input.ndim or any(n not in (1, m) for n, m in zip(var.shape, input.shape)):
-            raise ValueError("gaussian_nll_loss(): var must have the shape of the input, 1 in some dims, or no last dim "
+            raise ValueError("gaussian_nll_loss(): var must have the shape of the input, 1 in a dim, or no last dim "
                              f"(var.shape={var.shape}, input.shape={input.shape})")
     var = _at_least(var, eps)
     losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
