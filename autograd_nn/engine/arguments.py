@@ -113,6 +113,8 @@ def explanation(
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     of_door = getattr(error, "of_door", False)
     says_where = _names_its_place(text) is not None or (isinstance(error, KeyError) and " " in text)
+    if isinstance(error, AttributeError) and text.startswith(f"{_PACKAGE}."):  # the package itself was given
+        says_where = False
     bare = name.rpartition(".")[2]
     own = text.startswith((f"{name}()", f"{name}:", f"{bare}()")) or not isinstance(error, TypeError)
     if says_where and own and not (of_door or isinstance(error, IndexError | AttributeError)):

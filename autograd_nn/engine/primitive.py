@@ -305,7 +305,7 @@ class Primitive(Generic[_Out]):
         """Return inputs in their common dtype."""
         try:
             return promoted(arrays, self.floating)
-        except TypeError:
+        except (TypeError, AttributeError):
             for place, x in enumerate(arrays):
                 if not isinstance(x, _ndarray) and type(x) not in NUMBERS:
                     raise self._unfit(x, place) from None
