@@ -315,7 +315,7 @@ class Compiled:
             if x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node):
                 trace.refuse("it returns a tensor with a graph, to be differentiated later")
         for observer in observers:
-            if not type(observer).__module__.endswith(".mistakes"):  # these warn in the calls before
+            if observer.hears() and not type(observer).__module__.endswith(".mistakes"):  # that warns in calls before
                 trace.refuse(f"an observer hears of its backward pass: {type(observer).__qualname__}")
         if trace.reasons:
             self._stay_eager(known, "; ".join(trace.reasons))

@@ -29,7 +29,7 @@ _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items
 _PACKAGE = __package__.rpartition(".")[0]
 _RAW = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NameError, AssertionError)
 _KINDS = {AttributeError: TypeError, TypeError: TypeError, RuntimeError: RuntimeError}  # otherwise a ValueError
-_names_its_place = re.compile(r"[\w.]+: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ...", "requires_grad: ..."
+_names_its_place = re.compile(r"[A-Z]\w*(\.\w+)*: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ..."
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 

@@ -216,6 +216,10 @@ def differentiating() -> Any:
 class Observer:
     """Is told what happens; `observe` puts one on the list. Each method is called at the event that it names."""
 
+    def hears(self) -> bool:
+        """Return whether it does anything now; a compiled step tells no observer of what it replays."""
+        return True
+
     def backward_begins(self, roots: list[Any]) -> None:
         """Hear of the nodes that a call of `backward` starts from."""
 

@@ -286,7 +286,7 @@ _rule(
     pool._plane_take, pool._plane_put, resize._unfold, resize._fold, volumes._slices, volumes._slices_put,
     loss._cross_entropy_rows, loss._one_hot_rows, loss._pick_rows, loss._other_classes, loss._listed_labels,
     loss._first_or_none, loss._unlisted_classes, sampling._weighted_take, sampling._weighted_put,
-    sampling._weighted_products, sampling._places,
+    sampling._weighted_products, sampling._grid_places,
 )(_rows)  # fmt: skip
 
 

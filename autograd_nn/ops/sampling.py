@@ -130,7 +130,7 @@ def _place(position: Array, size: int, padding_mode: str, align_corners: bool) -
 
 
 @primitive
-def _places(
+def _grid_places(
     *positions: Array, sizes: Shape, taps: tuple[int, ...], nearest: bool, padding_mode: str, align_corners: bool
 ) -> Array:
     """Return the elements (N, P, K) around each point, given its position along each dim, in flattened volumes."""
@@ -218,8 +218,8 @@ def grid_sample(
         else:
             along.append(_weights(sub(x, floor(x)), mode))
     taps = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}[mode]
-    index = _places(*positions, sizes=tuple(sizes), taps=taps, nearest=mode == "nearest", padding_mode=padding_mode,
-                    align_corners=align_corners)  # fmt: skip
+    index = _grid_places(*positions, sizes=tuple(sizes), taps=taps, nearest=mode == "nearest",
+                         padding_mode=padding_mode, align_corners=align_corners)  # fmt: skip
     weight = stack([functools.reduce(mul, chosen) for chosen in itertools.product(*along)], -1)
     out = _weighted_take(reshape(input, (N, C, math.prod(sizes))), weight, index)
     return reshape(out, (N, C, *grid.shape[1:-1]))

@@ -22,6 +22,9 @@ class _Watch(Observer):
     def __init__(self) -> None:
         self.buckets: Buckets | None = None
 
+    def hears(self) -> bool:
+        return self.buckets is not None
+
     def gradient_final(self, leaf: Any, before: Any, total: Any) -> None:
         if self.buckets is not None:
             self.buckets.final(leaf)

@@ -147,6 +147,9 @@ class DistributedDataParallel(Module):
 class _Backward(Observer):
     """Tells all replicas of backward passes."""
 
+    def hears(self) -> bool:
+        return bool(_replicas)
+
     def backward_begins(self, roots: list[Any]) -> None:
         for replica in [*_replicas]:
             replica._begin(roots)

@@ -115,7 +115,8 @@ def test_every_primitive_with_a_gradient_is_in_the_table():
     with listen(listener), enable_grad():
         for row in table:
             row.function(*arguments(row))
-    missing = [name for primitive, name in every_primitive().items() if primitive not in recorded]
+    alone = {"joined_norm._joined_norm", "joined_norm._joined_norm_input"}  # within a group: tests/parallel
+    missing = [name for primitive, name in every_primitive().items() if primitive not in recorded and name not in alone]
     assert not missing, f"no row of tests/ops/cases.py calls {', '.join(missing)}"
 
 

@@ -15,7 +15,7 @@ from autograd_nn.engine import wrap
 from autograd_nn.training import fit
 
 from ..nn.cases import LAYERS
-from .test_onnx_export import MORE_LAYERS, compare, flat, narrow, tensors
+from .test_onnx_export import MORE_LAYERS, compare, exported, flat, narrow, tensors
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -44,7 +44,7 @@ def test_round_trip(row):
     ag.manual_seed(0)
     layer = getattr(nn, name)(*arguments, **settings).eval()
     arrays = [narrow(x) for x in inputs]
-    again = loaded(ag.onnx.export(layer, tensors(arrays), batch_dims=None))
+    again = loaded(exported(layer, tensors(arrays), None))
     expected, found = layer(*tensors(arrays)), flat(again(*tensors(arrays)))
     compare([x.detach() for x in flat(expected)], [x.detach().numpy() for x in found])
     own, other = dict(layer.named_parameters()), dict(again.named_parameters())

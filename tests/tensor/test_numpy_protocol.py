@@ -31,8 +31,12 @@ def test_every_ufunc_computes_what_numpy_does(ufunc):
     arrays = [rng.integers(1, 9, shape) if logical else rng.uniform(0.2, 0.8, shape) for _ in range(ufunc.nin)]
     if ufunc is np.arccosh:
         arrays = [array + 1 for array in arrays]
-    out = ufunc(*map(Tensor, arrays))
-    assert isinstance(out, Tensor) and np.allclose(out.array, ufunc(*arrays))
+    if ufunc is np.ldexp:
+        arrays[1] = rng.integers(-3, 3, shape)
+    several = ufunc.nout > 1
+    found, expected = ufunc(*map(Tensor, arrays)), ufunc(*arrays)
+    for out, values in zip(found if several else [found], expected if several else [expected], strict=True):
+        assert isinstance(out, Tensor) and np.allclose(out.array, values)
 
 
 A, B = rng.uniform(0.2, 0.8, (3, 4)), rng.uniform(0.2, 0.8, (3, 4))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....engine.dtypes import common_dtype
 from .graph import Graph
-from .trace import Call, Constant, Value
+from .trace import Call, Constant, Value, Varying, described
 
 __all__ = ["TABLE", "Translation", "arguments", "name_like", "operand", "operands", "simple", "translates"]
 
@@ -38,6 +38,9 @@ def simple(operator: str, **attributes: Any) -> Translation:
 def dtype_of(call: Call) -> np.dtype[Any]:
     """Return the dtype in which an elementwise operation computes."""
     count = call.primitive.operands or len(call.inputs)
+    if any(isinstance(x, Constant) and isinstance(x.number, Varying) for x in call.inputs[:count]):
+        raise NotImplementedError(f"onnx.export(): {described(call)} computes with a number that depends on the batch "
+                                  "size; export for one size, with batch_dims=None")
     stand_ins = [np.empty((1,) * x.ndim, x.dtype) if isinstance(x, Value) else x.number for x in call.inputs[:count]]
     return common_dtype(stand_ins, call.primitive.floating)
 
