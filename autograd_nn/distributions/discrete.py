@@ -68,7 +68,7 @@ class Bernoulli(_Binary):
     >>> from autograd_nn import tensor
     >>> from autograd_nn.distributions import Bernoulli
     >>> Bernoulli(0.25).log_prob(tensor(1.0)).exp()
-    tensor(0.2500)
+    tensor(0.25)
     """
 
     support = constraints.boolean
@@ -271,7 +271,7 @@ class Categorical(Distribution):
     >>> from autograd_nn import tensor
     >>> from autograd_nn.distributions import Categorical
     >>> Categorical(probs=tensor([1.0, 3.0])).log_prob(tensor(1)).exp()
-    tensor(0.7500)
+    tensor(0.75)
     """
 
     has_enumerate_support = True

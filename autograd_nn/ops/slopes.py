@@ -252,8 +252,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     Examples
     --------
     >>> import autograd_nn as ag
-    >>> ag.renorm(ag.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0).round(decimals=4).tolist()
-    [[0.6, 0.8], [0.3, 0.4]]
+    >>> ag.renorm(ag.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0).round(decimals=4)
+    tensor([[0.6, 0.8],
+            [0.3, 0.4]])
     """
     dim = normalized_dim(dim, input.ndim, "renorm")
     if input.ndim < 2 or maxnorm < 0 or p <= 0:
