@@ -203,7 +203,7 @@ def pass_through(row, seed, change):
     ag.manual_seed(3)
     layer = getattr(ag.nn, name)(*args, **settings)
     ag.manual_seed(seed)
-    arrays = [change(np.asarray(x)) for x in inputs]
+    arrays = [change(x) if x.dtype.kind == "f" else x for x in map(np.asarray, inputs)]
     given = [ag.tensor(x, dtype="float32", requires_grad=True) if x.dtype.kind == "f" else ag.tensor(x) for x in arrays]
     buffers = dict(layer.named_buffers())
     before = {key: x.array.copy() for key, x in buffers.items()}

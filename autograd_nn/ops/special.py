@@ -342,8 +342,8 @@ def entr(x: Array) -> Array:
     Examples
     --------
     >>> import autograd_nn as ag
-    >>> ag.special.entr(ag.tensor([0.0, 1.0, -1.0])).tolist()
-    [0.0, 0.0, -inf]
+    >>> ag.special.entr(ag.tensor([0.0, 0.5, -1.0]))
+    tensor([0.    , 0.3466,   -inf])
     """
     safe = np.where(x > 0, x, 1)
     return np.where(x > 0, -safe * np.log(safe), np.where(x == 0, 0, np.where(x < 0, -np.inf, x))).astype(x.dtype)
