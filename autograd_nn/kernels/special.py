@@ -40,7 +40,7 @@ def _digamma(x: float) -> float:
         return -math.copysign(math.inf, x)
     out = 0.0
     if x < 0:
-        if x == math.floor(x):
+        if x == -math.inf or x == math.floor(x):
             return math.nan
         fraction = x - math.floor(x)
         out = -math.pi / math.tan(math.pi * fraction)
@@ -76,7 +76,7 @@ def _zeta(s: float, q: float) -> float:
         power = q**-s
         total += power
         q += 1
-        if q > 1 and power < 1e-18 * total:
+        if q > 1 and power <= 1e-18 * total:  # equal where both are 0
             return float(total)
     power = q**-s
     total += power * q / (s - 1) + 0.5 * power
