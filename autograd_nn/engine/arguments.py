@@ -57,9 +57,13 @@ def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = 
 
 
 def explain_methods(kind: type, names: Iterable[str] | None = None) -> None:
-    """Let the constructor and the public methods of a class explain their errors, or those of `names`."""
+    """Let the constructor and the public methods of a class explain their errors, or those of `names`.
+
+    ``forward`` stays as it is: a module's call explains its errors.
+    """
     for name, value in list(vars(kind).items()):
-        chosen = name in ("__init__", "__call__") or not name.startswith("_") if names is None else name in names
+        public = name in ("__init__", "__call__") or not (name.startswith("_") or name == "forward")
+        chosen = public if names is None else name in names
         if chosen and isinstance(value, types.FunctionType) and _takes_arguments(value) and not (
             inspect.isgeneratorfunction(value) or hasattr(value, "_explained")
         ):
