@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...engine import no_grad, wrap
+from ...engine import no_grad
 from ...ops.random import randn
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
-from .parametrizations import norm_except
+from .parametrizations import as_matrix, norm_except
 
 __all__ = ["remove_spectral_norm", "remove_weight_norm", "spectral_norm", "weight_norm"]
 
@@ -77,22 +77,16 @@ class _SpectralNorm(_WeightHook):
         super().__init__(name)
         self.rounds, self.eps, self.dim = rounds, eps, dim
 
-    def matrix(self, weight: Tensor) -> Tensor:
-        """Return a weight as a matrix with a row for each output."""
-        if self.dim:
-            weight = weight.permute(self.dim, *(d for d in range(weight.ndim) if d != self.dim))
-        return weight.reshape(weight.shape[0], -1)
-
     def compute(self, module: Module) -> Tensor:
         weight = getattr(module, f"{self.name}_orig")
         u, v = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
-        matrix = self.matrix(weight)
+        matrix = as_matrix(weight, self.dim)
         if module.training:
             with no_grad():
                 for _ in range(self.rounds):
                     v.copy_(F.normalize(matrix.detach().T @ u, dim=0, eps=self.eps))
                     u.copy_(F.normalize(matrix.detach() @ v, dim=0, eps=self.eps))
-        u, v = wrap(u.array.copy()), wrap(v.array.copy())
+        u, v = u.clone(), v.clone()  # they change before the backward pass of another call
         out: Tensor = weight / (u * (matrix @ v)).sum()
         return out
 
@@ -170,7 +164,7 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     hook = _SpectralNorm(name, n_power_iterations, eps, dim)
     hook.attach(module)
     weight = _taken(module, name, "spectral_norm")
-    h, w = hook.matrix(weight.detach()).shape
+    h, w = as_matrix(weight.detach(), hook.dim).shape
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())
     for part, size in (("u", h), ("v", w)):

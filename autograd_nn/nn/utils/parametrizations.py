@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...engine import no_grad, wrap
+from ...engine import no_grad
 from ...ops.creation import eye
 from ...ops.decompositions import qr
 from ...ops.elementwise import where
@@ -69,6 +69,13 @@ def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
 
+def as_matrix(weight: Tensor, dim: int) -> Tensor:
+    """Return a weight as a matrix with a row for each index along `dim`."""
+    if dim:
+        weight = weight.permute(dim, *(d for d in range(weight.ndim) if d != dim))
+    return weight.reshape(weight.shape[0], -1)
+
+
 class SpectralNorm(Module):
     """``w / sigma(w)``, with the largest singular value from power iteration, one round at each call in training."""
 
@@ -81,16 +88,11 @@ class SpectralNorm(Module):
         self.dim = dim if dim >= 0 else dim + weight.ndim
         self.eps, self.n_power_iterations = eps, n_power_iterations
         if weight.ndim > 1:
-            matrix = self._matrix(weight.detach())
+            matrix = as_matrix(weight.detach(), self.dim)
             h, w = matrix.shape
             self.register_buffer("_u", F.normalize(randn(h, dtype=weight.dtype), dim=0, eps=eps))
             self.register_buffer("_v", F.normalize(randn(w, dtype=weight.dtype), dim=0, eps=eps))
             self._iterate(matrix, first_rounds)
-
-    def _matrix(self, weight: Tensor) -> Tensor:
-        if self.dim:
-            weight = weight.permute(self.dim, *(d for d in range(weight.ndim) if d != self.dim))
-        return weight.reshape(weight.shape[0], -1)
 
     def _iterate(self, matrix: Tensor, rounds: int) -> None:
         with no_grad():
@@ -102,10 +104,10 @@ class SpectralNorm(Module):
         """Return the weight with a largest singular value of about 1."""
         if weight.ndim == 1:
             return F.normalize(weight, dim=0, eps=self.eps)
-        matrix = self._matrix(weight)
+        matrix = as_matrix(weight, self.dim)
         if self.training:
             self._iterate(matrix.detach(), self.n_power_iterations)
-        u, v = wrap(self._u.array.copy()), wrap(self._v.array.copy())
+        u, v = self._u.clone(), self._v.clone()  # they change before the backward pass of another call
         return weight / (u * (matrix @ v)).sum()
 
     def right_inverse(self, value: Tensor) -> Tensor:
