@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, is_grad_enabled, wrap
+from ..engine import Variable, is_grad_enabled, note_read, wrap
 from ..ops import elementwise, maths, special
 from ..ops.elementwise import (
     acos,
@@ -73,6 +73,8 @@ def outside(function: Callable[..., Any], *args: Any, **settings: Any) -> Any:
     """Return what a function of NumPy makes of the arrays of tensors, as a tensor outside the graph."""
     if is_grad_enabled() and any(isinstance(x, Variable) and x.requires_grad for x in args):
         raise TypeError(f"{function.__name__}(): has no gradient; use it on x.detach()")
+    for x in args:
+        note_read(x, f"{function.__name__}()")
     return wrap(np.asarray(function(*(x.array if isinstance(x, Variable) else x for x in args), **settings)))
 
 

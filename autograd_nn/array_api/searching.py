@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import wrap
+from ..engine import note_read, wrap
 from ..ops import elementwise, index, reduce, scan, search, shape
 from ..tensor import Tensor
 
@@ -104,24 +104,30 @@ class UniqueInverse(NamedTuple):
     inverse_indices: Tensor
 
 
+def _elements(x: Tensor, operation: str) -> np.ndarray:
+    """Return the elements of a tensor, of which there may come another number of results each time."""
+    note_read(x, f"{operation}()")
+    return x.array
+
+
 def unique_all(x: Tensor, /) -> UniqueAll:
     """Return the values that occur, where each occurs first, which of them each element is, and how often each occurs.
 
     Each NaN is a value of its own.
     """
-    return UniqueAll(*map(wrap, np.unique_all(x.array)))
+    return UniqueAll(*map(wrap, np.unique_all(_elements(x, "unique_all"))))
 
 
 def unique_counts(x: Tensor, /) -> UniqueCounts:
     """Return the values that occur and how often; each NaN is a value of its own."""
-    return UniqueCounts(*map(wrap, np.unique_counts(x.array)))
+    return UniqueCounts(*map(wrap, np.unique_counts(_elements(x, "unique_counts"))))
 
 
 def unique_inverse(x: Tensor, /) -> UniqueInverse:
     """Return the values that occur, and which of them each element is; each NaN is a value of its own."""
-    return UniqueInverse(*map(wrap, np.unique_inverse(x.array)))
+    return UniqueInverse(*map(wrap, np.unique_inverse(_elements(x, "unique_inverse"))))
 
 
 def unique_values(x: Tensor, /) -> Tensor:
     """Return the values that occur; each NaN is a value of its own."""
-    return wrap(np.unique_values(x.array))
+    return wrap(np.unique_values(_elements(x, "unique_values")))

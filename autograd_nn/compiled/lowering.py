@@ -68,14 +68,17 @@ class Memory:
         return id(owner(array)) in self.homes
 
 
-def _vary(arrays: list[np.ndarray], integers: bool, seed: int) -> None:
-    """Fill arrays with other numbers: random ones, 0 or 1 where that is any integer's right, the opposite of truth."""
+def _vary(arrays: list[np.ndarray], integers: bool, seed: int, large: bool = False) -> None:
+    """Fill arrays with other numbers: random ones, 0 or 1 where that is any integer's right, the opposite of truth.
+
+    The squares of `large` ones leave the range of their dtype: an array function may then take another way.
+    """
     source = np.random.default_rng(seed)
     for x in arrays:
         if not x.flags.writeable or not x.size:
             continue
         if x.dtype.kind == "f":
-            x[...] = source.standard_normal(x.shape)
+            x[...] = source.standard_normal(x.shape) * (np.finfo(x.dtype).max ** 0.55 if large else 1)
         elif integers and x.dtype.kind in "iu":
             x[...] = 0 if x.any() else 1
         elif integers and x.dtype.kind == "b":
@@ -171,9 +174,9 @@ def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, call
     writes = [x for x in record.inputs if isinstance(x, np.ndarray) and any(x is w for w in record.writes)]
     outs = [out for out in record.outs if out is not None]
     try:
-        for attempt, integers in enumerate((False, True)):
+        for attempt, (integers, large) in enumerate(((False, False), (True, False), (False, True))):
             his, theirs = Memory(*record.inputs), Memory(*record.inputs, *outs, *extras.values())
-            _vary([his(x) for x in record.inputs if isinstance(x, np.ndarray)], integers, attempt)
+            _vary([his(x) for x in record.inputs if isinstance(x, np.ndarray)], integers, attempt, large)
             for x in record.inputs:
                 if isinstance(x, np.ndarray) and x.flags.writeable:
                     np.copyto(theirs(x), his(x))
@@ -192,7 +195,7 @@ def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, call
                                       **record.params)
                 except (IndexError, RuntimeError, ValueError):
                     if integers:
-                        break  # these integers are not allowed
+                        continue  # these integers are not allowed
                     return None
             if machine.run() >= 0:
                 return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..engine import get_default_dtype, no_grad
+from ..engine import get_default_dtype, no_grad, note_read
 from ..ops.joining import broadcast_tensors
 from ..ops.random import default_generator
 from ..ops.reduce import all as all_
@@ -26,6 +26,8 @@ def together(*values: Any) -> tuple[Tensor, ...]:
 
 def drawn(distribution: str, like: Tensor, *parameters: Any) -> Tensor:
     """Return numbers that NumPy's generator draws, from the default generator, in a tensor's dtype."""
+    for parameter in (like, *parameters):
+        note_read(parameter, f"a draw of {distribution}")
     array: Array = default_generator.draw(distribution, *parameters)
     return tensor(array.astype(like.dtype))
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import note_read, primitive
 from ..ops.elementwise import mul
 from ..ops.random import default_generator
 from ..ops.special import gammainc
@@ -52,6 +52,7 @@ _sample.defvjp(a=lambda g, a, x: mul(g, _gamma_gradient(a, x)))
 
 def standard_gamma(a: Tensor) -> Tensor:
     """Draw from the gamma distribution of scale 1; the gradient in the shape `a` is the implicit one."""
+    note_read(a, "a draw of standard_gamma")
     tiny = np.finfo(a.dtype).tiny
     x = np.maximum(default_generator.draw("standard_gamma", a.array.astype(np.float64)), tiny).astype(a.dtype)
     return _sample(a, x)

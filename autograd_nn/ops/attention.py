@@ -77,6 +77,7 @@ def scaled_dot_product_attention(
     elif attn_mask is not None:
         scores = add(scores, attn_mask)
         infinite = eq(attn_mask, -np.inf)
+        note_read(infinite, "a mask with infinities")
         hidden = infinite if infinite.array.any() else None
     if hidden is not None:
         scores = masked_fill(scores, hidden, -np.inf)

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
-from ..engine import Node, Variable, effect, primitive, update, wrap
+from ..engine import Node, Variable, effect, note_read, primitive, update, wrap
 from ..engine.views import follow
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
@@ -650,14 +650,21 @@ def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     index = _integers(tensor, "one_hot", "tensor")
     array = index.array
     if num_classes == -1:
+        note_read(index, "one_hot()")
         if not array.size:
             raise RuntimeError("one_hot(): num_classes must be given for an empty tensor (num_classes=-1, "
                                f"tensor.shape={array.shape})")
         num_classes = int(array.max()) + 1
-    if array.size and not 0 <= array.min() <= array.max() < num_classes:
-        raise RuntimeError(f"one_hot(): class values must be from 0 to num_classes - 1 (smallest {array.min()}, "
-                           f"largest {array.max()}, num_classes={num_classes})")
+    _check_classes(index, num_classes)
     return _one_hot(index, classes=num_classes)
+
+
+@effect
+def _check_classes(index: Tensor, classes: int) -> None:
+    array = index.array
+    if array.size and not 0 <= array.min() <= array.max() < classes:
+        raise RuntimeError(f"one_hot(): class values must be from 0 to num_classes - 1 (smallest {array.min()}, "
+                           f"largest {array.max()}, num_classes={classes})")
 
 
 @primitive

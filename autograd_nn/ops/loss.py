@@ -348,6 +348,14 @@ def _check_probabilities(input: Tensor) -> None:
 
 
 @effect
+def _check_labels(labels: Tensor, classes: int) -> None:
+    array = labels.array
+    if array.dtype.kind not in "iu" or (array.size and not -1 <= array.min() <= array.max() < classes):
+        raise RuntimeError(f"multilabel_margin_loss(): targets must be integers from -1 to {classes - 1} "
+                           f"(target.dtype={array.dtype}, target={array.tolist()})")
+
+
+@effect
 def _check_variance(var: Tensor) -> None:
     if (var.array < 0).any():
         raise ValueError(f"gaussian_nll_loss(): var must not be negative (smallest {var.array.min()})")
@@ -862,10 +870,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
         raise RuntimeError(f"multilabel_margin_loss(): expects scores (N, C) or (C,) (input.shape={input.shape})")
     scores, labels = (x if x.ndim == 2 else unsqueeze(x, 0) for x in (input, target))
     C = scores.shape[1]
-    array = labels.array
-    if array.dtype.kind not in "iu" or (array.size and not -1 <= array.min() <= array.max() < C):
-        raise RuntimeError(f"multilabel_margin_loss(): targets must be integers from -1 to {C - 1} "
-                           f"(target.dtype={array.dtype}, target={array.tolist()})")
+    _check_labels(labels, C)
     listed = _listed_labels(labels)
     chosen = take_along_dim(scores, _first_or_none(labels, listed), 1)
     losses = relu(add(sub(unsqueeze(scores, 1), unsqueeze(chosen, 2)), 1.0))

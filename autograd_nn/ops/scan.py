@@ -12,7 +12,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from ..engine import primitive, wrap
+from ..engine import note_read, primitive, wrap
 from ..kernels import reduce as kernels
 from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import add, exp, gt, log, mul, neg, sub, where
@@ -343,6 +343,7 @@ def unique(
     dim = None if dim is None else normalized_dim(dim, x.ndim, "unique")
     if x.dtype.kind not in "fiub":
         raise TypeError(f"unique(): expects numbers or booleans (dtype={x.dtype})")
+    note_read(x, "unique()")
     array = np.asarray(x.array, x.dtype.newbyteorder("="))
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=dim)
     shape = x.shape if dim is None else (x.shape[dim],)
@@ -357,6 +358,8 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
     array = _integers(x, "bincount", "x").array
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
+    note_read(x, "bincount()")
+    note_read(weights, "bincount()")
     counts = np.bincount(array, None if weights is None else weights.array, minlength)
     return wrap(counts.astype(weights.dtype) if weights is not None and weights.dtype == np.float32 else counts)
 
@@ -365,6 +368,7 @@ def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
     if bins < 1 or min > max:
         raise RuntimeError(f"histc(): bins must be positive and min at most max (bins={bins}, min={min}, max={max})")
+    note_read(x, "histc()")
     array = x.array
     low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
     low, high = (low - 1, high + 1) if low == high else (low, high)

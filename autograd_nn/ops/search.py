@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..engine import Variable, get_default_dtype, wrap
+from ..engine import Variable, get_default_dtype, note_read, wrap
 from ..typing import Array, Tensor, TensorLike
 from . import index
 
 __all__ = ["argwhere", "bucketize", "isin", "searchsorted"]
 
 
-def _array(value: Any) -> Array:
+def _array(value: Any, operation: str) -> Array:
     """Return the elements of a tensor, an array or numbers; Python floats have the default dtype."""
+    note_read(value, f"{operation}()")
     if isinstance(value, Variable):
         return value.array
     array = np.asarray(value)
@@ -29,7 +30,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
     """Return of each element whether it is one of `test_elements` (or, to `invert`, whether it is not)."""
-    return wrap(np.asarray(np.isin(_array(elements), _array(test_elements), invert=invert)))
+    return wrap(np.asarray(np.isin(_array(elements, "isin"), _array(test_elements, "isin"), invert=invert)))
 
 
 def searchsorted(
@@ -60,12 +61,12 @@ def searchsorted(
         raise ValueError(f"searchsorted(): side must be 'left' or 'right' (side={side!r})")
     if side == "left" and right:
         raise RuntimeError("searchsorted(): side and right contradict each other (side='left', right=True)")
-    sequences, values = sorted_sequence.array, _array(input)
+    sequences, values = _array(sorted_sequence, "searchsorted"), _array(input, "searchsorted")
     if sorter is not None:
         if sorter.shape != sequences.shape or sorter.dtype.kind not in "iu":
             raise RuntimeError("searchsorted(): sorter must hold integers in the shape of the sequence "
                                f"(sorter.shape={sorter.shape}, shape={sequences.shape}, dtype={sorter.dtype})")
-        sequences = np.take_along_axis(sequences, sorter.array, -1)
+        sequences = np.take_along_axis(sequences, _array(sorter, "searchsorted"), -1)
     if sequences.ndim != 1 and (not sequences.ndim or values.shape[:-1] != sequences.shape[:-1] or not values.ndim):
         raise RuntimeError("searchsorted(): the sorted sequence must have one dim, or the dims of input up to the last "
                            f"(sorted_sequence.shape={sequences.shape}, input.shape={values.shape})")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Variable, common_dtype, primitive
+from ..engine import Node, Variable, common_dtype, note_read, primitive
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 __all__ = [
@@ -415,6 +415,7 @@ def _interleaved(input: Tensor, repeats: int | Tensor, dim: int | None) -> Tenso
         if dim is None:
             input, dim = reshape(input, (math.prod(input.shape),)), 0
         dim = normalized_dim(dim, input.ndim, "repeat_interleave")
+        note_read(repeats, "repeat_interleave()")
         counts = repeats.array
         if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any() or (
             counts.size not in (1, input.shape[dim])

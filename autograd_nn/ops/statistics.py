@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, get_default_dtype, wrap
+from ..engine import Variable, get_default_dtype, note_read, wrap
 from ..typing import Tensor, TensorLike
 from . import elementwise, linalg, reduce, scan, shape
 
@@ -53,6 +53,7 @@ def quantile(
                            f"(interpolation={interpolation!r})")
     if input.dtype.kind != "f":
         raise RuntimeError(f"quantile(): expects a floating-point tensor (dtype={input.dtype}); convert with .float()")
+    note_read(q, "quantile()")
     wanted = np.asarray(q.array if isinstance(q, Variable) else q, np.float64)
     if wanted.ndim > 1 or not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError(f"quantile(): q must be numbers from 0 to 1 in at most one dim (q={wanted.tolist()})")
@@ -72,6 +73,7 @@ def quantile(
     else:
         share = wrap((position - low).astype(input.dtype).reshape(-1, *[1] * (ordered.ndim - 1)))
     out = elementwise.lerp(ordered[low], ordered[np.ceil(position).astype(np.int64)], share)
+    note_read(ordered, "quantile()")
     if np.isnan(ordered.array[-1]).any():
         out = elementwise.where(elementwise.isnan(ordered[-1]), math.nan, out)
     if keepdim and input.ndim:
@@ -130,6 +132,7 @@ def cov(
     rows = shape.reshape(input, (1, -1)) if input.ndim < 2 else input
     rows = rows if rows.dtype.kind == "f" else shape.to_dtype(rows, get_default_dtype())
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        note_read(weights, "cov()")
         if weights is not None and (weights.shape != rows.shape[1:] or (weights.array < 0).any()):
             raise RuntimeError(f"cov(): {name} must hold one number >= 0 for each observation ({name}.shape="
                                f"{weights.shape}, input.shape={input.shape})")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..devices import device as Device
-from ..engine import Variable, primitive, wrap
+from ..engine import Variable, note_read, primitive, wrap
 from ..ops.index import index_add, index_select
 from ..ops.shape import cat, to_dtype
 from ..tensor import Tensor, as_tensor
@@ -294,6 +294,7 @@ def sparse_coo_tensor(
     tensor([[3.],
             [9.]])
     """
+    note_read(indices, "sparse_coo_tensor()")
     places = np.asarray(indices.array if isinstance(indices, Variable) else indices)
     if places.ndim != 2 or (places.dtype.kind not in "iu" and places.size):
         raise RuntimeError(f"sparse_coo_tensor(): indices must be integers of shape (ndim, n) (shape={places.shape}, "
@@ -314,6 +315,7 @@ def sparse_coo_tensor(
 
 def to_sparse(x: Tensor) -> SparseTensor:
     """Return the elements of a tensor that are not 0, as a sparse tensor with their gradient."""
+    note_read(x, "to_sparse()")
     places = np.array(np.nonzero(x.array)).reshape(x.ndim, -1).astype(np.int64)
     flat = np.ravel_multi_index(tuple(places), x.shape) if x.ndim else np.zeros(1)
     flat = flat.reshape(-1).astype(np.int64)

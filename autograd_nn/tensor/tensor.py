@@ -478,10 +478,14 @@ class Tensor(InPlace, Variable):
 
     def equal(self, other: Tensor) -> bool:
         """Return whether the other tensor has the same shape and elements."""
+        note_read(self, "equal()")
+        note_read(other, "equal()")
         return bool(np.array_equal(self.array, other.array))
 
     def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
         """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
+        note_read(self, "allclose()")
+        note_read(other, "allclose()")
         try:
             return bool(np.allclose(self.array, other.array, rtol, atol, equal_nan))
         except ValueError:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from ..engine import no_grad
+from ..engine import no_grad, note_read
 from ..engine.errors import warn
 from ..optim import Optimizer
 from ..tensor import Tensor
@@ -163,6 +163,8 @@ class GradScaler:
         with no_grad():
             for g in gradients:
                 g.mul_(1 / self._scale)
+            for g in gradients:
+                note_read(g, "GradScaler.unscale_()")
         state["bad"] = any(not np.isfinite(g.array).all() for g in gradients)
 
     def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
