@@ -73,9 +73,7 @@ def quantile(
     else:
         share = wrap((position - low).astype(input.dtype).reshape(-1, *[1] * (ordered.ndim - 1)))
     out = elementwise.lerp(ordered[low], ordered[np.ceil(position).astype(np.int64)], share)
-    note_read(ordered, "quantile()")
-    if np.isnan(ordered.array[-1]).any():
-        out = elementwise.where(elementwise.isnan(ordered[-1]), math.nan, out)
+    out = elementwise.where(elementwise.isnan(ordered[-1]), math.nan, out)  # NaN is sorted last
     if keepdim and input.ndim:
         out = shape.reshape(out, (len(out), *[1] * input.ndim)) if dim is None else shape.unsqueeze(
             out, dim + 1 if dim >= 0 else dim)

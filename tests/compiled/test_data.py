@@ -36,6 +36,10 @@ NEGATIVE = {
     "cross_entropy": lambda m, x: F.cross_entropy(m(x), x[:, 0].sign().long()),
     "gaussian_nll_loss": lambda m, x: F.gaussian_nll_loss(m(x), x[:, :4], x[:, 4:5]),
 }
+NAN = {
+    "quantile": lambda m, x: (m(x) * ag.quantile(x[:, :4], 0.5, 1, keepdim=True)).nan_to_num().sum(),
+    "median": lambda m, x: (m(x) * ag.median(x, 1).values[:, None]).nan_to_num().sum(),
+}
 LARGE = {
     "rms_norm": lambda m, x: (F.rms_norm(x, (6,))[:, :4] * m.weight.sum()).sum() + m(x / 1e20).sum(),
     "local_response_norm": lambda m, x: (F.local_response_norm(x.reshape(2, 6, 4), 2) * m.weight.sum()).sum(),
@@ -48,6 +52,7 @@ LARGE = {
 }
 CASES = [(name, loss, lambda x: -x) for name, loss in NEGATIVE.items()]
 CASES += [(name, loss, lambda x: x * np.float32(1e20)) for name, loss in LARGE.items()]
+CASES += [(name, loss, lambda x: np.where(x > 2, np.float32(np.nan), x)) for name, loss in NAN.items()]
 
 
 def losses(loss_of, change, compiled):
