@@ -80,13 +80,26 @@ MODULES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["autograd_nn", *MODULES])
-def test_examples(name):
+NEED_ONNX = ["autograd_nn.saving.onnx.exporting.writing", "autograd_nn.saving.onnx.importing.module"]
+
+
+def run_examples(name):
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     for example in finder.find(importlib.import_module(name)):
         runner.run(example)
     assert not runner.failures
+
+
+@pytest.mark.parametrize("name", ["autograd_nn", *(name for name in MODULES if name not in NEED_ONNX)])
+def test_examples(name):
+    run_examples(name)
+
+
+@pytest.mark.parametrize("name", NEED_ONNX)
+def test_examples_with_onnx(name):
+    pytest.importorskip("onnx")
+    run_examples(name)
 
 
 def test_there_are_examples():

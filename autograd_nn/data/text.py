@@ -111,7 +111,7 @@ class Tokenizer:
                              f"{path.stat().st_size:,}")
         try:
             return cls._checked(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{name}.load(): {path}: {error}") from error
 
     @classmethod

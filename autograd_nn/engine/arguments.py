@@ -131,7 +131,8 @@ def explanation(
         return None if says_where else TypeError(f"{name}(): {text}")
     for argument, value, accepted in given_arguments(function, bound):
         if not fits(value, accepted):
-            return TypeError(f"{name}(): {argument} must be {described(accepted)} ({argument}={shown(value)})"
+            kind = ", a str" if isinstance(value, str) and not takes_strings(accepted) else ""
+            return TypeError(f"{name}(): {argument} must be {described(accepted)} ({argument}={shown(value)}{kind})"
                              f"{hint(value, accepted)}")
     if says_where:
         return None
@@ -260,6 +261,11 @@ _NAMES = {int: "an integer", float: "a number", bool: "True or False", str: "a s
 _PLURALS = {int: "integers", float: "numbers", bool: "booleans", str: "strings"}
 
 
+def takes_strings(accepted: Any) -> bool:
+    """Return whether some strings are accepted."""
+    return any(part is str or typing.get_origin(part) is Literal for part in _parts(accepted))
+
+
 def described(accepted: Any) -> str:
     """Return what an annotation accepts, in words."""
     parts = _parts(accepted)
@@ -319,4 +325,9 @@ def hint(value: Any, accepted: Any) -> str:
             return "; use tensor() to make one of it"
         if type(value).__module__.partition(".")[0] == "pandas":
             return "; use tensor(df.values)"
+    if _is_dtype(_parts(accepted)):
+        try:
+            np.dtype(value)
+        except TypeError as error:  # a name of PyTorch's says which dtype to use
+            return f"; {error}" if "; use " in str(error) else ""
     return ""

@@ -315,7 +315,8 @@ class Primitive(Generic[_Out]):
         """Return the error for an input that is neither a tensor nor an array nor a number."""
         names = self.signature.inputs
         name = names[place] if place < len(names) else self.signature.rest
-        error = TypeError(f"{asked_for(self)}(): {name} must be a tensor, an array or a number ({name}={shown(x)})")
+        given = f"{x!r:.60}, a str" if isinstance(x, str) else shown(x)
+        error = TypeError(f"{asked_for(self)}(): {name} must be a tensor, an array or a number ({name}={given})")
         error.of_door = True  # type: ignore[attr-defined]  # the function that was called has a better name for it
         return error
 

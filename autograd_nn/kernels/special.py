@@ -40,9 +40,9 @@ def _digamma(x: float) -> float:
         return -math.copysign(math.inf, x)
     out = 0.0
     if x < 0:
-        if x == -math.inf or x == math.floor(x):
+        if x == -math.inf or x == np.floor(x):
             return math.nan
-        fraction = x - math.floor(x)
+        fraction = x - np.floor(x)
         out = -math.pi / math.tan(math.pi * fraction)
         x = 1 - x
     if x == math.inf:
@@ -60,23 +60,16 @@ def _digamma(x: float) -> float:
 
 
 @jit
-def _zeta(s: float, q: float) -> float:
-    """Return ``sum of (k + q)**-s over k >= 0``, by Euler-Maclaurin summation (DLMF 25.11.28)."""
-    if s == 1:
-        return math.inf
-    if s < 1 or math.isnan(s) or math.isnan(q):
-        return math.nan
-    if q <= 0:
-        if q == math.floor(q):
-            return math.inf
-        if s != math.floor(s):
-            return math.nan
+def _zeta_of_positive(s: float, q: float) -> float:
+    """Return the sum for ``q > 0``, by Euler-Maclaurin summation (DLMF 25.11.28)."""
+    if q == math.inf:
+        return 0.0
     total = 0.0
     while q < 12 + s:
         power = q**-s
         total += power
         q += 1
-        if q > 1 and power <= 1e-18 * total:  # equal where both are 0
+        if power <= 1e-18 * total:  # equal where both are 0
             return float(total)
     power = q**-s
     total += power * q / (s - 1) + 0.5 * power
@@ -85,6 +78,27 @@ def _zeta(s: float, q: float) -> float:
         total += c * factor
         factor *= (s + 2 * k + 1) * (s + 2 * k + 2) / (q * q)
     return float(total)
+
+
+@jit
+def _zeta(s: float, q: float) -> float:
+    """Return ``sum of (k + q)**-s over k >= 0``.
+
+    Terms of negative ``k + q`` are two such sums themselves, from the one next to 0 on and from the last on.
+    """
+    if s == 1:
+        return math.inf
+    if s < 1 or math.isnan(s) or math.isnan(q) or q == -math.inf:
+        return math.nan
+    if q > 0:
+        return _zeta_of_positive(s, q)
+    if q == np.floor(q):
+        return math.inf
+    if s != np.floor(s):
+        return math.nan
+    first = q - np.floor(q)
+    negative = _zeta_of_positive(s, 1 - first) - _zeta_of_positive(s, 1 - q)
+    return _zeta_of_positive(s, first) + (negative if s % 2 == 0 else -negative)
 
 
 @jit

@@ -111,7 +111,7 @@ class profile:
     >>> [row.name for row in p.by_operation() if row.phase == "forward"]  # doctest: +SKIP
     ['linear_relu', 'linear', 'sum']
     >>> sorted({event.layer for event in p.events})
-    ['', '0', '1', '2']
+    ['', '0', '2']
     """
 
     def __init__(self, model: Module | None = None):

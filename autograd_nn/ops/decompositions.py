@@ -23,6 +23,7 @@ from .solving import (
     _solve_triangular,
     check_matrices,
     check_same_dtype,
+    finite,
     solve_triangular,
     transposed,
 )
@@ -223,7 +224,7 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
 
 @primitive(results="values vectors")
 def _eigh(x: Array, *, upper: bool) -> tuple[Array, Array]:
-    values, vectors = np.linalg.eigh(x, "U" if upper else "L")
+    values, vectors = np.linalg.eigh(finite(x), "U" if upper else "L")
     return values, vectors
 
 
@@ -240,7 +241,7 @@ def _eigh_rule(g: Tensor | None, g_vectors: Tensor | None, values: Tensor, vecto
 
 @primitive
 def _eigvalsh(x: Array, *, upper: bool) -> Array:
-    return np.linalg.eigvalsh(x, "U" if upper else "L")
+    return np.linalg.eigvalsh(finite(x), "U" if upper else "L")
 
 
 def _eigvalsh_input(g: Tensor, x: Tensor, upper: bool) -> Tensor:
@@ -304,7 +305,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 
 @primitive(results="U S Vh")
 def _svd(x: Array, *, full: bool) -> tuple[Array, Array, Array]:
-    U, S, Vh = np.linalg.svd(x, full_matrices=full)
+    U, S, Vh = np.linalg.svd(finite(x), full_matrices=full)
     return U, S, Vh
 
 
@@ -348,7 +349,7 @@ def _svd_rule(
 
 @primitive
 def _svdvals(x: Array) -> Array:
-    return np.linalg.svd(x, compute_uv=False)
+    return np.linalg.svd(finite(x), compute_uv=False)
 
 
 def _svdvals_input(g: Tensor, x: Tensor) -> Tensor:

@@ -280,7 +280,10 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     values : Tensor that can be broadcast to the shape of ``input[indices]``
     accumulate : bool
     """
-    key, arrays = split_index(tuple(indices), "index_put")
+    try:
+        key, arrays = split_index(tuple(indices), "index_put")
+    except IndexError as error:  # an index of another kind; as an argument, that is a wrong type
+        raise TypeError(str(error)) from None
     values = values if isinstance(values, Variable) else wrap(to_array(values, input.dtype, "index_put"))
     if not accumulate:
         return _replaced(input, values, *arrays, key=key)

@@ -47,6 +47,8 @@ def _cofactors(x: Array) -> Array:
     """Return ``det(x) inv(x).mT``, which singular matrices have too, from singular values."""
     if x.shape[-1] == 0:
         return np.zeros_like(x)
+    if not np.isfinite(x).all():
+        return np.full_like(x, np.nan)
     U, S, Vh = np.linalg.svd(x)
     sign = np.rint(np.linalg.det(U) * np.linalg.det(Vh))[..., None]
     others = np.ones_like(S)

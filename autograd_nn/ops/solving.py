@@ -387,15 +387,22 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 # ------------------------------------------------------------------------------------ pseudo-inverse, least squares
 
 
+def finite(x: Array) -> Array:
+    """Return `x`; raise if it holds NaN or infinity, on which LAPACK's iterations may never end."""
+    if not np.isfinite(x).all():
+        raise np.linalg.LinAlgError("the iteration cannot converge: a matrix contains NaN or infinity")
+    return x
+
+
 @primitive
 def _pinv(x: Array, *, atol: float, rtol: float, hermitian: bool) -> Array:
     if x.size == 0:
         return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
     if hermitian:
-        values, right = np.linalg.eigh(x)
+        values, right = np.linalg.eigh(finite(x))
         left, sizes = right, np.abs(values)
     else:
-        left, values, rows = np.linalg.svd(x, full_matrices=False)
+        left, values, rows = np.linalg.svd(finite(x), full_matrices=False)
         right, sizes = rows.swapaxes(-1, -2), values
     kept = sizes > np.maximum(atol, rtol * sizes.max(-1, keepdims=True))
     inverse = np.where(kept, 1 / np.where(kept, values, 1), 0).astype(x.dtype)
@@ -474,7 +481,7 @@ def _lstsq(a: Array, b: Array, *, rcond: float) -> tuple[Array, Array, Array]:
     out = np.zeros((*batch, n, b.shape[-1]), a.dtype)
     rank, values = np.zeros(batch, np.int64), np.zeros((*batch, min(m, n)), a.dtype)
     for place in np.ndindex(*batch):
-        out[place], _, rank[place], values[place] = np.linalg.lstsq(a[place], b[place], rcond)
+        out[place], _, rank[place], values[place] = np.linalg.lstsq(finite(a[place]), finite(b[place]), rcond)
     return out, rank, values
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, check_recordable, check_writable, note_read, recording, state, wrap
+from ..engine import Variable, check_recordable, check_writable, recording, state, wrap
 from ..engine.views import Path, View, hashable
 from ..ops import arithmetic, elementwise, linalg, placing, random, scan, scattering, slopes
 from ..ops import index as indexing
@@ -117,19 +117,6 @@ def assign(target: Any, key: Any, value: Any) -> None:
 # ------------------------------------------------------------------------------------ what only exists in place
 
 
-def _masked_scatter(self: Any, mask: Any, source: Any) -> Any:
-    """Return this tensor with the first elements of `source`, one after the other, where `mask` holds."""
-    mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
-    where = shapes.broadcast_to(mask, self.shape)
-    note_read(where, "masked_scatter_()")
-    count = int(where.array.sum())
-    source = source if isinstance(source, Variable) else wrap(np.asarray(source))
-    source = shapes.reshape(source, (-1,))
-    if source.array.size < count:
-        raise RuntimeError(f"masked_scatter_(): source has {source.array.size} elements but mask selects {count}")
-    return indexing.index_put(self, (where,), source[:count])
-
-
 def _fill_diagonal(self: Any, value: Any) -> Any:
     """Return a matrix with its diagonal set to a number."""
     if self.ndim != 2:
@@ -231,7 +218,7 @@ class InPlace:
     frac_, round_ = in_place(elementwise.frac), in_place(elementwise.round)
     nan_to_num_, clamp_ = in_place(elementwise.nan_to_num), in_place(elementwise.clamp)
     clamp_min_, clamp_max_ = in_place(arithmetic.clamp_min), in_place(arithmetic.clamp_max)
-    masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(_masked_scatter, "masked_scatter_")
+    masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(scattering.masked_scatter)
     logical_and_, logical_or_, logical_not_, logical_xor_ = map(
         in_place, (elementwise.logical_and, elementwise.logical_or, elementwise.logical_not, elementwise.logical_xor))
     bitwise_and_, bitwise_or_, bitwise_xor_, bitwise_not_ = map(

@@ -152,7 +152,7 @@ def test_damaged_files_are_refused(tmp_path):
                         ({"tokenizer": "byte pairs", "merges": [["a", 1]], "special_tokens": []}, "a new pair"),
                         ({"tokenizer": "byte pairs", "merges": [3], "special_tokens": []}, "a new pair"),
                         ({"tokenizer": "byte pairs", "merges": {}, "special_tokens": []}, "expected the lists"),
-                        ({"tokenizer": "byte pairs", "merges": [], "special_tokens": [1]}, "special_tokens must"),
+                        ({"tokenizer": "byte pairs", "merges": [], "special_tokens": [1]}, "special_tokens must be"),
                         ({"tokenizer": "byte pairs", "merges": [[97, 97]] + [[n, n] for n in range(256, 290)],
                           "special_tokens": []}, "more than 65,536 bytes")):
         path.write_text(json.dumps(spec))

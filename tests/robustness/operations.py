@@ -22,7 +22,7 @@ import numpy as np
 
 import autograd_nn as ag
 
-SECONDS = 180  # a first call compiles its kernel
+SECONDS = 60  # a first call compiles its kernel
 MEMORY = 6 * 2**30
 ERRORS = (
     ValueError,
