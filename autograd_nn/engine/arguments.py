@@ -131,8 +131,8 @@ def explanation(
         return None if says_where else TypeError(f"{name}(): {text}")
     for argument, value, accepted in given_arguments(function, bound):
         if not fits(value, accepted):
-            kind = ", a str" if isinstance(value, str) and not takes_strings(accepted) else ""
-            return TypeError(f"{name}(): {argument} must be {described(accepted)} ({argument}={shown(value)}{kind})"
+            note = ", a str" if isinstance(value, str) and not takes_strings(accepted) else ""
+            return TypeError(f"{name}(): {argument} must be {described(accepted)} ({argument}={shown(value)}{note})"
                              f"{hint(value, accepted)}")
     if says_where:
         return None

@@ -108,7 +108,8 @@ class SpectralNorm(Module):
         if self.training:
             self._iterate(matrix.detach(), self.n_power_iterations)
         u, v = self._u.clone(), self._v.clone()  # they change before the backward pass of another call
-        return weight / (u * (matrix @ v)).sum()
+        out: Tensor = weight / (u * (matrix @ v)).sum()
+        return out
 
     def right_inverse(self, value: Tensor) -> Tensor:
         """Return the value itself."""
