@@ -10,7 +10,7 @@ import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array
-from autograd_nn.kernels.compile import chunked, threads_for
+from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
 __all__ = ["add_along", "add_rows", "add_slices", "bag_sums", "take_along"]
@@ -79,6 +79,14 @@ def _bag_sums(t: int, threads: int, out: Array, rows: Array, share: Array, index
                 out[b, j] += share[i] * rows[k, j]
 
 
+@jit
+def _block(t: int, threads: int, count: int, width: int, outer: bool) -> tuple[int, int, int, int]:
+    """Return the first and last row, and the first and last column, of a thread's block: a share of either."""
+    if outer:
+        return t * count // threads, (t + 1) * count // threads, 0, width
+    return 0, count, t * width // threads, (t + 1) * width // threads
+
+
 def take_along(x: Array, index: Array) -> tuple[Array, bool]:
     """Return ``out[o, m, i] = x[o, index[o, m, i], i]``, and whether all places are in range.
 
@@ -104,11 +112,7 @@ def take_along(x: Array, index: Array) -> tuple[Array, bool]:
 def _take_along(t: int, threads: int, x: Array, index: Array, out: Array, wrong: Array) -> None:
     count, M, width = index.shape
     K = x.shape[1]
-    first, last, left, right = 0, count, 0, M
-    if count >= threads:
-        first, last = t * count // threads, (t + 1) * count // threads
-    else:
-        left, right = t * M // threads, (t + 1) * M // threads
+    first, last, left, right = _block(t, threads, count, M, count >= threads)
     bad = False
     for o in range(uintp(first), uintp(last)):
         if width == 1:  # the inner loop would cost more than its only step
@@ -156,11 +160,7 @@ def add_along(out: Array, index: Array, values: Array) -> bool:
 def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, outer: bool, wrong: Array) -> None:
     count, M, width = index.shape
     K = out.shape[1]
-    first, last, left, right = 0, count, 0, width
-    if outer:
-        first, last = t * count // threads, (t + 1) * count // threads
-    else:
-        left, right = t * width // threads, (t + 1) * width // threads
+    first, last, left, right = _block(t, threads, count, width, outer)
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(M)):
             if width == 1:
@@ -205,11 +205,7 @@ def add_slices(out: Array, index: Array, values: Array) -> bool:
 @chunked
 def _add_slices(t: int, threads: int, out: Array, index: Array, values: Array, outer: bool, wrong: Array) -> None:
     count, K, width = out.shape
-    first, last, left, right = 0, count, 0, width
-    if outer:
-        first, last = t * count // threads, (t + 1) * count // threads
-    else:
-        left, right = t * width // threads, (t + 1) * width // threads
+    first, last, left, right = _block(t, threads, count, width, outer)
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(index.size)):
             k = index[m]

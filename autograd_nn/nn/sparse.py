@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import no_grad
 from ..tensor import Tensor
 from ..typing import DeviceLike, DTypeLike
 from . import functional as F
@@ -12,7 +13,48 @@ from .parameter import Parameter, empty_parameter
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
-class Embedding(Module):
+class _Table(Module):
+    """What layers around a table of vectors share: its settings, its weight, and the row that is 0."""
+
+    weight: Parameter
+
+    def _set_up(
+        self, shape: tuple[int, int], padding_idx: int | None, absent: bool, weight: Tensor | None,
+        dtype: DTypeLike | None, device: DeviceLike,
+    ) -> None:  # fmt: skip
+        name = type(self).__name__
+        if absent:
+            raise NotImplementedError(f"{name}: max_norm, scale_grad_by_freq and sparse are not available")
+        self.num_embeddings, self.embedding_dim = rows, _ = shape
+        if padding_idx is not None and not -rows <= padding_idx < rows:
+            raise ValueError(f"{name}: padding_idx must be within num_embeddings (padding_idx={padding_idx}, "
+                             f"num_embeddings={rows})")
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % rows
+        if weight is None:
+            self.weight = empty_parameter(shape, dtype, device)
+            self.reset_parameters()
+        elif weight.shape != shape:
+            raise ValueError(f"{name}: the weight must have shape {shape} (got {weight.shape})")
+        else:
+            self.weight = Parameter(weight)
+
+    @classmethod
+    def _shape_of(cls, embeddings: Tensor) -> tuple[int, int]:
+        if embeddings.ndim != 2:
+            raise ValueError(f"{cls.__name__}.from_pretrained(): expects a matrix "
+                             f"(embeddings.shape={embeddings.shape})")
+        rows, columns = embeddings.shape
+        return rows, columns
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0
+
+
+class Embedding(_Table):
     """A table of vectors, looked up by integers.
 
     Parameters
@@ -33,8 +75,6 @@ class Embedding(Module):
         Drawn from N(0, 1).
     """
 
-    weight: Parameter
-
     def __init__(
         self,
         num_embeddings: int,
@@ -50,36 +90,15 @@ class Embedding(Module):
         dtype: DTypeLike | None = None,
     ):
         super().__init__()
-        if max_norm is not None or scale_grad_by_freq or sparse:
-            raise NotImplementedError("Embedding: max_norm, scale_grad_by_freq and sparse are not available")
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"Embedding: padding_idx must be within num_embeddings (padding_idx={padding_idx}, "
-                             f"num_embeddings={num_embeddings})")
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
-        if _weight is None:
-            self.weight = empty_parameter((num_embeddings, embedding_dim), dtype, device)
-            self.reset_parameters()
-        else:
-            if _weight.shape != (num_embeddings, embedding_dim):
-                raise ValueError(f"Embedding: the weight must have shape {(num_embeddings, embedding_dim)} "
-                                 f"(got {_weight.shape})")
-            self.weight = Parameter(_weight)
+        absent = max_norm is not None or scale_grad_by_freq or sparse
+        self._set_up((num_embeddings, embedding_dim), padding_idx, absent, _weight, dtype, device)
         self.weight.requires_grad_(not _freeze)
 
     @classmethod
     def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
         """Return a layer around a table that exists, not trained unless `freeze` is False."""
-        if embeddings.ndim != 2:
-            raise ValueError(f"Embedding.from_pretrained(): expects a matrix (embeddings.shape={embeddings.shape})")
-        rows, columns = embeddings.shape
+        rows, columns = cls._shape_of(embeddings)
         return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze)
-
-    def reset_parameters(self) -> None:
-        """Draw the table anew."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            self.weight.array[self.padding_idx] = 0
 
     def forward(self, input: Tensor) -> Tensor:
         """Look up integers of any shape; the result has D as an additional last dim."""
@@ -91,7 +110,7 @@ class Embedding(Module):
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-class EmbeddingBag(Module):
+class EmbeddingBag(_Table):
     """Sums, means or maxima of rows of a table, one for each bag of integers; see `functional.embedding_bag`.
 
     Parameters
@@ -121,8 +140,6 @@ class EmbeddingBag(Module):
     (2, 3)
     """
 
-    weight: Parameter
-
     def __init__(
         self,
         num_embeddings: int,
@@ -139,24 +156,11 @@ class EmbeddingBag(Module):
         dtype: DTypeLike | None = None,
     ):
         super().__init__()
-        if max_norm is not None or scale_grad_by_freq or sparse:
-            raise NotImplementedError("EmbeddingBag: max_norm, scale_grad_by_freq and sparse are not available")
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"EmbeddingBag: padding_idx must be within num_embeddings (padding_idx={padding_idx}, "
-                             f"num_embeddings={num_embeddings})")
         if mode not in ("mean", "sum", "max"):
             raise ValueError(f"EmbeddingBag: mode must be 'mean', 'sum' or 'max' (mode={mode!r})")
-        self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
-        self.include_last_offset = include_last_offset
-        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
-        if _weight is None:
-            self.weight = empty_parameter((num_embeddings, embedding_dim), dtype, device)
-            self.reset_parameters()
-        else:
-            if _weight.shape != (num_embeddings, embedding_dim):
-                raise ValueError(f"EmbeddingBag: the weight must have shape {(num_embeddings, embedding_dim)} "
-                                 f"(got {_weight.shape})")
-            self.weight = Parameter(_weight)
+        self.mode, self.include_last_offset = mode, include_last_offset
+        absent = max_norm is not None or scale_grad_by_freq or sparse
+        self._set_up((num_embeddings, embedding_dim), padding_idx, absent, _weight, dtype, device)
 
     @classmethod
     def from_pretrained(
@@ -165,19 +169,11 @@ class EmbeddingBag(Module):
         padding_idx: int | None = None,
     ) -> EmbeddingBag:  # fmt: skip
         """Return a layer around a table that exists, not trained unless `freeze` is False."""
-        if embeddings.ndim != 2:
-            raise ValueError(f"EmbeddingBag.from_pretrained(): expects a matrix (embeddings.shape={embeddings.shape})")
-        rows, columns = embeddings.shape
+        rows, columns = cls._shape_of(embeddings)
         layer = cls(rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings,
                     include_last_offset, padding_idx)  # fmt: skip
         layer.weight.requires_grad_(not freeze)
         return layer
-
-    def reset_parameters(self) -> None:
-        """Draw the table anew."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            self.weight.array[self.padding_idx] = 0
 
     def forward(
         self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
