@@ -479,26 +479,15 @@ def _cropped(source: Tensor | Array, shape: Shape) -> Tensor | Array:
     return _crop(source, widths=tuple((0, n - m) for n, m in zip(source.shape, shape)))
 
 
-def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
-    """Return a copy of `input` with ``out[i, index[i, j]] = src[i, j]`` (for dim 1 of 2).
-
-    Of repeated indices the last one counts. The gradient of `input` is 0 at the indices; that of `src` is gathered
-    there, and 0 for what was overwritten.
-
-    Parameters
-    ----------
-    input : Tensor
-    dim : int
-    index : Tensor of integers
-    src : Tensor of at least the size of `index`, or a number
-    """
+def _scattered(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> Tensor:
+    """Return what `scatter` without a reduction returns."""
     source = src if isinstance(src, Variable | np.ndarray) else None
     dim, index = _check_along(input, index, dim, source, "scatter")
     if not index.array.size:
         return clone(input)
     if not (input.ndim and index.ndim):
         src = src if source is None else reshape(wrap(source) if isinstance(source, np.ndarray) else source, (-1,))
-        return reshape(scatter(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
+        return reshape(_scattered(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
     value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
     return _replaced_along(input, value, index, dim=dim)
 

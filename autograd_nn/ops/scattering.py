@@ -180,7 +180,7 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, redu
     [5.0, 0.0, 1.0]
     """
     if reduce is None:
-        return indexing.scatter(input, dim, index, src)
+        return indexing._scattered(input, dim, index, src)
     _checked_reduction("scatter", reduce, ("add", "multiply"))
     index = _integers(index, "scatter", "index")
     if not isinstance(src, Variable):

@@ -11,8 +11,8 @@ import numpy as np
 from ..engine import wrap
 from ..typing import Shape, ShapeLike, Size1d, Size2d, Tensor
 from .elementwise import abs, mul, pow, relu, sign
-from .index import scatter
 from .pool import avg_pool1d, avg_pool2d
+from .scattering import scatter
 from .shape import reshape
 from .volumes import avg_pool3d
 
