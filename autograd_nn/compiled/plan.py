@@ -12,12 +12,12 @@ from ..engine.dtypes import promoted
 from ..engine.errors import named
 from ..kernels import arena
 from ..kernels.machine import Call, Machine, is_available
-from .lowering import Lowered, lowered
+from .lowering import Lowered, NotLowered, copying, lowered
 from .optimizers import Stepping
 from .reach import owner
 from .trace import GIVEN, MADE, OUTSIDE, Computation, Effect, Trace
 
-__all__ = ["Misfit", "Plan"]
+__all__ = ["Misfit", "Plan", "Undone"]
 
 _KINDS = {MADE, MADE + " once"}
 
@@ -27,6 +27,14 @@ _copyto = np.copyto
 
 class Misfit(Exception):
     """A call returned something of another shape than when it was traced."""
+
+
+class Undone(Exception):
+    """A run could not go on, and all state is what it was before."""
+
+
+class OtherAnswer(Exception):
+    """A call told Python something else than when it was traced."""
 
 
 class Plan:
@@ -51,6 +59,8 @@ class Plan:
     def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any], count: int = 0):
         self.inputs = inputs
         self.count = count
+        self.failed: int | None = None
+        self.is_undone = False
         self.middle = 0
         self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
         self._moved: dict[tuple[Any, ...], np.ndarray] = {}
@@ -62,6 +72,7 @@ class Plan:
         self.names = [record.primitive.name if not isinstance(record, Effect) else record.method.__qualname__
                       for record in trace.records]
         self.steps = [self._step(record) for record in trace.records]
+        self._prepare_to_undo(trace)
         self._merge(trace)
         self.written = Together(self._written(trace), "a compiled step")
         self.results = [self._result(x, trace) for x in results]
@@ -124,18 +135,64 @@ class Plan:
                 if stepping.calls is not None:
                     self._known[i] = stepping
 
+    def _prepare_to_undo(self, trace: Trace) -> None:
+        """Find the call up to which a run can be undone, and what is to be kept for that.
+
+        That is the first call that changes Python objects (an optimizer's step, mostly) or adds to a gradient that was
+        there. What fails later leaves the state that it leaves in eager mode, since the calls are in the same order.
+        """
+        self.turn = len(trace.records) if trace.split is None else trace.split
+        for i, record in enumerate(trace.records[: self.turn]):
+            if record.changes if isinstance(record, Effect) else any(map(trace.is_gradient, record.writes)):
+                self.turn = i
+                break
+        before = trace.records[: self.turn]
+        writes = {id(x): x for record in before if isinstance(record, Computation) for x in record.writes
+                  if id(owner(x)) not in self._homes and trace.kind(x) != GIVEN}
+        self.saved = [(x, np.empty_like(x)) for x in writes.values()]
+        effects = [record for record in before if isinstance(record, Effect)]
+        self.sources = list({id(source): source for record in effects if record.draws
+                             for source in record.arguments[:1]}.values())
+        self.touched = list({id(leaf): leaf for record in effects for leaf, _ in record.gradients}.values())
+
+    def _saving(self) -> list[tuple[int, Call]]:
+        """Return the calls that keep what is to be undone; those for which there is no kernel run in Python."""
+        calls: list[tuple[int, Call]] = []
+        slow: list[tuple[np.ndarray, np.ndarray]] = []
+        for x, copy in self.saved:
+            try:
+                if not is_available():
+                    raise NotLowered
+                calls.append((-1, copying(x, copy)))
+            except NotLowered:
+                slow.append((x, copy))
+
+        def save() -> None:
+            for x, copy in slow:
+                _copyto(copy, x)
+
+        if slow:
+            self._append(save, -1)
+        return calls
+
+    def _append(self, run: Callable[[], None], record: int) -> None:
+        """Append what is to be run, with the number of the last record in it."""
+        self.runs.append(run)
+        self.ends.append(record)
+
     def _merge(self, trace: Trace) -> None:
         """Make one native program of all calls that follow one another, and a list of what is run."""
         self.native = len(self._known)
         self.runs: list[Callable[[], None]] = []
-        self.hoisted: list[tuple[int, Stepping]] = []
+        self.ends: list[int] = []
+        self.hoisted: list[tuple[int, int, Stepping]] = []  # place in what is run, number of the record
         early = True  # nothing ran but kernels and draws
-        calls: list[tuple[int, Call]] = []
+        calls = self._saving()
         first: list[Callable[[], None]] = []
 
         def close() -> None:
             if calls:
-                self.runs.append(self._program(calls))
+                self._append(self._program(calls), calls[-1][0])
                 calls.clear()
 
         for i, record in enumerate(trace.records):
@@ -147,22 +204,23 @@ class Plan:
                 calls += [(i, call.moved(self.at_home)) for call in known.calls]
             elif isinstance(known, Stepping):
                 if early:
+                    self.hoisted.append((len(first), i, known))
                     first.append(known.run)
-                    self.hoisted.append((i, known))
                 else:
                     close()
-                    self.runs.append(known.run)
+                    self._append(known.run, i)
                 calls += [(i, call.moved(self.at_home)) for call in known.calls or ()]
-            elif isinstance(record, Effect) and record.outs and early:
+            elif isinstance(record, Effect) and record.draws and early:
                 first.append(self.steps[i])  # a draw of random numbers
             else:
                 early = False
                 close()
-                self.runs.append(self.steps[i])
+                self._append(self.steps[i], i)
         close()
         if trace.split is not None and trace.split >= len(trace.records):
             self.middle = len(self.runs)
-        self.runs[:0] = first
+        self.runs[:0], self.ends[:0] = first, [-1] * len(first)
+        self.early = len(first)
         self.middle += len(first)
 
     def _program(self, calls: list[tuple[int, Call]]) -> Callable[[], None]:
@@ -173,9 +231,7 @@ class Plan:
         def run() -> None:
             failed = native()
             if failed >= 0:  # Python says why
-                for at, stepping in self.hoisted:
-                    if at > numbers[failed]:
-                        stepping.undo()
+                self.failed = numbers[failed]
                 self.steps[numbers[failed]]()
                 raise RuntimeError(f"compile(): the kernel of {self.names[numbers[failed]]}() failed")
 
@@ -246,6 +302,7 @@ class Plan:
         keywords = {name: self._moved_value(x) for name, x in record.keywords.items()}
         gradients = [(leaf, None if array is None else wrap(self.at_home(array))) for leaf, array in record.gradients]
         out = self.at_home(record.outs[0]) if record.outs else None
+        answer = record.answer
 
         def run() -> None:
             for leaf, gradient in gradients:
@@ -253,6 +310,8 @@ class Plan:
             result = method(*arguments, **keywords)
             if out is not None:
                 _fill(out, result)
+            elif answer is not None and result != answer:
+                raise OtherAnswer(f"{method.__qualname__}() returned {result}, not {answer}")
 
         return run
 
@@ -285,8 +344,7 @@ class Plan:
     def run(self, arguments: Sequence[Any]) -> list[Any]:
         """Run the step on the arrays of `arguments`, and return its results as tensors of their own."""
         self._begin(arguments)
-        for run in self.runs:
-            run()
+        self._go(0, len(self.runs))
         for leaf, gradient in self.last:
             leaf.grad = gradient
         self.written.mark()
@@ -295,18 +353,48 @@ class Plan:
     def first_half(self, arguments: Sequence[Any]) -> list[Any]:
         """Run the first half on the arrays of `arguments`, and return its results."""
         self._begin(arguments)
-        for run in self.runs[: self.middle]:
-            run()
+        self._go(0, self.middle)
         self.written.mark()
         return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results[: self.count]]
 
     def second_half(self) -> list[Any]:
         """Run the second half, and return its results."""
-        for run in self.runs[self.middle :]:
-            run()
+        self._go(self.middle, len(self.runs))
         return [wrap(array.copy()) for _, array, _ in self.results[self.count :]]
 
+    def _go(self, low: int, high: int) -> None:
+        at = low
+        try:
+            for run in self.runs[low:high]:
+                run()
+                at += 1
+        except BaseException as error:
+            failed, self.failed = self.failed, None
+            self._undo(at, self.ends[min(at, high - 1)] if failed is None else failed)
+            if isinstance(error, Exception) and self.is_undone:
+                raise Undone(f"{type(error).__name__}: {error}") from error
+            raise
+
+    def _undo(self, at: int, record: int) -> None:
+        """Put all state back that a run has changed until it failed in a record, or that it changed too early."""
+        self.is_undone = record < self.turn
+        for place, i, stepping in self.hoisted:
+            if i > record and at > place:
+                stepping.undo()
+        self.written.mark()
+        if not self.is_undone:
+            return
+        if at >= self.early:
+            for x, copy in self.saved:
+                _copyto(x, copy)
+        for source, known in zip(self.sources, self.dice):
+            source.set_state(known)
+        for leaf, gradient in zip(self.touched, self.gradients):
+            leaf.grad = gradient
+
     def _begin(self, arguments: Sequence[Any]) -> None:
+        self.dice = [source.get_state() for source in self.sources]
+        self.gradients = [leaf.grad for leaf in self.touched]
         for buffer, x in zip(self.inputs, arguments):
             _copyto(buffer, x.array)
         for leaf, held in self.held:

@@ -15,10 +15,10 @@ import numpy as np
 from ..engine import Leaf, Variable, get_default_dtype, observers, state, versions, wrap
 from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
-from ..ops.terms import counting
+from ..ops.terms import counting, noted
 from .guards import Guards
 from .halves import Halves, Run, forward_and_backward
-from .plan import Misfit, Plan
+from .plan import Misfit, Plan, Undone
 from .reach import Reach, Snapshot, same_bits
 from .structure import Layout, taken_apart
 from .trace import GIVEN, Trace
@@ -26,7 +26,7 @@ from .watch import Watch
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
-MOST_CHANGES = 8  # of what a plan depends on, after which the function stays eager
+MOST_CHANGES = 8  # of what a plan depends on, or replays in a row that fail, after which the function stays eager
 
 
 class CompileWarning(UserWarning):
@@ -139,6 +139,7 @@ class Signature:
         self.is_trusted = False
         self.reason: str | None = None
         self.changes: list[str] = []
+        self.failures = 0  # of replays, in a row
         self.is_differentiated_later = False
         self.halves: Halves | None = None
         self.leaves: list[Any] = []  # of a plan with two halves: the tensors that it is differentiated in
@@ -148,14 +149,14 @@ class Signature:
 
     def describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember the arguments if they are tensors alone, so that the next call is told with little work."""
-        self.around = state.recording, get_default_dtype(), get_num_threads()
-        if not kwargs and all(isinstance(x, Variable) and x.node is None for x in args) and not counting():
+        self.around = state.recording, get_default_dtype(), get_num_threads(), counting()
+        if not kwargs and all(isinstance(x, Variable) and x.node is None for x in args):
             self.simple = [(type(x), x.array.shape, x.array.strides, x.array.dtype) for x in args]
 
     def takes(self, args: tuple[Any, ...]) -> bool:
         """Return whether a call with these arguments is of this kind."""
         if self.simple is None or len(args) != len(self.simple) or self.around != (
-                state.recording, get_default_dtype(), get_num_threads()) or counting() or not self.is_trusted:
+                state.recording, get_default_dtype(), get_num_threads(), counting()) or not self.is_trusted:
             return False
         for x, (kind, shape, strides, dtype) in zip(args, self.simple):
             if type(x) is not kind or x.node is not None:
@@ -222,7 +223,7 @@ class Compiled:
             if last is not None and not kwargs and last.takes(args):
                 changed = last.guards.changed() or last.plan.changed()  # type: ignore[union-attr]
                 if changed is None and last.plan.fits_gradients():  # type: ignore[union-attr]
-                    return self._replay(last, args)
+                    return self._replay(last, args, args, kwargs)
             tensors: list[Any] = []
             layout = taken_apart((args, kwargs), "an argument", tensors)
             key = layout.key, state.recording, get_default_dtype(), get_num_threads(), counting()
@@ -236,7 +237,7 @@ class Compiled:
                 if changed is None and known.plan.fits_gradients():  # type: ignore[union-attr]
                     self._last = known if known.simple else None
                     self.signatures.move_to_end(key)
-                    return self._replay(known, tensors)
+                    return self._replay(known, tensors, args, kwargs)
                 self._give_up_plan(known, changed or "which gradients there are")
             self.signatures.move_to_end(key)
             return self._learn(known, layout, tensors, args, kwargs)
@@ -352,6 +353,8 @@ class Compiled:
         plan.poison()  # NaN
         results: list[Any] = []
         taken_apart(result, "", results, whole=True)
+        terms = noted()
+        count = len(terms)
         try:
             replayed = plan.run(tensors)
         except Exception as error:
@@ -361,6 +364,7 @@ class Compiled:
             differences += [f"result {i}" for i, (a, b) in enumerate(zip(results, replayed))
                             if a.array.tobytes() != b.array.tobytes()]
             problem = f"its replay differs from the eager step in {_listed(differences)}" if differences else None
+        del terms[count:]
         if problem is not None:
             eager.restore()
             self._stay_eager(known, problem)
@@ -404,17 +408,33 @@ class Compiled:
         last = None if known.run is None else known.run()
         if last is not None and last.is_pending:  # its memory is still needed
             return self.function(*args, **kwargs)
-        results = known.plan.first_half(tensors)  # type: ignore[union-attr]
+        try:
+            results = known.plan.first_half(tensors)  # type: ignore[union-attr]
+        except Undone:
+            results = None
+        if results is None:
+            return self.function(*args, **kwargs)
         run = Run(halves, versions.clock)
         known.run = weakref.ref(run)
         leaves = [leaf if isinstance(leaf, Variable) else tensors[leaf] for leaf in halves.leaves]
         return known.build(halves.outputs(run, results, leaves))  # type: ignore[misc]
 
-    def _replay(self, known: Signature, tensors: Any) -> Any:
+    def _replay(self, known: Signature, tensors: Any, args: Any, kwargs: Any) -> Any:
+        plan: Any = known.plan
+        terms = noted()
+        count = len(terms)
         try:
-            return known.build(known.plan.run(tensors))  # type: ignore[misc, union-attr]
+            results = plan.run(tensors)
+            known.failures = 0
+            return known.build(results)  # type: ignore[misc]
+        except Undone as error:
+            del terms[count:]
+            known.failures += 1
+            if known.failures > MOST_CHANGES:
+                self._stay_eager(known, f"replays fail again and again, last by {error}")
         except Misfit as error:
             raise RuntimeError(f"compile(): {self._name}: a call returned {error}") from None
+        return self.function(*args, **kwargs)  # raises an error of its own, or goes another way
 
     # -------------------------------------------------------------------------------- what it did
 

@@ -55,7 +55,7 @@ class Computation:
 class Effect:
     """One call that changes Python objects, with the gradients that it finds at the leaves."""
 
-    __slots__ = ("arguments", "gradients", "keywords", "method", "outs", "updates")
+    __slots__ = ("answer", "arguments", "gradients", "keywords", "method", "outs", "updates")
 
     def __init__(self, method: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]):
         self.method = method
@@ -64,6 +64,17 @@ class Effect:
         self.outs: list[np.ndarray] = []
         self.gradients: list[tuple[Any, Any]] = []  # (leaf, its gradient's array or None)
         self.updates: list[Computation] | None = None  # of an optimizer's step: what it did
+        self.answer: Any = None  # what it returned to Python, which a replay depends on
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws random numbers."""
+        return bool(self.arguments) and isinstance(self.arguments[0], Generator)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes objects for good: methods do; functions look at values, or note them."""
+        return not self.draws and self.method.__qualname__ != self.method.__name__
 
 
 def users_line() -> str:
@@ -190,6 +201,10 @@ class Trace:
             self._kept.append(root)
         return kind
 
+    def is_gradient(self, array: np.ndarray) -> bool:
+        """Return whether an array is a gradient that was there before the step."""
+        return id(owner(array)) in self._buffers
+
     def _is_constant(self, x: Any) -> bool:
         return not isinstance(x, np.ndarray) or self.kind(x) == CONSTANT
 
@@ -276,12 +291,16 @@ class Trace:
                 result = method(*arguments, **keywords)
         finally:
             state.listener = heard
-        if isinstance(arguments[0], Generator) if arguments else False:
+        if record.draws:
             record.outs.append(result)
             self.kinds[id(owner(result))] = MADE
             self._kept.append(result)
         elif isinstance(result, Variable | np.ndarray):
             self.refuse(f"{method.__qualname__}() returns a tensor{users_line()}")
+        elif not record.changes:
+            record.answer = result
+            if result is not None and any(isinstance(each, Effect) and each.changes for each in self.records):
+                self.refuse(f"{method.__qualname__}() looks at values after a change{users_line()}")
         self.records.append(record)
         for leaf, gradient in zip(self._leaves, self._gradients_now):
             if (None if leaf.grad is None else leaf.grad.array) is not gradient:

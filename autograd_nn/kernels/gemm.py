@@ -71,7 +71,7 @@ WIDE, WIDE_ROWS = 8, 64
 PACK_LENGTH = 64  # columns of `a` that are packed at a time where they lie together
 PACK_WORK, TRANSPOSE_WORK = 9, 20  # multiply-adds in the time of packing or transposing an element
 ROW_PANEL_BYTES = 24 * 1024  # of one row panel in the L1 cache, of 32 KiB or more
-COLUMN_BLOCK_BYTES = 512 * 1024  # of one block of columns in the L2 cache, of 1 MiB or more
+COLUMN_BLOCK_BYTES = 256 * 1024  # of one block of columns in the L2 cache, of 512 KiB or more
 ROW_BLOCK = 80 * ROWS  # rows of one block, for which all columns are packed anew
 
 # OpenBLAS runs in one thread up to 2**18 multiply-adds: 65536 (SMP_THRESHOLD_MIN) times 4
@@ -96,12 +96,14 @@ def pack_rows(
     width = lanes(a)
     if a_column == 1:
         for i in range(0, row_count, ROWS):
+            # Whole vectors reach beyond a panel's step: into the next one, which is written after it, and in the last
+            # panel into the space of the columns, which are packed after the rows.
             for k in range(0, k_count, width):
                 for r in range(0, ROWS, width):
                     transpose_block(
                         a, a_start + (i + r) * a_row + k, a_row,
                         packed, packed_start + i * k_count + k * ROWS + r, ROWS,
-                        (min(ROWS, row_count - i) - r, k_count - k), ROWS - r,
+                        (row_count - i - r, k_count - k), ROWS - r,
                     )  # fmt: skip
         return
     # A column lies together: all panels take their part of some columns before the next are read. Whole

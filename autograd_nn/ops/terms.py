@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine import Variable, effect
 
-__all__ = ["counted_terms", "counting", "note_terms"]
+__all__ = ["counted_terms", "counting", "note_terms", "noted"]
 
 
 class _Notes(threading.local):
@@ -52,3 +52,8 @@ def _note(reduction: str, terms: Any) -> None:
 def counting() -> bool:
     """Return whether this thread collects the numbers of terms."""
     return _notes.terms is not None
+
+
+def noted() -> list[float]:
+    """Return the list that this thread collects the numbers of terms in; an empty one if it does not."""
+    return [] if _notes.terms is None else _notes.terms
