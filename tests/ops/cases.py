@@ -507,7 +507,7 @@ case(
 )
 case(
     "scatter, repeated",
-    lambda x, s: index.scatter(x, 1, Tensor([[0, 0], [1, 3]]), s),
+    lambda x, s: scattering.scatter(x, 1, Tensor([[0, 0], [1, 3]]), s),
     ("normal", 3, 4),
     ("normal", 2, 2),
 )
@@ -519,8 +519,8 @@ case("take_along_dim", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3,
 case("take_along_dim, broadcast", lambda x, i: index.take_along_dim(x, i, 1), ("normal", 3, 4), ("integers", 4, 1, 2))
 case("take_along_dim, flat", lambda x, i: index.take_along_dim(x, i), ("normal", 3, 4), ("integers", 12, 5))
 case("gather", lambda x, i: index.gather(x, 0, i), ("normal", 3, 4), ("integers", 3, 5, 2))
-case("scatter", lambda x, s: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), s), ("normal", 3, 4), ("normal", 2, 3))
-case("scatter a number", lambda x: index.scatter(x, 1, Tensor([[2, 0], [1, 3]]), 5.0), ("normal", 3, 4))
+case("scatter", lambda x, s: scattering.scatter(x, 1, Tensor([[2, 0], [1, 3]]), s), ("normal", 3, 4), ("normal", 2, 3))
+case("scatter a number", lambda x: scattering.scatter(x, 1, Tensor([[2, 0], [1, 3]]), 5.0), ("normal", 3, 4))
 case(
     "scatter_add",
     lambda x, i, s: index.scatter_add(x, 0, i, s),
