@@ -3,13 +3,14 @@
 PYTHON ?= python3
 ARGS ?=
 PIP = .venv/bin/pip --disable-pip-version-check --quiet
+PYTEST = .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 FORMATTED = .ci docs tests/conftest.py tests/test_conftest.py tests/docs
 
 train: .venv/ready  ## train a network on the digits that come with the package
 	.venv/bin/python -m autograd_nn $(ARGS)
 
 test: .venv/ready  ## the tests that need no more than the extra `test`
-	.venv/bin/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 check: lint  ## the fast lane: lint, and a sample of the tests of the engine, the Tensor, operations, layers, optimizers
 	.venv/bin/python -m pytest -q -x -m "not slow and not torch" --sample=12 \
@@ -17,7 +18,7 @@ check: lint  ## the fast lane: lint, and a sample of the tests of the engine, th
 
 test-all: .venv/ready  ## every test, with every extra that tests need
 	$(PIP) install -e ".[test,data,sklearn,onnx,distributed,docs,notebooks]"
-	.venv/bin/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: .venv/ready
 	.venv/bin/ruff check .
