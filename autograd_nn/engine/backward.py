@@ -349,6 +349,14 @@ def backward(
     RuntimeError
         An output without graph, a missing gradient for more than one element, a graph that was freed, a value changed
         in place.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> ag.backward((x**2).sum())
+    >>> x.grad
+    tensor([2., 4.])
     """
     outputs = _listed(outputs)
     gradients = [None] * len(outputs) if gradients is None else _listed(gradients)
@@ -400,6 +408,14 @@ def grad(
     -------
     tuple of tensors
         One gradient per input, of its shape and dtype.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> (g,) = ag.grad((x**3).sum(), x, create_graph=True)
+    >>> ag.grad(g.sum(), x)[0]
+    tensor([ 6., 12.])
     """
     if not only_inputs:
         raise ValueError("grad(): only_inputs must be True (only_inputs=False); backward() reaches the leaves too")

@@ -16,7 +16,14 @@ _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """Return the dtype of new tensors of floating-point numbers: float32 unless `set_default_dtype` changed it."""
+    """Return the dtype of new tensors of floating-point numbers: float32 unless `set_default_dtype` changed it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.get_default_dtype()
+    dtype('float32')
+    """
     return _chosen
 
 

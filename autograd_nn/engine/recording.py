@@ -26,7 +26,16 @@ collecting = False  # whether any in-place method ever collected the calls that 
 
 
 class set_grad_enabled:
-    """Turn recording on or off in this thread, at once; as a context, until its end."""
+    """Turn recording on or off in this thread, at once; as a context, until its end.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> with ag.set_grad_enabled(False):
+    ...     y = ag.tensor([1.0], requires_grad=True) * 2
+    >>> y.requires_grad
+    False
+    """
 
     def __init__(self, mode: bool):
         self.previous = state.recording
@@ -101,19 +110,47 @@ class _Recording:
 
 
 class no_grad(_Recording):
-    """Record nothing: ``with no_grad():`` or ``@no_grad()``; concerns the calling thread only."""
+    """Record nothing: ``with no_grad():`` or ``@no_grad()``; concerns the calling thread only.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0], requires_grad=True)
+    >>> with ag.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
 
     mode = False
 
 
 class enable_grad(_Recording):
-    """Record again inside a `no_grad` block: ``with enable_grad():`` or ``@enable_grad()``."""
+    """Record again inside a `no_grad` block: ``with enable_grad():`` or ``@enable_grad()``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0], requires_grad=True)
+    >>> with ag.no_grad(), ag.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     mode = True
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations of this thread are recorded."""
+    """Return whether operations of this thread are recorded.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> with ag.no_grad():
+    ...     ag.is_grad_enabled()
+    False
+    """
     return state.recording
 
 

@@ -75,7 +75,15 @@ def _in_place(inplace: bool) -> str:
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Tanh()(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.7616,  0.    ,  0.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -83,7 +91,15 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """Logistic function, ``1 / (1 + exp(-x))``."""
+    """Logistic function, ``1 / (1 + exp(-x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Sigmoid()(ag.tensor([-2.0, 0.0, 2.0]))
+    tensor([0.1192, 0.5   , 0.8808])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -91,7 +107,15 @@ class Sigmoid(Module):
 
 
 class LogSigmoid(Module):
-    """``log(sigmoid(x))``."""
+    """``log(sigmoid(x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LogSigmoid()(ag.tensor([0.0, -100.0]))
+    tensor([  -0.6931, -100.    ])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -99,7 +123,15 @@ class LogSigmoid(Module):
 
 
 class Softsign(Module):
-    """``x / (1 + abs(x))``."""
+    """``x / (1 + abs(x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softsign()(ag.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5 ,  0.  ,  0.75])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -107,7 +139,15 @@ class Softsign(Module):
 
 
 class Tanhshrink(Module):
-    """``x - tanh(x)``."""
+    """``x - tanh(x)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Tanhshrink()(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.2384])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -115,7 +155,15 @@ class Tanhshrink(Module):
 
 
 class ReLU(_InPlace):
-    """Rectified linear unit, ``max(x, 0)``."""
+    """Rectified linear unit, ``max(x, 0)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReLU()(ag.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -123,7 +171,15 @@ class ReLU(_InPlace):
 
 
 class ReLU6(_InPlace):
-    """``min(max(x, 0), 6)``."""
+    """``min(max(x, 0), 6)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReLU6()(ag.tensor([-1.0, 5.0, 9.0]))
+    tensor([0., 5., 6.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -131,7 +187,15 @@ class ReLU6(_InPlace):
 
 
 class SELU(_InPlace):
-    """Scaled exponential linear unit; see `ops.activation.selu`."""
+    """Scaled exponential linear unit; see `ops.activation.selu`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.SELU()(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-1.1113,  0.    ,  1.0507])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -139,7 +203,15 @@ class SELU(_InPlace):
 
 
 class SiLU(_InPlace):
-    """``x * sigmoid(x)``."""
+    """``x * sigmoid(x)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.SiLU()(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.2689,  0.    ,  0.7311])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -147,7 +219,15 @@ class SiLU(_InPlace):
 
 
 class Mish(_InPlace):
-    """``x * tanh(softplus(x))``."""
+    """``x * tanh(softplus(x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Mish()(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.3034,  0.    ,  0.8651])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -155,7 +235,15 @@ class Mish(_InPlace):
 
 
 class Hardswish(_InPlace):
-    """``x * min(max(x + 3, 0), 6) / 6``."""
+    """``x * min(max(x + 3, 0), 6) / 6``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Hardswish()(ag.tensor([-4.0, 0.0, 3.0]))
+    tensor([-0.,  0.,  3.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -163,7 +251,15 @@ class Hardswish(_InPlace):
 
 
 class Hardsigmoid(_InPlace):
-    """``min(max(x / 6 + 1/2, 0), 1)``."""
+    """``min(max(x / 6 + 1/2, 0), 1)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Hardsigmoid()(ag.tensor([-4.0, 0.0, 1.5, 4.0]))
+    tensor([0.  , 0.5 , 0.75, 1.  ])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it elementwise."""
@@ -174,7 +270,15 @@ class Hardsigmoid(_InPlace):
 
 
 class LeakyReLU(Module):
-    """`x` where it is positive and ``negative_slope * x`` elsewhere."""
+    """`x` where it is positive and ``negative_slope * x`` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LeakyReLU(0.1)(ag.tensor([-1.0, 2.0]))
+    tensor([-0.1,  2. ])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         super().__init__()
@@ -190,7 +294,15 @@ class LeakyReLU(Module):
 
 
 class RReLU(Module):
-    """Leaky ReLU whose slope is drawn anew for each element in training; see `functional.rrelu`."""
+    """Leaky ReLU whose slope is drawn anew for each element in training; see `functional.rrelu`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.RReLU().eval()(ag.tensor([-1.0, 2.0]))  # in training, the slope is random
+    tensor([-0.2292,  2.    ])
+    """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
         super().__init__()
@@ -206,7 +318,15 @@ class RReLU(Module):
 
 
 class ELU(Module):
-    """`x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere."""
+    """`x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ELU()(ag.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.    ,  2.    ])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
@@ -222,7 +342,15 @@ class ELU(Module):
 
 
 class CELU(Module):
-    """``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``."""
+    """``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.CELU(alpha=2.0)(ag.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.7869,  0.    ,  2.    ])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
         super().__init__()
@@ -238,7 +366,15 @@ class CELU(Module):
 
 
 class GELU(Module):
-    """``x * Phi(x)``; `approximate` is 'none' or 'tanh'."""
+    """``x * Phi(x)``; `approximate` is 'none' or 'tanh'.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.GELU()(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.    ,  0.8413])
+    """
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none"):
         super().__init__()
@@ -254,7 +390,15 @@ class GELU(Module):
 
 
 class Softplus(Module):
-    """``log(1 + exp(beta * x)) / beta``; `x` itself where ``beta * x > threshold``."""
+    """``log(1 + exp(beta * x)) / beta``; `x` itself where ``beta * x > threshold``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softplus()(ag.tensor([-1.0, 0.0, 100.0]))
+    tensor([  0.3133,   0.6931, 100.    ])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         super().__init__()
@@ -270,7 +414,15 @@ class Softplus(Module):
 
 
 class Hardtanh(Module):
-    """`x` clipped to ``[min_val, max_val]``."""
+    """`x` clipped to ``[min_val, max_val]``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Hardtanh(-2.0, 2.0)(ag.tensor([-3.0, 0.5, 3.0]))
+    tensor([-2. ,  0.5,  2. ])
+    """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
@@ -288,7 +440,15 @@ class Hardtanh(Module):
 
 
 class Threshold(Module):
-    """`x` where it is larger than `threshold` and `value` elsewhere."""
+    """`x` where it is larger than `threshold` and `value` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Threshold(threshold=1.0, value=-5.0)(ag.tensor([0.5, 2.0]))
+    tensor([-5.,  2.])
+    """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False):
         super().__init__()
@@ -304,7 +464,15 @@ class Threshold(Module):
 
 
 class Hardshrink(Module):
-    """`x` where ``abs(x) > lambd`` and 0 elsewhere."""
+    """`x` where ``abs(x) > lambd`` and 0 elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Hardshrink(0.5)(ag.tensor([-1.0, 0.3, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
 
     def __init__(self, lambd: float = 0.5):
         super().__init__()
@@ -320,7 +488,15 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """`x` moved by `lambd` towards 0, and 0 where ``abs(x) <= lambd``."""
+    """`x` moved by `lambd` towards 0, and 0 where ``abs(x) <= lambd``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softshrink(0.5)(ag.tensor([-1.0, 0.3, 2.0]))
+    tensor([-0.5,  0. ,  1.5])
+    """
 
     def __init__(self, lambd: float = 0.5):
         super().__init__()
@@ -353,6 +529,13 @@ class PReLU(Module):
     References
     ----------
     K. He et al., "Delving deep into rectifiers", 2015, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.PReLU()(ag.tensor([-1.0, 2.0])).detach()
+    tensor([-0.25,  2.  ])
     """
 
     weight: Parameter
@@ -382,7 +565,15 @@ class PReLU(Module):
 
 
 class GLU(_AlongDim):
-    """Gated linear unit: the first half along a dim times the sigmoid of the second."""
+    """Gated linear unit: the first half along a dim times the sigmoid of the second.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.GLU()(ag.tensor([[1.0, 2.0, 0.0, 0.0]]))  # the first half times the sigmoid of the second
+    tensor([[0.5, 1. ]])
+    """
 
     def __init__(self, dim: int = -1):
         super().__init__(dim)
@@ -393,7 +584,16 @@ class GLU(_AlongDim):
 
 
 class Softmax(_AlongDim):
-    """``exp(x) / sum(exp(x))`` along a dim."""
+    """``exp(x) / sum(exp(x))`` along a dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softmax(dim=1)(ag.tensor([[0.0, 0.0], [0.0, 2.0]]))
+    tensor([[0.5   , 0.5   ],
+            [0.1192, 0.8808]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it along the dim."""
@@ -401,7 +601,15 @@ class Softmax(_AlongDim):
 
 
 class Softmin(_AlongDim):
-    """Softmax of ``-x`` along a dim."""
+    """Softmax of ``-x`` along a dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softmin(dim=0)(ag.tensor([0.0, 2.0]))
+    tensor([0.8808, 0.1192])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it along the dim."""
@@ -409,7 +617,15 @@ class Softmin(_AlongDim):
 
 
 class LogSoftmax(_AlongDim):
-    """``x - log(sum(exp(x)))`` along a dim."""
+    """``x - log(sum(exp(x)))`` along a dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LogSoftmax(dim=1)(ag.tensor([[0.0, 0.0]]))
+    tensor([[-0.6931, -0.6931]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it along the dim."""
@@ -417,7 +633,15 @@ class LogSoftmax(_AlongDim):
 
 
 class Softmax2d(Module):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+    """Softmax over the channels of (N, C, H, W) or (C, H, W).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Softmax2d()(ag.zeros(1, 4, 2, 2))[0, :, 0, 0]
+    tensor([0.25, 0.25, 0.25, 0.25])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it at each pixel."""

@@ -48,6 +48,16 @@ class MultiheadAttention(Module):
     References
     ----------
     A. Vaswani et al., "Attention is all you need", 2017, arXiv:1706.03762.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> attention = nn.MultiheadAttention(embed_dim=8, num_heads=2, batch_first=True)
+    >>> x = ag.zeros(2, 5, 8)
+    >>> out, shares = attention(x, x, x)
+    >>> out.shape, shares.shape
+    ((2, 5, 8), (2, 5, 5))
     """
 
     in_proj_weight: Parameter | None

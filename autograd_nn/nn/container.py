@@ -207,6 +207,13 @@ class ModuleList(_Listing[Module, Module]):
     Parameters
     ----------
     modules : iterable of Module, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
     """
 
     _item_type = Module
@@ -233,6 +240,14 @@ class ParameterList(_Listing[Parameter, Tensor]):
     Parameters
     ----------
     values : iterable of Parameter or Tensor, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> rows = nn.ParameterList([ag.zeros(2), ag.ones(3)])
+    >>> [name for name, _ in rows.named_parameters()]
+    ['0', '1']
     """
 
     _item_type = Parameter
@@ -328,6 +343,14 @@ class ModuleDict(_Mapping[Module, Module]):
     Parameters
     ----------
     modules : mapping of str to Module, or iterable of pairs, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> heads = nn.ModuleDict({"age": nn.Linear(8, 1), "city": nn.Linear(8, 20)})
+    >>> heads["city"](ag.zeros(2, 8)).shape
+    (2, 20)
     """
 
     _item_type = Module
@@ -345,6 +368,14 @@ class ParameterDict(_Mapping[Parameter, Tensor]):
     Parameters
     ----------
     parameters : mapping of str to Parameter or Tensor, or iterable of pairs, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> scales = nn.ParameterDict({"left": ag.ones(2), "right": ag.ones(3)})
+    >>> scales["left"].requires_grad
+    True
     """
 
     _item_type = Parameter

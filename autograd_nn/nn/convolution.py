@@ -138,6 +138,13 @@ class Conv1d(_Conv):
     weight : Parameter of shape (out_channels, in_channels / groups, k)
         Drawn from U(-b, b), ``b = 1 / sqrt(in_channels / groups * k)``; the bias too.
     bias : Parameter of shape (out_channels,) or None
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Conv1d(4, 8, kernel_size=3, padding=1)(ag.zeros(2, 4, 20)).shape
+    (2, 8, 20)
     """
 
     _dims = 1
@@ -189,6 +196,13 @@ class Conv2d(_Conv):
     See Also
     --------
     autograd_nn.ops.conv.conv2d : the formula, the shape of the result, errors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Conv2d(3, 8, kernel_size=3, stride=2, padding=1)(ag.zeros(2, 3, 32, 32)).shape
+    (2, 8, 16, 16)
     """
 
     _dims = 2
@@ -239,6 +253,13 @@ class Conv3d(_Conv):
     weight : Parameter of shape (out_channels, in_channels / groups, kD, kH, kW)
         Drawn from U(-b, b), ``b = 1 / sqrt(in_channels / groups * kD * kH * kW)``; the bias too.
     bias : Parameter of shape (out_channels,) or None
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Conv3d(1, 4, kernel_size=3)(ag.zeros(2, 1, 8, 8, 8)).shape
+    (2, 4, 6, 6, 6)
     """
 
     _dims = 3
@@ -312,7 +333,15 @@ class _ConvTranspose(_Conv):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """Transposed convolution of sequences (N, C_in, L); see `ConvTranspose2d`."""
+    """Transposed convolution of sequences (N, C_in, L); see `ConvTranspose2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ConvTranspose1d(4, 2, kernel_size=4, stride=2, padding=1)(ag.zeros(2, 4, 10)).shape
+    (2, 2, 20)
+    """
 
     _dims = 1
 
@@ -342,6 +371,13 @@ class ConvTranspose2d(_ConvTranspose):
     weight : Parameter of shape (in_channels, out_channels / groups, kH, kW)
         Drawn from U(-b, b), ``b = 1 / sqrt(out_channels / groups * kH * kW)``; the bias too.
     bias : Parameter of shape (out_channels,) or None
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ConvTranspose2d(8, 3, kernel_size=4, stride=2, padding=1)(ag.zeros(2, 8, 16, 16)).shape
+    (2, 3, 32, 32)
     """
 
     _dims = 2
@@ -354,7 +390,15 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """Transposed convolution of volumes (N, C_in, D, H, W); see `ConvTranspose2d`."""
+    """Transposed convolution of volumes (N, C_in, D, H, W); see `ConvTranspose2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ConvTranspose3d(4, 2, kernel_size=2, stride=2)(ag.zeros(1, 4, 5, 5, 5)).shape
+    (1, 2, 10, 10, 10)
+    """
 
     _dims = 3
 

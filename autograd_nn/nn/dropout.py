@@ -29,6 +29,15 @@ class Dropout(_Dropout):
     References
     ----------
     N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15 (2014) 1929-1958.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> _ = ag.manual_seed(0)
+    >>> layer = nn.Dropout(0.5)
+    >>> sorted(set(layer(ag.ones(1000)).tolist())), layer.eval()(ag.ones(3)).tolist()
+    ([0.0, 2.0], [1.0, 1.0, 1.0])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -37,7 +46,16 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """Set whole channels of (N, C, L) or (C, L) to 0; see `Dropout`."""
+    """Set whole channels of (N, C, L) or (C, L) to 0; see `Dropout`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> y = nn.Dropout1d(0.5)(ag.ones(1, 6, 4))  # a channel is kept whole or dropped whole
+    >>> set(y.sum(2)[0].tolist()) <= {0.0, 8.0}
+    True
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to the channels."""
@@ -50,6 +68,14 @@ class Dropout2d(_Dropout):
     References
     ----------
     J. Tompson et al., "Efficient object localization using convolutional networks", 2014, arXiv:1411.4280.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> y = nn.Dropout2d(0.5)(ag.ones(1, 6, 2, 2))  # a channel is kept whole or dropped whole
+    >>> set(y.sum((2, 3))[0].tolist()) <= {0.0, 8.0}
+    True
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -58,7 +84,15 @@ class Dropout2d(_Dropout):
 
 
 class Dropout3d(_Dropout):
-    """Set whole channels of (N, C, D, H, W) or (C, D, H, W) to 0; see `Dropout`."""
+    """Set whole channels of (N, C, D, H, W) or (C, D, H, W) to 0; see `Dropout`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Dropout3d(0.5).eval()(ag.ones(1, 2, 2, 2, 2)).sum().item()
+    16.0
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to the channels."""
@@ -71,6 +105,13 @@ class AlphaDropout(_Dropout):
     References
     ----------
     G. Klambauer et al., "Self-normalizing neural networks", 2017, arXiv:1706.02515.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AlphaDropout(0.2).eval()(ag.tensor([1.0, -1.0]))
+    tensor([ 1., -1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -182,42 +182,91 @@ def _lazy_conv_transpose(ordinary: type[Any]) -> Callable[..., None]:
 
 
 class LazyConv1d(_LazyConv, Conv1d):
-    """`Conv1d` whose `in_channels` is that of its first input; the other settings are those of `Conv1d`."""
+    """`Conv1d` whose `in_channels` is that of its first input; the other settings are those of `Conv1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyConv1d(4, 3)(ag.zeros(2, 5, 9)).shape
+    (2, 4, 7)
+    """
 
     cls_to_become = Conv1d
     __init__ = _lazy_conv(Conv1d)
 
 
 class LazyConv2d(_LazyConv, Conv2d):
-    """`Conv2d` whose `in_channels` is that of its first input; the other settings are those of `Conv2d`."""
+    """`Conv2d` whose `in_channels` is that of its first input; the other settings are those of `Conv2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.LazyConv2d(4, kernel_size=3)
+    >>> layer(ag.zeros(2, 5, 9, 9)).shape, layer.in_channels
+    ((2, 4, 7, 7), 5)
+    """
 
     cls_to_become = Conv2d
     __init__ = _lazy_conv(Conv2d)
 
 
 class LazyConv3d(_LazyConv, Conv3d):
-    """`Conv3d` whose `in_channels` is that of its first input; the other settings are those of `Conv3d`."""
+    """`Conv3d` whose `in_channels` is that of its first input; the other settings are those of `Conv3d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyConv3d(4, 3)(ag.zeros(2, 5, 4, 4, 4)).shape
+    (2, 4, 2, 2, 2)
+    """
 
     cls_to_become = Conv3d
     __init__ = _lazy_conv(Conv3d)
 
 
 class LazyConvTranspose1d(_LazyConv, ConvTranspose1d):
-    """`ConvTranspose1d` whose `in_channels` is that of its first input; else as `ConvTranspose1d`."""
+    """`ConvTranspose1d` whose `in_channels` is that of its first input; else as `ConvTranspose1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyConvTranspose1d(4, 2)(ag.zeros(2, 5, 9)).shape
+    (2, 4, 10)
+    """
 
     cls_to_become = ConvTranspose1d
     __init__ = _lazy_conv_transpose(ConvTranspose1d)
 
 
 class LazyConvTranspose2d(_LazyConv, ConvTranspose2d):
-    """`ConvTranspose2d` whose `in_channels` is that of its first input; else as `ConvTranspose2d`."""
+    """`ConvTranspose2d` whose `in_channels` is that of its first input; else as `ConvTranspose2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyConvTranspose2d(4, 2)(ag.zeros(2, 5, 9, 9)).shape
+    (2, 4, 10, 10)
+    """
 
     cls_to_become = ConvTranspose2d
     __init__ = _lazy_conv_transpose(ConvTranspose2d)
 
 
 class LazyConvTranspose3d(_LazyConv, ConvTranspose3d):
-    """`ConvTranspose3d` whose `in_channels` is that of its first input; else as `ConvTranspose3d`."""
+    """`ConvTranspose3d` whose `in_channels` is that of its first input; else as `ConvTranspose3d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyConvTranspose3d(4, 2)(ag.zeros(2, 5, 3, 3, 3)).shape
+    (2, 4, 4, 4, 4)
+    """
 
     cls_to_become = ConvTranspose3d
     __init__ = _lazy_conv_transpose(ConvTranspose3d)
@@ -250,36 +299,85 @@ class _LazyNorm(LazyModuleMixin, _RunningNorm):
 
 
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
-    """`BatchNorm1d` whose `num_features` is the number of channels of its first input."""
+    """`BatchNorm1d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyBatchNorm1d()(ag.zeros(4, 7)).shape
+    (4, 7)
+    """
 
     cls_to_become = BatchNorm1d
 
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
-    """`BatchNorm2d` whose `num_features` is the number of channels of its first input."""
+    """`BatchNorm2d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.LazyBatchNorm2d()
+    >>> layer(ag.zeros(4, 7, 2, 2)).shape, layer.num_features
+    ((4, 7, 2, 2), 7)
+    """
 
     cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
-    """`BatchNorm3d` whose `num_features` is the number of channels of its first input."""
+    """`BatchNorm3d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyBatchNorm3d()(ag.zeros(4, 7, 2, 2, 2)).shape
+    (4, 7, 2, 2, 2)
+    """
 
     cls_to_become = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
-    """`InstanceNorm1d` whose `num_features` is the number of channels of its first input."""
+    """`InstanceNorm1d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyInstanceNorm1d()(ag.zeros(4, 7, 3)).shape
+    (4, 7, 3)
+    """
 
     cls_to_become = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
-    """`InstanceNorm2d` whose `num_features` is the number of channels of its first input."""
+    """`InstanceNorm2d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyInstanceNorm2d()(ag.zeros(4, 7, 3, 3)).shape
+    (4, 7, 3, 3)
+    """
 
     cls_to_become = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
-    """`InstanceNorm3d` whose `num_features` is the number of channels of its first input."""
+    """`InstanceNorm3d` whose `num_features` is the number of channels of its first input.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LazyInstanceNorm3d()(ag.zeros(4, 7, 3, 3, 3)).shape
+    (4, 7, 3, 3, 3)
+    """
 
     cls_to_become = InstanceNorm3d

@@ -17,7 +17,15 @@ __all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Identity(Module):
-    """Return the input; arguments are accepted and ignored, so that it can stand for any layer."""
+    """Return the input; arguments are accepted and ignored, so that it can stand for any layer.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Identity()(ag.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__()
@@ -43,6 +51,14 @@ class Linear(Module):
         Drawn from U(-b, b), ``b = 1 / sqrt(in_features)``.
     bias : Parameter of shape (out_features,) or None
         Drawn from the same.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.Linear(3, 2)
+    >>> layer(ag.ones(5, 3)).shape, layer.weight.shape
+    ((5, 2), (2, 3))
     """
 
     weight: Parameter
@@ -96,6 +112,13 @@ class Bilinear(Module):
     ----------
     weight : Parameter of shape (out_features, in1_features, in2_features)
         Drawn from U(-b, b), ``b = 1 / sqrt(in1_features)``; the bias too.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Bilinear(3, 4, 2)(ag.ones(5, 3), ag.ones(5, 4)).shape
+    (5, 2)
     """
 
     weight: Parameter
@@ -134,7 +157,15 @@ class Bilinear(Module):
 
 
 class Flatten(Module):
-    """Make the dims from `start_dim` to `end_dim` one: by default all but the first."""
+    """Make the dims from `start_dim` to `end_dim` one: by default all but the first.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Flatten()(ag.zeros(8, 3, 4, 4)).shape
+    (8, 48)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
@@ -157,6 +188,13 @@ class Unflatten(Module):
     dim : int
     unflattened_size : sequence of int
         Whose product is the size of `dim`; one may be -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Unflatten(1, (3, 4, 4))(ag.zeros(8, 48)).shape
+    (8, 3, 4, 4)
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]):

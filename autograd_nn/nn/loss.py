@@ -72,6 +72,14 @@ class CrossEntropyLoss(_WeightedLoss):
     See Also
     --------
     autograd_nn.ops.loss.cross_entropy : shapes, formulas and errors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> logits = ag.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> nn.CrossEntropyLoss(reduction="none")(logits, ag.tensor([0, 2]))
+    tensor([0.2395, 1.0986])
     """
 
     def __init__(
@@ -99,6 +107,14 @@ class NLLLoss(_WeightedLoss):
     weight : Tensor of shape (C,), optional
     ignore_index : int
     reduction : {'mean', 'sum', 'none'}
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> log_p = ag.tensor([[0.25, 0.75], [0.5, 0.5]]).log()
+    >>> nn.NLLLoss()(log_p, ag.tensor([1, 0]))
+    tensor(0.4904)
     """
 
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"):
@@ -111,7 +127,17 @@ class NLLLoss(_WeightedLoss):
 
 
 class MSELoss(_Loss):
-    """Squared error, ``(input - target)**2``; nothing is broadcast."""
+    """Squared error, ``(input - target)**2``; nothing is broadcast.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MSELoss()(ag.tensor([1.0, 2.0]), ag.tensor([0.0, 4.0]))
+    tensor(2.5)
+    >>> nn.MSELoss(reduction="none")(ag.tensor([1.0, 2.0]), ag.tensor([0.0, 4.0]))
+    tensor([1., 4.])
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of two tensors of one shape."""
@@ -119,7 +145,15 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """Absolute error, ``abs(input - target)``; nothing is broadcast."""
+    """Absolute error, ``abs(input - target)``; nothing is broadcast.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.L1Loss()(ag.tensor([1.0, 2.0]), ag.tensor([0.0, 4.0]))
+    tensor(1.5)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of two tensors of one shape."""
@@ -127,7 +161,15 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """``d**2 / (2 beta)`` where the error d is below `beta`, ``d - beta / 2`` above."""
+    """``d**2 / (2 beta)`` where the error d is below `beta`, ``d - beta / 2`` above.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.SmoothL1Loss()(ag.tensor([0.5, 3.0]), ag.tensor([0.0, 0.0]))
+    tensor(1.3125)
+    """
 
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction=reduction)
@@ -139,7 +181,15 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """``d**2 / 2`` where the error d is below `delta`, ``delta (d - delta / 2)`` above."""
+    """``d**2 / 2`` where the error d is below `delta`, ``delta (d - delta / 2)`` above.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.HuberLoss(delta=2.0)(ag.tensor([1.0, 4.0]), ag.tensor([0.0, 0.0]))
+    tensor(3.25)
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         super().__init__(reduction=reduction)
@@ -151,7 +201,15 @@ class HuberLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """Binary cross-entropy of probabilities, ``-(y log p + (1 - y) log(1 - p))``; the logarithms are at least -100."""
+    """Binary cross-entropy of probabilities, ``-(y log p + (1 - y) log(1 - p))``; the logarithms are at least -100.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.BCELoss()(ag.tensor([0.9, 0.2]), ag.tensor([1.0, 0.0]))
+    tensor(0.1643)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of two tensors of one shape."""
@@ -168,6 +226,13 @@ class BCEWithLogitsLoss(_WeightedLoss):
     reduction : {'mean', 'sum', 'none'}
     pos_weight : Tensor, optional
         A factor for the positive part, broadcast.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.BCEWithLogitsLoss()(ag.tensor([2.0, -100.0]), ag.tensor([1.0, 0.0]))
+    tensor(0.0635)
     """
 
     pos_weight: Tensor | None
@@ -183,7 +248,16 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class KLDivLoss(_Loss):
-    """Kullback-Leibler divergence, ``y (log y - x)`` with log-probabilities x; 'batchmean' divides the sum by N."""
+    """Kullback-Leibler divergence, ``y (log y - x)`` with log-probabilities x; 'batchmean' divides the sum by N.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> p, q = ag.tensor([[0.5, 0.5]]), ag.tensor([[0.9, 0.1]])
+    >>> nn.KLDivLoss(reduction="batchmean")(q.log(), p)
+    tensor(0.5108)
+    """
 
     _more_reductions = ("batchmean",)
 
@@ -197,7 +271,15 @@ class KLDivLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Negative log-likelihood of a normal distribution of given variance."""
+    """Negative log-likelihood of a normal distribution of given variance.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.GaussianNLLLoss()(ag.tensor([1.0]), ag.tensor([3.0]), ag.tensor([4.0]))
+    tensor(1.1931)
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
         super().__init__(reduction=reduction)
@@ -209,7 +291,15 @@ class GaussianNLLLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """Negative log-likelihood of a Poisson distribution."""
+    """Negative log-likelihood of a Poisson distribution.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.PoissonNLLLoss()(ag.tensor([0.0, 1.0]), ag.tensor([1.0, 3.0]))
+    tensor(0.3591)
+    """
 
     def __init__(
         self, log_input: bool = True, full: bool = False, *, eps: float = 1e-8, reduction: str = "mean"
@@ -223,7 +313,15 @@ class PoissonNLLLoss(_Loss):
 
 
 class HingeEmbeddingLoss(_Loss):
-    """A distance where the target is 1, ``max(0, margin - x)`` where it is -1."""
+    """A distance where the target is 1, ``max(0, margin - x)`` where it is -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.HingeEmbeddingLoss()(ag.tensor([0.5, 0.5]), ag.tensor([1.0, -1.0]))
+    tensor(0.5)
+    """
 
     def __init__(self, margin: float = 1.0, *, reduction: str = "mean"):
         super().__init__(reduction=reduction)
@@ -235,7 +333,16 @@ class HingeEmbeddingLoss(_Loss):
 
 
 class MarginRankingLoss(_Loss):
-    """``max(0, margin - target * (input1 - input2))``."""
+    """``max(0, margin - target * (input1 - input2))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> loss = nn.MarginRankingLoss(margin=0.5)
+    >>> loss(ag.tensor([2.0, 1.0]), ag.tensor([1.0, 1.2]), ag.tensor([1.0, 1.0]))
+    tensor(0.35)
+    """
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
         super().__init__(reduction=reduction)
@@ -247,7 +354,16 @@ class MarginRankingLoss(_Loss):
 
 
 class CosineEmbeddingLoss(_Loss):
-    """``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1."""
+    """``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> loss = nn.CosineEmbeddingLoss()
+    >>> loss(ag.tensor([[1.0, 0.0]]), ag.tensor([[0.0, 1.0]]), ag.tensor([1.0]))
+    tensor(1.)
+    """
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
         super().__init__(reduction=reduction)
@@ -259,7 +375,16 @@ class CosineEmbeddingLoss(_Loss):
 
 
 class TripletMarginLoss(_Loss):
-    """``max(0, |anchor - positive| - |anchor - negative| + margin)``."""
+    """``max(0, |anchor - positive| - |anchor - negative| + margin)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> loss = nn.TripletMarginLoss(margin=1.0)
+    >>> loss(ag.tensor([[0.0, 0.0]]), ag.tensor([[3.0, 4.0]]), ag.tensor([[0.0, 2.0]])).round(decimals=3)
+    tensor(4.)
+    """
 
     def __init__(
         self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean"
@@ -274,7 +399,15 @@ class TripletMarginLoss(_Loss):
 
 
 class SoftMarginLoss(_Loss):
-    """``log(1 + exp(-target * input))``, targets 1 and -1."""
+    """``log(1 + exp(-target * input))``, targets 1 and -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.SoftMarginLoss()(ag.tensor([2.0, -1.0]), ag.tensor([1.0, -1.0]))
+    tensor(0.2201)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of two tensors of one shape."""
@@ -282,7 +415,15 @@ class SoftMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """Mean over classes of binary cross-entropy with logits."""
+    """Mean over classes of binary cross-entropy with logits.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MultiLabelSoftMarginLoss()(ag.tensor([[2.0, -1.0]]), ag.tensor([[1.0, 0.0]]))
+    tensor(0.2201)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of logits (N, C) against 0 and 1."""
@@ -290,7 +431,15 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """Hinge loss of several classes, ``sum_c max(0, margin - x[y] + x[c])**p / C``."""
+    """Hinge loss of several classes, ``sum_c max(0, margin - x[y] + x[c])**p / C``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MultiMarginLoss()(ag.tensor([[0.1, 0.2, 0.9]]), ag.tensor([2]))
+    tensor(0.1667)
+    """
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, *, reduction: str = "mean"):
         super().__init__(weight, reduction=reduction)
@@ -302,7 +451,15 @@ class MultiMarginLoss(_WeightedLoss):
 
 
 class MultiLabelMarginLoss(_Loss):
-    """Hinge loss of several labels at once, ``sum max(0, 1 - x[y] + x[c]) / C`` over labels y and other classes c."""
+    """Hinge loss of several labels at once, ``sum max(0, 1 - x[y] + x[c]) / C`` over labels y and other classes c.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MultiLabelMarginLoss()(ag.tensor([[0.1, 0.2, 0.4, 0.8]]), ag.tensor([[3, 0, -1, 1]]))
+    tensor(0.85)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of scores (N, C) against lists of labels (N, C) that end with -1."""
@@ -320,6 +477,14 @@ class TripletMarginWithDistanceLoss(_Loss):
     swap : bool
         Take ``d(positive, negative)`` if it is smaller than ``d(anchor, negative)``.
     reduction : {'mean', 'sum', 'none'}
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(-1))
+    >>> loss(ag.zeros(1, 2), ag.ones(1, 2), ag.ones(1, 2) * 0.75)
+    tensor(1.5)
     """
 
     def __init__(

@@ -90,6 +90,21 @@ class Module:
     ----------
     training : bool
         Whether layers such as `Dropout` and `BatchNorm2d` behave as in training; set by `train` and `eval`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = nn.Parameter(ag.tensor(2.0))
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> Scale()(ag.tensor([1.0, 3.0])).tolist()
+    [2.0, 6.0]
+    >>> [name for name, _ in Scale().named_parameters()]
+    ['factor']
     """
 
     training: bool

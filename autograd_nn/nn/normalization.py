@@ -154,19 +154,46 @@ class BatchNorm1d(_BatchNorm):
     References
     ----------
     S. Ioffe and C. Szegedy, 2015, arXiv:1502.03167.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> y = nn.BatchNorm1d(2)(ag.tensor([[1.0, 10.0], [3.0, 30.0]]))
+    >>> y.detach().round(decimals=3)
+    tensor([[-1., -1.],
+            [ 1.,  1.]])
     """
 
     _dims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Normalize each channel of (N, C, H, W) over batch and pixels; see `BatchNorm1d`."""
+    """Normalize each channel of (N, C, H, W) over batch and pixels; see `BatchNorm1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.BatchNorm2d(3)
+    >>> y = layer(ag.ones(4, 3, 5, 5) * 2)
+    >>> layer.running_mean
+    tensor([0.2, 0.2, 0.2])
+    """
 
     _dims = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalize each channel of (N, C, D, H, W); see `BatchNorm1d`."""
+    """Normalize each channel of (N, C, D, H, W); see `BatchNorm1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.BatchNorm3d(2)(ag.zeros(4, 2, 3, 3, 3)).shape
+    (4, 2, 3, 3, 3)
+    """
 
     _dims = (5,)
 
@@ -218,19 +245,43 @@ class InstanceNorm1d(_InstanceNorm):
     References
     ----------
     D. Ulyanov, A. Vedaldi and V. Lempitsky, 2016, arXiv:1607.08022.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.InstanceNorm1d(1)(ag.tensor([[[1.0, 3.0]], [[10.0, 30.0]]])).flatten().round(decimals=3)
+    tensor([-1.,  1., -1.,  1.])
     """
 
     _dims = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalize each channel of each image of (N, C, H, W) or (C, H, W); see `InstanceNorm1d`."""
+    """Normalize each channel of each image of (N, C, H, W) or (C, H, W); see `InstanceNorm1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> y = nn.InstanceNorm2d(3)(ag.rand(4, 3, 8, 8))
+    >>> y.mean((2, 3)).abs().max().item() < 1e-5
+    True
+    """
 
     _dims = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalize each channel of each example of (N, C, D, H, W) or (C, D, H, W); see `InstanceNorm1d`."""
+    """Normalize each channel of each example of (N, C, D, H, W) or (C, D, H, W); see `InstanceNorm1d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.InstanceNorm3d(2)(ag.rand(1, 2, 4, 4, 4)).shape
+    (1, 2, 4, 4, 4)
+    """
 
     _dims = (4, 5)
 
@@ -256,6 +307,14 @@ class LayerNorm(Module):
     References
     ----------
     J. Ba, J. Kiros and G. Hinton, 2016, arXiv:1607.06450.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LayerNorm(3)(ag.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])).detach().round(decimals=3)
+    tensor([[-1.225,  0.   ,  1.225],
+            [-1.225,  0.   ,  1.225]])
     """
 
     weight: Parameter | None
@@ -310,6 +369,13 @@ class RMSNorm(Module):
     References
     ----------
     B. Zhang and R. Sennrich, 2019, arXiv:1910.07467.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.RMSNorm(2)(ag.tensor([[3.0, 4.0]])).detach().round(decimals=3)
+    tensor([[0.849, 1.131]])
     """
 
     weight: Parameter | None
@@ -359,6 +425,13 @@ class GroupNorm(Module):
     References
     ----------
     Y. Wu and K. He, 2018, arXiv:1803.08494.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.GroupNorm(num_groups=2, num_channels=6)(ag.rand(4, 6, 8, 8)).shape
+    (4, 6, 8, 8)
     """
 
     weight: Parameter | None
@@ -402,7 +475,15 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Divide each channel by a power of the mean square of its neighbours; see `functional.local_response_norm`."""
+    """Divide each channel by a power of the mean square of its neighbours; see `functional.local_response_norm`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LocalResponseNorm(size=2)(ag.ones(1, 4, 2, 2)).shape
+    (1, 4, 2, 2)
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         super().__init__()

@@ -24,6 +24,14 @@ class Parameter(Tensor):
         The memory of a tensor is shared; anything else is copied.
     requires_grad : bool
         Whether it is trained.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> weight = nn.Parameter(ag.zeros(2, 3))
+    >>> weight.requires_grad, weight.is_leaf
+    (True, True)
     """
 
     __slots__ = ()

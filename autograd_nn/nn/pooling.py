@@ -56,7 +56,15 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest element of each window of (N, C, L) or (C, L); see `MaxPool2d`."""
+    """The largest element of each window of (N, C, L) or (C, L); see `MaxPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MaxPool1d(2)(ag.tensor([[[1.0, 3.0, 2.0, 0.0]]]))
+    tensor([[[3., 2.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last dim."""
@@ -75,6 +83,14 @@ class MaxPool2d(_MaxPool):
         Return ``(maxima, indices)``; the indices, into the flattened image, are what `MaxUnpool2d` takes.
     ceil_mode : bool
         Keep a last window that only partly lies on the image.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MaxPool2d(2)(ag.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
     """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -88,7 +104,15 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The largest element of each window of (N, C, D, H, W) or (C, D, H, W); see `MaxPool2d`."""
+    """The largest element of each window of (N, C, D, H, W) or (C, D, H, W); see `MaxPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.MaxPool3d(2)(ag.zeros(1, 2, 8, 8, 8)).shape
+    (1, 2, 4, 4, 4)
+    """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last three dims."""
@@ -97,7 +121,15 @@ class MaxPool3d(_MaxPool):
 
 
 class AvgPool1d(Module):
-    """The mean of each window of (N, C, L) or (C, L); see `AvgPool2d`."""
+    """The mean of each window of (N, C, L) or (C, L); see `AvgPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AvgPool1d(2)(ag.tensor([[[1.0, 3.0, 2.0, 0.0]]]))
+    tensor([[[2., 1.]]])
+    """
 
     def __init__(
         self,
@@ -135,6 +167,14 @@ class AvgPool2d(Module):
         Count the padding in the divisor.
     divisor_override : int, optional
         Divide by this instead.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AvgPool2d(2)(ag.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 2.5,  4.5],
+              [10.5, 12.5]]]])
     """
 
     def __init__(
@@ -162,7 +202,15 @@ class AvgPool2d(Module):
 
 
 class AvgPool3d(Module):
-    """The mean of each window of (N, C, D, H, W) or (C, D, H, W); see `AvgPool2d`."""
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W); see `AvgPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AvgPool3d(2)(ag.zeros(1, 2, 8, 8, 8)).shape
+    (1, 2, 4, 4, 4)
+    """
 
     def __init__(
         self,
@@ -200,7 +248,15 @@ class _AdaptivePool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """Means of (N, C, L) over windows such that `output_size` are left."""
+    """Means of (N, C, L) over windows such that `output_size` are left.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveAvgPool1d(2)(ag.tensor([[[1.0, 2.0, 3.0, 4.0, 6.0, 8.0]]]))
+    tensor([[[2., 6.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool the last dim."""
@@ -211,6 +267,13 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     """Means of (N, C, H, W) over windows such that `output_size` (int or two, None to keep a size) are left.
 
     Window i of n covers the rows from ``floor(i H / n)`` to ``ceil((i + 1) H / n) - 1``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveAvgPool2d(1)(ag.ones(2, 8, 7, 9)).shape
+    (2, 8, 1, 1)
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -219,7 +282,15 @@ class AdaptiveAvgPool2d(_AdaptivePool):
 
 
 class AdaptiveAvgPool3d(_AdaptivePool):
-    """Means of (N, C, D, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`."""
+    """Means of (N, C, D, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveAvgPool3d((2, 1, 1))(ag.ones(2, 8, 4, 5, 6)).shape
+    (2, 8, 2, 1, 1)
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool the last three dims."""
@@ -233,7 +304,15 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """Maxima of (N, C, L) over windows such that `output_size` are left."""
+    """Maxima of (N, C, L) over windows such that `output_size` are left.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveMaxPool1d(2)(ag.tensor([[[1.0, 2.0, 3.0, 4.0, 6.0, 8.0]]]))
+    tensor([[[3., 8.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last dim."""
@@ -241,7 +320,15 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """Maxima of (N, C, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`."""
+    """Maxima of (N, C, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveMaxPool2d((2, None))(ag.ones(2, 8, 6, 5)).shape
+    (2, 8, 2, 5)
+    """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last two dims."""
@@ -249,7 +336,15 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """Maxima of (N, C, D, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`."""
+    """Maxima of (N, C, D, H, W) over windows such that `output_size` are left; see `AdaptiveAvgPool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.AdaptiveMaxPool3d(1)(ag.ones(2, 8, 4, 5, 6)).shape
+    (2, 8, 1, 1, 1)
+    """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Pool the last three dims."""
@@ -280,7 +375,17 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Put maxima back to where `MaxPool1d` with ``return_indices=True`` found them; see `MaxUnpool2d`."""
+    """Put maxima back to where `MaxPool1d` with ``return_indices=True`` found them; see `MaxUnpool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> x = ag.tensor([[[1.0, 3.0, 2.0, 0.0]]])
+    >>> pooled, places = nn.MaxPool1d(2, return_indices=True)(x)
+    >>> nn.MaxUnpool1d(2)(pooled, places)
+    tensor([[[0., 3., 2., 0.]]])
+    """
 
     dims = 1
 
@@ -296,6 +401,17 @@ class MaxUnpool2d(_MaxUnpool):
     ----------
     kernel_size, stride, padding : int or (int, int)
         Those of the pooling.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> pooled, places = nn.MaxPool2d(2, return_indices=True)(ag.arange(16.0).reshape(1, 1, 4, 4))
+    >>> nn.MaxUnpool2d(2)(pooled, places)[0, 0]
+    tensor([[ 0.,  0.,  0.,  0.],
+            [ 0.,  5.,  0.,  7.],
+            [ 0.,  0.,  0.,  0.],
+            [ 0., 13.,  0., 15.]])
     """
 
     dims = 2
@@ -306,7 +422,16 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Put maxima back to where `MaxPool3d` with ``return_indices=True`` found them; see `MaxUnpool2d`."""
+    """Put maxima back to where `MaxPool3d` with ``return_indices=True`` found them; see `MaxUnpool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> pooled, places = nn.MaxPool3d(2, return_indices=True)(ag.randn(1, 2, 4, 4, 4))
+    >>> nn.MaxUnpool3d(2)(pooled, places).shape
+    (1, 2, 4, 4, 4)
+    """
 
     dims = 3
 
@@ -331,7 +456,15 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """``sum(x**p) ** (1 / p)`` of each window of (N, C, L), with ``p=norm_type``."""
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, L), with ``p=norm_type``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LPPool1d(2, kernel_size=2)(ag.tensor([[[3.0, 4.0, 6.0, 8.0]]]))
+    tensor([[[ 5., 10.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool the last dim."""
@@ -339,7 +472,16 @@ class LPPool1d(_LPPool):
 
 
 class LPPool2d(_LPPool):
-    """``sum(x**p) ** (1 / p)`` of each window of (N, C, H, W), with ``p=norm_type``."""
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, H, W), with ``p=norm_type``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LPPool2d(2, kernel_size=2)(ag.ones(1, 1, 4, 4))
+    tensor([[[[2., 2.],
+              [2., 2.]]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool the last two dims."""
@@ -347,7 +489,15 @@ class LPPool2d(_LPPool):
 
 
 class LPPool3d(_LPPool):
-    """``sum(x**p) ** (1 / p)`` of each window of (N, C, D, H, W), with ``p=norm_type``."""
+    """``sum(x**p) ** (1 / p)`` of each window of (N, C, D, H, W), with ``p=norm_type``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.LPPool3d(1, kernel_size=2)(ag.ones(1, 1, 2, 2, 2)).item()
+    8.0
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool the last three dims."""

@@ -205,6 +205,14 @@ class RNN(_Recurrent):
     bidirectional : bool
         Also run from the end, and join the outputs.
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> outputs, last = nn.RNN(3, 5, batch_first=True)(ag.zeros(2, 7, 3))
+    >>> outputs.shape, last.shape
+    ((2, 7, 5), (1, 2, 5))
     """
 
     _gates = 1
@@ -248,6 +256,14 @@ class LSTM(_Recurrent):
     bidirectional : bool
         Also run from the end, and join the outputs.
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> outputs, (h, c) = nn.LSTM(3, 5, num_layers=2, batch_first=True)(ag.zeros(2, 7, 3))
+    >>> outputs.shape, h.shape, c.shape
+    ((2, 7, 5), (2, 2, 5), (2, 2, 5))
     """
 
     _gates = 4
@@ -280,6 +296,14 @@ class GRU(_Recurrent):
     bidirectional : bool
         Also run from the end, and join the outputs.
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> outputs, last = nn.GRU(3, 5, batch_first=True, bidirectional=True)(ag.zeros(2, 7, 3))
+    >>> outputs.shape, last.shape
+    ((2, 7, 10), (2, 2, 5))
     """
 
     _gates = 3
@@ -356,6 +380,13 @@ class RNNCell(_Cell):
     bias : bool
     nonlinearity : {'tanh', 'relu'}
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.RNNCell(3, 5)(ag.zeros(2, 3)).shape
+    (2, 5)
     """
 
     _gates = 1
@@ -391,6 +422,14 @@ class LSTMCell(_Cell):
     input_size, hidden_size : int
     bias : bool
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> h, c = nn.LSTMCell(3, 5)(ag.zeros(2, 3))
+    >>> h.shape, c.shape
+    ((2, 5), (2, 5))
     """
 
     _gates = 4
@@ -414,6 +453,13 @@ class GRUCell(_Cell):
     input_size, hidden_size : int
     bias : bool
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.GRUCell(3, 5)(ag.zeros(2, 3), ag.zeros(2, 5)).shape
+    (2, 5)
     """
 
     _gates = 3

@@ -73,6 +73,14 @@ class Embedding(_Table):
     ----------
     weight : Parameter of shape (V, D)
         Drawn from N(0, 1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> embed = nn.Embedding(num_embeddings=10, embedding_dim=4, padding_idx=0)
+    >>> embed(ag.tensor([[1, 2, 0]])).shape, embed.weight[0].tolist()
+    ((1, 3, 4), [0.0, 0.0, 0.0, 0.0])
     """
 
     def __init__(

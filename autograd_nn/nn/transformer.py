@@ -60,6 +60,13 @@ class TransformerEncoderLayer(Module):
     bias : bool
         Whether linear layers and norms have biases.
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16, batch_first=True)(ag.zeros(2, 5, 8)).shape
+    (2, 5, 8)
     """
 
     def __init__(
@@ -134,6 +141,14 @@ class TransformerEncoder(Module):
         After the last layer.
     enable_nested_tensor, mask_check : bool
         Of no effect.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16, batch_first=True)
+    >>> nn.TransformerEncoder(layer, num_layers=2)(ag.zeros(2, 5, 8)).shape
+    (2, 5, 8)
     """
 
     def __init__(
@@ -169,6 +184,14 @@ class TransformerDecoderLayer(Module):
     ----------
     d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype
         As for `TransformerEncoderLayer`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.TransformerDecoderLayer(d_model=8, nhead=2, dim_feedforward=16, batch_first=True)
+    >>> layer(ag.zeros(2, 3, 8), ag.zeros(2, 5, 8)).shape  # the target, and what the encoder said
+    (2, 3, 8)
     """
 
     def __init__(
@@ -258,6 +281,14 @@ class TransformerDecoder(Module):
     num_layers : int
     norm : Module, optional
         After the last layer.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.TransformerDecoderLayer(d_model=8, nhead=2, dim_feedforward=16, batch_first=True)
+    >>> nn.TransformerDecoder(layer, num_layers=2)(ag.zeros(2, 3, 8), ag.zeros(2, 5, 8)).shape
+    (2, 3, 8)
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
@@ -297,6 +328,14 @@ class Transformer(Module):
         Take the place of those that would be made.
     layer_norm_eps, batch_first, norm_first, bias, device, dtype
         As for `TransformerEncoderLayer`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> net = nn.Transformer(8, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=16, batch_first=True)
+    >>> net(ag.zeros(2, 5, 8), ag.zeros(2, 3, 8)).shape
+    (2, 3, 8)
     """
 
     def __init__(

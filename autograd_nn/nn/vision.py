@@ -44,6 +44,14 @@ class Upsample(Module):
         Put the outermost samples at the outermost pixels' centres, not the pixels' edges on each other.
     recompute_scale_factor : bool, optional
         Take the scale from the new size, not from `scale_factor`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Upsample(scale_factor=2)(ag.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1., 1., 2., 2.],
+              [1., 1., 2., 2.]]]])
     """
 
     def __init__(
@@ -70,21 +78,46 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """`Upsample` with ``mode='nearest'``."""
+    """`Upsample` with ``mode='nearest'``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.UpsamplingNearest2d(size=(1, 4))(ag.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1., 1., 2., 2.]]]])
+    """
 
     def __init__(self, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None):
         super().__init__(size, scale_factor)
 
 
 class UpsamplingBilinear2d(Upsample):
-    """`Upsample` with ``mode='bilinear'`` and ``align_corners=True``."""
+    """`Upsample` with ``mode='bilinear'`` and ``align_corners=True``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.UpsamplingBilinear2d(size=(1, 3))(ag.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1. , 1.5, 2. ]]]])
+    """
 
     def __init__(self, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None):
         super().__init__(size, scale_factor, "bilinear", True)
 
 
 class PixelShuffle(Module):
-    """Rearrange (..., C r^2, H, W) to (..., C, H r, W r)."""
+    """Rearrange (..., C r^2, H, W) to (..., C, H r, W r).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.PixelShuffle(2)(ag.arange(4.0).reshape(1, 4, 1, 1))
+    tensor([[[[0., 1.],
+              [2., 3.]]]])
+    """
 
     def __init__(self, upscale_factor: int):
         super().__init__()
@@ -100,7 +133,15 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """Rearrange (..., C, H r, W r) to (..., C r^2, H, W)."""
+    """Rearrange (..., C, H r, W r) to (..., C r^2, H, W).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.PixelUnshuffle(2)(ag.zeros(1, 1, 4, 4)).shape
+    (1, 4, 2, 2)
+    """
 
     def __init__(self, downscale_factor: int):
         super().__init__()
@@ -116,7 +157,15 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """Put the channels of equal place in each of some groups beside each other, (N, C, ...)."""
+    """Put the channels of equal place in each of some groups beside each other, (N, C, ...).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ChannelShuffle(2)(ag.arange(4.0).reshape(1, 4, 1, 1)).flatten()
+    tensor([0., 2., 1., 3.])
+    """
 
     def __init__(self, groups: int):
         super().__init__()
@@ -132,7 +181,15 @@ class ChannelShuffle(Module):
 
 
 class Unfold(Module):
-    """The sliding windows of (N, C, H, W) as columns (N, C kH kW, windows); see `ops.resize.unfold`."""
+    """The sliding windows of (N, C, H, W) as columns (N, C kH kW, windows); see `ops.resize.unfold`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Unfold(kernel_size=2)(ag.arange(9.0).reshape(1, 1, 3, 3))[0, :, 0]
+    tensor([0., 1., 3., 4.])
+    """
 
     def __init__(self, kernel_size: Size2d, dilation: Size2d = 1, padding: Size2d = 0, stride: Size2d = 1):
         super().__init__()
@@ -149,7 +206,17 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Add up columns as sliding windows of an image: the adjoint of `Unfold`."""
+    """Add up columns as sliding windows of an image: the adjoint of `Unfold`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.Fold(output_size=(3, 3), kernel_size=2)(ag.ones(1, 4, 4))[0, 0]
+    tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]])
+    """
 
     def __init__(
         self, output_size: Size2d, kernel_size: Size2d, dilation: Size2d = 1, padding: Size2d = 0, stride: Size2d = 1
@@ -191,7 +258,15 @@ class _Pad(Module):
 
 
 class ConstantPad1d(_Pad):
-    """Put a number at the ends of the last dim."""
+    """Put a number at the ends of the last dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ConstantPad1d(1, 9.0)(ag.tensor([[[1.0, 2.0]]]))
+    tensor([[[9., 1., 2., 9.]]])
+    """
 
     _dims = 1
 
@@ -209,13 +284,29 @@ class ConstantPad1d(_Pad):
 
 
 class ConstantPad2d(ConstantPad1d):
-    """Put a number around the last two dims."""
+    """Put a number around the last two dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ConstantPad2d((1, 0, 0, 0), 9.0)(ag.ones(1, 1, 1, 2))[0, 0]
+    tensor([[9., 1., 1.]])
+    """
 
     _dims = 2
 
 
 class ZeroPad1d(ConstantPad1d):
-    """Put zeros at the ends of the last dim."""
+    """Put zeros at the ends of the last dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ZeroPad1d((1, 2))(ag.tensor([[[1.0, 2.0]]]))
+    tensor([[[0., 1., 2., 0., 0.]]])
+    """
 
     def __init__(self, padding: ShapeLike):
         super().__init__(padding, 0.0)
@@ -226,7 +317,17 @@ class ZeroPad1d(ConstantPad1d):
 
 
 class ZeroPad2d(ConstantPad2d):
-    """Put zeros around the last two dims."""
+    """Put zeros around the last two dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ZeroPad2d(1)(ag.ones(1, 1, 1, 1))[0, 0]
+    tensor([[0., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 0.]])
+    """
 
     def __init__(self, padding: ShapeLike):
         super().__init__(padding, 0.0)
@@ -237,36 +338,84 @@ class ZeroPad2d(ConstantPad2d):
 
 
 class ReflectionPad1d(_Pad):
-    """Mirror the last dim at its ends, which are not repeated."""
+    """Mirror the last dim at its ends, which are not repeated.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReflectionPad1d(2)(ag.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[3., 2., 1., 2., 3., 2., 1.]]])
+    """
 
     _dims, _mode = 1, "reflect"
 
 
 class ReflectionPad2d(_Pad):
-    """Mirror the last two dims at their ends, which are not repeated."""
+    """Mirror the last two dims at their ends, which are not repeated.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReflectionPad2d((1, 1, 0, 0))(ag.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[2., 1., 2., 3., 2.]]]])
+    """
 
     _dims, _mode = 2, "reflect"
 
 
 class ReplicationPad1d(_Pad):
-    """Repeat the ends of the last dim."""
+    """Repeat the ends of the last dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReplicationPad1d(2)(ag.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[1., 1., 1., 2., 3., 3., 3.]]])
+    """
 
     _dims, _mode = 1, "replicate"
 
 
 class ReplicationPad2d(_Pad):
-    """Repeat the edges of the last two dims."""
+    """Repeat the edges of the last two dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.ReplicationPad2d((1, 1, 0, 0))(ag.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[1., 1., 2., 3., 3.]]]])
+    """
 
     _dims, _mode = 2, "replicate"
 
 
 class CircularPad1d(_Pad):
-    """Continue the last dim at each end from the other."""
+    """Continue the last dim at each end from the other.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.CircularPad1d(1)(ag.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[3., 1., 2., 3., 1.]]])
+    """
 
     _dims, _mode = 1, "circular"
 
 
 class CircularPad2d(_Pad):
-    """Continue the last two dims at each edge from the opposite one."""
+    """Continue the last two dims at each edge from the opposite one.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.CircularPad2d((1, 1, 0, 0))(ag.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[3., 1., 2., 3., 1.]]]])
+    """
 
     _dims, _mode = 2, "circular"

@@ -154,6 +154,12 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channel (dim 1).
 
     The derivative at 0 is `weight` (He et al. 2015, arXiv:1502.01852).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.prelu(ag.tensor([-1.0, 2.0]), ag.tensor([0.25]))
+    tensor([-0.25,  2.  ])
     """
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
@@ -176,7 +182,14 @@ _threshold_input = gradient_of(_threshold, passes.THRESHOLD, None)
 
 
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
-    """Return `x` where it is larger than `threshold` and `value` elsewhere, with a derivative of 0."""
+    """Return `x` where it is larger than `threshold` and `value` elsewhere, with a derivative of 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.threshold(ag.tensor([0.5, 2.0]), 1.0, 0.0)
+    tensor([0., 2.])
+    """
     return _threshold(x, threshold=threshold, value=value)
 
 
@@ -235,6 +248,12 @@ def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``.
 
     The derivative at 0 is 1 (Barron 2017, arXiv:1704.07483).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.celu(ag.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
     """
     if alpha == 0:
         raise RuntimeError("celu(): alpha must not be 0 (alpha=0)")
@@ -247,6 +266,12 @@ def selu(x: Tensor) -> Tensor:
     References
     ----------
     G. Klambauer et al., "Self-normalizing neural networks", 2017, arXiv:1706.02515.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.selu(ag.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
     """
     return _elu(_floating(x, "selu"), alpha=1.6732632423543772, scale=1.0507009873554805, rate=1.0)
 

@@ -302,6 +302,12 @@ def conv2d(
 
     3x3 convolutions of stride 1 may be computed by Winograd's method (Lavin and Gray 2015, arXiv:1509.09308), whose
     rounding error is about ten times that of the direct sum.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv2d(ag.ones(1, 1, 3, 3), ag.ones(1, 1, 2, 2), padding=1).shape
+    (1, 1, 4, 4)
     """
     return _convolved(_conv2d, _plan, "conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -342,6 +348,12 @@ def conv1d(
     -------
     Tensor of shape (N, C_out, OL)
         ``OL = floor((L + 2 p - d (k - 1) - 1) / s) + 1``
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv1d(ag.tensor([[[1.0, 2.0, 4.0, 7.0]]]), ag.tensor([[[-1.0, 1.0]]]))
+    tensor([[[1., 2., 3.]]])
     """
     return _convolved(_conv2d, _plan, "conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -372,6 +384,12 @@ def conv_transpose2d(
     -------
     Tensor of shape (N, C_out, OH, OW)
         ``OH = (H - 1) s - 2 p + d (kH - 1) + output_padding + 1``, and OW likewise.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv_transpose2d(ag.ones(1, 1, 2, 2), ag.ones(1, 1, 2, 2), stride=2).shape
+    (1, 1, 4, 4)
     """
     settings = stride, padding, dilation, groups, output_padding
     return _convolved(_conv2d_transposed, _transposed_plan, "conv_transpose2d", 2, input, weight, bias, *settings)
@@ -395,6 +413,12 @@ def conv_transpose1d(
     weight : Tensor of shape (C_in, C_out / groups, k)
     bias : Tensor of shape (C_out,), optional
     stride, padding, output_padding, groups, dilation : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv_transpose1d(ag.ones(1, 1, 3), ag.ones(1, 1, 2), stride=2)
+    tensor([[[1., 1., 1., 1., 1., 1.]]])
     """
     settings = stride, padding, dilation, groups, output_padding
     return _convolved(_conv2d_transposed, _transposed_plan, "conv_transpose1d", 1, input, weight, bias, *settings)

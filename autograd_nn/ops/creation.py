@@ -55,21 +55,42 @@ def _sizes(size: tuple[Any, ...], operation: str) -> Shape:
 def zeros(
     *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of zeros, float32 by default."""
+    """Return a tensor of zeros, float32 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(2, 3).shape, ag.zeros((2, 3)).shape
+    ((2, 3), (2, 3))
+    """
     return _made(np.zeros(_sizes(size, "zeros"), dtype or get_default_dtype()), device, requires_grad, "zeros")
 
 
 def ones(
     *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of ones, float32 by default."""
+    """Return a tensor of ones, float32 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ones(2)
+    tensor([1., 1.])
+    """
     return _made(np.ones(_sizes(size, "ones"), dtype or get_default_dtype()), device, requires_grad, "ones")
 
 
 def empty(
     *size: ShapeLike, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of what the memory happens to hold, float32 by default."""
+    """Return a tensor of what the memory happens to hold, float32 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.empty(2, 3).shape
+    (2, 3)
+    """
     return _made(np.empty(_sizes(size, "empty"), dtype or get_default_dtype()), device, requires_grad, "empty")
 
 
@@ -81,7 +102,15 @@ def full(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default."""
+    """Return a tensor filled with a number; its dtype is that of the number (a Python float is float32) by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.full((2, 2), 7.0)
+    tensor([[7., 7.],
+            [7., 7.]])
+    """
     size = (size,) if isinstance(size, int) else size
     note_read(fill_value, "full()")
     value = fill_value.array if isinstance(fill_value, Variable) else fill_value
@@ -101,21 +130,42 @@ def _as_many(input: Tensor, out: Tensor) -> Tensor:
 def zeros_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return zeros of the shape and dtype of a tensor."""
+    """Return zeros of the shape and dtype of a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros_like(ag.tensor([1.0, 2.0]))
+    tensor([0., 0.])
+    """
     return _as_many(input, _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like"))
 
 
 def ones_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return ones of the shape and dtype of a tensor."""
+    """Return ones of the shape and dtype of a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ones_like(ag.tensor([1.0, 2.0]))
+    tensor([1., 1.])
+    """
     return _as_many(input, _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like"))
 
 
 def empty_like(
     input: Tensor, *, dtype: DTypeLike | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of the shape and dtype of another one, not initialized."""
+    """Return a tensor of the shape and dtype of another one, not initialized.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.empty_like(ag.zeros(2, 3)).shape
+    (2, 3)
+    """
     return _as_many(input, _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like"))
 
 
@@ -127,7 +177,14 @@ def full_like(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of the shape and dtype of another one, filled with a number."""
+    """Return a tensor of the shape and dtype of another one, filled with a number.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.full_like(ag.zeros(2), 7.0)
+    tensor([7., 7.])
+    """
     out = full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
     return _as_many(input, out)
 
@@ -144,6 +201,12 @@ def arange(
     """Return ``start, start + step, ...`` up to but without `end` (from 0 to `start` where only one bound is given).
 
     int64 where all three are integers, float32 otherwise; the length is ``ceil((end - start) / step)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.arange(3), ag.arange(0, 1, 0.5)
+    (tensor([0, 1, 2]), tensor([0. , 0.5]))
     """
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (x.item() if hasattr(x, "item") else x for x in (start, end, step))
@@ -166,7 +229,14 @@ def linspace(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return `steps` numbers from `start` to `end` at equal distances, both included."""
+    """Return `steps` numbers from `start` to `end` at equal distances, both included.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
     values = _spaced(start, end, steps, dtype)
@@ -194,7 +264,14 @@ def logspace(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included."""
+    """Return `steps` numbers from ``base**start`` to ``base**end`` at equal ratios, both included.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
     if steps < 0:
         raise RuntimeError(f"logspace(): steps must not be negative (steps={steps})")
     whole = dtype is not None and np.dtype(dtype).kind in "iu"
@@ -211,26 +288,57 @@ def eye(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default)."""
+    """Return an (n, m) matrix with 1 on the diagonal and 0 elsewhere (square by default).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye(): sizes must not be negative (n={n}, m={m})")
     return _made(np.eye(n, m, dtype=dtype or get_default_dtype()), device, requires_grad, "eye")
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a number as a 0-d tensor of the default dtype."""
+    """Return a number as a 0-d tensor of the default dtype.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.scalar_tensor(2.5)
+    tensor(2.5)
+    """
     return full((), float(s), dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: DTypeLike | None = None, device: DeviceLike = None
 ) -> Tensor:
-    """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix; int64 by default."""
+    """Return the row and column indices, (2, count), of the lower triangle of a (row, col) matrix; int64 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
     return _made(np.stack(np.tril_indices(row, offset, col)).astype(dtype or np.int64), device, False, "tril_indices")
 
 
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: DTypeLike | None = None, device: DeviceLike = None
 ) -> Tensor:
-    """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix; int64 by default."""
+    """Return the row and column indices, (2, count), of the upper triangle of a (row, col) matrix; int64 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
     return _made(np.stack(np.triu_indices(row, offset, col)).astype(dtype or np.int64), device, False, "triu_indices")

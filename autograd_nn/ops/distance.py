@@ -79,6 +79,12 @@ def norm(
         dims.
     dim : int or tuple of int, optional
     keepdim : bool
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.norm(ag.tensor([3.0, 4.0])), ag.norm(ag.tensor([3.0, -4.0]), 1)
+    (tensor(5.), tensor(7.))
     """
     input = input if dtype is None else input.to(dtype)
     if input.dtype.kind != "f":
@@ -112,7 +118,14 @@ def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together."""
+    """Return ``<x1, x2> / (max(|x1|, eps) max(|x2|, eps))`` along `dim`; the two are broadcast together.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cosine_similarity(ag.tensor([[1.0, 0.0]]), ag.tensor([[1.0, 1.0]]))
+    tensor([0.7071])
+    """
     try:
         shape = np.broadcast_shapes(x1.shape, x2.shape)
     except ValueError:
@@ -136,6 +149,12 @@ def cdist(
 
     The gradient at distance 0 is 0. `compute_mode` is PyTorch's and changes nothing: differences are always taken
     before they are squared, so that close rows keep their distance.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cdist(ag.tensor([[0.0, 0.0]]), ag.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
     """
     if compute_mode not in (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
                             "donot_use_mm_for_euclid_dist"):

@@ -139,37 +139,79 @@ def _of_floats(x: Any, kernel: Pass, by_numpy: Callable[..., Any]) -> Any:
 
 @elementwise
 def eq(x: Operand, y: Operand) -> Array:
-    """Return ``x == y``, elementwise, as booleans."""
+    """Return ``x == y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.eq(ag.tensor([1, 2]), ag.tensor([1, 3]))
+    tensor([ True, False])
+    """
     return np.equal(x, y)
 
 
 @elementwise
 def ne(x: Operand, y: Operand) -> Array:
-    """Return ``x != y``, elementwise, as booleans."""
+    """Return ``x != y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ne(ag.tensor([1, 2]), ag.tensor([1, 3]))
+    tensor([False,  True])
+    """
     return np.not_equal(x, y)
 
 
 @elementwise
 def lt(x: Operand, y: Operand) -> Array:
-    """Return ``x < y``, elementwise, as booleans."""
+    """Return ``x < y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.lt(ag.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
     return np.less(x, y)
 
 
 @elementwise
 def le(x: Operand, y: Operand) -> Array:
-    """Return ``x <= y``, elementwise, as booleans."""
+    """Return ``x <= y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.le(ag.tensor([1, 2]), 1)
+    tensor([ True, False])
+    """
     return np.less_equal(x, y)
 
 
 @elementwise
 def gt(x: Operand, y: Operand) -> Array:
-    """Return ``x > y``, elementwise, as booleans."""
+    """Return ``x > y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.gt(ag.tensor([1, 2]), 1)
+    tensor([False,  True])
+    """
     return np.greater(x, y)
 
 
 @elementwise
 def ge(x: Operand, y: Operand) -> Array:
-    """Return ``x >= y``, elementwise, as booleans."""
+    """Return ``x >= y``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ge(ag.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
     return np.greater_equal(x, y)
 
 
@@ -178,31 +220,66 @@ def ge(x: Operand, y: Operand) -> Array:
 
 @elementwise
 def logical_not(x: Array) -> Array:
-    """Return ``not x``, elementwise, as booleans."""
+    """Return ``not x``, elementwise, as booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logical_not(ag.tensor([0, 3]))
+    tensor([ True, False])
+    """
     return np.logical_not(x)
 
 
 @elementwise
 def bitwise_not(x: Array) -> Array:
-    """Return the bits of integers inverted."""
+    """Return the bits of integers inverted.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bitwise_not(ag.tensor([0, 5]))
+    tensor([-1, -6])
+    """
     return np.invert(x)
 
 
 @elementwise
 def bitwise_and(x: Operand, y: Operand) -> Array:
-    """Return the bits that both have, of integers or booleans."""
+    """Return the bits that both have, of integers or booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bitwise_and(ag.tensor([6]), ag.tensor([3]))
+    tensor([2])
+    """
     return np.bitwise_and(x, y)
 
 
 @elementwise
 def bitwise_or(x: Operand, y: Operand) -> Array:
-    """Return the bits that either has, of integers or booleans."""
+    """Return the bits that either has, of integers or booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bitwise_or(ag.tensor([6]), ag.tensor([3]))
+    tensor([7])
+    """
     return np.bitwise_or(x, y)
 
 
 @elementwise
 def bitwise_xor(x: Operand, y: Operand) -> Array:
-    """Return the bits that exactly one has, of integers or booleans."""
+    """Return the bits that exactly one has, of integers or booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bitwise_xor(ag.tensor([6]), ag.tensor([3]))
+    tensor([5])
+    """
     return np.bitwise_xor(x, y)
 
 
@@ -233,7 +310,15 @@ sub.defvjp(x=lambda g: g, y=lambda g: neg(g))
 
 @elementwise
 def mul(x: Operand, y: Operand) -> Array:
-    """Return ``x * y``, elementwise."""
+    """Return ``x * y``, elementwise.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.mul(ag.tensor([1.0, 2.0]), ag.tensor([[10.0], [100.0]]))
+    tensor([[ 10.,  20.],
+            [100., 200.]])
+    """
     if type(x) is not _ndarray or x.size < kernels.SHARED:
         return np.multiply(x, y)
     return kernels.arithmetic(passes.MUL, np.multiply, x, y)  # type: ignore[no-any-return]
@@ -255,7 +340,14 @@ div.defvjp(x=lambda g, y: div(g, y), y=lambda g, out, y: neg(mul(g, div(out, y))
 
 @elementwise
 def floor_divide(x: Operand, y: Operand) -> Array:
-    """Return ``floor(x / y)``, elementwise; its gradient is 0."""
+    """Return ``floor(x / y)``, elementwise; its gradient is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.floor_divide(ag.tensor([7, -7]), 2)
+    tensor([ 3, -4])
+    """
     return np.floor_divide(x, y)
 
 
@@ -278,7 +370,14 @@ trunc_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))
 
 @elementwise
 def remainder(x: Operand, y: Operand) -> Array:
-    """Return ``x - y * floor(x / y)``, elementwise, with the sign of `y`."""
+    """Return ``x - y * floor(x / y)``, elementwise, with the sign of `y`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.remainder(ag.tensor([7.0, -7.0]), 3)  # the sign of the divisor
+    tensor([1., 2.])
+    """
     return np.remainder(x, y)
 
 
@@ -287,7 +386,14 @@ remainder.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, floor(div(x, y)))))
 
 @elementwise
 def fmod(x: Operand, y: Operand) -> Array:
-    """Return ``x - y * trunc(x / y)``, elementwise, with the sign of `x`."""
+    """Return ``x - y * trunc(x / y)``, elementwise, with the sign of `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.fmod(ag.tensor([7.0, -7.0]), 3)  # the sign of the dividend
+    tensor([ 1., -1.])
+    """
     return np.fmod(x, y)
 
 
@@ -296,7 +402,14 @@ fmod.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, trunc(div(x, y)))))
 
 @elementwise
 def neg(x: Array) -> Array:
-    """Return ``-x``."""
+    """Return ``-x``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.neg(ag.tensor([-2.0, 3.0]))
+    tensor([ 2., -3.])
+    """
     return np.negative(x)
 
 
@@ -309,6 +422,14 @@ def pow(x: Operand, y: Operand) -> Array:
 
     The gradients are ``y * x**(y - 1)``, which is 0 where ``y == 0``, and ``x**y * log(x)``, which is 0 where
     ``x == 0`` and ``y >= 0``. As in PyTorch, 0.5 and -0.5 are `sqrt` and `rsqrt`: NaN for minus infinity.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> ag.pow(x, 2).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
     """
     if type(y) in (int, float) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
         if _is_small_whole(y):
@@ -373,7 +494,14 @@ def zeros_like(x: Array) -> Array:
 
 @elementwise
 def square(x: Array) -> Array:
-    """Return ``x * x``."""
+    """Return ``x * x``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.square(ag.tensor([-2.0, 3.0]))
+    tensor([4., 9.])
+    """
     x = x.astype(np.int64) if x.dtype == bool else x
     return _of_floats(x, passes.SQUARE, np.square)  # type: ignore[no-any-return]
 
@@ -383,7 +511,14 @@ _square_input = gradient_of(square, passes.SQUARE, lambda x: mul(ones_like(x), 2
 
 @elementwise(floating=True)
 def reciprocal(x: Array) -> Array:
-    """Return ``1 / x``."""
+    """Return ``1 / x``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.reciprocal(ag.tensor([2.0, 4.0]))
+    tensor([0.5 , 0.25])
+    """
     return passes.RECIPROCAL(x)
 
 
@@ -395,7 +530,16 @@ _reciprocal_input = gradient_of(reciprocal, passes.RECIPROCAL, lambda out: mul(o
 
 @elementwise(floating=True)
 def exp(x: Array) -> Array:
-    """Return the exponential of `x`."""
+    """Return the exponential of `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
+    >>> ag.exp(x).sum().backward()
+    >>> x.grad
+    tensor([1.    , 2.7183])
+    """
     return passes.EXP(x)
 
 
@@ -404,7 +548,14 @@ exp.defvjp(x=lambda g, out: mul(g, out))
 
 @elementwise(floating=True)
 def log(x: Array) -> Array:
-    """Return the natural logarithm of `x`; -inf at 0, NaN below."""
+    """Return the natural logarithm of `x`; -inf at 0, NaN below.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.log(ag.tensor([1.0, 10.0]))
+    tensor([0.    , 2.3026])
+    """
     return passes.LOG(x)
 
 
@@ -413,7 +564,14 @@ log.defvjp(x=lambda g, x: div(g, x))
 
 @elementwise(floating=True)
 def sqrt(x: Array) -> Array:
-    """Return the square root of `x`; its derivative at 0 is infinite."""
+    """Return the square root of `x`; its derivative at 0 is infinite.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sqrt(ag.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
     return passes.SQRT(x)
 
 
@@ -422,7 +580,14 @@ _sqrt_input = gradient_of(sqrt, passes.SQRT, lambda out: div(-0.5, square(out)),
 
 @elementwise(floating=True)
 def expm1(x: Array) -> Array:
-    """Return ``exp(x) - 1``, exact near 0."""
+    """Return ``exp(x) - 1``, exact near 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.expm1(ag.tensor([1e-8], dtype="float64")).item()
+    1.0000000050000001e-08
+    """
     return passes.EXPM1(x)
 
 
@@ -431,7 +596,14 @@ _expm1_input = gradient_of(expm1, passes.EXPM1, lambda out: ones_like(out), of_v
 
 @elementwise(floating=True)
 def log1p(x: Array) -> Array:
-    """Return ``log(1 + x)``, exact near 0; -inf at -1, NaN below."""
+    """Return ``log(1 + x)``, exact near 0; -inf at -1, NaN below.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.log1p(ag.tensor([1e-8], dtype="float64")).item()
+    9.999999950000001e-09
+    """
     return passes.LOG1P(x)
 
 
@@ -440,7 +612,14 @@ _log1p_input = gradient_of(log1p, passes.LOG1P, lambda x: neg(square(reciprocal(
 
 @elementwise(floating=True)
 def log2(x: Array) -> Array:
-    """Return the logarithm of `x` to base 2; -inf at 0, NaN below."""
+    """Return the logarithm of `x` to base 2; -inf at 0, NaN below.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.log2(ag.tensor([8.0]))
+    tensor([3.])
+    """
     return passes.LOG2(x)
 
 
@@ -449,7 +628,14 @@ _log2_input = gradient_of(log2, passes.LOG2, lambda x: mul(square(reciprocal(x))
 
 @elementwise(floating=True)
 def log10(x: Array) -> Array:
-    """Return the logarithm of `x` to base 10; -inf at 0, NaN below."""
+    """Return the logarithm of `x` to base 10; -inf at 0, NaN below.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.log10(ag.tensor([100.0]))
+    tensor([2.])
+    """
     return passes.LOG10(x)
 
 
@@ -458,7 +644,14 @@ _log10_input = gradient_of(log10, passes.LOG10, lambda x: mul(square(reciprocal(
 
 @elementwise(floating=True)
 def rsqrt(x: Array) -> Array:
-    """Return ``1 / sqrt(x)``; its derivative is ``-1/2 x**(-3/2)``."""
+    """Return ``1 / sqrt(x)``; its derivative is ``-1/2 x**(-3/2)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.rsqrt(ag.tensor([4.0, 16.0]))
+    tensor([0.5 , 0.25])
+    """
     return passes.RSQRT(x)
 
 
@@ -467,7 +660,14 @@ _rsqrt_input = gradient_of(rsqrt, passes.RSQRT, lambda out: mul(square(out), -1.
 
 @elementwise(floating=True)
 def erf(x: Array) -> Array:
-    """Return the error function, ``2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``."""
+    """Return the error function, ``2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.erf(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.8427])
+    """
     return passes.ERF(x)
 
 
@@ -479,7 +679,14 @@ _erf_input = gradient_of(erf, passes.ERF, lambda x: mul(mul(x, exp(neg(square(x)
 
 @elementwise(floating=True)
 def sin(x: Array) -> Array:
-    """Return the sine of `x` radians."""
+    """Return the sine of `x` radians.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sin(ag.tensor([0.0, ag.pi / 2]))
+    tensor([0., 1.])
+    """
     return np.sin(x)
 
 
@@ -488,7 +695,14 @@ sin.defvjp(x=lambda g, x: mul(g, cos(x)))
 
 @elementwise(floating=True)
 def cos(x: Array) -> Array:
-    """Return the cosine of `x` radians."""
+    """Return the cosine of `x` radians.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cos(ag.tensor([0.0, ag.pi]))
+    tensor([ 1., -1.])
+    """
     return np.cos(x)
 
 
@@ -497,7 +711,14 @@ cos.defvjp(x=lambda g, x: neg(mul(g, sin(x))))
 
 @elementwise(floating=True)
 def tan(x: Array) -> Array:
-    """Return the tangent of `x` radians."""
+    """Return the tangent of `x` radians.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tan(ag.tensor([0.0, ag.pi / 4]))
+    tensor([0., 1.])
+    """
     return np.tan(x)
 
 
@@ -506,7 +727,14 @@ tan.defvjp(x=lambda g, out: mul(g, add(square(out), 1)))
 
 @elementwise(floating=True)
 def asin(x: Array) -> Array:
-    """Return the angle from -pi/2 to pi/2 whose sine is `x`; its derivative at 1 and -1 is infinite."""
+    """Return the angle from -pi/2 to pi/2 whose sine is `x`; its derivative at 1 and -1 is infinite.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.asin(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 1.5708])
+    """
     return np.arcsin(x)
 
 
@@ -515,7 +743,14 @@ asin.defvjp(x=lambda g, x: mul(g, rsqrt(sub(1, square(x)))))
 
 @elementwise(floating=True)
 def acos(x: Array) -> Array:
-    """Return the angle from 0 to pi whose cosine is `x`; its derivative at 1 and -1 is infinite."""
+    """Return the angle from 0 to pi whose cosine is `x`; its derivative at 1 and -1 is infinite.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.acos(ag.tensor([1.0, 0.0]))
+    tensor([0.    , 1.5708])
+    """
     return np.arccos(x)
 
 
@@ -524,7 +759,14 @@ acos.defvjp(x=lambda g, x: neg(mul(g, rsqrt(sub(1, square(x))))))
 
 @elementwise(floating=True)
 def atan(x: Array) -> Array:
-    """Return the angle from -pi/2 to pi/2 whose tangent is `x`."""
+    """Return the angle from -pi/2 to pi/2 whose tangent is `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.atan(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.7854])
+    """
     return np.arctan(x)
 
 
@@ -533,7 +775,14 @@ atan.defvjp(x=lambda g, x: div(g, add(square(x), 1)))
 
 @elementwise(floating=True)
 def sinh(x: Array) -> Array:
-    """Return the hyperbolic sine of `x`."""
+    """Return the hyperbolic sine of `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sinh(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 1.1752])
+    """
     return np.sinh(x)
 
 
@@ -542,7 +791,14 @@ sinh.defvjp(x=lambda g, x: mul(g, cosh(x)))
 
 @elementwise(floating=True)
 def cosh(x: Array) -> Array:
-    """Return the hyperbolic cosine of `x`."""
+    """Return the hyperbolic cosine of `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cosh(ag.tensor([0.0, 1.0]))
+    tensor([1.    , 1.5431])
+    """
     return np.cosh(x)
 
 
@@ -551,7 +807,14 @@ cosh.defvjp(x=lambda g, x: mul(g, sinh(x)))
 
 @elementwise(floating=True)
 def asinh(x: Array) -> Array:
-    """Return the inverse of `sinh`."""
+    """Return the inverse of `sinh`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.asinh(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.8814])
+    """
     return np.arcsinh(x)
 
 
@@ -560,7 +823,14 @@ asinh.defvjp(x=lambda g, x: mul(g, rsqrt(add(square(x), 1))))
 
 @elementwise(floating=True)
 def acosh(x: Array) -> Array:
-    """Return the inverse of `cosh` from 0 upwards; NaN below 1, with an infinite derivative at 1."""
+    """Return the inverse of `cosh` from 0 upwards; NaN below 1, with an infinite derivative at 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.acosh(ag.tensor([1.0, 2.0]))
+    tensor([0.   , 1.317])
+    """
     return np.arccosh(x)
 
 
@@ -569,7 +839,14 @@ acosh.defvjp(x=lambda g, x: mul(g, rsqrt(sub(square(x), 1))))
 
 @elementwise(floating=True)
 def atanh(x: Array) -> Array:
-    """Return the inverse of `tanh`; infinite at 1 and -1."""
+    """Return the inverse of `tanh`; infinite at 1 and -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.atanh(ag.tensor([0.0, 0.5]))
+    tensor([0.    , 0.5493])
+    """
     return np.arctanh(x)
 
 
@@ -578,7 +855,14 @@ atanh.defvjp(x=lambda g, x: div(g, sub(1, square(x))))
 
 @elementwise(floating=True)
 def atan2(y: Operand, x: Operand) -> Array:
-    """Return the angle from -pi to pi of the point (x, y); both derivatives at (0, 0) are 0."""
+    """Return the angle from -pi to pi of the point (x, y); both derivatives at (0, 0) are 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.arctan2(ag.tensor([1.0, -1.0]), ag.tensor([-1.0, -1.0]))
+    tensor([ 2.3562, -2.3562])
+    """
     return np.arctan2(y, x)
 
 
@@ -597,7 +881,14 @@ atan2.defvjp(
 
 @elementwise(floating=True)
 def tanh(x: Array) -> Array:
-    """Return the hyperbolic tangent of `x`."""
+    """Return the hyperbolic tangent of `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tanh(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.7616])
+    """
     return passes.TANH(x)
 
 
@@ -606,7 +897,14 @@ _tanh_input = gradient_of(tanh, passes.TANH, lambda out: mul(out, -2.0), of_valu
 
 @elementwise(floating=True)
 def sigmoid(x: Array) -> Array:
-    """Return ``1 / (1 + exp(-x))``, computed from ``exp(-abs(x))`` so that it never overflows."""
+    """Return ``1 / (1 + exp(-x))``, computed from ``exp(-abs(x))`` so that it never overflows.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sigmoid(ag.tensor([0.0, 2.0]))
+    tensor([0.5   , 0.8808])
+    """
     return passes.SIGMOID(x)
 
 
@@ -618,7 +916,14 @@ _sigmoid_input = gradient_of(sigmoid, passes.SIGMOID, lambda out: sub(1, mul(out
 
 @elementwise
 def abs(x: Array) -> Array:
-    """Return the absolute value; its derivative at 0 is 0."""
+    """Return the absolute value; its derivative at 0 is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.abs(ag.tensor([-2.0, 3.0]))
+    tensor([2., 3.])
+    """
     return _of_floats(x, passes.ABS, np.abs)  # type: ignore[no-any-return]
 
 
@@ -627,7 +932,14 @@ _abs_input = gradient_of(abs, passes.ABS, None)
 
 @elementwise
 def sign(x: Array) -> Array:
-    """Return -1, 0 or 1; its derivative is 0 everywhere."""
+    """Return -1, 0 or 1; its derivative is 0 everywhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sign(ag.tensor([-3.0, 0.0, 5.0]))
+    tensor([-1.,  0.,  1.])
+    """
     return passes.ABS(x, function=2) if x.dtype.kind == "f" else x.copy() if x.dtype == bool else np.sign(x)
 
 
@@ -636,7 +948,14 @@ sign.defvjp(x=lambda g: zeros_like(g))
 
 @elementwise
 def floor(x: Array) -> Array:
-    """Return the largest integer that is not above `x`; its derivative is 0."""
+    """Return the largest integer that is not above `x`; its derivative is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.floor(ag.tensor([1.5, -1.5]))
+    tensor([ 1., -2.])
+    """
     return np.floor(x)
 
 
@@ -645,7 +964,14 @@ floor.defvjp(x=lambda g: zeros_like(g))
 
 @elementwise
 def ceil(x: Array) -> Array:
-    """Return the smallest integer that is not below `x`; its derivative is 0."""
+    """Return the smallest integer that is not below `x`; its derivative is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ceil(ag.tensor([1.5, -1.5]))
+    tensor([ 2., -1.])
+    """
     return np.ceil(x)
 
 
@@ -654,7 +980,14 @@ ceil.defvjp(x=lambda g: zeros_like(g))
 
 @elementwise
 def trunc(x: Array) -> Array:
-    """Return `x` without its fraction; its derivative is 0."""
+    """Return `x` without its fraction; its derivative is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.trunc(ag.tensor([1.5, -1.5]))
+    tensor([ 1., -1.])
+    """
     return np.trunc(x)
 
 
@@ -670,12 +1003,26 @@ _round.defvjp(x=lambda g: zeros_like(g))
 
 
 def round(x: TensorLike, *, decimals: int = 0) -> Tensor:
-    """Return `x` rounded to `decimals` places, halves to the even neighbour; its derivative is 0."""
+    """Return `x` rounded to `decimals` places, halves to the even neighbour; its derivative is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.round(ag.tensor([0.5, 1.5, 2.6])), ag.round(ag.tensor([2.344]), decimals=2)
+    (tensor([0., 2., 3.]), tensor([2.34]))
+    """
     return _round(x, decimals=decimals)
 
 
 def frac(x: TensorLike) -> Tensor:
-    """Return the fraction of `x`, ``x - trunc(x)``, with the sign of `x`; its derivative is 1."""
+    """Return the fraction of `x`, ``x - trunc(x)``, with the sign of `x`; its derivative is 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.frac(ag.tensor([1.5, -1.25]))
+    tensor([ 0.5 , -0.25])
+    """
     return sub(x, trunc(x))
 
 
@@ -692,6 +1039,14 @@ def relu(x: Array) -> Array:
     -------
     Tensor
         Of the shape and dtype of `x`; NaN stays NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    >>> ag.relu(x).sum().backward()
+    >>> x.grad
+    tensor([0., 0., 1.])
     """
     return kernels.relu(x)
 
@@ -708,13 +1063,27 @@ relu_input.defvjp(g=lambda h, out: relu_input(h, out))
 
 @elementwise
 def maximum(x: Operand, y: Operand) -> Array:
-    """Return the larger of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient."""
+    """Return the larger of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.maximum(ag.tensor([1.0, 5.0]), ag.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
     return np.maximum(x, y)
 
 
 @elementwise
 def minimum(x: Operand, y: Operand) -> Array:
-    """Return the smaller of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient."""
+    """Return the smaller of `x` and `y`, elementwise, NaN where either is; a tie gives each half of the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.minimum(ag.tensor([1.0, 5.0]), ag.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
     return np.minimum(x, y)
 
 
@@ -732,13 +1101,27 @@ minimum.defvjp(x=lambda g, x, y: _larger_share(g, y, x), y=lambda g, x, y: _larg
 
 @elementwise
 def fmax(x: Operand, y: Operand) -> Array:
-    """Return the larger of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
+    """Return the larger of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.fmax(ag.tensor([1.0, float("nan")]), ag.tensor([3.0, 2.0]))  # passes NaN by
+    tensor([3., 2.])
+    """
     return np.fmax(x, y)
 
 
 @elementwise
 def fmin(x: Operand, y: Operand) -> Array:
-    """Return the smaller of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient."""
+    """Return the smaller of `x` and `y`, elementwise, ignoring NaN; a tie gives `x` all of the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.fmin(ag.tensor([1.0, float("nan")]), ag.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
     return np.fmin(x, y)
 
 
@@ -806,6 +1189,12 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
     x : Tensor
     min, max : number or Tensor, optional
         At least one; tensors are broadcast against `x`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.clamp(ag.tensor([-2.0, 0.5, 3.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
     """
     if min is None and max is None:
         raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, "
@@ -862,6 +1251,13 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     ----------
     condition : Tensor or array of bool
     x, y : Tensor, array or number
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([-1.0, 2.0])
+    >>> ag.where(x > 0, x, 0.0)
+    tensor([0., 2.])
     """
     return _where(x, y, _boolean(condition, "where", "condition"))
 
@@ -875,6 +1271,12 @@ def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
     mask : Tensor or array of bool
         Broadcast against `x`.
     value : number or 0-d Tensor
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.masked_fill(ag.tensor([1.0, 2.0]), ag.tensor([True, False]), -9.0)
+    tensor([-9.,  2.])
     """
     if isinstance(value, Variable | np.ndarray) and value.ndim:
         raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
@@ -894,6 +1296,12 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
     """Return `x` with NaN and infinities replaced by numbers (the largest finite ones by default).
 
     The gradient is 0 there.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nan_to_num(ag.tensor([float("nan"), 1.0]), nan=0.0)
+    tensor([0., 1.])
     """
     if x.dtype.kind != "f":
         return masked_fill(x, ne(x, x), 0)
@@ -905,7 +1313,14 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 
 @elementwise
 def lerp(x: Operand, end: Operand, weight: Operand) -> Array:
-    """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor."""
+    """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.lerp(ag.tensor([0.0, 10.0]), ag.tensor([10.0, 20.0]), 0.25)
+    tensor([ 2.5, 12.5])
+    """
     if any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in (x, end, weight)):
         return passes.LERP(x, end, weight)
     return np.asarray(x + weight * (end - x))
@@ -920,37 +1335,79 @@ lerp.defvjp(
 
 @elementwise
 def isnan(x: Array) -> Array:
-    """Return where `x` is NaN."""
+    """Return where `x` is NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.isnan(ag.tensor([1.0, float("nan")]))
+    tensor([False,  True])
+    """
     return np.isnan(x)
 
 
 @elementwise
 def isinf(x: Array) -> Array:
-    """Return where `x` is infinite."""
+    """Return where `x` is infinite.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.isinf(ag.tensor([1.0, float("inf")]))
+    tensor([False,  True])
+    """
     return np.isinf(x)
 
 
 @elementwise
 def isfinite(x: Array) -> Array:
-    """Return where `x` is neither infinite nor NaN."""
+    """Return where `x` is neither infinite nor NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.isfinite(ag.tensor([1.0, float("inf")]))
+    tensor([ True, False])
+    """
     return np.isfinite(x)
 
 
 @elementwise
 def logical_and(x: Operand, y: Operand) -> Array:
-    """Return where both are true (not 0)."""
+    """Return where both are true (not 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logical_and(ag.tensor([True, True]), ag.tensor([True, False]))
+    tensor([ True, False])
+    """
     return np.logical_and(x, y)
 
 
 @elementwise
 def logical_or(x: Operand, y: Operand) -> Array:
-    """Return where either is true (not 0)."""
+    """Return where either is true (not 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logical_or(ag.tensor([True, False]), ag.tensor([False, False]))
+    tensor([ True, False])
+    """
     return np.logical_or(x, y)
 
 
 @elementwise
 def logical_xor(x: Operand, y: Operand) -> Array:
-    """Return where exactly one is true (not 0)."""
+    """Return where exactly one is true (not 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logical_xor(ag.tensor([True, True]), ag.tensor([True, False]))
+    tensor([False,  True])
+    """
     return np.logical_xor(x, y)
 
 
@@ -960,7 +1417,14 @@ def _isclose(x: Operand, y: Operand, *, rtol: float, atol: float, equal_nan: boo
 
 
 def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """Return where ``abs(x - y) <= atol + rtol * abs(y)``."""
+    """Return where ``abs(x - y) <= atol + rtol * abs(y)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.isclose(ag.tensor([1.0, 1.0]), ag.tensor([1.0, 1.1]))
+    tensor([ True, False])
+    """
     return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 

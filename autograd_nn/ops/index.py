@@ -279,6 +279,12 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     indices : tuple of integer or boolean tensors
     values : Tensor that can be broadcast to the shape of ``input[indices]``
     accumulate : bool
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.index_put(ag.zeros(3), (ag.tensor([0, 2]),), ag.tensor([5.0, 6.0]))
+    tensor([5., 0., 6.])
     """
     try:
         key, arrays = split_index(tuple(indices), "index_put")
@@ -386,6 +392,14 @@ def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -
     """Return, along `dim`, the elements of `input` at `indices`; the other dims are broadcast.
 
     Without `dim` the indices are into the flattened tensor. Repeated indices add their gradients.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([[3, 1], [2, 4]])
+    >>> ag.take_along_dim(x, ag.argsort(x, dim=1), dim=1)
+    tensor([[1, 3],
+            [2, 4]])
     """
     indices = _integers(indices, "take_along_dim", "indices")
     if dim is None:
@@ -459,6 +473,13 @@ def gather(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     Returns
     -------
     Tensor of the shape of `index`
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.gather(ag.tensor([[1, 2], [3, 4]]), 1, ag.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
     """
     dim, index = _check_along(input, index, dim, None, "gather")
     if not index.array.size:
@@ -493,7 +514,14 @@ def _scattered(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> T
 
 
 def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array) -> Tensor:
-    """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up."""
+    """Return a copy of `input` with ``out[i, index[i, j]] += src[i, j]`` (for dim 1 of 2); repeated indices add up.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.scatter_add(ag.zeros(3), 0, ag.tensor([0, 0, 2]), ag.ones(3))
+    tensor([2., 0., 1.])
+    """
     dim, index = _check_along(input, index, dim, src, "scatter_add")
     if not index.array.size:
         return clone(input)
@@ -543,7 +571,15 @@ def _flat_index(input: Tensor, dim: int, index: TensorLike, operation: str) -> t
 
 
 def index_select(input: Tensor, dim: int, index: TensorLike) -> Tensor:
-    """Return the slices of `input` along `dim` that a 1-D integer tensor names; repeated ones add their gradients."""
+    """Return the slices of `input` along `dim` that a 1-D integer tensor names; repeated ones add their gradients.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.index_select(ag.tensor([[1, 2], [3, 4]]), 1, ag.tensor([1, 1]))
+    tensor([[2, 2],
+            [4, 4]])
+    """
     dim, index = _flat_index(input, dim, index, "index_select")
     return _index_select(input, index, dim=dim) if input.ndim else input
 
@@ -556,7 +592,14 @@ def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, operat
 
 
 def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alpha: Number = 1) -> Tensor:
-    """Return a copy of `input` with ``alpha * source`` added to the slices along `dim` that `index` names."""
+    """Return a copy of `input` with ``alpha * source`` added to the slices along `dim` that `index` names.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.index_add(ag.zeros(3), 0, ag.tensor([0, 0, 2]), ag.ones(3))
+    tensor([2., 0., 1.])
+    """
     dim, index = _flat_index(input, dim, index, "index_add")
     if not input.ndim:
         return reshape(index_add(reshape(input, (1,)), 0, index, _at_least_1d(source), alpha=alpha), ())
@@ -566,7 +609,14 @@ def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alp
 
 
 def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Tensor:
-    """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`."""
+    """Return a copy of `input` with the slices along `dim` that `index` names taken from `source`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.index_copy(ag.zeros(3), 0, ag.tensor([0, 2]), ag.tensor([5.0, 6.0]))
+    tensor([5., 0., 6.])
+    """
     dim, index = _flat_index(input, dim, index, "index_copy")
     if not input.ndim:
         return reshape(index_copy(reshape(input, (1,)), 0, index, _at_least_1d(source)), ())
@@ -575,7 +625,14 @@ def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Te
 
 
 def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) -> Tensor:
-    """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0."""
+    """Return a copy of `input` with the slices along `dim` that `index` names set to a number, with a gradient of 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.index_fill(ag.zeros(3), 0, ag.tensor([0, 2]), 7.0)
+    tensor([7., 0., 7.])
+    """
     dim, index = _flat_index(input, dim, index, "index_fill")
     if not input.ndim:
         return reshape(index_fill(reshape(input, (1,)), 0, index, value), ())
@@ -587,13 +644,28 @@ def index_fill(input: Tensor, dim: int, index: TensorLike, value: TensorLike) ->
 
 
 def take(input: Tensor, index: TensorLike) -> Tensor:
-    """Return the elements of the flattened `input` at `index`, in the shape of `index`."""
+    """Return the elements of the flattened `input` at `index`, in the shape of `index`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.take(ag.tensor([[1, 2], [3, 4]]), ag.tensor([0, 3]))
+    tensor([1, 4])
+    """
     index = _integers(index, "take", "index")
     return _getitem(reshape(input, (math.prod(input.shape),)), index, key=(ARRAY,))
 
 
 def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
-    """Return the elements of `input` where `mask` holds, as a 1-D tensor; the two are broadcast together."""
+    """Return the elements of `input` where `mask` holds, as a 1-D tensor; the two are broadcast together.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1, 5, 3])
+    >>> ag.masked_select(x, x > 2)
+    tensor([5, 3])
+    """
     mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
     if mask.dtype != bool:
         raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
@@ -625,6 +697,13 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
     Returns
     -------
     Tensor of shape (count, ndim), int64; with `as_tuple` one 1-D tensor per dim, as indexing takes them
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nonzero(ag.tensor([[0, 5], [6, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
     """
     if as_tuple:
         return tuple(wrap(column.copy()) for column in _nonzero(_at_least_1d(input)).array.T)

@@ -19,19 +19,42 @@ __all__ = [
 
 
 def t(input: Tensor) -> Tensor:
-    """Return the transpose of a matrix."""
+    """Return the transpose of a matrix.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.t(ag.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if input.ndim > 2:
         raise RuntimeError(f"t(): expects at most 2 dims (shape={input.shape})")
     return shape.transpose(input, 0, 1) if input.ndim == 2 else input
 
 
 def ravel(input: Tensor) -> Tensor:
-    """Return the elements in one dim."""
+    """Return the elements in one dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ravel(ag.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return shape.reshape(input, (input.numel(),))
 
 
 def detach(input: Tensor) -> Tensor:
-    """Return a tensor outside the graph that shares memory."""
+    """Return a tensor outside the graph that shares memory.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0], requires_grad=True)
+    >>> ag.detach(x * 2).requires_grad
+    False
+    """
     return input.detach()
 
 
@@ -55,43 +78,101 @@ def _each(tensors: tuple[Any, ...], of_dims: Callable[[Tensor], Tensor]) -> Any:
 
 
 def atleast_1d(*tensors: TensorOrTuple) -> TensorOrTuple:
-    """Return the tensor, a 0-d one with a dim; of several tensors, or a sequence of them, a tuple."""
+    """Return the tensor, a 0-d one with a dim; of several tensors, or a sequence of them, a tuple.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.atleast_1d(ag.tensor(3.0))
+    tensor([3.])
+    """
     return _each(tensors, _of_one_dim)
 
 
 def atleast_2d(*tensors: TensorOrTuple) -> TensorOrTuple:
-    """Return the tensor with dims of size 1 put before it up to 2 dims; of several tensors a tuple."""
+    """Return the tensor with dims of size 1 put before it up to 2 dims; of several tensors a tuple.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.atleast_2d(ag.tensor([1.0, 2.0]))
+    tensor([[1., 2.]])
+    """
     return _each(tensors, _of_two_dims)
 
 
 def atleast_3d(*tensors: TensorOrTuple) -> TensorOrTuple:
-    """Return the tensor with dims of size 1 put around it up to 3 dims; a matrix gets one at its end."""
+    """Return the tensor with dims of size 1 put around it up to 3 dims; a matrix gets one at its end.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.atleast_3d(ag.tensor([1.0, 2.0])).shape
+    (1, 2, 1)
+    """
     return _each(tensors, _of_three_dims)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors joined along the second dim, those of one dim along it."""
+    """Return tensors joined along the second dim, those of one dim along it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.hstack([ag.tensor([1, 2]), ag.tensor([3])])
+    tensor([1, 2, 3])
+    """
     parts = [_of_one_dim(x) for x in tensors]
     return shape.cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors joined along the first dim; those of one dim are rows."""
+    """Return tensors joined along the first dim; those of one dim are rows.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.vstack([ag.tensor([1, 2]), ag.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return shape.cat([_of_two_dims(x) for x in tensors], 0)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors joined along the third dim."""
+    """Return tensors joined along the third dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.dstack([ag.tensor([1, 2]), ag.tensor([3, 4])]).shape
+    (1, 2, 2)
+    """
     return shape.cat([_of_three_dims(x) for x in tensors], 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors joined along the second dim; those of one dim are columns."""
+    """Return tensors joined along the second dim; those of one dim are columns.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.column_stack([ag.tensor([1, 2]), ag.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
     return shape.cat([shape.reshape(x, (-1, 1)) if x.ndim < 2 else x for x in tensors], 1)
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """Return the shape that tensors of these shapes are broadcast to."""
+    """Return the shape that tensors of these shapes are broadcast to.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.broadcast_shapes((3, 1), (2,))
+    (3, 2)
+    """
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -99,23 +180,55 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return views of the tensors in their common shape."""
+    """Return views of the tensors in their common shape.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> a, b = ag.broadcast_tensors(ag.zeros(3, 1), ag.zeros(2))
+    >>> a.shape, b.shape
+    ((3, 2), (3, 2))
+    """
     common = broadcast_shapes(*[x.shape for x in tensors])
     return tuple(shape.broadcast_to(x, common) for x in tensors)
 
 
 def fliplr(input: Tensor) -> Tensor:
-    """Return a view with the order along the second dim reversed."""
+    """Return a view with the order along the second dim reversed.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.fliplr(ag.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return shape.flip(input, (1,))
 
 
 def flipud(input: Tensor) -> Tensor:
-    """Return a view with the order along the first dim reversed."""
+    """Return a view with the order along the first dim reversed.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.flipud(ag.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
     return shape.flip(input, (0,))
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Return the tensor turned by `k` right angles in the plane of two dims, from the first towards the second."""
+    """Return the tensor turned by `k` right angles in the plane of two dims, from the first towards the second.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.rot90(ag.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
     first, second = (shape.normalized_dim(d, input.ndim, "rot90") for d in dims)
     if first == second:
         raise RuntimeError(f"rot90(): dims must be two different dims (dims={tuple(dims)}, input.shape={input.shape})")
@@ -137,6 +250,12 @@ def tensor_split(
     indices_or_sections : int, sequence of int, or Tensor of int
         The number of parts, the first of them longer by one where they cannot be equal; or where parts begin.
     dim : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [part.tolist() for part in ag.tensor_split(ag.arange(5), 2)]
+    [[0, 1, 2], [3, 4]]
     """
     dim = shape.normalized_dim(dim, input.ndim, "tensor_split")
     if not input.ndim:
@@ -159,17 +278,41 @@ def tensor_split(
 
 
 def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """Return parts along the second dim, of a tensor of one dim along it (see `tensor_split`)."""
+    """Return parts along the second dim, of a tensor of one dim along it (see `tensor_split`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [part.tolist() for part in ag.hsplit(ag.arange(4), 2)]
+    [[0, 1], [2, 3]]
+    """
     return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """Return parts along the first dim (see `tensor_split`)."""
+    """Return parts along the first dim (see `tensor_split`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [part.tolist() for part in ag.vsplit(ag.tensor([[1, 2], [3, 4]]), 2)]
+    [[[1, 2]], [[3, 4]]]
+    """
     return tensor_split(input, indices_or_sections, 0)
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """Return all combinations of one element of each tensor (N,), one a row."""
+    """Return all combinations of one element of each tensor (N,), one a row.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cartesian_prod(ag.tensor([1, 2]), ag.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
     if len(tensors) == 1:
         return tensors[0]
     return shape.stack([shape.reshape(x, (-1,)) for x in shape.meshgrid(*tensors, indexing="ij")], 1)

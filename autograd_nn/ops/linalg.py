@@ -48,6 +48,12 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
     ------
     RuntimeError
         0-d operands, sizes of K that differ, batch dims that do not broadcast, dtypes that differ.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.matmul(ag.tensor([[1.0, 2.0], [3.0, 4.0]]), ag.tensor([1.0, 1.0]))
+    tensor([3., 7.])
     """
     if x.ndim == 0 or y.ndim == 0:
         raise RuntimeError(f"matmul(): both tensors need at least one dim (x.shape={x.shape}, y.shape={y.shape})")
@@ -166,13 +172,27 @@ def _check_dims(operation: str, **expected: tuple[Tensor, int]) -> None:
 
 
 def mm(x: Tensor, y: Tensor) -> Tensor:
-    """Return the product of two matrices."""
+    """Return the product of two matrices.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.mm(ag.ones(2, 3), ag.ones(3, 4)).shape
+    (2, 4)
+    """
     _check_dims("mm", x=(x, 2), y=(y, 2))
     return matmul(x, y)
 
 
 def bmm(x: Tensor, y: Tensor) -> Tensor:
-    """Return the products of the matrices in two batches, (B, N, K) and (B, K, M); nothing is broadcast."""
+    """Return the products of the matrices in two batches, (B, N, K) and (B, K, M); nothing is broadcast.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bmm(ag.ones(5, 2, 3), ag.ones(5, 3, 4)).shape
+    (5, 2, 4)
+    """
     _check_dims("bmm", x=(x, 3), y=(y, 3))
     if x.shape[0] != y.shape[0]:
         raise RuntimeError(f"bmm(): batches must be of one size (x.shape={x.shape}, y.shape={y.shape})")
@@ -180,35 +200,80 @@ def bmm(x: Tensor, y: Tensor) -> Tensor:
 
 
 def mv(x: Tensor, y: Tensor) -> Tensor:
-    """Return the product of a matrix and a vector."""
+    """Return the product of a matrix and a vector.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.mv(ag.tensor([[1.0, 2.0], [3.0, 4.0]]), ag.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
     _check_dims("mv", x=(x, 2), y=(y, 1))
     return matmul(x, y)
 
 
 def dot(x: Tensor, y: Tensor) -> Tensor:
-    """Return the inner product of two vectors."""
+    """Return the inner product of two vectors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.dot(ag.tensor([1.0, 2.0]), ag.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     _check_dims("dot", x=(x, 1), y=(y, 1))
     return matmul(x, y)
 
 
 def outer(x: Tensor, y: Tensor) -> Tensor:
-    """Return the matrix ``x[i] * y[j]`` of two vectors."""
+    """Return the matrix ``x[i] * y[j]`` of two vectors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ger(ag.tensor([1.0, 2.0]), ag.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     _check_dims("outer", x=(x, 1), y=(y, 1))
     return mul(unsqueeze(x, 1), y)
 
 
 def addmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """Return ``beta * input + alpha * (x @ y)`` of matrices."""
+    """Return ``beta * input + alpha * (x @ y)`` of matrices.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.addmm(ag.ones(2), ag.eye(2), ag.eye(2), beta=0.5)
+    tensor([[1.5, 0.5],
+            [0.5, 1.5]])
+    """
     return _scaled_sum(input, mm(x, y), beta, alpha)
 
 
 def addmv(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """Return ``beta * input + alpha * (x @ y)`` of a matrix and a vector."""
+    """Return ``beta * input + alpha * (x @ y)`` of a matrix and a vector.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.addmv(ag.ones(2), ag.eye(2), ag.tensor([1.0, 2.0]))
+    tensor([2., 3.])
+    """
     return _scaled_sum(input, mv(x, y), beta, alpha)
 
 
 def baddbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """Return ``beta * input + alpha * (x @ y)`` of batches of matrices."""
+    """Return ``beta * input + alpha * (x @ y)`` of batches of matrices.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.baddbmm(ag.ones(1, 2, 2), ag.ones(1, 2, 3), ag.ones(1, 3, 2))
+    tensor([[[4., 4.],
+             [4., 4.]]])
+    """
     return _scaled_sum(input, bmm(x, y), beta, alpha)
 
 
@@ -244,7 +309,14 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> 
 
 
 def trace(x: Tensor) -> Tensor:
-    """Return the sum of the diagonal of a matrix."""
+    """Return the sum of the diagonal of a matrix.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.trace(ag.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
     _check_dims("trace", x=(x, 2))
     return sum(diagonal(x))
 
@@ -257,6 +329,12 @@ def tensordot(x: Tensor, y: Tensor, dims: int | tuple[Ints, Ints] = 2) -> Tensor
     x, y : Tensor
     dims : int or (sequence of int, sequence of int)
         How many of the last dims of `x` and first dims of `y`, or which of both.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tensordot(ag.ones(2, 3, 4), ag.ones(3, 4, 5), 2).shape
+    (2, 5)
     """
     if isinstance(dims, int):
         left, right = list(range(x.ndim - dims, x.ndim)), list(range(dims))
@@ -375,6 +453,12 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     ------
     RuntimeError
         An equation that does not fit the operands.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.einsum("ij,jk->ik", ag.ones(2, 3), ag.ones(3, 4)).shape
+    (2, 4)
     """
     if len(operands) == 1 and isinstance(operands[0], tuple | list):
         operands = tuple(operands[0])

@@ -14,7 +14,14 @@ __all__ = ["deg2rad", "exp2", "logaddexp", "logit", "positive", "rad2deg"]
 
 
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
-    """Return ``log(exp(input) + exp(other))`` without overflow."""
+    """Return ``log(exp(input) + exp(other))`` without overflow.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logaddexp(ag.tensor([1000.0]), ag.tensor([1000.0]))  # exp(1000) would be infinite
+    tensor([1000.6932])
+    """
     return _logaddexp(input, other)
 
 
@@ -31,12 +38,26 @@ _logaddexp.defvjp(
 
 
 def exp2(input: Tensor) -> Tensor:
-    """Return 2 to the power of each element."""
+    """Return 2 to the power of each element.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.exp2(ag.tensor([3.0, -1.0]))
+    tensor([8. , 0.5])
+    """
     return elementwise.pow(2.0, input)
 
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
-    """Return ``log(x / (1 - x))``, the inverse of the sigmoid, of elements limited to [eps, 1 - eps]."""
+    """Return ``log(x / (1 - x))``, the inverse of the sigmoid, of elements limited to [eps, 1 - eps].
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logit(ag.tensor([0.5, 0.9]))
+    tensor([0.    , 2.1972])
+    """
     return _logit(input if eps is None else elementwise.clamp(input, eps, 1 - eps))
 
 
@@ -58,12 +79,26 @@ _logit.defvjp(x=_logit_rule)
 
 
 def deg2rad(input: Tensor) -> Tensor:
-    """Return degrees as radians."""
+    """Return degrees as radians.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.deg2rad(ag.tensor([180.0]))
+    tensor([3.1416])
+    """
     return input * (math.pi / 180)
 
 
 def rad2deg(input: Tensor) -> Tensor:
-    """Return radians as degrees."""
+    """Return radians as degrees.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.rad2deg(ag.tensor([ag.pi]))
+    tensor([180.])
+    """
     return input * (180 / math.pi)
 
 

@@ -256,6 +256,13 @@ def max_pool2d(
     -------
     Tensor of shape (N, C, OH, OW)
         ``OH = floor((H + 2 p - d (kH - 1) - 1) / s) + 1`` (rounded up with `ceil_mode`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.max_pool2d(ag.arange(16.0).reshape(1, 1, 4, 4), 2)
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
     """
     settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
     return _max_pool("max_pool2d", 2, input, *settings)
@@ -296,6 +303,13 @@ def avg_pool2d(
         Divide by the cells of the window that lie on the padded image; otherwise by those on the image.
     divisor_override : int, optional
         Divide by this instead.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.avg_pool2d(ag.arange(16.0).reshape(1, 1, 4, 4), 2)
+    tensor([[[[ 2.5,  4.5],
+              [10.5, 12.5]]]])
     """
     settings = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     return _avg_pool("avg_pool2d", 2, input, *settings)
@@ -366,7 +380,14 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> TensorOrTuple:
-    """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`."""
+    """Return the largest element of each window of sequences (N, C, L); see `max_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.max_pool1d(ag.tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
+    tensor([[[3., 2.]]])
+    """
     settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
     return _max_pool("max_pool1d", 1, input, *settings)
 
@@ -379,7 +400,14 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`."""
+    """Return the mean of each window of sequences (N, C, L); see `avg_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.avg_pool1d(ag.tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
+    tensor([[[2., 1.]]])
+    """
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 

@@ -10,14 +10,29 @@ __all__ = ["cross", "dist", "inner", "kron"]
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Return the sums of products over the last dims."""
+    """Return the sums of products over the last dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.inner(ag.tensor([1.0, 2.0]), ag.tensor([[3.0, 4.0], [5.0, 6.0]]))
+    tensor([11., 17.])
+    """
     if input.ndim == 0 or other.ndim == 0:
         return input * other
     return linalg.tensordot(input, other, ([-1], [-1]))
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Return the Kronecker product: each element of `input` times the whole of `other`."""
+    """Return the Kronecker product: each element of `input` times the whole of `other`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.kron(ag.eye(2), ag.ones(1, 2))
+    tensor([[1., 1., 0., 0.],
+            [0., 0., 1., 1.]])
+    """
     ndim = max(input.ndim, other.ndim)
     outer, block = ((1,) * (ndim - x.ndim) + x.shape for x in (input, other))
     left = shape.reshape(input, [n for size in outer for n in (size, 1)])
@@ -26,7 +41,14 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    """Return the vector product of vectors of 3 elements along a dim."""
+    """Return the vector product of vectors of 3 elements along a dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cross(ag.tensor([1.0, 0.0, 0.0]), ag.tensor([0.0, 1.0, 0.0]), dim=0)
+    tensor([0., 0., 1.])
+    """
     a, b = (shape.movedim(x, dim, 0) for x in broadcast_tensors(input, other))
     if len(a) != 3:
         raise RuntimeError(f"cross(): expects 3 elements along dim {dim} (input.shape={input.shape}, "
@@ -36,5 +58,12 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """Return the p-norm of ``input - other``."""
+    """Return the p-norm of ``input - other``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.dist(ag.tensor([0.0, 0.0]), ag.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     return distance.norm(input - other, p)

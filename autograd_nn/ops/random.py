@@ -36,6 +36,13 @@ class Generator:
         Drawn from the operating system where it is not given.
     device : optional
         Only the CPU.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> g = ag.Generator().manual_seed(7)
+    >>> bool((ag.rand(3, generator=g) == ag.rand(3, generator=ag.Generator().manual_seed(7))).all())
+    True
     """
 
     def __init__(self, seed: int | str | devices.device | None = None, device: DeviceLike = "cpu"):
@@ -116,7 +123,17 @@ default_generator = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the generator that initialisation, dropout and random tensors draw from; return it."""
+    """Seed the generator that initialisation, dropout and random tensors draw from; return it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> _ = ag.manual_seed(0)
+    >>> x = ag.rand(2)
+    >>> _ = ag.manual_seed(0)
+    >>> bool((ag.rand(2) == x).all())
+    True
+    """
     return default_generator.manual_seed(seed)
 
 
@@ -131,7 +148,17 @@ def seed() -> int:
 
 
 def get_rng_state() -> dict[str, Any]:
-    """Return the state of the default generator (a dict of plain values), for `set_rng_state`."""
+    """Return the state of the default generator (a dict of plain values), for `set_rng_state`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> state = ag.get_rng_state()
+    >>> x = ag.rand(2)
+    >>> ag.set_rng_state(state)
+    >>> bool((ag.rand(2) == x).all())
+    True
+    """
     return default_generator.get_state()
 
 
@@ -183,6 +210,12 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generat
     References
     ----------
     N. Srivastava et al., "Dropout", JMLR 15 (2014) 1929-1958.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.dropout(ag.ones(3), p=0.5, training=False)
+    tensor([1., 1., 1.])
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout(): p must be from 0 to 1 (p={p})")
@@ -213,7 +246,15 @@ def rand(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of uniform numbers in [0, 1), float32 by default."""
+    """Return a tensor of uniform numbers in [0, 1), float32 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.rand(2, 3)
+    >>> x.shape, bool(((x >= 0) & (x < 1)).all())
+    ((2, 3), True)
+    """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
     return _drawn((generator or default_generator).random(_shape(size, "rand"), chosen.type), device, requires_grad)
 
@@ -226,7 +267,14 @@ def randn(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default."""
+    """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.randn(2, 3).shape
+    (2, 3)
+    """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
     return _drawn((generator or default_generator).normal(_shape(size, "randn"), chosen.type), device, requires_grad)
 
@@ -242,7 +290,15 @@ def randint(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of integers from `low` (0 where only two arguments are given) to `high` - 1, int64 by default."""
+    """Return a tensor of integers from `low` (0 where only two arguments are given) to `high` - 1, int64 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.randint(0, 10, (100,))
+    >>> x.dtype, bool(((x >= 0) & (x < 10)).all())
+    (dtype('int64'), True)
+    """
     low, high, size = (0, low, high) if size is None else (low, high, size)
     if high <= low:
         raise RuntimeError(f"randint(): high must be greater than low (low={low}, high={high})")
@@ -254,7 +310,14 @@ def randint(
 def randperm(
     n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None, device: DeviceLike = None
 ) -> Tensor:
-    """Return the integers from 0 to `n` - 1 in random order, int64 by default."""
+    """Return the integers from 0 to `n` - 1 in random order, int64 by default.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.randperm(5).sort()[0]
+    tensor([0, 1, 2, 3, 4])
+    """
     if n < 0:
         raise RuntimeError(f"randperm(): n must not be negative (n={n})")
     values = (generator or default_generator).permutation(n)
@@ -269,7 +332,14 @@ def rand_like(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return uniform numbers in [0, 1) in the shape and dtype of a tensor."""
+    """Return uniform numbers in [0, 1) in the shape and dtype of a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.rand_like(ag.zeros(2, 3)).shape
+    (2, 3)
+    """
     return rand(
         input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
@@ -283,7 +353,14 @@ def randn_like(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return normal numbers in the shape and dtype of a tensor."""
+    """Return normal numbers in the shape and dtype of a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.randn_like(ag.zeros(2, 3)).shape
+    (2, 3)
+    """
     return randn(
         input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
@@ -299,7 +376,14 @@ def randint_like(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return integers from `low` (0 where one bound is given) to `high` - 1 in the shape and dtype of a tensor."""
+    """Return integers from `low` (0 where one bound is given) to `high` - 1 in the shape and dtype of a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.randint_like(ag.zeros(3), 5).shape
+    (3,)
+    """
     low, high = (0, low) if high is None else (low, high)
     return randint(
         low,
@@ -335,6 +419,12 @@ def normal(
     dtype : NumPy dtype, optional
     device : str or device, optional
     requires_grad : bool
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.normal(0.0, 1.0, (2, 3)).shape
+    (2, 3)
     """
     for given in (mean, std):
         note_read(given, "normal()")
@@ -356,7 +446,14 @@ def normal(
 
 @sampled
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`."""
+    """Return 1 with the probability that each element says (or `p`) and 0 otherwise, in the dtype of `input`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bernoulli(ag.tensor([0.0, 1.0, 1.0]))
+    tensor([0., 1., 1.])
+    """
     note_read(input if p is None else p, "bernoulli()")
     chance = input.array if p is None else p
     if np.size(chance) and not (np.min(chance) >= 0 and np.max(chance) <= 1):
@@ -387,6 +484,12 @@ def multinomial(
     Notes
     -----
     Without replacement the largest keys ``log(u) / weight`` win (Efraimidis and Spirakis 2006).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.multinomial(ag.tensor([0.0, 1.0, 0.0]), 1)  # all weight is on place 1
+    tensor([1])
     """
     note_read(input, "multinomial()")
     weights = np.atleast_2d(input.array).astype(np.float64)

@@ -66,7 +66,14 @@ _sum.defvjp(x=lambda g, x_like, dims: _spread(g, x_like, dims))
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
-    """Return the sum over `dim` (an int or a tuple; all dims for None); integers and booleans are summed as int64."""
+    """Return the sum over `dim` (an int or a tuple; all dims for None); integers and booleans are summed as int64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sum(ag.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([4., 6.])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     out = _sum(x, dims=normalized_dims(dim, x.ndim, "sum"), keepdim=keepdim)
     return out if dtype is None else to_dtype(out, dtype)
@@ -81,7 +88,15 @@ _mean.defvjp(x=lambda g, x_like, dims, share: _spread(g, x_like, dims, share))
 
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
-    """Return the arithmetic mean over `dim` (all dims for None); NaN over no elements."""
+    """Return the arithmetic mean over `dim` (all dims for None); NaN over no elements.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.mean(ag.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1, keepdim=True)
+    tensor([[1.5],
+            [3.5]])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     if x.dtype.kind != "f":
         raise RuntimeError(f"mean(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
@@ -164,6 +179,12 @@ def var(
     keepdim : bool
     correction : number
         Where n does not exceed it, the result is NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.var(ag.tensor([1.0, 2.0, 3.0])), ag.var(ag.tensor([1.0, 3.0]), correction=0)
+    (tensor(1.), tensor(1.))
     """
     dims, correction = _variance_settings(x, dim, unbiased, correction, "var")
     return _var(x, dims=dims, keepdim=keepdim, correction=correction)
@@ -172,7 +193,14 @@ def var(
 def std(
     x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> Tensor:
-    """Return the square root of `var`; its gradient where all elements are equal is 0."""
+    """Return the square root of `var`; its gradient where all elements are equal is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.std(ag.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
     dims, correction = _variance_settings(x, dim, unbiased, correction, "std")
     return _std(x, dims=dims, keepdim=keepdim, correction=correction)
 
@@ -180,7 +208,14 @@ def std(
 def var_mean(
     x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> tuple[Tensor, Tensor]:
-    """Return `var` and `mean` over the same dims."""
+    """Return `var` and `mean` over the same dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.var_mean(ag.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
     spread = var(x, dim, unbiased, keepdim, correction=correction)
     return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
 
@@ -188,7 +223,14 @@ def var_mean(
 def std_mean(
     x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = 1
 ) -> tuple[Tensor, Tensor]:
-    """Return `std` and `mean` over the same dims."""
+    """Return `std` and `mean` over the same dims.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.std_mean(ag.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
     spread = std(x, dim, unbiased, keepdim, correction=correction)
     return spread, mean(x, None if isinstance(dim, bool) else dim, keepdim)
 
@@ -212,17 +254,38 @@ def _count_nonzero(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Return whether all elements over `dim` are true (not 0)."""
+    """Return whether all elements over `dim` are true (not 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.all(ag.tensor([[True, False], [True, True]]), dim=1)
+    tensor([False,  True])
+    """
     return _all(x, dims=normalized_dims(dim, x.ndim, "all"), keepdim=keepdim)
 
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Return whether any element over `dim` is true (not 0)."""
+    """Return whether any element over `dim` is true (not 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.any(ag.tensor([[False, False], [True, False]]), dim=1)
+    tensor([False,  True])
+    """
     return _any(x, dims=normalized_dims(dim, x.ndim, "any"), keepdim=keepdim)
 
 
 def count_nonzero(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Return the number of elements over `dim` that are not 0 (int64)."""
+    """Return the number of elements over `dim` that are not 0 (int64).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.count_nonzero(ag.tensor([0, 3, 0, 4]))
+    tensor(2)
+    """
     return _count_nonzero(x, dims=normalized_dims(dim, x.ndim, "count_nonzero"), keepdim=keepdim)
 
 
@@ -263,14 +326,30 @@ _amin.defvjp(x=lambda g, out, x, dims: _even_share(g, out, x, dims))
 
 
 def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Return the largest element over `dim`; NaN where there is one; ties share the gradient evenly."""
+    """Return the largest element over `dim`; NaN where there is one; ties share the gradient evenly.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0, 5.0, 5.0], requires_grad=True)
+    >>> ag.amax(x).backward()
+    >>> x.grad  # ties share
+    tensor([0. , 0.5, 0.5])
+    """
     dims = normalized_dims(dim, x.ndim, "amax")
     _check_not_empty(x, dims, "amax")
     return _amax(x, dims=dims, keepdim=keepdim)
 
 
 def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Return the smallest element over `dim`; NaN where there is one; ties share the gradient evenly."""
+    """Return the smallest element over `dim`; NaN where there is one; ties share the gradient evenly.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.amin(ag.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1., 2.])
+    """
     dims = normalized_dims(dim, x.ndim, "amin")
     _check_not_empty(x, dims, "amin")
     return _amin(x, dims=dims, keepdim=keepdim)
@@ -292,6 +371,12 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the largest element (int64), the first among equals; NaN counts as largest.
 
     Without `dim` the index is into the flattened tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.argmax(ag.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
     """
     dim = dim if dim is None else normalized_dim(dim, x.ndim, "argmax")
     _check_not_empty(x, range(x.ndim) if dim is None else (dim,) if x.ndim else (), "argmax")
@@ -299,7 +384,14 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Return the index of the smallest element (int64), the first among equals; NaN counts as smallest."""
+    """Return the index of the smallest element (int64), the first among equals; NaN counts as smallest.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.argmin(ag.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([0, 1])
+    """
     dim = dim if dim is None else normalized_dim(dim, x.ndim, "argmin")
     _check_not_empty(x, range(x.ndim) if dim is None else (dim,) if x.ndim else (), "argmin")
     return _argmin(x, dim=dim, keepdim=keepdim)
@@ -334,6 +426,13 @@ def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Te
     """Return the largest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise maximum.
 
     NaN counts as largest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> values, places = ag.max(ag.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    >>> values, places
+    (tensor([5., 7.]), tensor([1, 0]))
     """
     if dim is None:
         return amax(x)
@@ -358,6 +457,12 @@ def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Te
     """Return the smallest element; along a dim ``(values, indices)``; with a tensor as `dim`, the elementwise minimum.
 
     NaN counts as smallest. Over all elements ties share the gradient evenly; along a dim only the first gets it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.min(ag.tensor([[1.0, 5.0], [7.0, 2.0]]))
+    tensor(1.)
     """
     if dim is None:
         return amin(x)
@@ -405,7 +510,14 @@ _logsumexp_input.defvjp(
 
 
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """Return ``log(sum(exp(x)))`` over `dim`, computed from the largest element so that it does not overflow."""
+    """Return ``log(sum(exp(x)))`` over `dim`, computed from the largest element so that it does not overflow.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logsumexp(ag.tensor([1000.0, 1000.0]), dim=0)
+    tensor(1000.6932)
+    """
     if x.dtype.kind != "f":
         raise RuntimeError(f"logsumexp(): expects a floating-point tensor (dtype={x.dtype})")
     return _logsumexp(x, dims=normalized_dims(dim, x.ndim, "logsumexp"), keepdim=keepdim)
@@ -459,14 +571,28 @@ def _check_softmax(x: Tensor, dim: int, operation: str) -> int:
 
 
 def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """Return ``exp(x) / sum(exp(x))`` along `dim`, of `x` as `dtype`; NaN along slices that are all -inf."""
+    """Return ``exp(x) / sum(exp(x))`` along `dim`, of `x` as `dtype`; NaN along slices that are all -inf.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.softmax(ag.tensor([0.0, 2.0]), dim=0)
+    tensor([0.1192, 0.8808])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "softmax")
     return _softmax(x, dim=dim) if x.ndim else reshape(_softmax(reshape(x, (1,)), dim=0), ())
 
 
 def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """Return ``x - log(sum(exp(x)))`` along `dim`, of `x` as `dtype`, computed from the largest element."""
+    """Return ``x - log(sum(exp(x)))`` along `dim`, of `x` as `dtype`, computed from the largest element.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.log_softmax(ag.tensor([0.0, 0.0]), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     dim = _check_softmax(x, dim, "log_softmax")
     return _log_softmax(x, dim=dim) if x.ndim else reshape(_log_softmax(reshape(x, (1,)), dim=0), ())

@@ -51,7 +51,14 @@ _cumsum.defvjp(x=lambda g, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse
 
 
 def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """Return the running sum along `dim`; integers and booleans are summed as int64."""
+    """Return the running sum along `dim`; integers and booleans are summed as int64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cumsum(ag.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 3., 6.])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumsum")
     out = _cumsum(x, dim=dim, reverse=False) if x.ndim else x
@@ -108,7 +115,14 @@ _cumprod.defvjp(x=lambda g, x, dim: mul(_product_before(x, dim=dim, reverse=Fals
 
 
 def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """Return the running product along `dim`; the gradient is exact where elements are 0."""
+    """Return the running product along `dim`; the gradient is exact where elements are 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cumprod(ag.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
+    """
     x = x if dtype is None else to_dtype(x, dtype)
     dim = normalized_dim(dim, x.ndim, "cumprod")
     out = _cumprod(x, dim=dim) if x.ndim else x
@@ -135,6 +149,12 @@ def cummax(x: Tensor, dim: int) -> Ordered:
     """Return the largest element up to each place along `dim`, and its index (of equals the last one).
 
     The gradient goes to that element.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cummax(ag.tensor([1.0, 3.0, 2.0]), dim=0)
+    Ordered(values=tensor([1., 3., 3.]), indices=tensor([0, 1, 1]))
     """
     dim = normalized_dim(dim, x.ndim, "cummax")
     return Ordered(*_running(x, dim=dim, largest=True)) if x.ndim else Ordered(x, to_dtype(mul(x, 0), np.int64))
@@ -144,6 +164,12 @@ def cummin(x: Tensor, dim: int) -> Ordered:
     """Return the smallest element up to each place along `dim`, and its index (of equals the last one).
 
     The gradient goes to that element.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cummin(ag.tensor([3.0, 1.0, 2.0]), dim=0)
+    Ordered(values=tensor([3., 1., 1.]), indices=tensor([0, 1, 1]))
     """
     dim = normalized_dim(dim, x.ndim, "cummin")
     return Ordered(*_running(x, dim=dim, largest=False)) if x.ndim else Ordered(x, to_dtype(mul(x, 0), np.int64))
@@ -174,6 +200,12 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
 
     The gradient of an element is the product of the others: ``[6, 0, 0]``-like results come out where there is a 0,
     not NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.prod(ag.tensor([2.0, 3.0, 4.0]))
+    tensor(24.)
     """
     x = x if dtype is None else to_dtype(x, dtype)
     dims = normalized_dims(dim, x.ndim, "prod")
@@ -191,7 +223,14 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
 
 
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
-    """Return the logarithm of the running sum of exponentials along `dim`."""
+    """Return the logarithm of the running sum of exponentials along `dim`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.logcumsumexp(ag.tensor([0.0, 0.0, 0.0]), dim=0)
+    tensor([0.    , 0.6931, 1.0986])
+    """
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
     return _logcumsumexp(x, dim=dim, reverse=False) if x.ndim else x
 
@@ -239,7 +278,14 @@ def _argsort(x: Array, *, dim: int, descending: bool) -> Array:
 
 
 def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """Return the indices (int64) that sort `x` along `dim`, equal elements in their order; NaN counts as largest."""
+    """Return the indices (int64) that sort `x` along `dim`, equal elements in their order; NaN counts as largest.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.argsort(ag.tensor([3.0, 1.0, 2.0]))
+    tensor([1, 2, 0])
+    """
     dim = normalized_dim(dim, x.ndim, "argsort")
     return _argsort(x if x.ndim else reshape(x, (1,)), dim=dim, descending=descending).reshape(x.shape)
 
@@ -248,6 +294,13 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True
     """Return ``(values, indices)`` of `x` sorted along `dim`.
 
     Equal elements keep their order, NaN counts as largest.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> values, places = ag.sort(ag.tensor([3.0, 1.0, 2.0]), descending=True)
+    >>> values, places
+    (tensor([3., 2., 1.]), tensor([0, 2, 1]))
     """
     indices = argsort(x, dim, descending)
     return Ordered(take_along_dim(x, indices, dim), indices)
@@ -265,6 +318,12 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     """Return ``(values, indices)`` of the `k` largest (or smallest) elements along `dim`, the largest first.
 
     Among equals the first one is taken, and gets the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.topk(ag.tensor([3.0, 1.0, 2.0]), 2)
+    Ordered(values=tensor([3., 2.]), indices=tensor([0, 2]))
     """
     dim = normalized_dim(dim, x.ndim, "topk")
     size = x.shape[dim] if x.ndim else 1
@@ -277,7 +336,14 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 
 
 def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
-    """Return ``(values, indices)`` of the `k`-th smallest element along `dim` (from 1)."""
+    """Return ``(values, indices)`` of the `k`-th smallest element along `dim` (from 1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.kthvalue(ag.tensor([3.0, 1.0, 2.0]), 2)
+    Ordered(values=tensor(2.), indices=tensor(2))
+    """
     dim = normalized_dim(dim, x.ndim, "kthvalue")
     size = x.shape[dim] if x.ndim else 1
     if not 1 <= k <= size:
@@ -312,6 +378,12 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor |
     """Return the median, of an even number of elements the lower one of the middle; along a dim ``(values, indices)``.
 
     The gradient goes to one element. NaN is returned where there is one.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.median(ag.tensor([3.0, 1.0, 2.0, 4.0]))  # the lower of the two in the middle
+    tensor(2.)
     """
     if dim is None:
         flat = reshape(x, (math.prod(x.shape),))
@@ -339,6 +411,12 @@ def unique(
     -------
     Tensor, or a tuple
         With `return_inverse` the index of each element among them, with `return_counts` how often each occurs.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.unique(ag.tensor([3, 1, 3, 2]))
+    tensor([1, 2, 3])
     """
     dim = None if dim is None else normalized_dim(dim, x.ndim, "unique")
     if x.dtype.kind not in "fiub":
@@ -354,7 +432,14 @@ def unique(
 
 
 def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """Return how often (or with what total weight) each integer from 0 occurs in a 1-D tensor; not differentiable."""
+    """Return how often (or with what total weight) each integer from 0 occurs in a 1-D tensor; not differentiable.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bincount(ag.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
+    """
     array = _integers(x, "bincount", "x").array
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError(f"bincount(): expects one dim of integers >= 0 (x.shape={array.shape})")
@@ -365,7 +450,14 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
 
 
 def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0)."""
+    """Return how many elements fall in each of `bins` equal intervals of [min, max] (of the data where both are 0).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.histc(ag.tensor([1.0, 2.0, 2.0, 4.0]), bins=4, min=0, max=4)
+    tensor([0., 1., 2., 1.])
+    """
     if bins < 1 or min > max:
         raise RuntimeError(f"histc(): bins must be positive and min at most max (bins={bins}, min={min}, max={max})")
     note_read(x, "histc()")

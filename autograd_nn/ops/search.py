@@ -24,12 +24,27 @@ def _array(value: Any, operation: str) -> Array:
 
 
 def argwhere(input: Tensor) -> Tensor:
-    """Return the indices of the elements that are not 0, one a row."""
+    """Return the indices of the elements that are not 0, one a row.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.argwhere(ag.tensor([0, 5, 6]))
+    tensor([[1],
+            [2]])
+    """
     return index.nonzero(input)
 
 
 def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
-    """Return of each element whether it is one of `test_elements` (or, to `invert`, whether it is not)."""
+    """Return of each element whether it is one of `test_elements` (or, to `invert`, whether it is not).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.isin(ag.tensor([1, 2, 3]), ag.tensor([2, 3]))
+    tensor([False,  True,  True])
+    """
     return wrap(np.asarray(np.isin(_array(elements, "isin"), _array(test_elements, "isin"), invert=invert)))
 
 
@@ -56,6 +71,12 @@ def searchsorted(
         The same as `right`, by name.
     sorter : Tensor of int, optional
         The order that sorts a sequence that is not sorted, as `argsort` gives it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.searchsorted(ag.tensor([1.0, 3.0, 5.0]), ag.tensor([2.0, 5.0]))
+    tensor([1, 2])
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted(): side must be 'left' or 'right' (side={side!r})")
@@ -81,7 +102,14 @@ def searchsorted(
 
 
 def bucketize(input: TensorLike, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
-    """Return the number of the interval between sorted boundaries (N,) that each element lies in, int64."""
+    """Return the number of the interval between sorted boundaries (N,) that each element lies in, int64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.bucketize(ag.tensor([0.5, 2.0, 9.0]), ag.tensor([1.0, 2.0, 3.0]))
+    tensor([0, 1, 3])
+    """
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize(): boundaries must have one dim (boundaries.shape={boundaries.shape})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

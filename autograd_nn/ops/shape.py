@@ -84,7 +84,15 @@ _broadcast_to.defvjp(x=lambda g, x_like: sum_to_size(g, x_like.shape))
 
 
 def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return `input` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed."""
+    """Return `input` repeated to `shape` by NumPy's broadcasting rule, without copying; the gradient is summed.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.broadcast_to(ag.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     try:
         return _broadcast_to(input, shape=tuple(shape))
     except (RuntimeError, ValueError):
@@ -126,6 +134,13 @@ def reshape(input: Tensor, shape: ShapeLike) -> Tensor:
     """Return `input` with another shape and the same elements in row-major order; one entry may be -1.
 
     The result shares memory where the layout allows it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.reshape(ag.arange(6), (2, 3))
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
     """
     shape = (shape,) if isinstance(shape, int) else tuple(map(index, shape))
     if not shape or min(shape) >= -1:
@@ -138,7 +153,14 @@ def reshape(input: Tensor, shape: ShapeLike) -> Tensor:
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Return `input` with the dims from `start_dim` to `end_dim` made one."""
+    """Return `input` with the dims from `start_dim` to `end_dim` made one.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.flatten(ag.zeros(2, 3, 4), 1).shape
+    (2, 12)
+    """
     if input.ndim == 0:
         return reshape(input, (1,))
     start, end = (normalized_dim(d, input.ndim, "flatten") for d in (start_dim, end_dim))
@@ -158,7 +180,14 @@ _permute.defvjp(x=lambda g, dims: _permute(g, dims=tuple(int(i) for i in np.args
 
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """Return `input` with its dims in the order `dims`, as a view."""
+    """Return `input` with its dims in the order `dims`, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.permute(ag.zeros(2, 3, 4), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     order = normalized_dims(tuple(dims), input.ndim, "permute")
     if len(order) != input.ndim:
         raise RuntimeError(f"permute(): dims must name all {input.ndim} dims "
@@ -167,7 +196,14 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Return `input` with two dims exchanged, as a view."""
+    """Return `input` with two dims exchanged, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.transpose(ag.zeros(2, 3, 4), 1, 2).shape
+    (2, 4, 3)
+    """
     order = list(range(input.ndim))
     i, j = normalized_dim(dim0, input.ndim, "transpose"), normalized_dim(dim1, input.ndim, "transpose")
     if order:
@@ -176,13 +212,27 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
-    """Return `input` without its dims of size 1 (or without those named, where their size is 1)."""
+    """Return `input` without its dims of size 1 (or without those named, where their size is 1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.squeeze(ag.zeros(1, 3, 1)).shape, ag.squeeze(ag.zeros(1, 3, 1), 0).shape
+    ((3,), (3, 1))
+    """
     dims = normalized_dims(dim, input.ndim, "squeeze")
     return _reshape(input, shape=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """Return `input` with a dim of size 1 inserted at `dim`."""
+    """Return `input` with a dim of size 1 inserted at `dim`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.unsqueeze(ag.zeros(3), 0).shape
+    (1, 3)
+    """
     dim = normalized_dim(dim, input.ndim + 1, "unsqueeze")
     return _reshape(input, shape=(*input.shape[:dim], 1, *input.shape[dim:]))
 
@@ -225,7 +275,14 @@ _narrow.defvjp(x=_narrow_rule)
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """Return the slice ``start : start + length`` of `input` along `dim`, as a view."""
+    """Return the slice ``start : start + length`` of `input` along `dim`, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.narrow(ag.arange(6), 0, 2, 3)
+    tensor([2, 3, 4])
+    """
     dim = normalized_dim(dim, input.ndim, "narrow")
     size = input.shape[dim]
     start = start + size if start < 0 else start
@@ -242,6 +299,13 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     tensors : sequence of Tensor
         Of equal shape but for `dim`; their dtypes are promoted.
     dim : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cat([ag.zeros(2, 1), ag.ones(2, 2)], dim=1)
+    tensor([[0., 1., 1.],
+            [0., 1., 1.]])
     """
     tensors = list(tensors)
     if not tensors:
@@ -264,7 +328,15 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
-    """Join tensors of one shape along a new dim."""
+    """Join tensors of one shape along a new dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.stack([ag.tensor([1, 2]), ag.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
     tensors = list(tensors)
     if not tensors:
         raise ValueError("stack(): expects at least one tensor")
@@ -310,6 +382,12 @@ def split(tensor: Tensor, split_size_or_sections: Ints, dim: int = 0) -> tuple[T
     Returns
     -------
     tuple of Tensor
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [part.tolist() for part in ag.split(ag.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
     """
     dim = normalized_dim(dim, tensor.ndim, "split")
     if not tensor.ndim:
@@ -333,7 +411,14 @@ def split(tensor: Tensor, split_size_or_sections: Ints, dim: int = 0) -> tuple[T
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return at most `chunks` pieces of equal size along `dim` (the last one may be smaller), as views."""
+    """Return at most `chunks` pieces of equal size along `dim` (the last one may be smaller), as views.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [part.tolist() for part in ag.chunk(ag.arange(6), 3)]
+    [[0, 1], [2, 3], [4, 5]]
+    """
     if chunks < 1:
         raise RuntimeError(f"chunk(): chunks must be positive (chunks={chunks})")
     dim = normalized_dim(dim, input.ndim, "chunk")
@@ -342,7 +427,14 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return the slices of `input` along `dim`, without that dim."""
+    """Return the slices of `input` along `dim`, without that dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> [row.tolist() for row in ag.unbind(ag.tensor([[1, 2], [3, 4]]))]
+    [[1, 2], [3, 4]]
+    """
     dim = normalized_dim(dim, input.ndim, "unbind")
     if not input.ndim:
         raise RuntimeError("unbind(): expects at least one dim (input.shape=())")
@@ -351,7 +443,14 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """Return one slice of `input` along `dim`, without that dim, as a view."""
+    """Return one slice of `input` along `dim`, without that dim, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.select(ag.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
     dim = normalized_dim(dim, input.ndim, "select")
     size = input.shape[dim]
     if not -size <= index < size:
@@ -385,7 +484,14 @@ def repeat(input: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """Return `input` repeated ``dims[i]`` times along dim i, where `dims` counts from the last dim."""
+    """Return `input` repeated ``dims[i]`` times along dim i, where `dims` counts from the last dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tile(ag.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
@@ -402,6 +508,12 @@ def repeat_interleave(
     dim : int, optional
     output_size : int, optional
         The size of the result along `dim`, which is checked.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.repeat_interleave(ag.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
     """
     out = _interleaved(input, repeats, dim)
     if output_size is not None and out.shape[0 if dim is None else dim] != output_size:
@@ -460,7 +572,15 @@ _flip.defvjp(x=lambda g, dims: _flip(g, dims=dims))
 
 
 def flip(input: Tensor, dims: Dims) -> Tensor:
-    """Return `input` with the order along `dims` reversed, as a view."""
+    """Return `input` with the order along `dims` reversed, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.flip(ag.tensor([[1, 2], [3, 4]]), (1,))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return _flip(input, dims=normalized_dims(dims, input.ndim, "flip"))
 
 
@@ -473,7 +593,14 @@ _roll.defvjp(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts)
 
 
 def roll(input: Tensor, shifts: Ints, dims: Dims = None) -> Tensor:
-    """Return `input` with its elements moved by `shifts` along `dims`, cyclically (flattened for None)."""
+    """Return `input` with its elements moved by `shifts` along `dims`, cyclically (flattened for None).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.roll(ag.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
     if dims is None:
         return _reshape(roll(reshape(input, (math.prod(input.shape),)), shifts, 0), shape=input.shape)
     shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
@@ -484,7 +611,14 @@ def roll(input: Tensor, shifts: Ints, dims: Dims = None) -> Tensor:
 
 
 def movedim(input: Tensor, source: Ints, destination: Ints) -> Tensor:
-    """Return `input` with the dims `source` moved to the places `destination`, as a view."""
+    """Return `input` with the dims `source` moved to the places `destination`, as a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.moveaxis(ag.zeros(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
     sources = normalized_dims(source, input.ndim, "movedim")
     targets = normalized_dims(destination, input.ndim, "movedim")
     if len(sources) != len(targets):
@@ -497,7 +631,14 @@ def movedim(input: Tensor, source: Ints, destination: Ints) -> Tensor:
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Return `input` with `dim` made several dims of the given sizes (one may be -1)."""
+    """Return `input` with `dim` made several dims of the given sizes (one may be -1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.unflatten(ag.zeros(2, 12), 1, (3, 4)).shape
+    (2, 3, 4)
+    """
     dim = normalized_dim(dim, input.ndim, "unflatten")
     sizes = list(sizes)
     if -1 in sizes:
@@ -517,6 +658,14 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     *tensors : Tensor of 0 or 1 dims
     indexing : {'ij', 'xy'}
         'xy' exchanges the first two dims of the results.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> rows, columns = ag.meshgrid(ag.arange(2), ag.arange(3), indexing="ij")
+    >>> columns
+    tensor([[0, 1, 2],
+            [0, 1, 2]])
     """
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     if indexing not in ("ij", "xy"):
@@ -547,13 +696,29 @@ def _check_matrices(input: Tensor, operation: str) -> None:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrices in the last two dims with 0 above a diagonal."""
+    """Return the matrices in the last two dims with 0 above a diagonal.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tril(ag.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
     _check_matrices(input, "tril")
     return _triangle(input, diagonal=diagonal, upper=False)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrices in the last two dims with 0 below a diagonal."""
+    """Return the matrices in the last two dims with 0 below a diagonal.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.triu(ag.ones(2, 2), 1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
     _check_matrices(input, "triu")
     return _triangle(input, diagonal=diagonal, upper=True)
 
@@ -583,7 +748,14 @@ _put_diagonal.defvjp(
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Return a diagonal of `input` in two of its dims, as the last dim of a view."""
+    """Return a diagonal of `input` in two of its dims, as the last dim of a view.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.diagonal(ag.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     dim1, dim2 = (normalized_dim(d, input.ndim, "diagonal") for d in (dim1, dim2))
     if dim1 == dim2 or input.ndim < 2:
         raise RuntimeError(f"diagonal(): needs two different dims "
@@ -592,7 +764,14 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Return matrices, in two dims of the result, with the last dim of `input` on a diagonal."""
+    """Return matrices, in two dims of the result, with the last dim of `input` on a diagonal.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.diag_embed(ag.tensor([[1, 2], [3, 4]])).shape
+    (2, 2, 2)
+    """
     if not input.ndim:
         raise RuntimeError("diag_embed(): expects at least one dim (input.shape=())")
     first, second = (normalized_dim(d, input.ndim + 1, "diag_embed") for d in (dim1, dim2))
@@ -606,7 +785,15 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrix with a 1-D tensor on a diagonal, or a diagonal of a matrix."""
+    """Return the matrix with a 1-D tensor on a diagonal, or a diagonal of a matrix.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.diag(ag.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim == 2:
@@ -640,7 +827,17 @@ _clone.defvjp(x=lambda g: g)
 
 
 def clone(x: Tensor | Variable) -> Tensor:
-    """Return a copy that stays in the graph."""
+    """Return a copy that stays in the graph.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([1.0])
+    >>> y = ag.clone(x)
+    >>> y[0] = 5.0
+    >>> x
+    tensor([1.])
+    """
     return _clone(x)
 
 

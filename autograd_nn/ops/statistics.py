@@ -15,17 +15,38 @@ __all__ = ["aminmax", "corrcoef", "cov", "diff", "nanmean", "nansum", "quantile"
 
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
-    """Return the smallest and the largest elements, of all or along a dim; ties share the gradient."""
+    """Return the smallest and the largest elements, of all or along a dim; ties share the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.aminmax(ag.tensor([3.0, 1.0, 2.0]))
+    (tensor(1.), tensor(3.))
+    """
     return reduce.amin(input, dim, keepdim), reduce.amax(input, dim, keepdim)
 
 
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the sum of the elements that are not NaN."""
+    """Return the sum of the elements that are not NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nansum(ag.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+    """
     return reduce.sum(elementwise.masked_fill(input, elementwise.isnan(input), 0), dim, keepdim)
 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the mean of the elements that are not NaN."""
+    """Return the mean of the elements that are not NaN.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nanmean(ag.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+    """
     count = reduce.sum(elementwise.logical_not(elementwise.isnan(input)), dim, keepdim)
     return nansum(input, dim, keepdim) / count
 
@@ -47,6 +68,12 @@ def quantile(
     keepdim : bool
     interpolation : {'linear', 'lower', 'higher', 'nearest', 'midpoint'}
         What is taken of the two neighbours; 'nearest' takes the even one of two that are equally near.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.quantile(ag.tensor([1.0, 2.0, 3.0, 4.0]), 0.5)
+    tensor(2.5)
     """
     if interpolation not in ("linear", "lower", "higher", "nearest", "midpoint"):
         raise RuntimeError("quantile(): interpolation must be 'linear', 'lower', 'higher', 'nearest' or 'midpoint' "
@@ -91,6 +118,12 @@ def diff(
     n, dim : int
     prepend, append : Tensor, optional
         Put before and after `input` along `dim` first.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.diff(ag.tensor([1.0, 4.0, 9.0]))
+    tensor([3., 5.])
     """
     if n < 0:
         raise RuntimeError(f"diff(): n must not be negative (n={n})")
@@ -124,6 +157,13 @@ def cov(
     Returns
     -------
     Tensor of shape (D, D), or () for one variable
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cov(ag.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]))
+    tensor([[1., 2.],
+            [2., 4.]])
     """
     if input.ndim > 2:
         raise RuntimeError(f"cov(): expects at most two dims (input.shape={input.shape})")
@@ -154,7 +194,15 @@ def cov(
 
 
 def corrcoef(input: Tensor) -> Tensor:
-    """Return Pearson's correlations of variables in rows, (D, N) to (D, D)."""
+    """Return Pearson's correlations of variables in rows, (D, N) to (D, D).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.corrcoef(ag.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     covariances = cov(input)
     if not covariances.ndim:
         return elementwise.div(covariances, covariances)

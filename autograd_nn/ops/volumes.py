@@ -142,6 +142,12 @@ def conv3d(
     -------
     Tensor of shape (N, C_out, OD, OH, OW)
         ``OD = floor((D + 2 p - d (kD - 1) - 1) / s) + 1``, and OH and OW likewise.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv3d(ag.ones(1, 1, 4, 4, 4), ag.ones(2, 1, 2, 2, 2)).shape
+    (1, 2, 3, 3, 3)
     """
     return _convolved(_conv3d, _plan, "conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
@@ -165,6 +171,12 @@ def conv_transpose3d(
     bias : Tensor of shape (C_out,), optional
     stride, padding, output_padding, dilation : int or (int, int, int)
     groups : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.conv_transpose3d(ag.ones(1, 1, 2, 2, 2), ag.ones(1, 1, 2, 2, 2), stride=2).shape
+    (1, 1, 4, 4, 4)
     """
     settings = stride, padding, dilation, groups, output_padding
     return _convolved(_conv3d_input, _transposed_plan, "conv_transpose3d", 3, input, weight, bias, *settings)
@@ -224,7 +236,14 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> TensorOrTuple:
-    """Return the largest element of each window of volumes (N, C, D, H, W); see `max_pool2d`."""
+    """Return the largest element of each window of volumes (N, C, D, H, W); see `max_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.max_pool3d(ag.zeros(1, 1, 4, 4, 4), 2).shape
+    (1, 1, 2, 2, 2)
+    """
     plan = _planned("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode)
     out, places = _on_images(_maxima, 3, input, **plan.settings)
     return (out, places) if return_indices else out

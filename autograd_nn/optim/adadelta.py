@@ -37,6 +37,17 @@ class Adadelta(Optimizer):
     References
     ----------
     M. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, arXiv:1212.5701.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adadelta([w], lr=1.0)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.9968, -1.9968])
     """
 
     def __init__(

@@ -55,6 +55,17 @@ class Adafactor(Optimizer):
     References
     ----------
     N. Shazeer and M. Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.ones(3, 4).requires_grad_()
+    >>> optimizer = optim.Adafactor([w], lr=0.01)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> bool((w < 1).all())
+    True
     """
 
     hyperparameters: Mapping[str, Check] = {

@@ -44,6 +44,17 @@ class Adam(Optimizer):
     ----------
     D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015. S. Reddi, S. Kale and S. Kumar, "On
     the convergence of Adam and beyond", ICLR 2018 (`amsgrad`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adam([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.9, -1.9])
     """
 
     def __init__(
@@ -96,6 +107,17 @@ class AdamW(Adam):
     References
     ----------
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.AdamW([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.899, -1.898])
     """
 
     def __init__(

@@ -38,6 +38,17 @@ class Adamax(Optimizer):
     References
     ----------
     D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adamax([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.9, -1.9])
     """
 
     def __init__(

@@ -38,6 +38,17 @@ class ASGD(Optimizer):
     References
     ----------
     B. Polyak and A. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30, 1992.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.ASGD([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.8, -1.6])
     """
 
     def __init__(

@@ -47,6 +47,21 @@ class LBFGS(Optimizer):
     ----------
     J. Nocedal and S. Wright, "Numerical Optimization", 2nd ed., Springer 2006: algorithms 7.4 (the two loops), 3.5 and
     3.6 (the line search).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([3.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.LBFGS([w], lr=1.0, max_iter=10)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = (w**2).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> first = optimizer.step(closure)
+    >>> first.item(), w.abs().max().item() < 1e-3
+    (13.0, True)
     """
 
     def __init__(

@@ -57,6 +57,17 @@ class Muon(Optimizer):
     ----------
     K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. J. Liu et al., "Muon is scalable
     for LLM training", 2025, arXiv:2502.16982 (`match_rms_adamw`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.eye(3).requires_grad_()
+    >>> optimizer = optim.Muon([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> bool((w.diagonal() < 1).all())
+    True
     """
 
     hyperparameters: Mapping[str, Check] = {

@@ -44,6 +44,17 @@ class NAdam(Optimizer):
     References
     ----------
     T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.NAdam([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.8944, -1.8944])
     """
 
     def __init__(

@@ -126,6 +126,16 @@ class Optimizer(KeywordsChecked):
         No parameters, a tensor that is not a leaf, a parameter in two groups, a hyper-parameter out of its range.
     TypeError
         Something else than tensors of float32 or float64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0], requires_grad=True)
+    >>> groups = [{"params": [w], "lr": 0.5}]
+    >>> optimizer = optim.SGD(groups, lr=0.1)
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
 
     hyperparameters: Mapping[str, Check] = HYPERPARAMETERS  # how each is checked, by name

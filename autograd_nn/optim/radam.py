@@ -43,6 +43,17 @@ class RAdam(Optimizer):
     References
     ----------
     L. Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.RAdam([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.8, -1.6])
     """
 
     def __init__(

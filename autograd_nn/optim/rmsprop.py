@@ -42,6 +42,17 @@ class RMSprop(Optimizer):
     ----------
     T. Tieleman and G. Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning, 2012. `centered`:
     A. Graves, "Generating sequences with recurrent neural networks", 2013, arXiv:1308.0850.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.RMSprop([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0., -1.])
     """
 
     def __init__(

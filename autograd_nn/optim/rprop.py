@@ -40,6 +40,17 @@ class Rprop(Optimizer):
     ----------
     M. Riedmiller and H. Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm",
     ICNN 1993; here the variant iRprop- of C. Igel and M. Huesken, 2000.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Rprop([w], lr=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach().round(decimals=4)
+    tensor([ 0.9, -1.9])
     """
 
     def __init__(

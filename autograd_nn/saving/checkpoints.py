@@ -101,6 +101,15 @@ def save(obj: Any, f: Any, *, keep: int = 1) -> None:
     ------
     TypeError
         Something else, named by its place.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
+    >>> ag.save({"weight": ag.ones(2)}, path)
+    >>> ag.load(path)["weight"]
+    tensor([1., 1.])
     """
     arrays: dict[str, np.ndarray] = {}
     structure = _structure(obj, (), arrays)
@@ -127,6 +136,16 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: b
     FileNotFoundError
     ValueError
         The file is damaged or of another kind.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.safetensors")
+    >>> ag.save({"model": {"weight": ag.ones(2)}, "epoch": 3}, path)
+    >>> saved = ag.load(path)
+    >>> saved["epoch"], saved["model"]["weight"].tolist()
+    (3, [1.0, 1.0])
     """
     arrays, metadata = _read(f, "load")
     if _STRUCTURE not in metadata:

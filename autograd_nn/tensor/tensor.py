@@ -477,13 +477,27 @@ class Tensor(InPlace, Variable):
     clamp_min, clamp_max = arithmetic.clamp_min, arithmetic.clamp_max
 
     def equal(self, other: Tensor) -> bool:
-        """Return whether the other tensor has the same shape and elements."""
+        """Return whether the other tensor has the same shape and elements.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.equal(ag.tensor([1, 2]), ag.tensor([1, 2]))
+        True
+        """
         note_read(self, "equal()")
         note_read(other, "equal()")
         return bool(np.array_equal(self.array, other.array))
 
     def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-        """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere."""
+        """Return whether ``abs(self - other) <= atol + rtol * abs(other)`` everywhere.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.allclose(ag.tensor([1.0]), ag.tensor([1.0 + 1e-7]))
+        True
+        """
         note_read(self, "allclose()")
         note_read(other, "allclose()")
         try:
@@ -924,6 +938,14 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     device : optional
         Only the CPU.
     requires_grad : bool
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True).shape
+    (2, 2)
+    >>> ag.tensor([1, 2]).dtype
+    dtype('int64')
     """
     if isinstance(data, Variable):
         warn("tensor(): to copy a tensor, use x.detach().clone()")
@@ -931,7 +953,15 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return `data` as a tensor: itself if it is one, sharing memory if it is a native array, else copied."""
+    """Return `data` as a tensor: itself if it is one, sharing memory if it is a native array, else copied.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.as_tensor([1.0, 2.0])
+    >>> ag.as_tensor(x) is x
+    True
+    """
     if device is not None:
         check_cpu(device, "as_tensor")
     if not isinstance(data, Tensor):
@@ -942,14 +972,28 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return `obj` as a tensor that shares memory where it is a tensor or an array, or as a copy."""
+    """Return `obj` as a tensor that shares memory where it is a tensor or an array, or as a copy.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.asarray([1.0, 2.0])
+    tensor([1., 2.])
+    """
     check_cpu(device, "asarray")
     out = Tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype)
     return out.detach().requires_grad_() if requires_grad else out
 
 
 def is_tensor(value: Any) -> Any:
-    """Return whether a value is a tensor."""
+    """Return whether a value is a tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.is_tensor(ag.zeros(2)), ag.is_tensor([0.0])
+    (True, False)
+    """
     return isinstance(value, Tensor)
 
 
@@ -976,6 +1020,16 @@ def from_numpy(array: np.ndarray) -> Tensor:
         Not an array, or elements that are not native numbers or booleans.
     ValueError
         Negative strides; copy the array first.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import numpy as np
+    >>> array = np.zeros(3, np.float32)
+    >>> x = ag.from_numpy(array)
+    >>> array[0] = 5  # they share memory
+    >>> x
+    tensor([5., 0., 0.])
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy(): expects an array, got {type(array).__name__}")

@@ -12,22 +12,53 @@ __all__ = ["chain_matmul", "cholesky", "inverse", "lu_solve", "pinverse", "qr", 
 
 
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """Return the Cholesky factor of positive definite matrices (see `linalg.cholesky`)."""
+    """Return the Cholesky factor of positive definite matrices (see `linalg.cholesky`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.cholesky(ag.tensor([[4.0, 2.0], [2.0, 2.0]]))
+    tensor([[2., 0.],
+            [1., 1.]])
+    """
     return decompositions.cholesky(input, upper=upper)
 
 
 def inverse(input: Tensor) -> Tensor:
-    """Return the inverse of square matrices (see `linalg.inv`)."""
+    """Return the inverse of square matrices (see `linalg.inv`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.inverse(ag.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
+    """
     return solving.inv(input)
 
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
-    """Return the pseudo-inverse (see `linalg.pinv`)."""
+    """Return the pseudo-inverse (see `linalg.pinv`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.pinverse(ag.ones(2, 3)).shape
+    (3, 2)
+    """
     return solving.pinv(input, rcond)
 
 
 def qr(input: Tensor, some: bool = True) -> decompositions.QR:
-    """Return the QR decomposition, reduced if `some`, else complete (see `linalg.qr`)."""
+    """Return the QR decomposition, reduced if `some`, else complete (see `linalg.qr`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> q, r = ag.qr(ag.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> ag.allclose(q @ r, ag.tensor([[3.0, 1.0], [4.0, 2.0]]), atol=1e-5)
+    True
+    """
     return decompositions.qr(input, "reduced" if some else "complete")
 
 
@@ -49,6 +80,13 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
         Whether `U` and `V` have ``min(m, n)`` columns only.
     compute_uv : bool
         False gives zeros for `U` and `V`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> u, s, v = ag.svd(ag.tensor([[3.0, 0.0], [0.0, 2.0]]))
+    >>> s
+    tensor([3., 2.])
     """
     U, S, Vh = decompositions.svd(input, not some)
     if not compute_uv:
@@ -79,5 +117,12 @@ def triangular_solve(
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
-    """Return the product of a chain of matrices (see `linalg.multi_dot`)."""
+    """Return the product of a chain of matrices (see `linalg.multi_dot`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.chain_matmul(ag.ones(2, 3), ag.ones(3, 4), ag.ones(4, 1)).shape
+    (2, 1)
+    """
     return multi_dot(matrices) if len(matrices) > 1 else matrices[0]

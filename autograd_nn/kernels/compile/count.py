@@ -88,7 +88,14 @@ elif not threads.is_supported():
 
 
 def get_num_threads() -> int:
-    """Return the number of threads that kernels use."""
+    """Return the number of threads that kernels use.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.get_num_threads() >= 1
+    True
+    """
     return _count
 
 

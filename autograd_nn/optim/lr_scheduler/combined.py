@@ -77,6 +77,24 @@ class SequentialLR(_Combination):
     milestones : list of int
         The epochs at which the second, the third, ... takes over.
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> warm_up = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> decay = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> schedule = optim.lr_scheduler.SequentialLR(optimizer, [warm_up, decay], milestones=[2])
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(optimizer.param_groups[0]["lr"])
+    ...     schedule.step()
+    >>> rates
+    [0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
     def __init__(
@@ -132,6 +150,24 @@ class ChainedScheduler(_Combination):
     schedulers : sequence of LRScheduler
     optimizer : Optimizer, optional
         That of the schedulers.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> half = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> decay = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
+    >>> schedule = optim.lr_scheduler.ChainedScheduler([half, decay])
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [0.5, 0.45, 0.81, 0.729]
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):

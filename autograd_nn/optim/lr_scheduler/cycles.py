@@ -37,6 +37,22 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     References
     ----------
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=3)
+    >>> rates = []
+    >>> for _ in range(6):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.75, 0.25, 1.0, 0.75, 0.25]
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
@@ -124,6 +140,22 @@ class CyclicLR(_MomentumSchedule):
     References
     ----------
     L. Smith, "Cyclical learning rates for training neural networks", WACV 2017.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.1, max_lr=0.5, step_size_up=2)
+    >>> rates = []
+    >>> for _ in range(6):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [0.1, 0.3, 0.5, 0.3, 0.1, 0.3]
     """
 
     _not_saved = (*LRScheduler._not_saved, "_first_lrs")
@@ -218,6 +250,22 @@ class OneCycleLR(_MomentumSchedule):
     ----------
     L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018,
     arXiv:1708.07120.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [0.04, 0.9505, 0.6113, 0.1883, 0.0]
     """
 
     _keys = ("lr", "initial_lr", "max_lr", "min_lr")

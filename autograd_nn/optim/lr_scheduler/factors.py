@@ -37,6 +37,22 @@ class LambdaLR(LRScheduler):
     lr_lambda : callable or list of callable
         One for all parameter groups or one for each. Of objects the attributes are saved, of functions nothing.
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.5, 0.3333, 0.25]
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | list[Factor], last_epoch: int = -1):
@@ -58,6 +74,22 @@ class MultiplicativeLR(LRScheduler):
     lr_lambda : callable or list of callable
         As in `LambdaLR`; not called for epoch 0.
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.9)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.9, 0.81, 0.729]
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | list[Factor], last_epoch: int = -1):
@@ -85,6 +117,22 @@ class StepLR(FactorScheduler):
     step_size : int
     gamma : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 1.0, 0.1, 0.1, 0.01]
     """
 
     _moves_when_continued = True
@@ -108,6 +156,22 @@ class MultiStepLR(FactorScheduler):
         Epochs, in any order; one that is listed twice counts twice.
     gamma : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
     _moves_when_continued = True
@@ -141,6 +205,22 @@ class ConstantLR(FactorScheduler):
         In (0, 1].
     total_iters : int
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [0.5, 0.5, 1.0, 1.0]
     """
 
     _moves_when_continued = True
@@ -166,6 +246,22 @@ class LinearLR(FactorScheduler):
         In [0, 1].
     total_iters : int
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(
@@ -194,6 +290,22 @@ class ExponentialLR(FactorScheduler):
     optimizer : Optimizer
     gamma : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.5, 0.25, 0.125]
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
@@ -213,6 +325,22 @@ class PolynomialLR(FactorScheduler):
     total_iters : int
     power : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4, power=2.0)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
@@ -239,6 +367,22 @@ class CosineAnnealingLR(FactorScheduler):
     References
     ----------
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017 (without restarts).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.8536, 0.5, 0.1464, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
@@ -264,6 +408,22 @@ class SWALR(FactorScheduler):
     anneal_epochs : int
     anneal_strategy : {'cos', 'linear'}
     last_epoch : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.SWALR(optimizer, swa_lr=0.1, anneal_epochs=2, anneal_strategy="linear")
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     rates.append(round(optimizer.param_groups[0]["lr"], 4))
+    ...     schedule.step()
+    >>> rates
+    [1.0, 0.55, 0.1, 0.1]
     """
 
     _keys = ("lr", "initial_lr", "swa_lr")

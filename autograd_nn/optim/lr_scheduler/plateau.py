@@ -34,6 +34,21 @@ class ReduceLROnPlateau(LRScheduler):
     min_lr : float or list of float
     eps : float
         Smaller reductions are left out.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+    >>> rates = []
+    >>> for validation_loss in (1.0, 0.8, 0.9, 0.9, 0.9):
+    ...     schedule.step(validation_loss)
+    ...     rates.append(optimizer.param_groups[0]["lr"])
+    >>> rates
+    [1.0, 1.0, 1.0, 0.1, 0.1]
     """
 
     _keys = ("lr",)

@@ -40,6 +40,17 @@ class LRScheduler(KeywordsChecked):
         How often `step` was called.
     base_lrs : list of float
         The learning rates that the schedule started from.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = optim.lr_scheduler.StepLR(optimizer, step_size=1)
+    >>> isinstance(schedule, optim.lr_scheduler.LRScheduler), schedule.get_last_lr()
+    (True, [1.0])
     """
 
     _not_saved: tuple[str, ...] = ("optimizer", "_is_initial", "_given", "_keys")
@@ -226,6 +237,22 @@ class FactorScheduler(LRScheduler):
     A step multiplies what lies above the floor by ``factor_at(epoch) / factor_at(epoch - 1)``; from a factor of 0, by
     which nothing can be divided, it adds ``(initial_lr - floor) * factor_at(epoch)``. A jump, ``step(epoch)``, takes
     the formula as it stands.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> class Halving(optim.lr_scheduler.FactorScheduler):
+    ...     def factor_at(self, epoch):
+    ...         return 0.5**epoch
+    >>> w = ag.zeros(1, requires_grad=True)
+    >>> w.grad = ag.zeros(1)  # as backward() would leave it
+    >>> optimizer = optim.SGD([w], lr=1.0)
+    >>> schedule = Halving(optimizer)
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
     """
 
     _moves_when_continued = False  # whether making it with last_epoch >= 0 sets rates; PyTorch's schedules differ there
