@@ -30,6 +30,7 @@ processors and slows both many times over; so it is never called there.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -478,6 +479,21 @@ def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None,
     else:
         return multiply(a, b, out, bias, relu)
     return finished(out, bias, relu)
+
+
+def rows_are_alike(row_counts: Iterable[int], K: int, N: int, dtype: np.dtype[Any]) -> bool:
+    """Return whether the rows of products (M, K) @ (K, N) have the same bits for all of these M.
+
+    The tile sums in an order that depends on K alone. What is NumPy's, and sums of pieces, depend on M too.
+    """
+    if JIT_DISABLED or dtype not in FLOATS or K == 1 or N == 1:
+        return False
+    panel = VECTORS * VECTOR_BYTES // dtype.itemsize
+    return all(
+        M > 1 and not is_numpys(M, K, N)
+        and not (K > SPLIT_LENGTH and -(-M // ROWS) * -(-N // panel) <= SPLIT_TILES)
+        for M in row_counts
+    )
 
 
 def finished(out: Array, bias: Array | None, relu: bool) -> Array:

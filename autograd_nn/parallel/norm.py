@@ -9,14 +9,14 @@ import numpy as np
 
 from ..nn.module import Module
 from ..nn.normalization import _BatchNorm
-from ..ops.joined_norm import joining
+from ..ops.joined_norm import STATISTICS, SUMS, joining
 from ..tensor import Tensor
 from ..typing import Array
 from .group import Group, current
 from .tree import Merge, add, push
 from .turns import Turns
 
-__all__ = ["Meeting", "SyncBatchNorm", "batch_norms", "chan"]
+__all__ = ["Folds", "Meeting", "SyncBatchNorm", "batch_norms", "chan"]
 
 
 def chan(left: Array, right: Array) -> Array:
@@ -46,6 +46,30 @@ def batch_norms(modules: list[Module]) -> list[Any]:
     return [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
 
 
+class Folds:
+    """The sums of small arrays over the ranks in one step; if it begins anew, they are known and not sent again.
+
+    Parameters
+    ----------
+    group : Group
+    """
+
+    def __init__(self, group: Group):
+        self.group = group
+        self.results: list[Any] = []
+        self.next = 0
+        self.failed = False
+
+    def __call__(self, nodes: dict[tuple[int, int], Any], merge: Merge, what: str) -> Any:
+        """Return the root of the tree over small arrays, of which each rank has its subtrees."""
+        if self.next == len(self.results):
+            self.failed = True
+            self.results.append(self.group.fold(nodes, merge, what))
+            self.failed = False
+        self.next += 1
+        return self.results[self.next - 1]
+
+
 class Meeting:
     """Where the shards of a rank, and then the ranks, join what each has of a sum.
 
@@ -56,10 +80,13 @@ class Meeting:
         This rank's shards that have samples, in order, and those that have none.
     ghosts : set of int
         Those of them that only come along, and count for nothing.
+    folds : Folds, optional
     """
 
-    def __init__(self, group: Group, present: list[int], absent: list[int], ghosts: set[int]):
-        self.group, self.present, self.absent, self.ghosts = group, present, absent, ghosts
+    def __init__(self, group: Group, present: list[int], absent: list[int], ghosts: set[int],
+                 folds: Folds | None = None):
+        self.fold = folds or group.fold
+        self.present, self.absent, self.ghosts = present, absent, ghosts
         self.turns: Turns | None = None
         self.deposits: dict[tuple[int, int], Array] = {}
         self.result: Any = None
@@ -72,19 +99,29 @@ class Meeting:
             value = value.copy() if counts else np.zeros_like(value)  # a copy, as merging writes into it
             push(self.deposits, (0, self.present[i]), value, merge)
             if i == len(self.present) - 1:
-                for shard in self.absent:
-                    push(self.deposits, (0, shard), np.zeros_like(value), merge)
-                self.result, self.deposits = self.group.fold(self.deposits, merge, what), {}
+                self._fold(value, what, merge)
             if self.turns is not None and len(self.present) > 1:
                 self.turns.next(i)
             return np.array(self.result)
 
         return joined
 
+    def _fold(self, value: Array, what: str, merge: Merge) -> None:
+        for shard in self.absent:
+            push(self.deposits, (0, shard), np.zeros_like(value), merge)
+        self.result, self.deposits = self.fold(self.deposits, merge, what), {}
+
+    def join_all(self, values: list[Array], what: str, merge: Merge) -> Array:
+        """Join the values of all shards that have samples, at once, with those of all others."""
+        for shard, value in zip(self.present, values, strict=True):
+            push(self.deposits, (0, shard), np.zeros_like(value) if shard in self.ghosts else value.copy(), merge)
+        self._fold(values[0], what, merge)
+        return np.array(self.result)
+
     def enter(self, i: int) -> None:
         """Let the batch norms of this thread join, as the shard at the place `i`."""
-        joining.statistics = self.join(i, "statistics of a batch norm", chan)
-        joining.sums = self.join(i, "sums of a batch norm", add)
+        joining.statistics = self.join(i, STATISTICS, chan)
+        joining.sums = self.join(i, SUMS, add)
         joining.moves = i == 0
 
     def leave(self) -> None:

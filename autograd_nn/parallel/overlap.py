@@ -9,6 +9,7 @@ import numpy as np
 from ..engine import Leaf, Observer, observe, wrap
 from ..typing import Array, Tensor
 from .group import Group, Running
+from .one_pass import Later, OnePass
 from .tree import add, push, reduced, root
 
 __all__ = ["Buckets"]
@@ -44,9 +45,17 @@ class Buckets:
         In the order in which their gradients leave, about that in which they become final.
     size : int
         Bytes of a bucket.
+    sent : list of Running, optional
+        The first buckets, if they left before the step began anew.
+    silent : bool
+        Whether nothing leaves.
     """
 
-    def __init__(self, group: Group, leaves: list[Leaf], size: int = BUCKET):
+    def __init__(self, group: Group, leaves: list[Leaf], size: int = BUCKET, sent: list[Running] | None = None,
+                 silent: bool = False):
+        self.silent = silent
+        self.one: OnePass | None = None  # where all shards run together
+        self.present: list[int] = []  # the shards that do
         self.group, self.leaves = group, leaves
         self.number = {leaf: i for i, leaf in enumerate(leaves)}
         self.sums: list[dict[tuple[int, int], Array]] = [{} for _ in leaves]
@@ -57,7 +66,9 @@ class Buckets:
         self.ending: set[int] = set()  # the shards that are at their last batch
         self.shard: int | None = None  # the shard that runs
         self.ghosts: set[int] = set()  # shards that run, but count for nothing
-        self.sent: list[Running] = []
+        self.sent: list[Running] = list(sent or ())
+        self.keeps = False  # whether what has left is kept in `own`
+        self.own: dict[int, dict[tuple[int, int], Array]] = {}
         self.buckets: list[list[int]] = []
         room, dtype = 0, None
         for i, leaf in enumerate(leaves):
@@ -79,18 +90,44 @@ class Buckets:
     def final(self, leaf: Any) -> None:
         """Take a gradient that is final: keep it for the shard, or add it to the tree after the shard's last batch."""
         i = self.number.get(leaf)
-        if i is None or self.shard is None:
+        if i is None or (self.shard is None and self.one is None):
             return
         gradient, leaf.grad = leaf.grad, None
-        total = self.held.pop((i, self.shard), None)
-        if self.shard not in self.ghosts:
-            flat = np.ascontiguousarray(gradient.array).reshape(-1)
+        if self.one is not None:
+            self._take_all(i, self.one.of_each(gradient.array))
+        elif self.shard is not None:
+            ghost = self.shard in self.ghosts
+            self._take(i, self.shard, None if ghost else np.ascontiguousarray(gradient.array).reshape(-1))
+        self.send()
+
+    def _take(self, i: int, shard: int, flat: Array | None) -> None:
+        """Take a gradient of one shard, to be written into."""
+        total = self.held.pop((i, shard), None)
+        if flat is not None:
             total = flat if total is None else add(total, flat)
-        if self.shard in self.ending:
-            self._add(i, self.shard, total)
-            self.send()
+        if shard in self.ending:
+            self._add(i, shard, total)
         elif total is not None:
-            self.held[i, self.shard] = total
+            self.held[i, shard] = total
+
+    def _take_all(self, i: int, stack: Array | Later) -> None:
+        """Take the gradients of all shards that run together."""
+        mine = self.group.mine
+        if len(self.present) < len(mine) or len(self.ending) < len(mine) or self.held or self.ghosts:
+            for place, shard in enumerate(self.present):
+                gradient = None
+                if shard not in self.ghosts:
+                    gradient = stack.compute(place) if isinstance(stack, Later) else np.array(stack[place])
+                self._take(i, shard, None if gradient is None else gradient.reshape(-1))
+            return
+        self.used[i] = True
+        self.left[i] = 0
+        for shard in mine:
+            self.taken[shard].add(i)
+        for level, index in self.group.tree.owned[self.group.rank]:
+            begin = (index << level) - mine.start
+            self.sums[i][level, index] = _summed_later(stack, begin, level) if isinstance(stack, Later) else _summed(
+                stack.reshape(len(mine), -1)[begin : begin + (1 << level)])
 
     def _add(self, i: int, shard: int, flat: Array | None) -> None:
         if flat is None:
@@ -117,7 +154,7 @@ class Buckets:
 
     def send(self) -> None:
         """Begin to reduce the buckets that are complete, in their order."""
-        if self.group.size == 1:
+        if self.group.size == 1 or self.silent:
             return
         for running in self.sent:  # take on what is on its way
             running.poke()
@@ -127,11 +164,23 @@ class Buckets:
             nodes = {place: np.concatenate([self.sums[i][place] for i in bucket]) for place in places}
             what = f"gradients (bucket {len(self.sent)} of {len(self.buckets)})"
             for i in bucket:
+                if self.keeps:
+                    self.own[i] = self.sums[i]
                 self.sums[i] = {}
             if self.group.exact:
                 self.sent.append(self.group.start(reduced(self.group.tree, self.group.rank, nodes), what))
             else:
                 self.sent.append(self.group.start_plain_sum(next(iter(nodes.values())), what))
+
+    def alike(self, other: Buckets) -> bool:
+        """Return whether this rank has the same bits of all gradients as in another pass."""
+        if (self.used != other.used).any():
+            return False
+        for i in range(len(self.leaves)):
+            mine, theirs = self.own.get(i, self.sums[i]), other.own.get(i, other.sums[i])
+            if mine.keys() != theirs.keys() or any(a.tobytes() != theirs[place].tobytes() for place, a in mine.items()):
+                return False
+        return True
 
     def results(self, factor: float | None) -> list[Tensor]:
         """Return the gradients of all leaves, summed over all shards and multiplied by a factor."""
@@ -149,6 +198,26 @@ class Buckets:
                     totals[i] = running.result[begin : begin + length]
                     begin += length
         return [wrap(total.reshape(leaf.shape)) for total, leaf in zip(totals, self.leaves)]
+
+
+def _summed(rows: Array) -> Array:
+    """Return the sum along the tree of 2, 4, 8, ... rows; these stay as they are."""
+    if len(rows) == 1:
+        return rows[0].copy()
+    while len(rows) > 1:
+        rows = rows[0::2] + rows[1::2]
+    total: Array = rows[0]
+    return total
+
+
+def _summed_later(values: Later, begin: int, level: int) -> Array:
+    """Return the sum along the tree of 2^level values, each computed when it is needed."""
+    if level == 0:
+        return values.compute(begin).reshape(-1)
+    half = 1 << level - 1
+    left, right = _summed_later(values, begin, level - 1), _summed_later(values, begin + half, level - 1)
+    left += right
+    return left
 
 
 def _scale(total: Array, factor: float | None) -> None:

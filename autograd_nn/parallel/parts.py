@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from ..data.collate import map_nested
 from ..tensor import Tensor
 from .group import Group
+from .sampler import DistributedSampler
 from .tree import Tree
 
 __all__ = ["Division", "Parts", "cut", "read_in_parts"]
@@ -23,17 +26,36 @@ class Parts:
     ----------
     size : int
         How many samples the whole batch has.
+    sizes : dict of int to int
+        How many of them this rank's shards have; a shard without samples is not there.
     shards : dict of int to batch
-        This rank's parts; a shard without samples is not there.
+        This rank's parts.
     sample : batch
         The first sample of the batch, if some shard of this rank has none: it shows what a batch looks like.
     """
 
-    def __init__(self, size: int, shards: dict[int, Any], sample: Any = None):
-        self.size, self.shards, self.sample = size, shards, sample
+    def __init__(self, size: int, sizes: dict[int, int], shards: dict[int, Any] | None = None, sample: Any = None,
+                 part: Callable[[slice], Any] | None = None, begin: int = 0):
+        self.size, self.sizes, self.sample, self.part, self.begin = size, sizes, sample, part, begin
+        if shards is not None:
+            self.shards = shards
+
+    @cached_property
+    def shards(self) -> dict[int, Any]:
+        """This rank's parts, cut out of a batch that it has as a whole."""
+        assert self.part is not None
+        ends = accumulate(self.sizes.values(), initial=self.begin)
+        return {shard: self.part(slice(end, end + n)) for (shard, n), end in zip(self.sizes.items(), ends)}
+
+    def joined(self) -> Any:
+        """Return the samples of all shards as one batch, with arrays one after the other."""
+        if self.part is not None:
+            return self.part(slice(self.begin, self.begin + sum(self.sizes.values())))
+        parts = list(self.shards.values())
+        return parts[0] if len(parts) == 1 else _joined([*self.sizes.values()], *parts)
 
     def __repr__(self) -> str:
-        return f"Parts(shards {', '.join(map(str, self.shards)) or 'none'} of a batch of {self.size})"
+        return f"Parts(shards {', '.join(map(str, self.sizes)) or 'none'} of a batch of {self.size})"
 
 
 class Division:
@@ -50,29 +72,56 @@ class Division:
 
     def __call__(self, make: Callable[..., Any], indices: np.ndarray) -> Parts:
         size = len(indices)
-        shards = {}
+        shards, sizes = {}, {}
         for shard in self.tree.held(self.rank):
             own = indices[self.tree.part(shard, size)]
             if len(own):
-                shards[shard] = make(own, shard)
+                shards[shard], sizes[shard] = make(own, shard), len(own)
         whole = len(shards) == len(self.tree.held(self.rank))
-        return Parts(size, shards, None if whole or not size else make(indices[:1], self.tree.shards))
+        return Parts(size, sizes, shards, None if whole or not size else make(indices[:1], self.tree.shards))
+
+
+def arrays_of(batch: Any) -> list[Any]:
+    """Return the arrays and tensors of a batch that have axes."""
+    found: list[Any] = []
+
+    def look(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor | np.ndarray) and leaf.ndim:
+            found.append(leaf)
+        return leaf
+
+    map_nested(look, batch)
+    return found
+
+
+def _joined(lengths: list[int], first: Any, *others: Any) -> Any:
+    """Join the parts of a batch: arrays with a part's number of samples, and lists of other things than arrays."""
+    if isinstance(first, list) and not _holds_arrays(first):
+        return [each for part in (first, *others) for each in part] if len(first) == lengths[0] else first
+    if isinstance(first, dict):
+        return {key: _joined(lengths, first[key], *(other[key] for other in others)) for key in first}
+    if isinstance(first, list | tuple):
+        parts = [_joined(lengths, *each) for each in zip(first, *others, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+
+    def leaf(*values: Any) -> Any:
+        if isinstance(first, Tensor | np.ndarray) and first.ndim and all(
+            len(value) == length for value, length in zip(values, lengths, strict=True)
+        ):
+            array = np.concatenate([value.array if isinstance(value, Tensor) else value for value in values])
+            return Tensor(array) if isinstance(first, Tensor) else array
+        return first
+
+    return map_nested(leaf, first, *others)
 
 
 def length_of(batch: Any) -> int:
     """Return the number of samples of a batch: the length of its first array with axes."""
-    found: list[int] = []
-
-    def look(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor | np.ndarray) and leaf.ndim and not found:
-            found.append(len(leaf))
-        return leaf
-
-    map_nested(look, batch)
+    found = arrays_of(batch)
     if not found:
         raise TypeError("a batch must hold at least one tensor or array, to be cut along its first axis; got "
                         f"{type(batch).__name__}")
-    return found[0]
+    return len(found[0])
 
 
 def cut(batch: Any, tree: Tree, rank: int) -> Parts:
@@ -89,13 +138,11 @@ def cut(batch: Any, tree: Tree, rank: int) -> Parts:
         return _lists(batch, size, where) if isinstance(batch, list) and not _holds_arrays(batch) else _mapped(
             leaf, batch, size, where)
 
-    shards = {}
-    for shard in tree.held(rank):
-        where = tree.part(shard, size)
-        if where.stop > where.start:
-            shards[shard] = part(where)
-    whole = len(shards) == len(tree.held(rank))
-    return Parts(size, shards, None if whole or not size else part(slice(0, 1)))
+    held = tree.held(rank)
+    places = {shard: tree.part(shard, size) for shard in held}
+    sizes = {shard: where.stop - where.start for shard, where in places.items() if where.stop > where.start}
+    sample = None if len(sizes) == len(held) or not size else part(slice(0, 1))
+    return Parts(size, sizes, None, sample, part, places[held.start].start)
 
 
 def _holds_arrays(value: Any) -> bool:
@@ -122,7 +169,19 @@ def _mapped(leaf: Callable[[Any], Any], batch: Any, size: int, where: slice) -> 
 
 @contextlib.contextmanager
 def read_in_parts(loader: Any, group: Group | None) -> Iterator[None]:
-    """Let a DataLoader make, for a while, only this rank's parts of each batch; other loaders are left as they are."""
+    """Let a DataLoader make, for a while, only this rank's parts of each batch; other loaders are left as they are.
+
+    Raises
+    ------
+    ValueError
+        A loader with a DistributedSampler: its batches are a rank's own already, and would be divided twice.
+    """
+    sampler = getattr(loader, "sampler", None)
+    if group is not None and isinstance(sampler, DistributedSampler) and sampler.num_replicas > 1:
+        raise ValueError("batches would be divided twice: the loader's DistributedSampler gives each rank samples of "
+                         "its own, and fit(), evaluate() and Sharded divide each batch among the ranks themselves; "
+                         "leave the sampler out (shuffle=True takes its place; batch_size is that of all ranks "
+                         f"together, {sampler.num_replicas} times that of one)")
     able = group is not None and hasattr(loader, "division") and getattr(loader, "batch_sampler", None) is not None
     if not able or group is None:
         yield

@@ -17,7 +17,7 @@ class DistributedSampler(Sampler):
     """One rank's part of the samples, in an order that all ranks share: a run of it, without repeated samples.
 
     PyTorch pads so that all ranks have as many samples; here the parts differ by one at most. With `drop_last` they are
-    equal, so that all ranks have as many batches. `training.fit` divides batches by itself, and needs no such sampler.
+    equal, so that all ranks have as many batches. `training.fit` divides batches by itself, and refuses such a sampler.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -16,15 +17,17 @@ from ..ops.random import default_generator
 from ..ops.terms import counted_terms
 from ..tensor import Tensor
 from .group import Group, Running, current
-from .norm import Meeting, batch_norms
+from .norm import Folds, Meeting, batch_norms
+from .one_pass import EACH, Apart, OnePass
 from .overlap import Buckets
-from .parts import Parts, cut, length_of, read_in_parts
+from .parts import Parts, arrays_of, cut, length_of, read_in_parts
 from .tree import add, push, root
 from .turns import Turns
 
 __all__ = ["Buffers", "Sharded", "Stream", "digest"]
 
 COMPARED_EVERY = 100  # steps between comparisons of the weights of all ranks
+MOST_TRIED = 8  # kinds of batches of which one pass is held against several
 SHARD = 2  # the streams of shards, beside those of orders and batches (`data.randomness`)
 
 
@@ -128,7 +131,12 @@ class Sharded:
 
     What a shard draws from the default generator (dropout, noise) depends on the seed, the step and the shard. Batch
     norms in training take the statistics of the whole batch. Buffers that a forward pass changes become the mean over
-    the shards. Steps run operation by operation, also where a compiled step could be replayed: a plan has no place
+    the shards.
+
+    The shards of a rank run in one forward and backward pass where the model allows it: what treats each sample by
+    itself is computed once, sums over samples shard by shard. The first step of each size of batch runs both ways. If
+    the bits differ, or an operation has no form for several shards, they run one by one, and a warning says why. Steps
+    run operation by operation, also where a compiled step could be replayed: a plan has no place
     between the shards where gradients can leave.
 
     Parameters
@@ -140,6 +148,8 @@ class Sharded:
         By default that of `init`, or of mpiexec, or else a group of this process alone with 8 shards.
     seed : int, optional
         By default that of `manual_seed`.
+    one_pass : bool
+        Whether the shards of a rank may run in one pass; the bits are the same.
 
     Attributes
     ----------
@@ -170,7 +180,7 @@ class Sharded:
     """
 
     def __init__(self, model: Module | Iterable[Module], optimizer: Any = None, group: Group | None = None,
-                 seed: int | None = None):
+                 seed: int | None = None, one_pass: bool = True):
         self.modules = [model] if isinstance(model, Module) else list(model)
         if not self.modules or not all(isinstance(module, Module) for module in self.modules):
             raise TypeError(f"Sharded(): model must be a Module or several, got {type(model).__name__}")
@@ -183,6 +193,10 @@ class Sharded:
         self.loss, self.weight = math.nan, 0.0
         self._checked = False
         self._leaves: list[Leaf] = []
+        self._one_pass = bool(one_pass)
+        self._tried: set[Any] = set()  # batches of which one pass has the bits of several
+        self.one: OnePass | None = None  # while `observe` is called: the pass in which all shards ran
+        self.whole: Any = None  # and the loss that came of it
 
     # ------------------------------------------------------------------------------------ data
 
@@ -228,12 +242,10 @@ class Sharded:
         before = [leaf.grad for leaf in leaves]
         for leaf in leaves:
             leaf.grad = None
-        buckets = Buckets(group, leaves)
         record = _Record(group.shards, len(divided))
         try:
-            buffers = self._run_shards(loss, divided, buckets, record, observe)
+            buckets, buffers = self._run(loss, divided, leaves, record, observe)
         finally:
-            buckets.close()
             self._failed(leaves, before)
         total = self._collect(buckets, buffers, record, divided, arrival)
         gradients = buckets.results(record.factor)
@@ -247,18 +259,142 @@ class Sharded:
         for leaf, gradient in zip(leaves, before):
             leaf.grad = gradient
 
-    def _run_shards(self, loss: Callable[..., Tensor], divided: list[Parts], buckets: Buckets, record: _Record,
-                    observe: Any) -> Buffers:
-        """Run this rank's shards forward and backward; what they have goes to the tree."""
+    def _run(self, loss: Callable[..., Tensor], divided: list[Parts], leaves: list[Leaf], record: _Record,
+             observe: Any) -> tuple[Buckets, Buffers]:
+        """Run this rank's shards forward and backward, together if that has the same bits; all goes to the tree."""
         group = self.group
         norms = batch_norms(self.modules) if group.batch_norm == "tree" else []
-        present = [s for s in group.mine if any(s in parts.shards for parts in divided)]
+        folds = Folds(group)
+        buckets, trial = Buckets(group, leaves), None
+        if self._one_pass and len(group.mine) > 1 and any(len(parts.sizes) > 1 for parts in divided):
+            batches = [parts.joined() if parts.sizes else None for parts in divided]
+            kind = tuple((*parts.sizes.items(), *((x.shape, x.dtype) for x in arrays_of(batch)))
+                         for parts, batch in zip(divided, batches))
+            trying = kind not in self._tried and len(self._tried) < MOST_TRIED
+            buckets.silent = trying
+            moved = [(array, array.copy()) for norm in norms for array in (b.array for b in norm.buffers())]
+            buffers = Buffers(self._buffers(norms))
+            done = self._run_together(loss, divided, batches, buckets, record, None if trying else observe, buffers,
+                                      norms, folds)
+            if done and not trying:
+                return buckets, buffers
+            if done:
+                trial = buckets, record.losses.copy()
+            for array, start in (*moved, *zip(buffers.arrays, (first for _, first in buffers.start))):
+                if array.tobytes() != start.tobytes():
+                    np.copyto(array, start)
+                    mark_changed(array)
+            for leaf in leaves:
+                leaf.grad = None
+            record.losses[:] = 0
+            buckets = Buckets(group, leaves, sent=buckets.sent)
+            buckets.keeps = trial is not None
+            folds.next = 0
+        buffers = self._run_shards(loss, divided, buckets, record, observe, norms, folds)
+        if trial is not None:
+            if buckets.alike(trial[0]) and record.losses.tobytes() == trial[1].tobytes():
+                self._tried.add(kind)
+            else:
+                self._apart("the gradients have other bits; does the model use the size of the batch, or values that "
+                            "it reads from arrays?")
+        return buckets, buffers
+
+    def _apart(self, why: str) -> None:
+        """Run shards one by one from now on, and say why."""
+        self._one_pass = False
+        if self.group.rank:
+            return
+        warnings.warn(f"Sharded.backward(): this rank's {len(self.group.mine)} shards run one by one, with the same "
+                      f"bits but slower, as {why}", stacklevel=4)
+
+    def _run_together(self, loss: Callable[..., Tensor], divided: list[Parts], batches: list[Any], buckets: Buckets,
+                      record: _Record, observe: Any, buffers: Buffers, norms: list[Any], folds: Folds) -> bool:
+        """Run this rank's shards in one pass; return whether that was possible."""
+        group = self.group
+        present = [s for s in group.mine if any(s in parts.sizes for parts in divided)]
+        absent = [s for s in group.mine if s not in present]
+        if norms and any([*parts.sizes] != present for parts in divided):
+            return False  # some only come along
+        ghosts = buckets.ghosts
+        meeting = Meeting(group, present, absent, ghosts, folds)
+        streams = {shard: Stream(self.seed, SHARD, self.steps, shard) for shard in present}
+        try:
+            for shard in absent:
+                buckets.finish(shard)
+            buckets.open()
+            if norms:
+                meeting.enter(0)
+            for number, parts in enumerate(divided):
+                if number == len(divided) - 1:
+                    buckets.ending.update(present)
+                if not parts.sizes:
+                    continue
+                shards = buckets.present = [*parts.sizes]
+                batch = batches[number]
+                with OnePass(parts.sizes, [streams[s] for s in shards], meeting.join_all if norms else None) as one:
+                    buckets.one = one
+                    weights, value = self._forward_together(loss, one, batch)
+                    losses = one.stack(value.array)
+                    for shard, weight, own in zip(shards, weights, losses):
+                        record.losses[shard, number] = own.item(), weight
+                    ghosts.update(shard for shard, weight in zip(shards, weights) if not weight)
+                    if value.requires_grad and (norms or any(weights)):
+                        seeds = [w if w and math.isfinite(w) else 1.0 for w in weights]
+                        with np.errstate(all=None if all(weights) else "ignore"):
+                            value.backward(wrap(one.each(np.array(seeds, losses.dtype))))
+                    ghosts.clear()
+                if observe is not None:
+                    self.one, self.whole = one, value
+                    for i, (shard, weight) in enumerate(zip(shards, weights)):
+                        observe(number, shard, Tensor(losses[i, ...]), weight)
+            for shard in present:
+                buffers.leave(shard)
+                buckets.finish(shard)
+        except Apart as reason:
+            self._apart(str(reason))
+            return False
+        except Exception as error:  # one of the model's own comes again, shard by shard
+            if not buckets.silent or folds.failed:
+                raise
+            self._apart(f"together they raise {type(error).__name__}: {error}")
+            return False
+        finally:
+            self.one = self.whole = buckets.one = None
+            buckets.close()
+            if norms:
+                meeting.leave()
+        record.present = present
+        return True
+
+    def _forward_together(self, loss: Callable[..., Tensor], one: OnePass, batch: Any) -> tuple[list[float], Tensor]:
+        """Return the weight of each shard's loss, and the tensor that stands for their losses."""
+        part = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        for x in arrays_of(part):
+            array = x.array if isinstance(x, Tensor) else x
+            if len(array) == one.total:
+                one.rows(array)
+        with counted_terms(), np.errstate(invalid="ignore"):  # the mean over no terms, in a small shard
+            value = loss(*part)
+        if not isinstance(value, Tensor) or value.array.size != 1 or one.kind(value.array) != EACH:
+            raise Apart("the loss is not one number for each shard")
+        weights = []
+        for i, size in enumerate(one.sizes):
+            terms = [each[i] for each in one.terms]
+            alike = bool(terms) and all(number == terms[0] for number in terms)
+            weights.append(terms[0] if alike else float(size))
+        return weights, value
+
+    def _run_shards(self, loss: Callable[..., Tensor], divided: list[Parts], buckets: Buckets, record: _Record,
+                    observe: Any, norms: list[Any], folds: Folds) -> Buffers:
+        """Run this rank's shards forward and backward, one by one; what they have goes to the tree."""
+        group = self.group
+        present = [s for s in group.mine if any(s in parts.sizes for parts in divided)]
         absent = [s for s in group.mine if s not in present]
         if not present and norms:
             present, absent = absent[:1], absent[1:]
         buffers = Buffers(self._buffers(norms))
         ghosts = buckets.ghosts
-        meeting = Meeting(group, present, absent, ghosts)
+        meeting = Meeting(group, present, absent, ghosts, folds)
         counters = [norm.num_batches_tracked.array for norm in norms if norm.num_batches_tracked is not None]
         counts = [[counter.copy() for counter in counters] for _ in present]  # each shard counts for itself
         streams = [Stream(self.seed, SHARD, self.steps, shard) for shard in present]
@@ -286,7 +422,7 @@ class Sharded:
             for number, parts in enumerate(divided):
                 if number == len(divided) - 1:
                     buckets.ending.add(shard)
-                if shard in parts.shards:
+                if shard in parts.sizes:
                     weight, backward = self._forward(loss, parts.shards[shard])
                     record.losses[shard, number] = backward.value.item(), weight
                     if observe is not None:
@@ -309,17 +445,20 @@ class Sharded:
         for shard in absent:
             buckets.finish(shard)
         buckets.open()
-        if norms and len(present) > 1:
-            meeting.turns = Turns(run, len(present), enter, leave)
-            meeting.turns()
-        else:
-            for i in range(len(present)):
-                enter(i)
-                try:
-                    run(i)
-                finally:
-                    leave(i)
-        record.present = [s for s in present if any(s in parts.shards for parts in divided)]
+        try:
+            if norms and len(present) > 1:
+                meeting.turns = Turns(run, len(present), enter, leave)
+                meeting.turns()
+            else:
+                for i in range(len(present)):
+                    enter(i)
+                    try:
+                        run(i)
+                    finally:
+                        leave(i)
+        finally:
+            buckets.close()
+        record.present = [s for s in present if any(s in parts.sizes for parts in divided)]
         return buffers
 
     def _forward(self, loss: Callable[..., Tensor], part: Any) -> tuple[float, _Backward]:
@@ -451,16 +590,16 @@ class _Record:
 
     def sum(self) -> None:
         """Sum along the tree: to the mean, if all losses are means."""
-        values, weights = self.losses[..., 0], self.losses[..., 1]
-        plain = np.isinf(weights)
+        values, weights = self.losses[..., 0].tolist(), self.losses[..., 1].tolist()
+        plain = any(math.isinf(w) for each in weights for w in each)
         nodes: dict[tuple[int, int], Any] = {}
         for shard, (value, weight) in enumerate(zip(values, weights)):
             terms = np.zeros(2)
             for v, w in zip(value, weight):
-                terms += (v, 0.0) if np.isinf(w) else (v * w, w) if w else (0.0, 0.0)
+                terms += (v, 0.0) if math.isinf(w) else (v * w, w) if w else (0.0, 0.0)
             push(nodes, (0, shard), terms, add)
         total, weight = root(nodes, add)
-        if plain.any():
+        if plain:
             self.total, self.weight = float(total), math.inf
         elif weight:
             self.total, self.weight, self.factor = float(total / weight), float(weight), 1 / float(weight)

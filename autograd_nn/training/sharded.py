@@ -93,7 +93,12 @@ class Shards:
             return value
 
         def note(number: int, shard: int, value: Tensor, weight: float) -> None:
-            output, target = outputs.pop(id(value))
+            if sharded.one is None:
+                output, target = outputs.pop(id(value))
+            else:  # of all shards
+                output, target = outputs[id(sharded.whole)]
+                if run.measures.metrics:
+                    output, target = sharded.one.share(output, shard), sharded.one.share(target, shard)
             if measure and weight:
                 found.append((number, shard, value.item(), weight, output, target))
 

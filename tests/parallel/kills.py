@@ -1,6 +1,8 @@
-"""Kill a random rank of a job at a random moment, go on with other numbers of ranks, and compare the final bits.
+"""Kill a random rank of a job at a random moment, go on with another number of ranks, and compare the final bits.
 
-``python -m tests.parallel.kills [KILLS]``, 50 by default; not among the tests, as it takes minutes.
+``python -m tests.parallel.kills [KILLS]``, 50 by default; not among the tests, as it takes minutes. A moment is some
+steps after the job went on, and a part of a step. A run that comes to its end must have the bits of one that was never
+killed; then the next one begins.
 """
 
 import os
@@ -13,6 +15,9 @@ import tempfile
 import time
 
 from tests.parallel.jobs import ROOT, SETTINGS, command, job
+from tests.parallel.killed import EPOCHS
+
+PROGRAM = "tests.parallel.killed"
 
 
 def descendants(process):
@@ -24,45 +29,58 @@ def descendants(process):
 
 
 def ranks_of(process):
-    """Return the processes of a job's ranks: those that started no others."""
-    everyone = [process, *descendants(process)]
-    return [p for p in everyone if "tests.parallel.interrupted" in pathlib.Path(f"/proc/{p}/cmdline").read_text()
-            and not descendants(p)]
+    """Return the processes of a job's ranks: those that run the program, but for the workers that read data."""
+    found = []
+    for each in [process, *descendants(process)]:
+        words = pathlib.Path(f"/proc/{each}/cmdline").read_text().split("\0")
+        if PROGRAM in words and "mpiexec" not in words[0] and not any("hydra" in word for word in words[:1]):
+            found.append(each)
+    return [each for each in found if not any(each in descendants(other) for other in found)]
+
+
+def attempt(ranks, file, chance):
+    """Go on with a run; return which step the killed rank was after, None if it came to its end, and all hashes."""
+    running = subprocess.Popen(command(ranks, "-m", PROGRAM, file), cwd=ROOT, env=os.environ | SETTINGS, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    more, step, ends, killed = chance.randint(1, 6), 0, [], None
+    for line in running.stdout:
+        words = line.split()
+        if words[:1] == ["STEP"]:
+            step, more = int(words[1]), more - 1
+            if more == 0 and step < 3 * EPOCHS:
+                time.sleep(chance.uniform(0, 0.03))
+                try:
+                    os.kill(chance.choice(ranks_of(running.pid)), signal.SIGKILL)
+                    killed = step
+                except (FileNotFoundError, ProcessLookupError, IndexError):
+                    pass  # it has ended meanwhile
+        elif words[:1] == ["END"]:
+            ends.append(words[-1])
+    running.wait(timeout=60)
+    return (None if len(ends) == ranks else killed), ends
 
 
 def main(kills):
     chance = random.Random(0)
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        _, whole, errors = job(1, "-m", "tests.parallel.interrupted", f"{folder}/whole", "whole")
+        _, whole, errors = job(1, "-m", PROGRAM, f"{folder}/whole")
         expected = whole.split()[-1:]
         assert expected, errors
-        done = ended = 0
-        while done < kills:
-            file = pathlib.Path(folder, f"run{ended}")
-            ranks = chance.choice([2, 3, 4])
-            begun = time.monotonic()
-            running = subprocess.Popen(command(ranks, "-m", "tests.parallel.interrupted", file, "resume"), cwd=ROOT,
-                                       env=os.environ | SETTINGS, text=True, stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL)
-            moment = chance.uniform(1, 12)
-            while running.poll() is None and time.monotonic() - begun < moment:
-                time.sleep(0.01)
-            try:
-                victims = ranks_of(running.pid) if running.poll() is None else []
-                if victims:
-                    os.kill(chance.choice(victims), signal.SIGKILL)
-                    done += 1
-            except (FileNotFoundError, ProcessLookupError):
-                pass  # it ended meanwhile
-            out = running.communicate(timeout=60)[0]
-            ends = [line.split() for line in out.splitlines() if line.startswith("END")]
+        done = ended = ranks = 0
+        while done < kills or ended == 0:
+            ranks = chance.choice([n for n in (1, 2, 3, 4) if n != ranks])
+            step, ends = attempt(ranks, pathlib.Path(folder, f"run{ended}"), chance)
+            if ends:
+                assert set(ends) == set(expected), (expected, ends)
             if len(ends) == ranks:
-                assert {each[-1] for each in ends} == set(expected), (expected, out)
                 ended += 1
-            print(f"{done} kills, {ended} runs to the end, {ranks} ranks, {time.monotonic() - begun:.1f} s", flush=True)
-        _, out, errors = job(2, "-m", "tests.parallel.interrupted", file, "resume")
-        assert out.split()[-1:] == expected, errors
-        print("the last run goes on to the same bits")
+                print(f"a run comes to its end on {ranks} ranks, with the expected bits", flush=True)
+            else:
+                assert step is not None, "a job ended by itself"
+                done += 1
+                print(f"kill {done}: of {ranks} ranks, after step {step}; {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"{done} kills, {ended} runs to the end, all with the bits of a run that was never killed")
 
 
 if __name__ == "__main__":
