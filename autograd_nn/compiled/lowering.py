@@ -1,24 +1,27 @@
 """From calls of primitives to calls of kernels: what a native program runs, and the proof that it is the same.
 
 Most array functions are calls of kernels and nothing else: `lowered` runs one on copies of its inputs and listens to
-the kernels. For those that leave small work to NumPy, a rule in `RULES` says which kernels do it. Either way the calls
-are run on other numbers than those they were made of, with all memory that they write to poisoned, and compared bit by
-bit with the array function. What differs in one bit stays in Python.
+the kernels, and to what their doors leave to NumPy (`kernels.by_numpy`), for which `SAID` has kernels. For those that
+do more in NumPy, a rule in `RULES` says which kernels do it. Either way the calls are run on other numbers than those
+they were made of, with all memory that they write to poisoned, and compared bit by bit with the array function. What
+differs in one bit stays in Python.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import elementwise, gemm, operations, small
+from ..kernels import elementwise, operations, small
 from ..kernels import reduce as folds
 from ..kernels.compile import threads_for
 from ..kernels.machine import Call, Half, Machine, Pointer, blas, recorded
 from ..kernels.passes import Pass, _laid_out
 from ..ops.index import numpy_index
+from ..ops.loss import ELEMENTWISE
 from .reach import owner, same_bits
 from .trace import Computation
 
@@ -115,9 +118,9 @@ def lowered(record: Computation, forward: Callable[..., Any]) -> Lowered | None:
     mine = Memory(*record.inputs)
     inputs = [mine(x) if isinstance(x, np.ndarray) else x for x in record.inputs]
     try:
-        with np.errstate(all="ignore"), recorded() as heard:
+        with np.errstate(all="ignore"), recorded(SAID) as heard:
             results = forward(*inputs, **record.params)
-    except (IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError):
+    except (IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError, NotLowered):
         return None
     if not heard:
         return None
@@ -197,7 +200,9 @@ def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, call
                     if integers:
                         continue  # these integers are not allowed
                     return None
-            if machine.run() >= 0:
+            if machine.run() >= 0:  # it says that Python must do it, of these numbers
+                if attempt:
+                    continue
                 return None
             results = results if isinstance(results, tuple) else (results,)
             pairs = [(out, result) for out, result in zip(record.outs, results) if out is not None]
@@ -225,22 +230,30 @@ def _carray(*arrays: Any) -> None:
             raise NotLowered
 
 
-def by_pass(operation: Pass, arrays: list[Any], out: np.ndarray, function: int = 0, numbers: Any = ()) -> Call:
-    """Return the call of an elementwise kernel, whatever the size."""
+def by_pass(operation: Pass, arrays: list[Any], out: np.ndarray, function: int = 0, numbers: Any = ()) -> Calls:
+    """Return the calls of an elementwise kernel, whatever the size; strided operands are packed before."""
     floats = [x for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
     if not floats or any(x.dtype != out.dtype for x in floats) or out.dtype not in (np.float32, np.float64):
         raise NotLowered
-    if any(isinstance(x, np.ndarray) and x.dtype.kind not in "fb" for x in arrays) or not out.flags.carray:
+    if any(isinstance(x, np.ndarray) and x.dtype.kind not in "fb" for x in arrays):
         raise NotLowered
-    given = tuple([x if isinstance(x, np.ndarray) else np.asarray(x, out.dtype) for x in arrays])
-    if not all(x.flags.carray for x in given):
+    order = sorted(range(out.ndim), key=lambda i: -out.strides[i])  # as it lies in memory
+    out = out.transpose(order)
+    given, calls = [], []
+    for x in arrays:
+        x = np.asarray(x, out.dtype) if not isinstance(x, np.ndarray) else x
+        x = x.reshape((1,) * (out.ndim - x.ndim) + x.shape).transpose(order)
+        if not x.flags.carray:
+            packed = np.empty(x.shape, x.dtype)
+            calls.append(copying(x, packed))
+            x = packed
+        given.append(x)
+    shape, operands, layout = _laid_out(tuple(given), operation.width)
+    if shape != out.shape or not out.size or not out.flags.carray:
         raise NotLowered
-    shape, operands, layout = _laid_out(given, operation.width)
-    if shape != out.shape or not out.size:
-        raise NotLowered
-    with recorded() as heard:
+    with recorded(run=False) as heard:
         operation._run(function, operands, layout, out.size, tuple(numbers), out.reshape(-1))
-    return heard[0][0]
+    return [*calls, heard[0][0]]
 
 
 def _arithmetic(function: int) -> Callable[..., Calls]:
@@ -249,7 +262,7 @@ def _arithmetic(function: int) -> Callable[..., Calls]:
         if function == operations.ADD and isinstance(x, np.ndarray) and x.dtype == np.int64 and type(y) is int:
             _carray(x, outs[0])
             return [Call(small.add_whole, (1, x.reshape(-1), y, outs[0].reshape(-1)))]
-        return [by_pass(operations.ARITHMETIC, inputs, outs[0], function)]
+        return by_pass(operations.ARITHMETIC, inputs, outs[0], function)
 
     return rule
 
@@ -311,7 +324,7 @@ def _spread_to(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Ca
     calls: Calls = []
     if share != 1:
         scaled = np.empty_like(g)
-        calls.append(by_pass(operations.ARITHMETIC, [g, np.asarray(share, g.dtype)], scaled, operations.MUL))
+        calls += by_pass(operations.ARITHMETIC, [g, np.asarray(share, g.dtype)], scaled, operations.MUL)
         g = scaled
     if 0 in out.strides:  # a view of what was scaled
         out = out[tuple([slice(0, 1) if step == 0 else slice(None) for step in out.strides])]
@@ -384,8 +397,7 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
         raise NotLowered
     letter, number = ("s", np.float32) if a.dtype.char == "f" else ("d", np.float64)
     if K == 1:
-        return [by_pass(operations.ARITHMETIC, [np.ascontiguousarray(a) if not a.flags.carray else a, b], out,
-                        operations.MUL)]
+        return by_pass(operations.ARITHMETIC, [a, b], out, operations.MUL)
     order, plain, turned = np.int32(101), np.int32(111), np.int32(112)
     one, zero = (number(1), number(0)) if letter == "s" else (1.0, 0.0)
 
@@ -416,52 +428,36 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
                             Pointer(out), N))]
 
 
-def _small(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.ndim == b.ndim == 2 and gemm.is_numpys(a.shape[0], a.shape[1], b.shape[1])
-
-
-def _matmul(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
-    a, b = inputs
-    if a.ndim > 2 or b.ndim > 2:
-        return _products(a, b, outs[0])
-    if not _small(a, b):
-        raise NotLowered
-    return product(a, b, outs[0])
-
-
-def _products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
+def _said_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Calls:
     """Return the calls of NumPy's products of two stacks of small matrices, one for each."""
-    batch, work = out.shape[:-2], a.shape[-2] * a.shape[-1] * b.shape[-1]
-    count = out.size // max(1, out.shape[-1] * out.shape[-2])
-    if count > MOST_PRODUCTS or not (work <= gemm.ITEM_WORK or work * count <= gemm.NUMPY_WORK) or a.shape[-1] == 1:
+    batch = out.shape[:-2]
+    if not batch:
+        return product(a, b, out)
+    if out.size > MOST_PRODUCTS * math.prod(out.shape[-2:]) or a.shape[-1] == 1:
         raise NotLowered
     a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
     return [call for i in np.ndindex(batch) for call in product(a[i], b[i], out[i])]
 
 
-def _matmul_transposed(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
-    return _matmul([inputs[0].T, inputs[1]], outs, params)
-
-
-def _linear(inputs: list[Any], outs: list[Any], params: dict[str, Any], relu: bool = False) -> Calls:
-    x, w, b = inputs
-    (out,) = outs
-    if _small(x, w.T):
-        calls = product(x, w.T, out)
-    elif x.ndim == 2 and x.shape[0] == 1 and x.shape[1] <= gemm.SPLIT_LENGTH:
-        with recorded() as heard:
-            gemm.multiply_vector(w, x.reshape(-1), out.reshape(-1))
-        calls = [call for call, _ in heard]
-        kernel, arguments = calls[-1]
-        if kernel is gemm.rows_times_vector:  # NumPy copies its one piece to the result
-            calls[-1] = Call(kernel, (*arguments[:-1], out.reshape(-1)))
-    else:
+def _said_total(x: np.ndarray, axis: int, out: np.ndarray) -> Calls:
+    _carray(x, out)
+    outer, length, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    if not x.size or (inner == 1 and length >= small.LONGEST):
         raise NotLowered
-    if b is not None:
-        calls.append(by_pass(operations.ARITHMETIC, [out, b], out, operations.ADD))
-    if relu:
-        calls.append(by_pass(operations.RELU, [out], out))
-    return calls
+    return [Call(small.fold, (1, x.reshape(-1), out.reshape(-1), outer, length, inner))]
+
+
+SAID: dict[str, Callable[..., Calls]] = {  # by the names in `kernels.by_numpy`
+    "put": lambda x, out: [copying(np.broadcast_to(x, out.shape), out)],
+    "zeros": lambda out: [Call(small.fill, (1, out.reshape(-1), 0.0))],
+    "add": lambda x, y, out: by_pass(operations.ARITHMETIC, [x, y], out, operations.ADD),
+    "times": lambda x, y, out: by_pass(operations.ARITHMETIC, [x, y], out, operations.MUL),
+    "at_least_zero": lambda out: by_pass(operations.RELU, [out], out),
+    "product": _said_product,
+    "total": _said_total,
+    "rounded": lambda x, out: [Call(small.cast, (1, x.reshape(-1), out.reshape(-1), 1.0))],
+    "above_zero": lambda x: [Call(small.above_zero, (1, x.reshape(-1)))],
+}
 
 
 def _class_indices(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
@@ -476,11 +472,11 @@ def _class_factors(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -
 
 
 def _relu(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
-    return [by_pass(operations.RELU, inputs, outs[0])]
+    return by_pass(operations.RELU, inputs, outs[0])
 
 
 def _relu_input(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
-    return [by_pass(operations.RELU, inputs, outs[0], 1)]
+    return by_pass(operations.RELU, inputs, outs[0], 1)
 
 
 def _dropout(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
@@ -495,7 +491,7 @@ def _dropout(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Call
 
 def _accumulate(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
     total, part = inputs
-    return [by_pass(operations.ARITHMETIC, [total, part], total, operations.ADD)]
+    return by_pass(operations.ARITHMETIC, [total, part], total, operations.ADD)
 
 
 def _copy_into(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
@@ -537,6 +533,31 @@ def _pad_constant(inputs: list[Any], outs: list[Any], params: dict[str, Any]) ->
     return [*calls, copying(x, out[inner])] if x.size else calls
 
 
+def _move_statistics(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    *arrays, momentum = inputs
+    _carray(*arrays)
+    if not isinstance(momentum, float) or len({x.dtype for x in arrays}) > 1:
+        raise NotLowered
+    number, count = arrays[0].dtype.type, params["count"]
+    return [Call(small.move_statistics, (1, *arrays, number(1 - momentum), number(momentum), momentum, params["eps"],
+                                         count / (count - 1)))]
+
+
+def _elementwise_loss(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
+    _carray(*inputs)
+    if not params["summed"]:
+        raise NotLowered
+    with recorded(run=False) as heard:
+        ELEMENTWISE[params["loss"]].kernel.sum(
+            *inputs, numbers=(params["delta"], 1.0) if params["loss"] == "huber" else ())
+    (call, _), *_ = heard
+    sums, total = call.arguments[-1], np.empty(1)
+    if sums.size >= small.LONGEST:
+        raise NotLowered
+    return [call, Call(small.fold, (1, sums, total, 1, sums.size, 1)),
+            Call(small.cast, (1, total, outs[0].reshape(-1), float(params["share"])))]
+
+
 RULES: dict[str, Callable[..., Calls]] = {
     "add": _arithmetic(operations.ADD),
     "sub": _arithmetic(operations.SUB),
@@ -547,14 +568,10 @@ RULES: dict[str, Callable[..., Calls]] = {
     "sum": _summed,
     "mean": _mean,
     "spread_to": _spread_to,
-    "matmul": _matmul,
-    "matmul_transposed": _matmul_transposed,
-    "linear": _linear,
-    "linear_relu": lambda inputs, outs, params: _linear(inputs, outs, params, relu=True),
     "class_indices": _class_indices,
     "class_factors": _class_factors,
-    "where": lambda inputs, outs, params: [by_pass(operations.WHERE, [inputs[2], *inputs[:2]], outs[0])],
-    "neg": lambda inputs, outs, params: [by_pass(operations.ARITHMETIC, [inputs[0], -1.0], outs[0], operations.MUL)],
+    "where": lambda inputs, outs, params: by_pass(operations.WHERE, [inputs[2], *inputs[:2]], outs[0]),
+    "neg": lambda inputs, outs, params: by_pass(operations.ARITHMETIC, [inputs[0], -1.0], outs[0], operations.MUL),
     "sum_to_size": _sum_to_size,
     "embedding": _embedding,
     "kept": _copy,
@@ -562,6 +579,8 @@ RULES: dict[str, Callable[..., Calls]] = {
     "reshape": _reshape,
     "dropout": _dropout,
     "accumulate": _accumulate,
+    "move_statistics": _move_statistics,
+    "elementwise_loss": _elementwise_loss,
     "copy_into": _copy_into,
     "cat": _cat,
     "put": _put,

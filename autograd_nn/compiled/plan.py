@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,10 +13,11 @@ from ..engine.dtypes import promoted
 from ..engine.errors import named
 from ..kernels import arena
 from ..kernels.machine import Call, Machine, is_available
+from .fuse import fuse
 from .lowering import Lowered, NotLowered, copying, lowered
 from .optimizers import Stepping
 from .reach import owner
-from .trace import GIVEN, MADE, OUTSIDE, Computation, Effect, Trace
+from .trace import GIVEN, MADE, OUTSIDE, Computation, Effect, Trace, arrays_of
 
 __all__ = ["Misfit", "Plan", "Undone"]
 
@@ -65,6 +67,7 @@ class Plan:
         self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
         self._moved: dict[tuple[Any, ...], np.ndarray] = {}
         self._known: dict[int, Any] = {}  # by the number of a record: its `Lowered` or `Stepping`
+        fuse(trace, results)
         self._lay_out(trace, results)
         self.restored = [(self.at_home(array.reshape(-1)).reshape(array.shape), copy)
                          for array, copy in trace.restored.values()]
@@ -96,7 +99,7 @@ class Plan:
             known = self._known.get(i)
             for each in known.scratch if isinstance(known, Lowered) else ():
                 owners[id(each)], spans[id(each)] = each, [i, i]
-            for each in _arrays_of(record):
+            for each in arrays_of(record):
                 root = owner(each)
                 if trace.kinds.get(id(root)) in _KINDS:
                     owners[id(root)] = root
@@ -230,10 +233,11 @@ class Plan:
 
         def run() -> None:
             failed = native()
-            if failed >= 0:  # Python says why
+            while failed >= 0:  # Python does this call, or says why it cannot be done
                 self.failed = numbers[failed]
                 self.steps[numbers[failed]]()
-                raise RuntimeError(f"compile(): the kernel of {self.names[numbers[failed]]}() failed")
+                following, self.failed = bisect.bisect_right(numbers, numbers[failed]), None
+                failed = native(following) if following < len(numbers) else -1
 
         return run
 
@@ -330,7 +334,7 @@ class Plan:
 
     def _reads(self, trace: Trace, buffer: np.ndarray, last: Any) -> bool:
         """Return whether the step uses a gradient that was there before it."""
-        return any(owner(array) is owner(buffer) for record in trace.records for array in _arrays_of(record)) or (
+        return any(owner(array) is owner(buffer) for record in trace.records for array in arrays_of(record)) or (
             last is not None and owner(last) is owner(buffer))
 
     def _result(self, x: Any, trace: Trace) -> tuple[type, np.ndarray, bool]:
@@ -442,25 +446,3 @@ def _fill(out: np.ndarray, result: Any) -> None:
         once = tuple([slice(0, 1) if step == 0 else slice(None) for step in out.strides])
         out, result = out[once], result[once]
     np.copyto(out, result)
-
-
-def _arrays_of(record: Any) -> list[np.ndarray]:
-    """Return all arrays that a record names."""
-    if isinstance(record, Effect):
-        found: list[np.ndarray] = [*record.outs, *(array for _, array in record.gradients if array is not None)]
-        _collect((record.arguments, record.keywords), found)
-        return found
-    return [x for x in (*record.inputs, *record.outs) if isinstance(x, np.ndarray)]
-
-
-def _collect(value: Any, found: list[np.ndarray]) -> None:
-    if isinstance(value, Variable):
-        found.append(value.array)
-    elif isinstance(value, np.ndarray):
-        found.append(value)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect(item, found)

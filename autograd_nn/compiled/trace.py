@@ -28,7 +28,7 @@ from .optimizers import can_step
 from .reach import Reach, alike, foreign_dice, owner
 from .watch import Watch, is_users
 
-__all__ = ["Computation", "Effect", "Trace"]
+__all__ = ["Computation", "Effect", "Trace", "arrays_of"]
 
 CONSTANT, GIVEN, MADE, OUTSIDE = "constant", "given", "made", "outside"
 MOST_GUARDED = 1 << 16  # bytes of an array whose elements a guard compares at each call
@@ -372,3 +372,25 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return all(map(_equal, a, b))
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
+
+
+def arrays_of(record: Any) -> list[np.ndarray]:
+    """Return all arrays that a record names."""
+    if isinstance(record, Effect):
+        found: list[np.ndarray] = [*record.outs, *(array for _, array in record.gradients if array is not None)]
+        _collect((record.arguments, record.keywords), found)
+        return found
+    return [x for x in (*record.inputs, *record.outs) if isinstance(x, np.ndarray)]
+
+
+def _collect(value: Any, found: list[np.ndarray]) -> None:
+    if isinstance(value, Variable):
+        found.append(value.array)
+    elif isinstance(value, np.ndarray):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, found)

@@ -38,6 +38,8 @@ import numpy as np
 from numpy import uintp
 
 from .annotations import Array, Pair, Shape, Triple
+from .by_numpy import add, at_least_zero, copied, put, times, total
+from .by_numpy import product as product_by_numpy
 from .compile import JIT_DISABLED, chunked, get_num_threads, jit
 from .memory import contiguous
 from .records import record, table_of
@@ -347,7 +349,7 @@ def flattened(matrix: Array) -> tuple[Array, int, int]:
     flipped = matrix.swapaxes(-1, -2)
     if flipped.flags.carray:
         return flipped.reshape(-1), 1, rows
-    return np.array(matrix, order="C").reshape(-1), columns, 1
+    return copied(matrix).reshape(-1), columns, 1
 
 
 def blocks(M: int, N: int, K: int, itemsize: int) -> Triple:
@@ -445,7 +447,7 @@ def multiply_pieces(a: Array, b: Array, out: Array) -> Array:
         a, starts * a_column, (a_row, a_column), b, starts * b_row, (b_row, b_column), pieces.reshape(-1),
         M, N, SPLIT_LENGTH, K - int(starts[-1]),
     )  # fmt: skip
-    return np.add.reduce(pieces, axis=0, out=out)
+    return total(pieces, 0, out)
 
 
 def multiply_vector(w: Array, x: Array, y: Array) -> None:
@@ -453,11 +455,12 @@ def multiply_vector(w: Array, x: Array, y: Array) -> None:
     R, K = w.shape
     threads = max(1, min(get_num_threads(), R * K // THREAD_WORK))
     w, row, _ = flattened(w)
-    x = x if x.flags.carray else np.array(x, order="C")
+    x = contiguous(x)
     if row == K:
-        partial = np.empty((R, -(-K // SPLIT_LENGTH)), y.dtype)
+        partial = np.empty((R, -(-K // SPLIT_LENGTH)), y.dtype) if K > SPLIT_LENGTH else y
         rows_times_vector(threads, w, x, R, K, SPLIT_LENGTH, partial.reshape(-1))
-        np.add.reduce(partial, axis=1, out=y)
+        if partial is not y:
+            total(partial, 1, y)
     else:
         edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
         vector_times_rows(threads, x, w, K, R, y, edge)
@@ -467,7 +470,7 @@ def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None,
     """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
     (M, K), N = a.shape, b.shape[1]
     if is_numpys(M, K, N) or JIT_DISABLED:
-        np.matmul(a, b, out=out)
+        product_by_numpy(a, b, out)
     elif K == 1 and bias is None and not relu:
         outer(get_num_threads(), contiguous(a).reshape(-1), contiguous(b).reshape(-1), out)
     elif M == 1:
@@ -499,9 +502,9 @@ def rows_are_alike(row_counts: Iterable[int], K: int, N: int, dtype: np.dtype[An
 def finished(out: Array, bias: Array | None, relu: bool) -> Array:
     """Apply bias and ReLU to a product that did not come from the tile."""
     if bias is not None:
-        out += bias
+        add(out, bias, out)
     if relu:
-        np.maximum(out, 0, out=out)
+        at_least_zero(out)
     return out
 
 
@@ -511,7 +514,7 @@ def multiply_batch(a: Array, b: Array, out: Array) -> Array:
     work = M * N * K
     is_small = is_numpys(M, K, N) and work * math.prod(batch) <= NUMPY_WORK
     if is_small or work <= ITEM_WORK or JIT_DISABLED:
-        return np.matmul(a, b, out=out)
+        return product_by_numpy(a, b, out)
     if work >= ALONE_WORK or M == 1 or N == 1:
         a, b = np.broadcast_to(a, (*batch, M, K)), np.broadcast_to(b, (*batch, K, N))
         for index in np.ndindex(batch):
@@ -569,9 +572,9 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
             f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"
         )
     if K == 1 and not batch and a.dtype == b.dtype and (M * N <= NUMPY_WORK or a.dtype not in FLOATS):
-        return np.multiply(a, b, out=out)
+        return times(a, b, out)
     if a.dtype != b.dtype or a.dtype not in FLOATS or (out is None and not batch and is_numpys(M, K, N)):
-        return np.matmul(a, b, out=out)
+        return product_by_numpy(a, b, out)
     result = fitting_output("matmul", out, (*batch, M, N), a.dtype)
     if not batch:
         multiply_matrices(a, b, result)
@@ -622,10 +625,10 @@ def linear(
             f"linear(): bias needs one entry per row of w (bias.shape={bias.shape}, w.shape={w.shape})"
         )
     if out is None and x.ndim == 2 and is_numpys(x.shape[0], K, N):
-        return finished(np.matmul(x, w.T), bias, relu)
+        return finished(product_by_numpy(x, w.T), bias, relu)
     result = fitting_output("linear", out, (*x.shape[:-1], N), x.dtype)
-    if bias is not None and not bias.flags.carray:
-        bias = np.array(bias, order="C")
+    if bias is not None:
+        bias = contiguous(bias)
     rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), K)
     multiply_matrices(rows, w.T, result if x.ndim == 2 else result.reshape(-1, N), bias, relu)
     return delivered(result, out)
@@ -647,5 +650,5 @@ def delivered(result: Array, out: Array | None) -> Array:
     """Return the result, in the caller's ``out`` if there is one."""
     if out is None or out is result:
         return result
-    out[...] = result
+    put(result, out)
     return out

@@ -24,6 +24,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 
+from .by_numpy import hearing
 from .compile import JIT_DISABLED, Chunked, start_pool
 from .compile.count import workers_for
 
@@ -104,10 +105,21 @@ class Pointer(NamedTuple):
 class recorded:
     """Collect the kernels that this thread calls: ``with recorded() as calls:``.
 
-    Each entry is a `Call` and the contents of its arrays before; with ``run=False`` nothing is computed.
+    Each entry is a `Call` and the contents of its arrays before.
+
+    Parameters
+    ----------
+    said : dict of str to callable, optional
+        What does the work that doors leave to NumPy (see `by_numpy`): by its name, a function of what is said that
+        returns calls.
+    run : bool
+        Compute, too. Else nobody but this list hears of the calls.
     """
 
     _lock = threading.RLock()
+
+    def __init__(self, said: dict[str, Callable[..., list[Call]]] | None = None, run: bool = True):
+        self.said, self.run = said, run
 
     def __enter__(self) -> list[tuple[Call, list[np.ndarray]]]:
         self._lock.acquire()
@@ -118,14 +130,21 @@ class recorded:
             if threading.get_ident() == me:
                 record = Call(kernel, (threads, *arguments))
                 calls.append((record, [array.copy() for array in record.arrays]))
-            call(kernel, threads, *arguments)
+            if self.run or threading.get_ident() != me:
+                call(kernel, threads, *arguments)
 
-        self.before = call
+        def say(name: str, *arguments: Any) -> None:
+            if threading.get_ident() == me and self.said is not None:
+                calls.extend((record, [array.copy() for array in record.arrays])
+                             for record in self.said[name](*arguments))
+
+        self.before = call, hearing.say
+        hearing.say = say
         Chunked.__call__ = heard  # type: ignore[method-assign, assignment]
         return calls
 
     def __exit__(self, *exception: object) -> None:
-        Chunked.__call__ = self.before  # type: ignore[method-assign]
+        Chunked.__call__, hearing.say = self.before  # type: ignore[method-assign]
         self._lock.release()
 
 
@@ -296,12 +315,12 @@ class Machine:
         self._address, self._length = self._records.ctypes.data, len(starts)
         self._run = _loop()
 
-    def run(self) -> int:
-        """Run all; return -1, or the number of the first call that failed."""
+    def run(self, first: int = 0) -> int:
+        """Run all from one on; return -1, or the number of the first call that failed."""
         if self.threaded:
             start_pool()
-        failed: int = self._run(self._address, self._length)
-        return failed
+        failed: int = self._run(self._address + 8 * first, self._length - first)
+        return failed if failed < 0 else failed + first
 
 
 @lru_cache(maxsize=1)

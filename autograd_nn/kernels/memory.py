@@ -22,9 +22,8 @@ import ctypes
 import os
 import sys
 
-import numpy as np
-
 from .annotations import Array
+from .by_numpy import copied
 
 __all__ = ["contiguous", "keep_memory", "release_memory"]
 
@@ -37,7 +36,7 @@ def contiguous(x: Array) -> Array:
 
     Kernels are compiled for aligned, writable, C-contiguous arrays only: one machine code for all inputs.
     """
-    return x if x.flags.carray else np.array(x, order="C")
+    return x if x.flags.carray else copied(x)
 
 
 def _gnu_library() -> ctypes.CDLL | None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array
+from autograd_nn.kernels.by_numpy import total, zeros
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
@@ -175,10 +176,10 @@ def layer_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd
     """
     g, x = contiguous(g), contiguous(x)
     gx = np.empty_like(x)
-    sums = np.zeros((2, -(-len(x) // BLOCK), x.shape[1]), x.dtype)
+    sums = zeros((2, -(-len(x) // BLOCK), x.shape[1]), x.dtype)
     weight = np.ones(x.shape[1], x.dtype) if weight is None else contiguous(weight)
     _layer_norm_input(threads_for(2 * x.size), g, x, gx, weight, contiguous(mean), contiguous(rstd), *sums)
-    gweight, gbias = sums.sum(axis=1, dtype=np.float64).astype(x.dtype)
+    gweight, gbias = total(sums, 1, dtype=x.dtype)
     return gx, gweight, gbias
 
 

@@ -77,7 +77,7 @@ __all__ = [
 
 
 def _relu(x: Number) -> Number:
-    return select(x < 0.0, 0.0, x)
+    return select(x <= 0.0, 0.0, x)
 
 
 def _relu_gradient(g: Number, out: Number) -> Number:

@@ -18,7 +18,7 @@ would keep LLVM from vectorizing.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import uintp
@@ -56,6 +56,9 @@ def pooled_length(
         return span // stride + 1
     count = -(-span // stride) + 1
     return count - 1 if (count - 1) * stride >= length + padding else count
+
+
+RUN = 16  # windows side by side, a vector or more
 
 
 class Window(NamedTuple):
@@ -243,6 +246,45 @@ def _max_of_row_by_cells(
                 where[p, i, j] = cell if better else known
 
 
+@jit(inline=True)
+def _max_of_pairs(x: Array, top: Any, low: Any, out: Array, index: Array, at: Any, count: int, relu: bool) -> None:
+    zero = x.dtype.type(0)
+    for j in range(uintp(count)):
+        a, b = x[top + uintp(2) * j], x[top + uintp(2) * j + uintp(1)]
+        c, d = x[low + uintp(2) * j], x[low + uintp(2) * j + uintp(1)]
+        right, right_below = (b > a) | (b != b), (d > c) | (d != d)
+        above, below = b if right else a, d if right_below else c
+        cell = np.int32(1) if right else np.int32(0)
+        cell_below = np.int32(3) if right_below else np.int32(2)
+        deeper = (below > above) | (below != below)
+        highest, cell = below if deeper else above, cell_below if deeper else cell
+        clipped = (highest <= zero) & relu
+        index[at + j] = np.uint8(np.int32(4) if clipped else cell)
+        out[at + j] = zero if clipped else highest
+
+
+@jit
+def _max_of_quarters(x: Array, out: Array, index: Array, first: int, last: int, relu: bool) -> None:
+    """Find the maxima of 2x2 windows, stride 2, in some planes.
+
+    Rows are often shorter than LLVM's loops over vectors. So whole runs of vectors reach beyond a row, into what the
+    next row then overwrites.
+    """
+    H, W = x.shape[1:]
+    OH, OW = out.shape[1:]
+    x, out, index = x.reshape(-1), out.reshape(-1), index.reshape(-1)
+    whole = -(-OW // RUN) * RUN
+    for p in range(first, last):
+        for i in range(OH):
+            top, at = (p * H + 2 * i) * W, (p * OH + i) * OW
+            low = top + W
+            if at + whole <= last * OH * OW and low + 2 * whole <= x.size:
+                for j in range(0, whole, RUN):
+                    _max_of_pairs(x, uintp(top + 2 * j), uintp(low + 2 * j), out, index, uintp(at + j), RUN, relu)
+            else:
+                _max_of_pairs(x, uintp(top), uintp(low), out, index, uintp(at), OW, relu)
+
+
 @chunked
 def _max_pool(
     t: int, threads: int, x: Array, out: Array, index: Array, padded: Array, lowest: float, window: Array
@@ -254,6 +296,9 @@ def _max_pool(
     is_padded = padded.size > 0
     plane = padded if is_padded else x
     common = sW == 2 and kH == kW and dH == 1 and dW == 1
+    if common and kW == 2 and sH == 2 and not is_padded:
+        _max_of_quarters(x, out, index, t * P // threads, (t + 1) * P // threads, relu != 0)
+        return
     for p in range(t * P // threads, (t + 1) * P // threads):
         q = p
         if is_padded:

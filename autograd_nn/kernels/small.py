@@ -10,7 +10,10 @@ from numpy import uintp
 from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, jit
 
-__all__ = ["LONGEST", "add_whole", "cast", "class_factors", "class_indices", "copy", "fill", "fold", "take_rows"]
+__all__ = [
+    "LONGEST", "above_zero", "add_whole", "cast", "class_factors", "class_indices", "copy", "fill", "fold",
+    "move_statistics", "take_rows",
+]  # fmt: skip
 
 BLOCK = 128  # elements that NumPy sums in one go
 LONGEST = 1024  # elements up to which a run can be summed in NumPy's order
@@ -159,6 +162,28 @@ def take_rows(t: int, threads: int, weight: Array, index: Array, out: Array) -> 
             raise IndexError
         for j in range(uintp(weight.shape[1])):
             out[i, j] = weight[row, j]
+
+
+@chunked(contract=False)
+def move_statistics(
+    t: int, threads: int, running_mean: Array, running_var: Array, mean: Array, rstd: Array, kept: float, part: float,
+    momentum: float, eps: float, unbiased: float,
+) -> None:  # fmt: skip
+    """Move running statistics towards those of a batch; `kept` and `part` are momenta in their dtype."""
+    for i in range(mean.size):
+        scale = np.float64(rstd[i])
+        variance = 1.0 / (scale * scale) - eps
+        larger = 0.0 if variance < 0.0 else variance
+        running_mean[i] = running_mean[i] * kept + part * mean[i]
+        running_var[i] = np.float64(running_var[i] * kept) + momentum * (larger * unbiased)
+
+
+@chunked
+def above_zero(t: int, threads: int, x: Array) -> None:
+    """Fail unless all elements are above 0."""
+    for i in range(x.size):
+        if not x[i] > 0:
+            raise ArithmeticError
 
 
 @chunked

@@ -390,7 +390,7 @@ def _logistic_bend(x: Tensor, y: Tensor, delta: float) -> Tensor:
     return mul(s, sub(1, s))
 
 
-_ELEMENTWISE = {
+ELEMENTWISE = {
     "mse": _Elementwise(
         passes.MSE, lambda x, y, delta: mul(sub(y, x), 2.0), lambda x, y, delta: mul(ones_like(x), 2.0),
         lambda x, y, delta: mul(ones_like(x), -2.0),
@@ -420,7 +420,7 @@ def _elementwise_loss(
     input: Array, target: Array, *, loss: str, summed: bool, share: float, delta: float = 0.0
 ) -> Array:
     """Return `share` times a loss of each element, or times the sum over all (in double precision, in one order)."""
-    kernel = _ELEMENTWISE[loss].kernel
+    kernel = ELEMENTWISE[loss].kernel
     numbers = (delta, 1.0) if loss == "huber" else ()
     if summed:
         return np.asarray(kernel.sum(input, target, numbers=numbers) * share, input.dtype)
@@ -433,7 +433,7 @@ def _elementwise_loss_input(
     g: Array, input: Array, target: Array, *, loss: str, share: float, delta: float = 0.0
 ) -> Array:
     """Return the gradient of `_elementwise_loss` in the input; `g` is 0-d where the loss was summed."""
-    kernel = _ELEMENTWISE[loss].kernel
+    kernel = ELEMENTWISE[loss].kernel
     if loss == "kl_div":
         return np.broadcast_to(kernel.gradient(g, target, numbers=(share,)), input.shape)
     return kernel.gradient(g, input, target, numbers=(delta, share) if loss == "huber" else (share,))
@@ -443,7 +443,7 @@ def _loss_times(factor: str) -> Callable[..., Tensor]:
     """Return the rule that multiplies `g` by one of the factors of a loss."""
 
     def rule(g: Tensor, input: Tensor, target: Tensor, loss: str, share: float, delta: float) -> Tensor:
-        return mul(mul(g, share), getattr(_ELEMENTWISE[loss], factor)(input, target, delta))
+        return mul(mul(g, share), getattr(ELEMENTWISE[loss], factor)(input, target, delta))
 
     return rule
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engine import note_read, primitive, update
 from ..kernels import norm as kernels
+from ..kernels.by_numpy import above_zero
 from ..typing import Array, Gradients, Shape, ShapeLike, Tensor
 from .elementwise import add, div, mul, neg, pow, rsqrt, square, sub
 from .joined_norm import joined_batch_norm, joining
@@ -89,7 +90,7 @@ def _in_range(
 ) -> tuple[Array, Array, Array]:
     """Run a kernel, and once more in float64 where a variance left the range of float32."""
     out, mean, rstd = kernel(x, weight, bias, eps=eps)
-    if x.dtype == np.float32 and not (rstd > 0).all() and np.isfinite(x).all():
+    if x.dtype == np.float32 and not above_zero(rstd) and np.isfinite(x).all():
         wide = [a if a is None else a.astype(np.float64) for a in (x, weight, bias)]
         out, mean, rstd = (a.astype(np.float32) for a in kernel(*wide, eps=eps))
     return out, mean, rstd

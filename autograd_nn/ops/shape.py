@@ -116,6 +116,8 @@ def sum_to_size(input: Tensor, shape: Sequence[int]) -> Tensor:
     tail = input.shape[input.ndim - len(shape) :]
     if input.ndim < len(shape) or any(m not in (1, n) for n, m in zip(tail, shape)):
         raise RuntimeError(f"sum_to_size(): shape {shape} cannot be broadcast to {input.shape}")
+    if shape == input.shape:
+        return input
     return _sum_to_size(input, shape=shape)
 
 

@@ -99,7 +99,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ...annotations import Array, Flags, Padding, Pair, Shape, Steps, Triple
+from ...by_numpy import put
 from ...compile import JIT_DISABLED, chunked, jit, threads_for
+from ...memory import contiguous
 from ...records import record, table_of
 from ...tile import (
     ADD,
@@ -651,7 +653,7 @@ def flat(array: Array) -> Array:
 
     Read-only arrays are another type to Numba: the copy spares a second build of every kernel.
     """
-    return (array if array.flags.carray else np.array(array, order="C")).reshape(-1)
+    return contiguous(array).reshape(-1)
 
 
 @lru_cache(maxsize=256)
@@ -794,7 +796,7 @@ def run_convolution(
     plan = blocks_for(algorithm, N, C, O, OH, OW, dtype.itemsize, threads, U is not None)
     padded_bias = np.zeros(plan.panels * VECTORS * width, dtype)
     if bias is not None:
-        padded_bias[:O] = bias
+        put(bias, padded_bias[:O])
     target = out if out.flags.carray else np.empty(out.shape, dtype)
 
     strip_rows = algorithm.step * (plan.block_rows - 1) + algorithm.inputs.sources
