@@ -108,6 +108,7 @@ __version__ = "0.1.0"
 
 _watch_einops()
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
+_ROOMS = ("compiled", "distributions", "metrics", "models", "parallel", "sparse", "testing")
 _LATER = ("data", "func", "look", "saving", "training")  # imported by their first use
 
 if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed
@@ -128,4 +129,4 @@ if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list 
             return _importlib.import_module(".func", __name__).vmap
         if name in ("sparse_coo_tensor", "spmm"):
             return getattr(_importlib.import_module(".sparse", __name__), name)
-        raise AttributeError(_missing.absent_function(name, __all__))
+        raise AttributeError(_missing.absent_function(name, [*__all__, *_LATER, *_ROOMS]))

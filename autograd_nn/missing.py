@@ -19,6 +19,8 @@ FUNCTIONS = {
     "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",
     **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
+    **dict.fromkeys(("vjp", "jvp", "jacrev", "jacfwd", "hessian", "grad_and_value", "functional_call", "linearize"),
+                    "use func.{name}"),
     **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
                      "embedding", "kl_div", "pixel_shuffle", "rms_norm"), _FUNCTIONAL),

@@ -20,7 +20,7 @@ The engine knows no operation. Of a gradient it asks three things: ``a + b``, ``
 """
 
 from .backward import backward, grad
-from .dtypes import DEFAULT_DTYPE, common_dtype, get_default_dtype, set_default_dtype
+from .dtypes import DEFAULT_DTYPE, common_dtype, dtypes_apart, get_default_dtype, set_default_dtype
 from .errors import LinAlgError
 from .graph import Call, HookHandle, Leaf, Node, Result, Variable, set_result_type, wrap
 from .primitive import Primitive, Update, check_recordable, check_writable, elementwise, primitive, update
@@ -61,6 +61,7 @@ __all__ = [
     "check_writable",
     "common_dtype",
     "differentiating",
+    "dtypes_apart",
     "effect",
     "elementwise",
     "enable_grad",

@@ -7,6 +7,7 @@ annotations, and the first one that does not fit is named. So a call that succee
 from __future__ import annotations
 
 import collections.abc
+import difflib
 import functools
 import inspect
 import numbers
@@ -27,8 +28,10 @@ from .graph import Variable
 _ALIASES = {name: value for name, value in vars(aliases).items() if not name.startswith("__")} | {"np": np}
 _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items() if isinstance(value, str)}
 _PACKAGE = __package__.rpartition(".")[0]
+_TABLES = ("pandas", "polars", "xarray")
 _RAW = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NameError, AssertionError)
 _KINDS = {AttributeError: TypeError, TypeError: TypeError, RuntimeError: RuntimeError}  # otherwise a ValueError
+_unknown_keyword = re.compile(r".*(got an unexpected keyword argument '(\w+)')$").match
 _names_its_place = re.compile(r"[A-Z]\w*(\.\w+)*: |[\w.]+\(\)").match  # "Linear: ...", "sum(): ..."
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -121,13 +124,16 @@ def explanation(
         says_where = False
     bare = name.rpartition(".")[2]
     own = text.startswith((f"{name}()", f"{name}:", f"{bare}()")) or not isinstance(error, TypeError)
-    if says_where and own and not (of_door or isinstance(error, IndexError | AttributeError)):
+    unknown = _unknown_keyword(text) if isinstance(error, TypeError) else None
+    if says_where and own and not (of_door or unknown or isinstance(error, IndexError | AttributeError)):
         return None
     if (not isinstance(error, _RAW) and type(error) is not RuntimeError) or comes_from_outside(error):
         return None
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
+        if unknown:
+            return TypeError(f"{name}() {unknown[1]}{_meant(unknown[2], function)}")
         return None if says_where else TypeError(f"{name}(): {text}")
     for argument, value, accepted in given_arguments(function, bound):
         if not fits(value, accepted):
@@ -143,11 +149,25 @@ def explanation(
     return kind(f"{name}(): {text} ({arguments})" if arguments else f"{name}(): {text}")
 
 
+def _meant(keyword: str, function: Callable[..., Any]) -> str:
+    """Return which keyword may be meant by one that a function does not take, or which ones it takes."""
+    parameters = inspect.signature(function).parameters.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+    near = difflib.get_close_matches(keyword, names, 1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(names)}" if names else ""
+
+
 def comes_from_outside(error: Exception) -> bool:
-    """Return whether an error was raised in a function of the user's, or of a library that the user passed in."""
+    """Return whether an error was raised in a function of the user's, or of a library that the user passed in.
+
+    A library's object that lacks an attribute, as a table lacks that of a tensor, was asked for it here.
+    """
     trace = error.__traceback__
     while trace is not None:
         top = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        asked = isinstance(error, AttributeError) and trace.tb_next is None
+        if asked and trace.tb_frame.f_code.co_name in ("__getattr__", "__getattribute__") and top in _TABLES:
+            return False
         if top not in (_PACKAGE, "numpy", "numba") and top not in sys.stdlib_module_names:
             return True
         trace = trace.tb_next
@@ -310,6 +330,7 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:
         text = "..."
+    text = " ".join(text.split())
     text = text if len(text) <= 60 else text[:57] + "..."
     return text if isinstance(value, str | int | float | None) else f"{text}, {_article(type(value).__name__)}"
 
@@ -321,6 +342,9 @@ def _article(name: str) -> str:
 def hint(value: Any, accepted: Any) -> str:
     """Return what to do about a value, where it can be said."""
     if any(map(_is_tensor, _parts(accepted))):
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        if any(isinstance(item, Variable) for item in inside):
+            return f"; pass one of its tensors, such as [{next(iter(value), 0) if isinstance(value, dict) else 0!r}]"
         if isinstance(value, list | tuple | numbers.Real | np.generic) and not isinstance(value, type(None)):
             return "; use tensor() to make one of it"
         if type(value).__module__.partition(".")[0] == "pandas":

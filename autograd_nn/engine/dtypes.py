@@ -42,6 +42,28 @@ def set_default_dtype(d: DTypeLike) -> None:
     _chosen = dtype
 
 
+def dtypes_apart(operation: str, wanted: str = "", **given: Any) -> RuntimeError:
+    """Return the error for tensors that need one dtype and have several.
+
+    Parameters
+    ----------
+    operation : str
+    wanted : str
+        The name of the tensor whose dtype the others are to have, as a layer's weight; without it the hint is general.
+    **given : NumPy dtype
+        The dtype of each tensor by name; None for one that is absent.
+    """
+    named = ", ".join(f"{name}: {dtype}" for name, dtype in given.items())
+    target = given.get(wanted)
+    method = "to()" if target is None else _METHODS.get(str(target), f"to({target})")
+    others = [name for name, dtype in given.items() if wanted and dtype is not None and dtype != target]
+    what = f"{' and '.join(others)} " if others else ""
+    return RuntimeError(f"{operation}(): all tensors must have one dtype ({named}); convert {what}with .{method}")
+
+
+_METHODS = {"float32": "float()", "float64": "double()", "float16": "half()", "int64": "long()"}
+
+
 def promoted(arrays: list[Any], floating: bool) -> list[Any]:
     """Convert inputs to their common dtype, by PyTorch's rules.
 

@@ -18,6 +18,7 @@ class _State(threading.local):
     listener: listen | None = None
     differentiating: Any = None
     made: list[Any] | None = None  # where an in-place method collects the calls that it records
+    trains_on_purpose = False  # layers are in training mode, unrecorded, because the package wants them so
     sampler: Callable[..., Any] | None = None  # draws random numbers in place of the function that was called
 
 
@@ -269,8 +270,14 @@ class Observer:
     def mode_changed(self, module: Any, training: bool) -> None:
         """Hear that a module was told to train or to evaluate."""
 
-    def loss_of(self, operation: str, logits: Any) -> None:
-        """Hear that a loss is about to take a tensor for logits."""
+    def loss_of(self, operation: str, input: Any) -> None:
+        """Hear that a loss is about to take a tensor for logits, or for logarithms of probabilities."""
+
+    def parameters_listed(self, module: Any) -> None:
+        """Hear that the parameters of a module are about to be listed."""
+
+    def trains_unrecorded(self, module: Any) -> None:
+        """Hear that a layer that differs in training is called so while nothing is recorded."""
 
     def training_begins(self, model: Any) -> None:
         """Hear that a training loop has the first gradients of a model, and has not changed it yet."""

@@ -42,8 +42,7 @@ def _digamma(x: float) -> float:
     if x < 0:
         if x == -math.inf or x == np.floor(x):
             return math.nan
-        fraction = x - np.floor(x)
-        out = -math.pi / math.tan(math.pi * fraction)
+        out = -math.pi / math.tan(math.pi * (x - np.rint(x)))  # next to 0 the fraction has all digits of x
         x = 1 - x
     if x == math.inf:
         return x
@@ -97,7 +96,7 @@ def _zeta(s: float, q: float) -> float:
     if s != np.floor(s):
         return math.nan
     first = q - np.floor(q)
-    negative = _zeta_of_positive(s, 1 - first) - _zeta_of_positive(s, 1 - q)
+    negative = _zeta_of_positive(s, np.ceil(q) - q) - _zeta_of_positive(s, 1 - q)
     return _zeta_of_positive(s, first) + (negative if s % 2 == 0 else -negative)
 
 

@@ -19,15 +19,20 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..engine import Call, Observer, observe
+from ..engine import Call, Observer, Variable, observe, structure
+from ..engine.graph import Computed
 
 __all__ = [
     "EvaluationMode",
     "ForgottenZeroGrad",
     "GrowingGraph",
+    "LayersInAList",
     "MissingGradient",
     "MistakeWarning",
+    "NotLogProbabilities",
+    "SigmoidBeforeLogitsLoss",
     "SoftmaxBeforeCrossEntropy",
+    "TrainingMode",
     "UnexpectedFloat64",
     "forget",
 ]
@@ -42,6 +47,22 @@ class MistakeWarning(UserWarning):
 
 class SoftmaxBeforeCrossEntropy(MistakeWarning):
     """The input of a cross-entropy is the result of a softmax, which the loss applies itself."""
+
+
+class SigmoidBeforeLogitsLoss(MistakeWarning):
+    """The input of a loss of logits is the result of a sigmoid, which the loss applies itself."""
+
+
+class NotLogProbabilities(MistakeWarning):
+    """The input of `nll_loss` has numbers above 0: logits or probabilities, and no logarithms of probabilities."""
+
+
+class LayersInAList(MistakeWarning):
+    """A module keeps layers in a plain list, tuple or dict, so that its parameters lack theirs."""
+
+
+class TrainingMode(MistakeWarning):
+    """Dropout or batch normalization computes in training mode while nothing is recorded."""
 
 
 class MissingGradient(MistakeWarning):
@@ -70,6 +91,8 @@ grown: Callable[[], Any] | None = None  # a weak reference to what became of it 
 _roots: collections.deque[Callable[[], Any]] = collections.deque(maxlen=HELD)  # of the last steps' backward passes
 _latest: Any = None  # dtype of the last root
 _time = -1  # when the last root was computed, on the clock that an optimizer's step advances
+_SHAPING = ("reshape", "squeeze", "unsqueeze", "transpose", "permute", "getitem")  # what changes no element
+_looked_at: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # modules, as of so many changes
 _asleep: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # modules in evaluation mode
 _modes_seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by optimizers, at their last steps
 modes = 0  # how often a module was told its mode
@@ -79,6 +102,7 @@ def forget() -> None:
     """Let every kind warn once more."""
     _told.clear()
     _roots.clear()
+    _looked_at.clear()
 
 
 def warn_once(category: type[MistakeWarning], message: str) -> None:
@@ -138,16 +162,73 @@ class _Listening(Observer):
     def mode_changed(self, module: Any, training: bool) -> None:
         note_mode(module, training)
 
-    def loss_of(self, operation: str, logits: Any) -> None:
-        if logits.origin is not None and logits.origin.primitive.name == "softmax":
-            warn_once(SoftmaxBeforeCrossEntropy, f"{operation}(): the input is the result of softmax(), but logits are "
-                                                 "expected: the softmax is part of the loss")
+    def loss_of(self, operation: str, input: Any) -> None:
+        if isinstance(input, Variable):
+            check_loss(operation, input)
+
+    def parameters_listed(self, module: Any) -> None:
+        if _looked_at.get(module) != structure.changes:
+            check_lists(module)
+
+    def trains_unrecorded(self, module: Any) -> None:
+        if getattr(module, "p", 1):  # a dropout of nothing is the same in both modes
+            effect = "drops elements at random" if hasattr(module, "p") else "normalizes by the batch at hand"
+            warn_once(TrainingMode, f"{type(module).__name__}: {effect}, as in training, while nothing is recorded "
+                                    "(no_grad()); to evaluate, call model.eval() first")
 
     def training_begins(self, model: Any) -> None:
         check_first_step(model)
 
 
 observe(_Listening())
+
+# ---------------------------------------------------------------------------------------------- losses
+
+
+def check_loss(operation: str, input: Any) -> None:
+    """Warn of a loss whose input is not what it takes for logits or logarithms of probabilities."""
+    source = _source(input)
+    if operation == "nll_loss":
+        if NotLogProbabilities not in _told and source != "log_softmax" and (input.array > 1e-3).any():
+            warn_once(NotLogProbabilities, "nll_loss(): the input has numbers above 0, but logarithms of probabilities "
+                                           "are expected: use log_softmax() before it, or cross_entropy() of logits")
+    elif operation == "cross_entropy" and source == "softmax":
+        warn_once(SoftmaxBeforeCrossEntropy, f"{operation}(): the input is the result of softmax(), but logits are "
+                                             "expected: the softmax is part of the loss")
+    elif operation != "cross_entropy" and source == "sigmoid":
+        warn_once(SigmoidBeforeLogitsLoss, f"{operation}(): the input is the result of sigmoid(), but logits are "
+                                           "expected: the sigmoid is part of the loss")
+
+
+def _source(x: Any) -> str:
+    """Return the name of the operation that computed a variable, looking through views."""
+    x.origin  # noqa: B018  # a view renews its node
+    node = x.node
+    while isinstance(node, Computed) and node.primitive.name in _SHAPING:
+        node = node.parents[0]
+    return node.primitive.name if isinstance(node, Computed) else ""
+
+
+# ---------------------------------------------------------------------------------------------- layers
+
+
+def check_lists(module: Any) -> None:
+    """Warn of layers in plain lists, tuples and dicts whose parameters are trained and not among a module's."""
+    _looked_at[module] = structure.changes
+    known = {id(part) for part in module.modules()}
+    for path, part in module.named_modules():
+        for name, value in vars(part).items():
+            inside = value.values() if type(value) is dict else value if type(value) in (list, tuple) else ()
+            lost = [item for item in inside if hasattr(item, "named_modules") and id(item) not in known
+                    and any(p.requires_grad for p in item.parameters())]
+            if lost and not name.startswith("_"):
+                where = ".".join(filter(None, (type(module).__name__, path, name)))
+                holder = "ModuleDict" if type(value) is dict else "ModuleList"
+                kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in lost))
+                warn_once(LayersInAList, f"{where}: a plain {type(value).__name__} of layers ({kinds}), whose "
+                                         f"parameters are not among those of {type(module).__name__} and will not be "
+                                         f"trained; use nn.{holder}")
+
 
 # ---------------------------------------------------------------------------------------------- optimizer steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from . import functional as F
-from .module import Module
+from .module import Module, note_training
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
@@ -42,6 +42,7 @@ class Dropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to all elements."""
+        note_training(self)
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
@@ -59,6 +60,7 @@ class Dropout1d(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to the channels."""
+        note_training(self)
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
@@ -80,6 +82,7 @@ class Dropout2d(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to the channels."""
+        note_training(self)
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
@@ -96,6 +99,7 @@ class Dropout3d(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to the channels."""
+        note_training(self)
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
@@ -116,4 +120,5 @@ class AlphaDropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to all elements."""
+        note_training(self)
         return F.alpha_dropout(input, self.p, self.training, self.inplace)

@@ -348,6 +348,40 @@ def cross_entropy(  # type: ignore[no-redef]  # it takes the place of the operat
     )
 
 
+def nll_loss(  # type: ignore[no-redef]  # it takes the place of the operation
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of log-probabilities; see `ops.loss.nll_loss`.
+
+    Warns where `input` has numbers above 0: logarithms of probabilities are wanted.
+    """
+    for observer in observers:
+        observer.loss_of("nll_loss", input)
+    return losses.nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+
+
+def binary_cross_entropy_with_logits(  # type: ignore[no-redef]  # it takes the place of the operation
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Binary cross-entropy of logits; see `ops.loss.binary_cross_entropy_with_logits`.
+
+    Warns where `input` is the result of a sigmoid: logits are wanted.
+    """
+    for observer in observers:
+        observer.loss_of("binary_cross_entropy_with_logits", input)
+    return losses.binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)
+
+
 if not typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed
     _HOMES = (__name__, activation.__name__.rpartition(".")[0] + ".")
     __all__ = sorted(

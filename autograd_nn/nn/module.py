@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 import numpy as np
 
 from ..devices.place import names_device
-from ..engine import HookHandle, Variable, mark_changed, observers, structure
+from ..engine import HookHandle, Variable, mark_changed, observers, state, structure
 from ..engine.arguments import explanation
 from ..tensor import Tensor, printing
 from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
@@ -79,6 +79,13 @@ class _Loading(dict[str, Any]):
             mark_changed(tensor.array)
         for module, extra in self.extra:
             module.set_extra_state(extra)
+
+
+def note_training(module: Module) -> None:
+    """Tell the observers of a layer that is called in training mode while nothing is recorded, by no wish of ours."""
+    if module.training and not (state.recording or state.trains_on_purpose or state.listener):
+        for observer in observers:
+            observer.trains_unrecorded(module)
 
 
 class Module:
@@ -411,6 +418,9 @@ class Module:
         remove_duplicate : bool
             Yield shared parameters only once.
         """
+        if recurse:
+            for observer in observers:
+                observer.parameters_listed(self)
         return self._named_members(lambda module: module._own(Parameter), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:

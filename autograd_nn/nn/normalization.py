@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..ops.conv import channels_hint
 from ..tensor import Tensor
 from ..typing import DeviceLike, DTypeLike, Shape, ShapeLike
 from . import functional as F
 from . import init
-from .module import Module
+from .module import Module, note_training
 from .parameter import Parameter, empty_parameter
 
 __all__ = [
@@ -75,7 +76,8 @@ class _RunningNorm(Module):
     def _check(self, input: Tensor) -> None:
         if input.ndim not in self._dims:
             expected = " or ".join(str(n) for n in self._dims)
-            raise ValueError(f"{self._get_name()}: expects {expected} dims (input.shape={input.shape})")
+            hint = "; use input.unsqueeze(1)" if self.num_features == 1 and input.ndim == self._dims[-1] - 1 else ""
+            raise ValueError(f"{self._get_name()}: expects {expected} dims (input.shape={input.shape}){hint}")
 
     def extra_repr(self) -> str:
         """Return the settings."""
@@ -103,7 +105,9 @@ class _BatchNorm(_RunningNorm):
         self._check(input)
         if input.shape[1] != self.num_features:
             raise RuntimeError(f"{self._get_name()}: input has {input.shape[1]} channels but num_features is "
-                               f"{self.num_features} (input.shape={input.shape})")
+                               f"{self.num_features} (input.shape={input.shape})"
+                               f"{channels_hint(input.shape, input.ndim - 2, self.num_features)}")
+        note_training(self)
         tracking = self.training and self.track_running_stats
         if tracking and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -222,7 +226,8 @@ class _InstanceNorm(_RunningNorm):
             return self.forward(input.unsqueeze(0)).squeeze(0)
         if input.shape[1] != self.num_features:
             raise RuntimeError(f"{self._get_name()}: input has {input.shape[1]} channels but num_features is "
-                               f"{self.num_features} (input.shape={input.shape})")
+                               f"{self.num_features} (input.shape={input.shape})"
+                               f"{channels_hint(input.shape, input.ndim - 2, self.num_features)}")
         return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
                                self.training or not self.track_running_stats, self.momentum, self.eps)
 

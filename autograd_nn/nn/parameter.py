@@ -50,8 +50,8 @@ def empty_parameter(shape: Shape, dtype: DTypeLike | None = None, device: Device
     """Return a parameter of `shape` (float32 unless `dtype` says otherwise) whose elements are still to be set."""
     if min(shape) < 0:
         raise ValueError(f"Parameter: sizes must not be negative (shape={shape})")
-    data = np.zeros(shape, get_default_dtype() if dtype is None else dtype)
-    return Parameter(Tensor(data).to(device=device))
+    check_cpu(device, "Parameter")
+    return Parameter(Tensor(np.zeros(shape, get_default_dtype() if dtype is None else dtype)))
 
 
 class Uninitialized(Tensor):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import primitive
+from ..engine import dtypes_apart, primitive
 from ..kernels import conv as kernels
 from ..kernels.norm import channel_sum
 from ..typing import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
@@ -150,15 +150,23 @@ def _check_inputs(operation: str, dims: int, x: Shape, w: Shape, b: Shape | None
     """Check numbers of dims, bias and dtypes; return whether kernels know the dtype: float32 and float64."""
     if len(x) not in (dims + 1, dims + 2) or len(w) != dims + 2:
         raise RuntimeError(f"{operation}(): expects input of {dims + 1} or {dims + 2} dims and weight of {dims + 2} "
-                           f"(input.shape={x}, weight.shape={w})")
+                           f"(input.shape={x}, weight.shape={w})"
+                           + ("; use input.unsqueeze(0)" if len(x) == dims and w[1:2] == (1,) else ""))
     if b is not None and b != (channels,):
         raise RuntimeError(f"{operation}(): bias needs one entry per output channel (bias.shape={b}, weight.shape={w})")
     if any(dtype != dtypes[0] for dtype in dtypes[1:] if dtype is not None):
-        named = ", ".join(f"{name}: {dtype}" for name, dtype in zip(("input", "weight", "bias"), dtypes))
-        raise RuntimeError(f"{operation}(): all tensors must have one dtype ({named}); convert with .to()")
+        raise dtypes_apart(operation, "weight", **dict(zip(("input", "weight", "bias"), dtypes)))
     if dtypes[0].kind not in "fiu":
         raise RuntimeError(f"{operation}(): expects tensors of numbers (dtype={dtypes[0]})")
     return str(dtypes[0].char) in "fd"
+
+
+def channels_hint(shape: Shape, dims: int, channels: int) -> str:
+    """Return what to do about an input whose channels come last, or are missing; of `dims` spatial dims."""
+    if len(shape) > 2 and shape[-1] == channels:
+        order = (*range(len(shape) - dims - 1), len(shape) - 1, *range(len(shape) - dims - 1, len(shape) - 1))
+        return f"; channels come before the {'lengths' if dims == 1 else 'pixels'}: use input.permute{order}"
+    return "; use input.unsqueeze(1)" if channels == 1 and len(shape) == dims + 1 else ""
 
 
 def _as_images(margins: tuple[Pair, ...], **settings: Any) -> dict[str, Any]:
@@ -184,7 +192,8 @@ def _plan(
                            f"(groups={groups}, weight.shape={w})")
     if channels != w[1] * groups:
         raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {w}, expected input {x} to have "
-                           f"{w[1] * groups} channels, but got {channels} channels instead")
+                           f"{w[1] * groups} channels, but got {channels} channels instead"
+                           f"{channels_hint(x, dims, w[1] * groups)}")
     for n, (before, after), k, d in zip(x[-dims:], margins, kernel, dilation):
         if d * (k - 1) + 1 > n + before + after or k < 1:
             raise RuntimeError(f"{operation}(): the kernel is larger than the padded image (input.shape={x}, "
@@ -206,7 +215,8 @@ def _transposed_plan(
     channels = x[-dims - 1]
     if groups < 1 or channels != w[0] or w[0] % groups:
         raise RuntimeError(f"{operation}(): Given groups={groups}, weight of size {w}, expected input {x} to have "
-                           f"{w[0]} channels, divisible by groups, but got {channels} channels instead")
+                           f"{w[0]} channels, divisible by groups, but got {channels} channels instead"
+                           f"{channels_hint(x, dims, w[0])}")
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
         raise RuntimeError(f"{operation}(): output_padding must be smaller than stride or dilation (output_padding="
                            f"{told(extra)}, stride={told(stride)}, dilation={told(dilation)})")

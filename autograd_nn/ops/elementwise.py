@@ -834,7 +834,7 @@ def acosh(x: Array) -> Array:
     return np.arccosh(x)
 
 
-acosh.defvjp(x=lambda g, x: mul(g, rsqrt(sub(square(x), 1))))
+acosh.defvjp(x=lambda g, x: mul(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))))  # x**2 may overflow
 
 
 @elementwise(floating=True)

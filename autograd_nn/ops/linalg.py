@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine import Primitive, primitive
+from ..engine import Primitive, dtypes_apart, primitive
 from ..kernels import gemm as kernels
-from ..typing import Array, Gradients, Ints, Number, Tensor
+from ..typing import Array, Gradients, Ints, Number, Shape, Tensor
 from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
@@ -62,8 +62,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
         raise RuntimeError(f"matmul(): the last dim of x ({x.shape[-1]}) must be as large as the first matrix dim of y "
                            f"({y.shape[0 if columns else -2]}) (x.shape={x.shape}, y.shape={y.shape})")
     if x.dtype != y.dtype:
-        raise RuntimeError(f"matmul(): both tensors must have one dtype (x: {x.dtype}, y: {y.dtype}); convert with "
-                           ".to()")
+        raise dtypes_apart("matmul", x=x.dtype, y=y.dtype)
     if rows and columns:
         return sum(mul(x, y))
     if x.ndim > 2 and y.ndim <= 2:
@@ -149,16 +148,28 @@ def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
 def _mapped(product: Primitive[Tensor], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         raise RuntimeError(f"linear(): input needs as many features in its last dim as weight has columns "
-                           f"(input.shape={input.shape}, weight.shape={weight.shape})")
+                           f"(input.shape={input.shape}, weight.shape={weight.shape})"
+                           f"{_features_hint(input.shape, weight.shape)}")
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear(): bias needs one entry per row of weight (bias.shape={bias.shape}, "
                            f"weight.shape={weight.shape})")
     if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
-        raise RuntimeError(f"linear(): all tensors must have one dtype (input: {input.dtype}, weight: {weight.dtype}, "
-                           f"bias: {None if bias is None else bias.dtype})")
+        raise dtypes_apart("linear", "weight", input=input.dtype, weight=weight.dtype,
+                           bias=None if bias is None else bias.dtype)
     if input.ndim == 2:
         return product(input, weight, bias)
     return reshape(product(_flat_rows(input), weight, bias), (*input.shape[:-1], weight.shape[0]))
+
+
+def _features_hint(input: Shape, weight: Shape) -> str:
+    """Return what to do about features that do not fit, where a likely cause can be seen from the shapes."""
+    if len(weight) != 2 or not input:
+        return ""
+    if len(input) > 2 and math.prod(input[1:]) == weight[1]:
+        return "; use input.flatten(1)"
+    if len(input) > 1 and math.prod(input) == weight[1]:
+        return "; use input.flatten()"
+    return "; use input.T" if len(input) == 2 and input[0] == weight[1] else ""
 
 
 # ------------------------------------------------------------------------------------ products of given dims

@@ -136,8 +136,9 @@ def _class_indices(target: Array, *, classes: int, ignore_index: int, operation:
     wrong = keep & ((target < 0) | (target >= classes))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
+        counted = target[keep].min() > 0 and target[keep].max() == classes
         raise IndexError(f"{operation}(): target {int(target[first])} is out of range for {classes} classes (at flat "
-                         f"index {first})")
+                         f"index {first})" + ("; classes count from 0: use target - 1" if counted else ""))
     return np.where(keep, target, -1)
 
 
@@ -154,8 +155,14 @@ def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:
         raise RuntimeError(f"{operation}(): expects at least one dim, the classes (input.shape={input.shape})")
     expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
     if target_shape != expected:
+        hint = ""
+        if target_shape == (*expected[:1], 1, *expected[1:]):
+            hint = "; use target.squeeze(1)"
+        elif target_shape == input.shape:
+            hint = f"; of one-hot rows use target.argmax({min(1, input.ndim - 1)})" + (
+                ", or target.float() for probabilities" if operation == "cross_entropy" else "")
         raise RuntimeError(f"{operation}(): class indices for input of shape {input.shape} must have shape {expected} "
-                           f"(target.shape={target_shape})")
+                           f"(target.shape={target_shape}){hint}")
     if input.ndim == 2:
         return input
     if input.ndim == 1:
@@ -290,9 +297,13 @@ def _distribution_cross_entropy(
     input: Tensor, target: Tensor | Array, weight: Tensor | None, reduction: str, label_smoothing: float
 ) -> Tensor:
     if target.shape != input.shape:
+        indices = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
+        cures = {indices: "target.long()", (*indices[:1], 1, *indices[1:]): "target.squeeze(1).long()"}
+        if target.shape in cures:
+            raise RuntimeError(f"cross_entropy(): class indices must be integers (target is {target.dtype} "
+                               f"{target.shape}); use {cures[target.shape]}")
         raise RuntimeError(f"cross_entropy(): probabilities must have the shape of the logits "
-                           f"(input.shape={input.shape}, "
-                           f"target.shape={target.shape})")
+                           f"(input.shape={input.shape}, target.shape={target.shape})")
     dim = 0 if input.ndim == 1 else 1
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
@@ -480,6 +491,7 @@ def _loss(
     note_terms(reduction, count)
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{operation}(): reduction must be 'mean', 'sum' or 'none' (reduction={reduction!r})")
+    scale = float(scale)  # a NumPy scalar of few digits would give its own to the loss
     share = scale if reduction != "mean" else scale / count if count else math.nan
     return _elementwise_loss(input, target, loss=loss, summed=reduction != "none", share=share, delta=float(delta))
 
@@ -536,6 +548,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
     """
     check_same_shape(input, target, "smooth_l1_loss")
+    beta = float(beta)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss(): beta must not be negative (beta={beta})")
     if not beta:

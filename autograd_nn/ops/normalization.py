@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..engine import note_read, primitive, update
+from ..engine import dtypes_apart, note_read, primitive, update
 from ..kernels import norm as kernels
 from ..kernels.by_numpy import above_zero
 from ..typing import Array, Gradients, Shape, ShapeLike, Tensor
@@ -160,9 +160,7 @@ def _check_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, sha
                 f"({name}.shape={parameter.shape}, input.shape={input.shape})"
             )
         if parameter.dtype != input.dtype:
-            raise RuntimeError(
-                f"{operation}(): all tensors must have one dtype (input: {input.dtype}, {name}: {parameter.dtype})"
-            )
+            raise dtypes_apart(operation, name, input=input.dtype, **{name: parameter.dtype})
     if input.dtype.kind != "f":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={input.dtype})")
 

@@ -227,10 +227,6 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Generat
     return out
 
 
-def _drawn(array: Array, device: DeviceLike, requires_grad: bool) -> Tensor:
-    return _made(array, device, requires_grad, "random")
-
-
 def _shape(size: tuple[Any, ...], operation: str) -> Shape:
     shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
     if any(n < 0 for n in shape):
@@ -256,7 +252,8 @@ def rand(
     ((2, 3), True)
     """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
-    return _drawn((generator or default_generator).random(_shape(size, "rand"), chosen.type), device, requires_grad)
+    values = (generator or default_generator).random(_shape(size, "rand"), chosen.type)
+    return _made(values, device, requires_grad, "rand")
 
 
 @sampled
@@ -276,7 +273,8 @@ def randn(
     (2, 3)
     """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
-    return _drawn((generator or default_generator).normal(_shape(size, "randn"), chosen.type), device, requires_grad)
+    values = (generator or default_generator).normal(_shape(size, "randn"), chosen.type)
+    return _made(values, device, requires_grad, "randn")
 
 
 @sampled
@@ -303,7 +301,7 @@ def randint(
     if high <= low:
         raise RuntimeError(f"randint(): high must be greater than low (low={low}, high={high})")
     values = (generator or default_generator).integers(low, high, tuple(size))
-    return _drawn(values.astype(dtype or np.int64, copy=False), device, requires_grad)
+    return _made(values.astype(dtype or np.int64, copy=False), device, requires_grad, "randint")
 
 
 @sampled
@@ -321,7 +319,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm(): n must not be negative (n={n})")
     values = (generator or default_generator).permutation(n)
-    return _drawn(values.astype(dtype or np.int64, copy=False), device, False)
+    return _made(values.astype(dtype or np.int64, copy=False), device, False, "randperm")
 
 
 def rand_like(
@@ -441,7 +439,7 @@ def normal(
         raise RuntimeError(f"normal(): std must not be negative (std={deviations})")
     drawn: FloatType = np.float64 if dtype == np.float64 else np.float32
     draws = (generator or default_generator).normal(shape, drawn)
-    return _drawn(np.asarray(draws * deviations + means, dtype), device, requires_grad)
+    return _made(np.asarray(draws * deviations + means, dtype), device, requires_grad, "normal")
 
 
 @sampled

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Leaf, enable_grad, grad, is_grad_enabled, primitive
+from ..engine import Leaf, dtypes_apart, enable_grad, grad, is_grad_enabled, primitive
 from ..kernels import gemm
 from ..kernels import recurrent as kernels
 from ..kernels.elementwise import sigmoid as sigmoid_of_array
@@ -268,7 +268,7 @@ def _check(operation: str, gates: int, x: Tensor, w_ih: Tensor, w_hh: Tensor, st
             raise RuntimeError(f"{operation}(): {name} must have shape {(x.shape[1], size)} "
                                f"({name}.shape={state.shape})")
         if state.dtype != x.dtype:
-            raise RuntimeError(f"{operation}(): all tensors must have one dtype (x: {x.dtype}, {name}: {state.dtype})")
+            raise dtypes_apart(operation, "", x=x.dtype, **{name: state.dtype})
 
 
 def rnn(

@@ -88,7 +88,10 @@ def _slope(y: Tensor, spacing: Any, edge_order: int) -> Tensor:
     before, after = narrow(steps, 0, 0, n - 2), narrow(steps, 0, 1, n - 2)
     left, right = narrow(slopes, -1, 0, n - 2), narrow(slopes, -1, 1, n - 2)
     bends = div(sub(right, left), add(before, after))
-    inner = add(left, mul(bends, before))
+    if isinstance(spacing, Variable):
+        inner = add(left, mul(bends, before))
+    else:  # of equal distances the element in the middle has no share, not even one that is infinite
+        inner = div(sub(narrow(y, -1, 2, n - 2), narrow(y, -1, 0, n - 2)), 2 * float(spacing))
     first, last = narrow(slopes, -1, 0, 1), narrow(slopes, -1, n - 2, 1)
     if edge_order == 2:
         first = sub(first, mul(narrow(bends, -1, 0, 1), narrow(steps, 0, 0, 1)))

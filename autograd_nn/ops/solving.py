@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Node, note_read, primitive, wrap
+from ..engine import Node, dtypes_apart, note_read, primitive, wrap
 from ..typing import Array, Gradients, Shape, Tensor
 from .elementwise import neg, sub
 from .linalg import _matmul
@@ -35,8 +35,7 @@ def check_matrices(operation: str, name: str, x: Tensor, *, square: bool = False
 def check_same_dtype(operation: str, **given: Tensor) -> None:
     """Raise unless all tensors have one dtype."""
     if len({x.dtype for x in given.values()}) > 1:
-        dtypes = ", ".join(f"{name}: {x.dtype}" for name, x in given.items())
-        raise RuntimeError(f"{operation}(): all tensors must have one dtype ({dtypes}); convert with .to()")
+        raise dtypes_apart(operation, "", **{name: x.dtype for name, x in given.items()})
 
 
 def transposed(x: Tensor) -> Tensor:

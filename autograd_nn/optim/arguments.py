@@ -14,8 +14,8 @@ import numpy as np
 from ..engine import Variable
 
 __all__ = [
-    "KeywordsChecked", "choice", "flag", "function", "is_array", "is_finite", "listed", "number", "plain",
-    "refuse_module", "require",
+    "MEANT_IN_GROUPS", "KeywordsChecked", "choice", "flag", "function", "is_array", "is_finite", "listed", "number",
+    "plain", "refuse_module", "require",
 ]  # fmt: skip
 
 _MEANT = {"learning_rate": "lr", "rate": "lr", "max_learning_rate": "max_lr", "min_learning_rate": "min_lr",
@@ -23,6 +23,10 @@ _MEANT = {"learning_rate": "lr", "rate": "lr", "max_learning_rate": "max_lr", "m
           "beta": "betas", "beta1": "betas", "beta2": "betas", "beta_1": "betas", "beta_2": "betas",
           "parameters": "params", "model": "params", "opt": "optimizer", "step": "step_size", "decay_rate": "gamma",
           "warmup": "total_iters", "epochs": "total_iters", "steps": "total_steps", "clip": "max_norm"}  # fmt: skip
+
+
+MEANT_IN_GROUPS = {name: _MEANT[name] for name in (
+    "learning_rate", "wd", "l2", "epsilon", "beta1", "beta2", "beta_1", "beta_2")}  # nobody keeps these for himself
 
 
 def is_array(value: Any) -> bool:

@@ -16,7 +16,7 @@ from ..engine.errors import warn
 from ..ops.elementwise import zeros_like
 from ..ops.index import copy_into
 from ..typing import Array, Tensor
-from .arguments import KeywordsChecked, flag, function, is_array, number, refuse_module, require
+from .arguments import MEANT_IN_GROUPS, KeywordsChecked, flag, function, is_array, number, refuse_module, require
 
 __all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend"]
 
@@ -156,6 +156,9 @@ class Optimizer(KeywordsChecked):
         if not isinstance(defaults, dict):
             raise TypeError(f"{self._name}(): defaults must be a dict, not {type(defaults).__name__}")
         refuse_module(f"{self._name}()", "params", params)
+        if isinstance(params, Mapping):
+            raise TypeError(f"{self._name}(): params must be an iterable of tensors or dicts, not a "
+                            f"{type(params).__name__}; pass model.parameters(), or for one group [group]")
         if isinstance(params, Variable) or not isinstance(params, Iterable):
             raise TypeError(f"{self._name}(): params must be an iterable of tensors or dicts, not "
                             f"{type(params).__name__} (for one tensor: [tensor])")
@@ -335,6 +338,8 @@ class Optimizer(KeywordsChecked):
             raise ValueError(f"{self._name}(): a parameter group needs the key 'params' (keys={sorted(param_group)})")
         for name in param_group.keys() - self.defaults.keys():
             meant = difflib.get_close_matches(name, self.defaults, 1, cutoff=0.85)
+            if MEANT_IN_GROUPS.get(name) in self.defaults:
+                meant = [MEANT_IN_GROUPS[name]]
             if meant:
                 raise ValueError(f"{self._name}(): unknown hyper-parameter {name!r} in a parameter group; "
                                  f"did you mean {meant[0]!r}?")

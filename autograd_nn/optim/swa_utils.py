@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import effect, no_grad, update
+from ..engine import state as recording
 from ..ops.index import copy_into
 from ..tensor import Tensor
 from ..typing import Array
@@ -242,11 +243,12 @@ def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
     if first is None:
         raise ValueError("update_bn(): the loader gives no batch, so that there is nothing to average "
                          "(an iterator that was used up?)")
-    momenta, training = [layer.momentum for layer in layers], model.training
+    momenta, modes = [layer.momentum for layer in layers], [(part, part.training) for part in model.modules()]
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None
     model.train()
+    before, recording.trains_on_purpose = recording.trains_on_purpose, True
     try:
         for x in itertools.chain([first], batches):
             x = x[0] if isinstance(x, list | tuple) else x
@@ -254,4 +256,6 @@ def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum
-        model.train(training)
+        recording.trains_on_purpose = before
+        for part, training in modes:
+            part.training = training

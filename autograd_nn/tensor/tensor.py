@@ -320,7 +320,8 @@ class Tensor(InPlace, Variable):
 
     def __reduce__(self) -> Any:
         if isinstance(self.node, Computed):
-            raise RuntimeError("pickle: only leaves can be pickled; use .detach()")
+            raise RuntimeError("pickle: only leaves can be pickled or copied; this is the result of "
+                               f"{self.node.primitive.name}() (use .detach())")
         return _rebuilt, (type(self), self.array, self.requires_grad)
 
     # -------------------------------------------------------------------------------- differentiation
@@ -916,7 +917,8 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
     try:
         array = np.array(data, dtype)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"tensor(): {error}") from None
+        text = "the lists at one level must have one length" if "inhomogeneous" in str(error) else error
+        raise type(error)(f"tensor(): {text}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
     if not array.dtype.isnative:
@@ -949,7 +951,9 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     """
     if isinstance(data, Variable):
         warn("tensor(): to copy a tensor, use x.detach().clone()")
-    return Tensor(data, requires_grad=requires_grad, dtype=dtype).to(device=device)
+    if device is not None:
+        check_cpu(device, "tensor")
+    return Tensor(data, requires_grad=requires_grad, dtype=dtype)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

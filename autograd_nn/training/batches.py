@@ -24,6 +24,7 @@ __all__ = [
     "is_array",
     "is_nest_of_arrays",
     "leaves",
+    "length_of",
     "model_call",
     "no_batch",
     "split_batch",
@@ -93,7 +94,7 @@ def split_batch(batch: Any, function: str, key: str | None = None) -> tuple[tupl
                     f"got {described(batch)} ({hint})")
 
 
-def model_call(model: Any) -> Callable[[tuple[Any, ...]], Any]:
+def model_call(model: Any, function: str = "fit") -> Callable[[tuple[Any, ...]], Any]:
     """Return a function that calls a model with the inputs of a batch.
 
     Several inputs are several arguments. A single dict is passed by keyword, and a single tuple or list as several
@@ -123,7 +124,19 @@ def model_call(model: Any) -> Callable[[tuple[Any, ...]], Any]:
                     return model(**only)
             elif isinstance(only, tuple | list) and not binds(only) and binds(*only):
                 return model(*only)
-        return model(*inputs)
+        try:
+            return model(*inputs)
+        except TypeError as error:
+            if not binds(*inputs):
+                name = type(model).__name__
+                raise TypeError(f"{function}(): a batch of {len(inputs) + 1} values is {len(inputs)} inputs and a "
+                                f"target, but forward() of {name} takes {', '.join(signature.parameters)}; let the "
+                                "loader yield (input, target), where input may be a tuple or a dict") from error
+            if isinstance(inputs[0], Mapping) and "a dict" in str(error):
+                raise TypeError(f"{function}(): the model was called with what a batch holds beside the target, "
+                                f"{described(inputs[0])}; name the arguments of forward() like the keys, or let the "
+                                "loader yield (input, target)") from error
+            raise
 
     return call
 
@@ -257,6 +270,14 @@ def as_loader(data: Any, function: str, *, argument: str = "loader", model: Any 
         raise TypeError(f"{function}(): {accepted}; got {described(data)}")
     batches: Iterable[Any] = data
     return batches
+
+
+def length_of(loader: Any) -> int | None:
+    """Return how many batches a loader has, None if it does not know: a `DataLoader` over a stream."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
 
 
 def no_batch(function: str, loader: Any, epoch: int | None = None, argument: str = "the loader") -> ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..engine import mark_changed
 from ..saving.checkpoints import save
 from ..tensor import Tensor
-from .batches import described, leaves
+from .batches import described, leaves, length_of
 from .history import History, canonical
 from .measures import Measures
 
@@ -58,7 +58,8 @@ class Run:
                  measures: Any = None, *, accumulate: int = 1, validation: Any = None):
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
         self.history, self.callbacks, self.validation = history, callbacks, validation
-        self.steps = -(-len(loader) // accumulate) if isinstance(loader, Sized) else None
+        length = length_of(loader)
+        self.steps = None if length is None else -(-length // accumulate)
         self.epoch = self.step = 0
         self.measures = Measures({}) if measures is None else measures
         self.loss = math.nan

@@ -9,7 +9,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from .batches import (
     floating_dtype,
     is_array,
     is_nest_of_arrays,
+    length_of,
     model_call,
     no_batch,
     split_batch,
@@ -199,7 +200,7 @@ def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_s
                        target=prepared_targets(loss, floating_dtype(model)))
     group = group_for(shards, "evaluate")
     with in_parts(group, loader):
-        return _measured(model, loader, loss, measures, model_call(model), target_key=target,
+        return _measured(model, loader, loss, measures, model_call(model, "evaluate"), target_key=target,
                          no_batches=lambda: no_batch("evaluate", loader), group=group)
 
 
@@ -236,7 +237,7 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
     (1000, 2)
     """
     check_model(model, "predict")
-    call = model_call(model)
+    call = model_call(model, "predict")
     whole_number(batch_size, "predict(): batch_size", 1)
     outputs: list[Any] = []
     with evaluation_mode(model):
@@ -574,7 +575,8 @@ def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
             yield (batch,)
         return
     batches = iter(loader)
-    left = len(loader) - getattr(loader, "position", 0) if isinstance(loader, Sized) else sys.maxsize
+    length = length_of(loader)
+    left = sys.maxsize if length is None else length - getattr(loader, "position", 0)
     while left > 0 and (group := list(itertools.islice(batches, min(count, left)))):
         left -= len(group)  # not a look further: a loader that is at its end stands in the next epoch
         yield group

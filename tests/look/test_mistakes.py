@@ -5,19 +5,25 @@ import warnings
 import numpy as np
 import pytest
 
-from autograd_nn import nn, optim, tensor
+from autograd_nn import nn, no_grad, optim, tensor
 from autograd_nn.look import mistakes
 from autograd_nn.look.mistakes import (
     EvaluationMode,
     ForgottenZeroGrad,
     GrowingGraph,
+    LayersInAList,
     MissingGradient,
     MistakeWarning,
+    NotLogProbabilities,
+    SigmoidBeforeLogitsLoss,
     SoftmaxBeforeCrossEntropy,
+    TrainingMode,
     UnexpectedFloat64,
 )
+from autograd_nn.look.summary import summary
 from autograd_nn.nn import functional as F
 from autograd_nn.training import fit
+from autograd_nn.utils.checkpoint import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +45,27 @@ def told(function):
 def softmax_twice():
     x = tensor([[1.0, 2.0]], requires_grad=True)
     F.cross_entropy(F.softmax(x, 1), tensor([0]))
+
+
+def sigmoid_twice(loss=F.binary_cross_entropy_with_logits):
+    x = tensor([[1.0], [2.0]], requires_grad=True)
+    loss(x.sigmoid().squeeze(1), tensor([0.0, 1.0]))
+
+
+class Lists(nn.Module):
+    """Holds its layers in a list or a dict, some of them registered under other names, or frozen, too."""
+
+    def __init__(self, layers, **others):
+        super().__init__()
+        self.layers = layers
+        for name, value in others.items():
+            setattr(self, name, value)
+
+
+def unrecorded(*layers, train=True):
+    model = nn.Sequential(nn.Linear(2, 2), *layers).train(train)
+    with no_grad():
+        model(tensor([[1.0, 2.0], [3.0, 4.0]]))
 
 
 def unused_layer():
@@ -110,6 +137,16 @@ class Frozen(nn.Module):
     "mistake, category, message",
     [
         (softmax_twice, SoftmaxBeforeCrossEntropy, "logits are expected"),
+        (sigmoid_twice, SigmoidBeforeLogitsLoss, "the sigmoid is part of the loss"),
+        (lambda: sigmoid_twice(nn.BCEWithLogitsLoss()), SigmoidBeforeLogitsLoss, "logits are expected"),
+        (lambda: F.nll_loss(tensor([[1.0, 2.0]]), tensor([0])), NotLogProbabilities, "use log_softmax() before it"),
+        (lambda: nn.NLLLoss()(F.softmax(tensor([[1.0, 2.0]]), 1), tensor([0])), NotLogProbabilities, "above 0"),
+        (lambda: Lists([nn.Linear(2, 2)]).parameters(), LayersInAList, "Lists.layers: a plain list of layers (Linear), "
+                                                                       "whose .* use nn.ModuleList"),
+        (lambda: nn.Sequential(Lists({"a": nn.Linear(2, 2)})).named_parameters(), LayersInAList,
+         "Sequential.0.layers: a plain dict .* use nn.ModuleDict"),
+        (lambda: unrecorded(nn.Dropout()), TrainingMode, "Dropout: drops elements .* call model.eval() first"),
+        (lambda: unrecorded(nn.BatchNorm1d(2)), TrainingMode, "BatchNorm1d: normalizes by the batch at hand"),
         (unused_layer, MissingGradient, r"2 of 4 parameters .* unused.weight (3, 2), unused.bias (3,); are they used"),
         (no_backward, MissingGradient, "2 of 2 parameters .* was backward() called?"),
         (no_zero_grad, ForgottenZeroGrad, "call optimizer.zero_grad() before each backward()"),
@@ -200,6 +237,28 @@ def evaluated_between_epochs():
         model.eval()
 
 
+def log_probabilities():
+    logits = tensor([[1.0, -2.0]], requires_grad=True)
+    F.nll_loss(F.log_softmax(logits, 1), tensor([0])).backward()
+    F.binary_cross_entropy_with_logits(logits.sigmoid() * 4 - 2, tensor([[0.0, 1.0]])).backward()
+
+
+def lists_of_layers():
+    layer, teacher = nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False)
+    for model in (Lists([layer], first=layer), Lists([teacher]), Lists(nn.ModuleList([layer])), Lists([1, "a", None])):
+        list(model.parameters())
+
+
+def unrecorded_on_purpose():
+    unrecorded(nn.Dropout(), nn.BatchNorm1d(2), train=False)
+    unrecorded(nn.Dropout(0.0))
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout())
+    x = tensor([[1.0, 2.0], [3.0, 4.0]])
+    optim.swa_utils.update_bn([x], model)
+    checkpoint(model, x).sum().backward()
+    summary(model, x)
+
+
 @pytest.mark.parametrize(
     "right",
     [
@@ -210,6 +269,9 @@ def evaluated_between_epochs():
         frozen_normalisation,
         evaluated_between_epochs,
         in_float64,
+        log_probabilities,
+        lists_of_layers,
+        unrecorded_on_purpose,
     ],
 )
 def test_what_is_right_is_not_warned_of(right):
