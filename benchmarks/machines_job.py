@@ -1,6 +1,7 @@
 """One job of the subject ``machines``: rank 0 prints the seconds of each step, as JSON.
 
-``mpiexec -n N python -m benchmarks.machines_job ours|torch|alone NET BATCH STEPS SHARDS``
+``mpiexec -n N python -m benchmarks.machines_job ours|late|torch NET BATCH STEPS SHARDS``; in *late*, gradients leave
+only after the backward pass.
 """
 
 from __future__ import annotations
@@ -77,11 +78,26 @@ def torch(net: str, images: np.ndarray, labels: np.ndarray) -> tuple[int, Callab
     return rank, step
 
 
+def send_late() -> None:
+    """Let gradients leave only after the backward pass, to see what the overlap gains."""
+    from autograd_nn.parallel.overlap import Buckets
+
+    send, close = Buckets.send, Buckets.close
+
+    def close_and_send(self: Buckets) -> None:
+        close(self)
+        send(self)
+
+    Buckets.send, Buckets.close = lambda self: None, close_and_send  # type: ignore[method-assign]
+
+
 def main(kind: str, net: str, batch: str, steps: str, shards: str) -> None:
     """Time the steps of this job."""
     rng = np.random.default_rng(0)
     images = rng.standard_normal((int(batch), 1, 28, 28)).astype(np.float32)
     labels = rng.integers(0, 10, int(batch))
+    if kind == "late":
+        send_late()
     rank, step = torch(net, images, labels) if kind == "torch" else ours(net, images, labels, int(shards))
     seconds = []
     for _ in range(int(steps) + 3):

@@ -42,8 +42,8 @@ def chan(left: Array, right: Array) -> Array:
 
 
 def batch_norms(modules: list[Module]) -> list[Any]:
-    """Return the batch norms that are in training."""
-    return [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
+    """Return all batch norms."""
+    return [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)]
 
 
 class Folds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class Buckets:
         self.buckets: list[list[int]] = []
         room, dtype = 0, None
         for i, leaf in enumerate(leaves):
-            bytes_ = int(np.prod(leaf.shape)) * leaf.dtype.itemsize
+            bytes_ = math.prod(leaf.shape) * leaf.dtype.itemsize
             if room < bytes_ or leaf.dtype != dtype:
                 self.buckets.append([])
                 room, dtype = size, leaf.dtype
@@ -131,7 +132,7 @@ class Buckets:
 
     def _add(self, i: int, shard: int, flat: Array | None) -> None:
         if flat is None:
-            flat = np.zeros(int(np.prod(self.leaves[i].shape)), self.leaves[i].dtype)
+            flat = np.zeros(math.prod(self.leaves[i].shape), self.leaves[i].dtype)
         else:
             self.used[i] = True
         push(self.sums[i], (0, shard), flat, add)
@@ -194,7 +195,7 @@ class Buckets:
                 _scale(running.result, factor)
                 begin = 0
                 for i in bucket:
-                    length = int(np.prod(self.leaves[i].shape))
+                    length = math.prod(self.leaves[i].shape)
                     totals[i] = running.result[begin : begin + length]
                     begin += length
         return [wrap(total.reshape(leaf.shape)) for total, leaf in zip(totals, self.leaves)]
@@ -213,10 +214,11 @@ def _summed(rows: Array) -> Array:
 def _summed_later(values: Later, begin: int, level: int) -> Array:
     """Return the sum along the tree of 2^level values, each computed when it is needed."""
     if level == 0:
-        return values.compute(begin).reshape(-1)
+        flat: Array = values.compute(begin).reshape(-1)
+        return flat
     half = 1 << level - 1
-    left, right = _summed_later(values, begin, level - 1), _summed_later(values, begin + half, level - 1)
-    left += right
+    left: Array = _summed_later(values, begin, level - 1)
+    left += _summed_later(values, begin + half, level - 1)
     return left
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Leaf, last_change, mark_changed, wrap
+from ..engine import Leaf, last_change, mark_changed, structure, wrap
 from ..nn.module import Module
 from ..ops.random import default_generator
 from ..ops.terms import counted_terms
@@ -193,6 +193,7 @@ class Sharded:
         self.loss, self.weight = math.nan, 0.0
         self._checked = False
         self._leaves: list[Leaf] = []
+        self._known: _Members | None = None
         self._one_pass = bool(one_pass)
         self._tried: set[Any] = set()  # batches of which one pass has the bits of several
         self.one: OnePass | None = None  # while `observe` is called: the pass in which all shards ran
@@ -263,7 +264,7 @@ class Sharded:
              observe: Any) -> tuple[Buckets, Buffers]:
         """Run this rank's shards forward and backward, together if that has the same bits; all goes to the tree."""
         group = self.group
-        norms = batch_norms(self.modules) if group.batch_norm == "tree" else []
+        norms = [m for m in self._members().norms if m.training] if group.batch_norm == "tree" else []
         folds = Folds(group)
         buckets, trial = Buckets(group, leaves), None
         if self._one_pass and len(group.mine) > 1 and any(len(parts.sizes) > 1 for parts in divided):
@@ -499,9 +500,15 @@ class Sharded:
     def _dtype(self) -> Any:
         return next((leaf.dtype for leaf in self._leaves), np.dtype(np.float32))
 
+    def _members(self) -> _Members:
+        """Return what the modules hold; it is looked up again after an attribute of some module was set."""
+        if self._known is None or self._known.changes != structure.changes:
+            self._known = _Members(self.modules)
+        return self._known
+
     def _current_leaves(self) -> list[Leaf]:
         """Return the leaves of all parameters that require a gradient, about in the order in which those are final."""
-        parameters = [p for module in self.modules for p in module.parameters()]
+        parameters = [*self._members().parameters]
         parameters += [p for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]]
         nodes = dict.fromkeys(p.node for p in parameters if isinstance(p.node, Leaf))
         self._leaves = list(nodes)[::-1]
@@ -510,7 +517,7 @@ class Sharded:
     def _buffers(self, norms: list[Any]) -> list[np.ndarray]:
         """Return the arrays of all buffers, but for those of batch norms whose statistics are joined."""
         joined = {id(b.array) for norm in norms for b in norm.buffers()}
-        found = {id(b.array): b.array for module in self.modules for b in module.buffers() if id(b.array) not in joined}
+        found = {id(b.array): b.array for b in self._members().buffers if id(b.array) not in joined}
         return list(found.values())
 
     # ------------------------------------------------------------------------------------ are all the same?
@@ -564,6 +571,16 @@ class Sharded:
         self.steps, self.seed = state["steps"], state["seed"]
 
 
+class _Members:
+    """The parameters, buffers and batch norms of modules, and when it was looked for them."""
+
+    def __init__(self, modules: list[Module]):
+        self.changes = structure.changes
+        self.parameters = [p for module in modules for p in module.parameters()]
+        self.buffers = [b for module in modules for b in module.buffers()]
+        self.norms = batch_norms(modules)
+
+
 class _Backward:
     """The backward pass of a loss, weighted; of a shard that counts for nothing it may be one of NaN."""
 
@@ -576,6 +593,10 @@ class _Backward:
         factor = self.weight if self.weight and math.isfinite(self.weight) else 1.0
         with np.errstate(all=None if self.weight else "ignore"):
             self.value.backward(wrap(np.full(self.value.array.shape, factor, self.value.array.dtype)))
+
+
+def _pairs(left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+    return left[0] + right[0], left[1] + right[1]
 
 
 class _Record:
@@ -593,12 +614,13 @@ class _Record:
         values, weights = self.losses[..., 0].tolist(), self.losses[..., 1].tolist()
         plain = any(math.isinf(w) for each in weights for w in each)
         nodes: dict[tuple[int, int], Any] = {}
-        for shard, (value, weight) in enumerate(zip(values, weights)):
-            terms = np.zeros(2)
-            for v, w in zip(value, weight):
-                terms += (v, 0.0) if math.isinf(w) else (v * w, w) if w else (0.0, 0.0)
-            push(nodes, (0, shard), terms, add)
-        total, weight = root(nodes, add)
+        for shard, own in enumerate(zip(values, weights)):
+            value = weight = 0.0
+            for v, w in zip(*own):
+                if w:
+                    value, weight = value + (v if math.isinf(w) else v * w), weight + (0.0 if math.isinf(w) else w)
+            push(nodes, (0, shard), (value, weight), _pairs)
+        total, weight = root(nodes, _pairs)
         if plain:
             self.total, self.weight = float(total), math.inf
         elif weight:
