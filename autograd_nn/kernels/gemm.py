@@ -16,26 +16,28 @@ Each thread owns a rectangle of ``c``, and packs what it needs for it: a block o
 all its rows and then of a block of its columns. Packed, those columns stay in its L2 cache while all
 its row panels pass by, and of each row panel the block's part stays in the L1 cache meanwhile.
 
-Each element of ``c`` is summed by one thread in an order that depends on K alone: the bits are the same for
-any number of threads. Where the edges would waste too much of the tile (10 columns in a panel of 32), the
-transposed product is computed instead. Products with a vector have no reuse to gain from packing, and read
-the matrix once, as it lies. Where K is long and ``c`` tiny, K is cut into pieces of fixed length whose
-products are summed in order.
+Each element of ``c`` is summed by one thread, from its bias on, in the order of the reduction, one fused
+multiply-add after the other. However a product is cut or transposed, its bits are the same: for any number of
+threads, and for a row whatever the other rows are and however many. So what differs in its order is chosen by K
+and N alone: a single column is a sum by vectors along K, and where K is long and N small, K is cut into pieces of
+fixed length whose products are summed in order.
 
-The smallest products are NumPy's: below ``NUMPY_WORK`` multiply-adds OpenBLAS is quicker, and runs in the
-calling thread. Above it would wake a pool of threads of its own, which fights with Numba's for the
-processors and slows both many times over; so it is never called there.
+Where the edges would waste too much of the tile (10 columns in a panel of 32), the transposed product is computed
+instead. A single row times a matrix that lies row by row has no reuse to gain from packing, and reads it as it lies.
+
+NumPy's products are used for other dtypes only: OpenBLAS wakes a pool of threads of its own, which fights with ours
+for the processors, and the bits of its rows depend on their number.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import uintp
+from numpy.lib.stride_tricks import as_strided
 
 from .annotations import Array, Pair, Shape, Triple
 from .by_numpy import add, at_least_zero, copied, put, times, total
@@ -58,6 +60,7 @@ from .tile import (
     dot_products,
     lanes,
     multiply_tile,
+    sums_of_rows,
     transpose_block,
 )  # fmt: skip
 
@@ -77,16 +80,11 @@ ROW_PANEL_BYTES = 24 * 1024  # of one row panel in the L1 cache, of 32 KiB or mo
 COLUMN_BLOCK_BYTES = 256 * 1024  # of one block of columns in the L2 cache, of 512 KiB or more
 ROW_BLOCK = 80 * ROWS  # rows of one block, for which all columns are packed anew
 
-# OpenBLAS runs in one thread up to 2**18 multiply-adds: 65536 (SMP_THRESHOLD_MIN) times 4
-# (GEMM_MULTITHREAD_THRESHOLD), by default. Its matrix-vector products need more for a second thread, its
-# dot product only 10,000 elements.
-NUMPY_WORK = 2**18
-NUMPY_DOT = 10_000
+OUTER_WORK = 2**18  # elements of a product of a column with a row above which threads share it
 THREAD_WORK = 2**18  # multiply-adds that pay for one thread
 ALONE_WORK = 2**22  # multiply-adds of a matrix that all threads share, in a batch
-ITEM_WORK = 2**12  # multiply-adds of a matrix below which a batch is NumPy's
 SPLIT_LENGTH = 4096  # of the pieces of a long reduction
-SPLIT_TILES = 4  # tiles of `c` up to which the reduction is split
+SPLIT_COLUMNS = 64  # columns of `c` up to which the reduction is split
 
 # --- Packing ------------------------------------------------------------------------------------------
 
@@ -99,10 +97,10 @@ def pack_rows(
     width = lanes(a)
     if a_column == 1:
         for i in range(0, row_count, ROWS):
-            # Whole vectors reach beyond a panel's step: into the next one, which is written after it, and in the last
-            # panel into the space of the columns, which are packed after the rows.
+            # Whole vectors reach beyond a panel's step: into the next one, which is written after it (therefore the
+            # last rows first), and in the last panel into the space of the columns, which are packed after the rows.
             for k in range(0, k_count, width):
-                for r in range(0, ROWS, width):
+                for r in range((ROWS - 1) // width * width, -1, -width):
                     transpose_block(
                         a, a_start + (i + r) * a_row + k, a_row,
                         packed, packed_start + i * k_count + k * ROWS + r, ROWS,
@@ -293,8 +291,10 @@ def rows_times_vector(t: int, threads: int, w: Array, x: Array, R: int, K: int, 
 
 
 @chunked
-def vector_times_rows(t: int, threads: int, x: Array, w: Array, K: int, N: int, y: Array, edge: Array) -> None:
-    """Compute ``y = x @ w``, of which each thread owns some panels of columns.
+def vector_times_rows(
+    t: int, threads: int, x: Array, w: Array, K: int, N: int, y: Array, edge: Array, bias: Array, begin: int, relu: int
+) -> None:
+    """Compute ``y = x @ w``, with `begin` and `relu` of the tile; each thread owns some panels of columns.
 
     Rows of ``w`` are read as they lie, some at a time, so that few pages are in use at once. The last panel
     may be narrower than the tile, which would read beyond the array: its rows are first copied to ``edge``.
@@ -314,8 +314,21 @@ def vector_times_rows(t: int, threads: int, x: Array, w: Array, K: int, N: int, 
                 source, start, row = edge, 0, panel
             multiply_tile(
                 1, WIDE, (k_count, 1, 1), Rows(x, k, (1, 0, 0), 0), Columns(source, start, (row, 0, 0), width),
-                Target(y, j, 0, width), (1, N - j), ZERO if k == 0 else ADD, Place(y, 0), False,
+                Target(y, j, 0, width), (1, N - j), begin if k == 0 else ADD, Place(bias, j),
+                relu != 0 and k + k_count == K,
             )  # fmt: skip
+
+
+@chunked
+def rows_times_row(
+    t: int, threads: int, w: Array, x: Array, R: int, K: int, y: Array, bias: Array, begin: int, relu: int
+) -> None:
+    """Compute ``y = w @ x``, summed as a tile would; each thread owns some groups of rows."""
+    width = lanes(y)
+    groups = -(-R // width)
+    for group in range(groups * t // threads, groups * (t + 1) // threads):
+        r = group * width
+        sums_of_rows(w, r * K, K, R - r, x, 0, K, y, r, begin, bias, r, relu != 0)
 
 
 @chunked
@@ -333,22 +346,17 @@ FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 FIRST = np.zeros(1, np.int64)
 
 
-def is_numpys(M: int, K: int, N: int) -> bool:
-    """Return whether a product is so small that NumPy is quicker and stays in the calling thread."""
-    return M * N * K <= NUMPY_WORK and (K <= NUMPY_DOT or M * N > 1)
-
-
 def flattened(matrix: Array) -> tuple[Array, int, int]:
-    """Return the last two dims as (flat array, step from row to row, step from column to column).
+    """Return a matrix as (flat array, step from row to row, step from column to column).
 
     Kernels take aligned, writable arrays of unit stride in one of both dims; others are copied.
     """
-    rows, columns = matrix.shape[-2:]
-    if matrix.flags.carray:
+    rows, columns = matrix.shape
+    flags = matrix.flags
+    if flags.carray:
         return matrix.reshape(-1), columns, 1
-    flipped = matrix.swapaxes(-1, -2)
-    if flipped.flags.carray:
-        return flipped.reshape(-1), 1, rows
+    if flags.farray:
+        return matrix.T.reshape(-1), 1, rows
     return copied(matrix).reshape(-1), columns, 1
 
 
@@ -403,24 +411,33 @@ def product_plan(
     return table, threads, threads * (m_block + n_block) * k_block
 
 
+@lru_cache(maxsize=4096)
+def matrix_plan(
+    M: int, N: int, K: int, a_step: Pair, b_step: Pair, has_bias: bool, relu: bool, most: int, itemsize: int
+) -> tuple[bool, Array, int, int]:
+    """Return whether the product is transposed, and its `product_plan`, for steps of both operands."""
+    threads = max(1, min(most, M * N * K // THREAD_WORK))
+    transposed = is_transposed(M, N, K, itemsize)
+    begin = ZERO if not has_bias else BIAS_OF_ROW if transposed else BIAS_OF_COLUMN
+    if transposed:
+        M, N, a_step, b_step = N, M, b_step[::-1], a_step[::-1]
+    return transposed, *product_plan(
+        M, N, K, K, a_step, b_step, begin, relu, transposed, threads, itemsize, False
+    )
+
+
 def multiply(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """Compute ``out = a @ b`` for matrices, by the tile whatever the size."""
     (M, K), N = a.shape, b.shape[1]
-    threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
-    begin = BIAS_OF_COLUMN
-    transposed = is_transposed(M, N, K, a.itemsize)
-    if transposed:
-        a, b, M, N, begin = b.T, a.T, N, M, BIAS_OF_ROW
-    a, a_row, a_column = flattened(a)
-    b, b_row, b_column = flattened(b)
+    a, *a_step = flattened(a)
+    b, *b_step = flattened(b)
+    transposed, table, threads, space = matrix_plan(
+        M, N, K, tuple(a_step), tuple(b_step), bias is not None, relu, get_num_threads(), a.itemsize
+    )
     target = out.reshape(-1)
     c = np.empty(M * N, out.dtype) if transposed else target
-    if bias is None:
-        bias, begin = c, ZERO
-    table, threads, space = product_plan(
-        M, N, K, K, (a_row, a_column), (b_row, b_column), begin, relu, transposed, threads, out.itemsize, False
-    )
-    product(threads, a, FIRST, b, FIRST, c, bias, np.empty(space, out.dtype), target, table)
+    a, b = (b, a) if transposed else (a, b)
+    product(threads, a, FIRST, b, FIRST, c, c if bias is None else bias, np.empty(space, out.dtype), target, table)
     return out
 
 
@@ -450,53 +467,55 @@ def multiply_pieces(a: Array, b: Array, out: Array) -> Array:
     return total(pieces, 0, out)
 
 
-def multiply_vector(w: Array, x: Array, y: Array) -> None:
-    """Compute ``y = w @ x`` for a matrix (R, K) and vectors."""
-    R, K = w.shape
-    threads = max(1, min(get_num_threads(), R * K // THREAD_WORK))
-    w, row, _ = flattened(w)
-    x = contiguous(x)
-    if row == K:
-        partial = np.empty((R, -(-K // SPLIT_LENGTH)), y.dtype) if K > SPLIT_LENGTH else y
-        rows_times_vector(threads, w, x, R, K, SPLIT_LENGTH, partial.reshape(-1))
-        if partial is not y:
-            total(partial, 1, y)
-    else:
-        edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
-        vector_times_rows(threads, x, w, K, R, y, edge)
+def multiply_column(a: Array, x: Array, y: Array) -> None:
+    """Compute ``y = a @ x`` for a matrix (M, K) and vectors: sums by vectors along K, in pieces of fixed length."""
+    M, K = a.shape
+    threads = max(1, min(get_num_threads(), M * K // THREAD_WORK))
+    a, x = contiguous(a), contiguous(x)
+    if K <= SPLIT_LENGTH:
+        rows_times_vector(threads, a.reshape(-1), x, M, K, SPLIT_LENGTH, y)
+        return
+    partial = np.empty((M, -(-K // SPLIT_LENGTH)), y.dtype)
+    rows_times_vector(threads, a.reshape(-1), x, M, K, SPLIT_LENGTH, partial.reshape(-1))
+    total(partial, 1, y)
+
+
+def multiply_row(x: Array, b: Array, y: Array, bias: Array | None, relu: bool) -> None:
+    """Compute ``y = x @ b + bias`` for vectors and a matrix (K, N) that lies row by row or column by column."""
+    K, N = b.shape
+    threads = max(1, min(get_num_threads(), N * K // THREAD_WORK))
+    if not b.flags.carray:
+        begin, bias = (ZERO, y) if bias is None else (BIAS_OF_ROW, bias)
+        rows_times_row(threads, contiguous(b.T).reshape(-1), contiguous(x), N, K, y, bias, begin, int(relu))
+        return
+    edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
+    begin, bias = (ZERO, y) if bias is None else (BIAS_OF_COLUMN, bias)
+    vector_times_rows(threads, contiguous(x), b.reshape(-1), K, N, y, edge, bias, begin, int(relu))
 
 
 def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
-    """Compute ``out = a @ b`` for matrices by the method that suits their shape."""
+    """Compute ``out = a @ b`` for matrices by the method that suits their shape; its bits depend on K and N alone."""
     (M, K), N = a.shape, b.shape[1]
-    if is_numpys(M, K, N) or JIT_DISABLED:
+    if JIT_DISABLED or not (out.size and K):
         product_by_numpy(a, b, out)
+    elif N == 1:
+        multiply_column(a, b.reshape(-1), out.reshape(-1))
+    elif K > SPLIT_LENGTH and N <= SPLIT_COLUMNS:
+        multiply_pieces(a, b, out)
     elif K == 1 and bias is None and not relu:
         outer(get_num_threads(), contiguous(a).reshape(-1), contiguous(b).reshape(-1), out)
+        return out
     elif M == 1:
-        multiply_vector(b.T, a.reshape(-1), out.reshape(-1))
-    elif N == 1:
-        multiply_vector(a, b.reshape(-1), out.reshape(-1))
-    elif K > SPLIT_LENGTH and -(-M // ROWS) * -(-N // (VECTORS * VECTOR_BYTES // a.itemsize)) <= SPLIT_TILES:
-        multiply_pieces(a, b, out)
+        multiply_row(a.reshape(-1), b, out.reshape(-1), bias, relu)
+        return out
     else:
         return multiply(a, b, out, bias, relu)
     return finished(out, bias, relu)
 
 
-def rows_are_alike(row_counts: Iterable[int], K: int, N: int, dtype: np.dtype[Any]) -> bool:
-    """Return whether the rows of products (M, K) @ (K, N) have the same bits for all of these M.
-
-    The tile sums in an order that depends on K alone. What is NumPy's, and sums of pieces, depend on M too.
-    """
-    if JIT_DISABLED or dtype not in FLOATS or K == 1 or N == 1:
-        return False
-    panel = VECTORS * VECTOR_BYTES // dtype.itemsize
-    return all(
-        M > 1 and not is_numpys(M, K, N)
-        and not (K > SPLIT_LENGTH and -(-M // ROWS) * -(-N // panel) <= SPLIT_TILES)
-        for M in row_counts
-    )
+def rows_are_alike(dtype: np.dtype[Any]) -> bool:
+    """Return whether each row of a product has the same bits whatever the number of rows: all but NumPy's."""
+    return not JIT_DISABLED and dtype in FLOATS
 
 
 def finished(out: Array, bias: Array | None, relu: bool) -> Array:
@@ -508,28 +527,43 @@ def finished(out: Array, bias: Array | None, relu: bool) -> Array:
     return out
 
 
+def strided(matrices: Array) -> tuple[Array, Array, Pair]:
+    """Return a stack of matrices as (flat array, where each begins, steps from row to row and column to column).
+
+    They are read in place if one of the steps is 1 and the others go forward; else from a copy.
+    """
+    steps = [step // matrices.itemsize for step in matrices.strides]
+    is_in_place = (
+        1 in steps[-2:] and min(steps) >= 0 and not any(step % matrices.itemsize for step in matrices.strides)
+        and matrices.flags.aligned and matrices.flags.writeable
+    )  # fmt: skip
+    if not is_in_place:
+        matrices = copied(matrices)
+        steps = [step // matrices.itemsize for step in matrices.strides]
+    last = sum((size - 1) * step for size, step in zip(matrices.shape, steps))
+    flat = as_strided(matrices, (last + 1,), (matrices.itemsize,))
+    starts = np.zeros(1, np.int64)
+    for size, step in zip(matrices.shape[:-2], steps):
+        starts = (starts[:, None] + np.arange(size) * step).reshape(-1)
+    return flat, starts, (steps[-2], steps[-1])
+
+
 def multiply_batch(a: Array, b: Array, out: Array) -> Array:
     """Compute ``out = a @ b`` for stacks of matrices, of which a stack may be repeated along a dim."""
     (M, K), N, batch = a.shape[-2:], b.shape[-1], out.shape[:-2]
-    work = M * N * K
-    is_small = is_numpys(M, K, N) and work * math.prod(batch) <= NUMPY_WORK
-    if is_small or work <= ITEM_WORK or JIT_DISABLED:
+    if JIT_DISABLED or not (out.size and K):
         return product_by_numpy(a, b, out)
-    if work >= ALONE_WORK or M == 1 or N == 1:
+    if M * N * K >= ALONE_WORK:
         a, b = np.broadcast_to(a, (*batch, M, K)), np.broadcast_to(b, (*batch, K, N))
         for index in np.ndindex(batch):
-            multiply_matrices(a[index], b[index], out[index])
+            multiply(a[index], b[index], out[index])
         return out
-    a_stack, b_stack = (
-        np.broadcast_to(np.arange(math.prod(x.shape[:-2])).reshape(x.shape[:-2]), batch).reshape(-1)
-        for x in (a, b)
+    a_flat, a_starts, a_steps = strided(a)
+    b_flat, b_starts, b_steps = strided(b)
+    a_starts, b_starts = (
+        np.broadcast_to(starts.reshape(x.shape[:-2]), batch).reshape(-1) for x, starts in ((a, a_starts), (b, b_starts))
     )
-    a, a_row, a_column = flattened(a)
-    b, b_row, b_column = flattened(b)
-    c = out.reshape(-1)
-    multiply_many(
-        a, a_stack * (M * K), (a_row, a_column), b, b_stack * (K * N), (b_row, b_column), c, M, N, K, K
-    )  # fmt: skip
+    multiply_many(a_flat, a_starts, a_steps, b_flat, b_starts, b_steps, out.reshape(-1), M, N, K, K)
     return out
 
 
@@ -571,15 +605,15 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         raise ValueError(
             f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"
         )
-    if K == 1 and not batch and a.dtype == b.dtype and (M * N <= NUMPY_WORK or a.dtype not in FLOATS):
+    if K == 1 and not batch and a.dtype == b.dtype and (M * N <= OUTER_WORK or a.dtype not in FLOATS):
         return times(a, b, out)
-    if a.dtype != b.dtype or a.dtype not in FLOATS or (out is None and not batch and is_numpys(M, K, N)):
+    if a.dtype != b.dtype or a.dtype not in FLOATS:
         return product_by_numpy(a, b, out)
     result = fitting_output("matmul", out, (*batch, M, N), a.dtype)
     if not batch:
         multiply_matrices(a, b, result)
-    elif result.size and math.prod(b.shape[:-2]) == 1 and a.flags.c_contiguous:
-        multiply_matrices(a.reshape(-1, K), b.reshape(K, N) if b.ndim > 2 else b, result.reshape(-1, N))
+    elif result.size and b.ndim == 2:
+        multiply_matrices(a.reshape(-1, K), b, result.reshape(-1, N))
     else:
         multiply_batch(a, b, result)
     return delivered(result, out)
@@ -624,9 +658,8 @@ def linear(
         raise ValueError(
             f"linear(): bias needs one entry per row of w (bias.shape={bias.shape}, w.shape={w.shape})"
         )
-    if out is None and x.ndim == 2 and is_numpys(x.shape[0], K, N):
-        return finished(product_by_numpy(x, w.T), bias, relu)
-    result = fitting_output("linear", out, (*x.shape[:-1], N), x.dtype)
+    shape = (*x.shape[:-1], N)
+    result = np.empty(shape, x.dtype) if out is None else fitting_output("linear", out, shape, x.dtype)
     if bias is not None:
         bias = contiguous(bias)
     rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), K)

@@ -63,7 +63,8 @@ The other intrinsics
 --------------------
 `transpose_block` and `copy_vector` bring operands into the order that the tile reads, a square of vectors or
 one vector at a time. `dot_products` puts vectors along the reduction instead of along the columns: the
-form of a product with a single vector, where nothing is used twice. `lanes` is how many elements a vector
+form of a product with a single vector, where nothing is used twice; `sums_of_rows` is the same in the order of
+`multiply_tile`. `lanes` is how many elements a vector
 holds, a constant of the machine code: half as many of float64 as of float32.
 """
 
@@ -86,7 +87,7 @@ from .compile import intrinsic, or_twin
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO", "Columns", "Place", "Rows", "Target",
-    "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "transpose_block",
+    "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "sums_of_rows", "transpose_block",
 ]  # fmt: skip
 
 # What the accumulators hold when the reduction begins: argument `begin` of the tile.
@@ -273,6 +274,22 @@ def dot_products_reference(
         for k in range(count):
             total += a[a_start + i * a_row + k] * b[b_start + k]
         c[c_start + i * c_row] = total
+
+
+def sums_of_rows_reference(
+    a: Array, a_start: int, a_row: int, row_count: int, b: Array, b_start: int, count: int, c: Array, c_start: int,
+    begin: int, bias: Array, bias_start: int, relu: bool,
+) -> None:  # fmt: skip
+    """Write the products of a vector's width of rows of ``a`` with one vector ``b``, summed as `multiply_tile` does.
+
+    ``c[c_start + i] = begin + sum_k a[a_start + i * a_row + k] * b[b_start + k]`` for ``i < row_count``, one
+    multiply-add after the other: squares of ``a`` are transposed in registers. `begin` is ``ZERO`` or ``BIAS_OF_ROW``.
+    """
+    for i in range(min(row_count, lanes_reference(c))):
+        total = bias[bias_start + i] if begin == BIAS_OF_ROW else c.dtype.type(0)
+        for k in range(count):
+            total += a[a_start + i * a_row + k] * b[b_start + k]
+        c[c_start + i] = 0 if relu and total < 0 else total
 
 
 # --- The intrinsics: the same as vector instructions ------------------------------------------------
@@ -743,6 +760,69 @@ def generate_dot_products(context: Context, builder: Builder, signature: Signatu
     return context.get_dummy_value()
 
 
+@intrinsic()
+def sums_of_rows_intrinsic(
+    typing_context: Any, a: Type, a_start: Type, a_row: Type, row_count: Type, b: Type, b_start: Type, count: Type,
+    c: Type, c_start: Type, begin: Type, bias: Type, bias_start: Type, relu: Type,
+) -> Typed:  # fmt: skip
+    check_arrays("sums_of_rows", c, a, b, bias)
+    signature = types.void(
+        a, a_start, a_row, row_count, b, b_start, count, c, c_start, begin, bias, bias_start, relu
+    )
+    return signature, generate_sums_of_rows
+
+
+def generate_sums_of_rows(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
+    """Emit the sums of a vector's width of rows: whole squares of `a`, then the masked rest."""
+    a_type, b_type, c_type, bias_type = (signature.args[at] for at in (0, 4, 7, 10))
+    v = VectorBuilder(context, builder, c_type)
+    a_start, a_row, row_count, b_start, count, c_start, begin, bias_start = int64s_at(
+        context, builder, signature, arguments, 1, 2, 3, 5, 6, 8, 9, 11
+    )
+    relu = context.cast(builder, arguments[12], signature.args[12], types.boolean)
+    a, b, c, bias = (
+        v.address(array_pointer(context, builder, kind, arguments[at]), start)
+        for kind, at, start in ((a_type, 0, a_start), (b_type, 4, b_start), (c_type, 7, c_start),
+                                (bias_type, 10, bias_start))
+    )  # fmt: skip
+    # Rows that do not exist are read as the last one that does: what is summed there is not kept.
+    last = builder.sub(row_count, whole(1))
+    rows = []
+    for i in range(v.lanes):
+        is_kept = builder.icmp_signed("<", whole(i), row_count)
+        rows.append(v.address(a, builder.mul(builder.select(is_kept, whole(i), last), a_row)))
+    kept = v.lanes_below(row_count)
+    sums = cgutils.alloca_once(builder, v.vector)
+    builder.store(v.zero, sums)
+    with builder.if_then(builder.icmp_signed("==", begin, whole(BIAS_OF_ROW))):
+        builder.store(v.load_masked(bias, kept), sums)
+
+    squares = builder.sdiv(count, whole(v.lanes))
+    with cgutils.for_range(builder, squares) as loop:
+        k = builder.mul(loop.index, whole(v.lanes))
+        total = builder.load(sums)
+        for i, column in enumerate(transposed(v, [v.load(v.address(row, k)) for row in rows])):
+            total = v.multiply_add(column, v.broadcast_from(v.address(b, k, whole(i))), total)
+        builder.store(total, sums)
+    k = builder.mul(squares, whole(v.lanes))
+    rest = builder.sub(count, k)
+    with builder.if_then(builder.icmp_signed(">", rest, whole(0))):
+        mask = v.lanes_below(rest)
+        columns = transposed(v, [v.load_masked(v.address(row, k), mask) for row in rows])
+        factors = v.load_masked(v.address(b, k), mask)
+        total = builder.load(sums)
+        for i, column in enumerate(columns):
+            factor = v.broadcast(builder.extract_element(factors, ir.Constant(INT32, i)))
+            more = v.multiply_add(column, factor, total)
+            total = builder.select(builder.icmp_signed("<", whole(i), rest), more, total)
+        builder.store(total, sums)
+
+    floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), ir.Constant(v.scalar, float("-inf"))))
+    total = builder.load(sums)
+    v.store_masked(builder.select(builder.fcmp_ordered("<", total, floor), floor, total), c, kept)
+    return context.get_dummy_value()
+
+
 # What kernels call: the intrinsics, or where the compiler is switched off their twins.
 lanes = or_twin(lanes_intrinsic, lanes_reference)
 multiply_tile = or_twin(multiply_tile_intrinsic, multiply_tile_reference)
@@ -750,3 +830,4 @@ transpose_block = or_twin(transpose_block_intrinsic, transpose_block_reference)
 copy_vector = or_twin(copy_vector_intrinsic, copy_vector_reference)
 copy_every_second = or_twin(copy_every_second_intrinsic, copy_every_second_reference)
 dot_products = or_twin(dot_products_intrinsic, dot_products_reference)
+sums_of_rows = or_twin(sums_of_rows_intrinsic, sums_of_rows_reference)

@@ -612,7 +612,7 @@ def _elementwise_loss_input(one: OnePass, primitive: Any, inputs: tuple[Any, ...
 def _matmul(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     x, y = inputs[0].array, inputs[1].array
     if kinds == [ROWS, None] and x.ndim == 2 and y.ndim == 2:
-        return _product(one, primitive, inputs, kinds, params, y.shape)
+        return _product(one, primitive, inputs, kinds, params)
     if kinds == [COLUMNS, ROWS] and x.ndim == 2 == y.ndim:
         return one.looped(primitive, inputs, kinds, params, (EACH,))
     if kinds == [ROWS, ROWS] and x.ndim == y.ndim > 2 and len(x) == len(y):
@@ -620,13 +620,9 @@ def _matmul(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
     raise _without_rule(primitive)
 
 
-def _product(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any],
-             sizes: tuple[int, ...]) -> Any:
+def _product(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     """Multiply rows by a matrix (K, N): at once if their bits do not depend on how many there are."""
-    x = inputs[0].array
-    per = len(x) // one.total
-    K, N = sizes
-    if gemm.rows_are_alike({n * per for n in one.sizes} | {len(x)}, K, N, x.dtype):
+    if gemm.rows_are_alike(inputs[0].array.dtype):
         return one.whole(primitive, inputs, params)
     return one.looped(primitive, inputs, kinds, params, (ROWS,))
 
@@ -634,7 +630,7 @@ def _product(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds
 def _linear(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     if inputs[0].array.ndim != 2:
         raise _without_rule(primitive)
-    return _product(one, primitive, inputs, kinds, params, inputs[1].array.shape[::-1])
+    return _product(one, primitive, inputs, kinds, params)
 
 
 def _kept(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:

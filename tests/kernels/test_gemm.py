@@ -206,16 +206,47 @@ def test_other_dtypes_are_numpys():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("M", "K", "N"), [(7, 9, 45), (3, 5, 70), (35, 2, 3), (20, 3, 35), (1, 30, 67), (17, 40, 1)])
-def test_products_so_small_that_matmul_leaves_them_to_numpy(M, K, N, dtype, rng):
+def test_small_products_by_each_method(M, K, N, dtype, rng):
     for orders in ORDERS:
         a, b = operand(rng, (M, K), dtype, orders[0]), operand(rng, (K, N), dtype, orders[1])
         bias, out, column, row = rng.standard_normal(N).astype(dtype), *(np.empty(n, dtype) for n in ((M, N), M, N))
         gemm.multiply(a, b, out, bias, True)
-        gemm.multiply_vector(a, b[:, 0], column)
-        gemm.multiply_vector(b.T, a[0], row)
+        gemm.multiply_column(a, b[:, 0], column)
+        gemm.multiply_row(a[0], b, row, bias, True)
         np.testing.assert_allclose(out, np.maximum(a @ b + bias, 0), 1e-4, 1e-5)
         np.testing.assert_allclose(column, a @ b[:, 0], 1e-4, 1e-5)
-        np.testing.assert_allclose(row, a[0] @ b, 1e-4, 1e-5)
+        np.testing.assert_array_equal(row, out[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("K", "N"), [(1, 3), (4, 64), (64, 1), (64, 2), (65, 33), (300, 10), (300, 70), (5000, 40),
+                                      (700, 130)])  # fmt: skip
+def test_rows_have_the_same_bits_in_every_batch(K, N, dtype, rng):
+    x, w = operand(rng, (300, K), dtype, "n"), operand(rng, (N, K), dtype, "n")
+    bias, b = operand(rng, (N,), dtype, "n"), operand(rng, (K, N), dtype, "n")
+    linear, product = gemm.linear(x, w, bias, relu=True), gemm.matmul(x, b)
+    stack = gemm.matmul(x.reshape(20, 15, K), np.broadcast_to(b, (20, K, N)))
+    for rows in (1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 128, 299):
+        for begin in (0, 300 - rows):
+            part = x[begin : begin + rows]
+            np.testing.assert_array_equal(gemm.linear(part, w, bias, relu=True), linear[begin : begin + rows])
+            np.testing.assert_array_equal(gemm.matmul(part, b), product[begin : begin + rows])
+    for count in (1, 3):
+        part = gemm.matmul(x.reshape(20, 15, K)[:count], np.broadcast_to(b, (count, K, N)))
+        np.testing.assert_array_equal(part, stack[:count])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_stacks_are_read_in_place_whatever_their_strides(dtype, rng):
+    joint = rng.standard_normal((3, 9, 4, 3, 10)).astype(dtype)  # examples, words, heads, (query, key, value), width
+    q, k, v = (joint[:, :, :, i].swapaxes(1, 2) for i in range(3))
+    scores = gemm.matmul(q, k.swapaxes(-1, -2))
+    np.testing.assert_allclose(scores, reference.matmul(q, k.swapaxes(-1, -2)), 1e-4, 1e-5)
+    np.testing.assert_allclose(gemm.matmul(scores, v), reference.matmul(scores, v), 1e-4, 1e-4)
+    np.testing.assert_allclose(gemm.matmul(q[..., ::-1], v.swapaxes(-1, -2)[..., ::-1, :]),
+                               reference.matmul(q, v.swapaxes(-1, -2)), 1e-4, 1e-5)
+    assert gemm.strided(q)[0].base is not None
+    assert np.shares_memory(gemm.strided(q)[0], joint)
 
 
 def test_many_rows_are_multiplied_in_blocks(monkeypatch, rng):
@@ -263,11 +294,12 @@ def test_own_kernels_run_as_plain_python():
             a, b = rng.standard_normal((M, K)), rng.standard_normal((K, N))
             for x, y in [(a, b), (np.asfortranarray(a), np.asfortranarray(b))]:
                 np.testing.assert_allclose(gemm.multiply(x, y, np.empty((M, N))), a @ b, atol=1e-12)
-        out = np.empty((5, 1))
-        gemm.multiply_vector(a[:5], b[:, 0], out.reshape(-1))
+        out, row = np.empty((5, 1)), np.empty(3)
+        gemm.multiply_column(a[:5], b[:, 0], out.reshape(-1))
         np.testing.assert_allclose(out, a[:5] @ b[:, :1], atol=1e-12)
-        gemm.multiply_vector(np.asfortranarray(a[:5]), b[:, 0], out.reshape(-1))
-        np.testing.assert_allclose(out, a[:5] @ b[:, :1], atol=1e-12)
+        for matrix in (b, np.asfortranarray(b)):
+            gemm.multiply_row(a[0], matrix, row, None, False)
+            np.testing.assert_allclose(row, a[0] @ b, atol=1e-12)
         np.testing.assert_allclose(gemm.matmul(np.ones((400, 300)), np.ones((300, 200))), 300)
         """,
         NUMBA_DISABLE_JIT="1",
