@@ -449,6 +449,37 @@ def _layer_norm_input(call: Applied) -> Any:
     return _unfolded(gx, call.size), gweight, reduce._sum(g, dims=(1,), keepdim=False)
 
 
+@_rule(normalization._group_norm)
+def _group_norm(call: Applied) -> Any:
+    x, weight, bias = call.inputs
+    if not (call.stacked[1] or call.stacked[2]):
+        out = call.primitive(_folded(x), weight, bias, **call.params)
+        return _results(out, lambda each: _unfolded(each, call.size))
+    out, mean, rstd = (_unfolded(each, call.size) for each in call.primitive(
+        _folded(_expanded(call, 0)), None, None, **call.params))
+    for parameter, stacked, combine in ((weight, call.stacked[1], elementwise.mul),
+                                        (bias, call.stacked[2], elementwise.add)):
+        if parameter is not None:
+            out = combine(out, _by_group(parameter, out.shape[-3:-1], stacked))
+    return out, mean, rstd
+
+
+def _by_group(parameter: Any, groups: tuple[int, ...], stacked: bool) -> Any:
+    """Return an entry per channel in the form of (N, G, D, S), with the samples before it if it is stacked."""
+    return shape.reshape(parameter, (*parameter.shape[:1], 1, *groups, 1) if stacked else (1, *groups, 1))
+
+
+@_rule(normalization._group_norm_input)
+def _group_norm_input(call: Applied) -> Any:
+    g, x, weight, mean, rstd = _all_expanded(call)
+    through = g if weight is None else elementwise.mul(g, _by_group(weight, x.shape[-3:-1], True))
+    gx, _, _ = call.primitive(*map(_folded, (through, x)), None, *map(_folded, (mean, rstd)), **call.params)
+    normalized, _, _ = normalization._group_norm(_folded(x), None, None, **call.params)
+    sums = [shape.reshape(reduce._sum(each, dims=(1, 4), keepdim=False), (call.size, -1))
+            for each in (elementwise.mul(g, _unfolded(normalized, call.size)), g)]
+    return _unfolded(gx, call.size), *sums
+
+
 # ------------------------------------------------------------------------------------ recurrent layers
 
 

@@ -1,11 +1,12 @@
-"""Batch and layer normalization.
+"""Batch, layer and group normalization.
 
 Means and variances are taken in two steps over data that is still in the nearest cache: the mean of a run, then
 the squared deviations from it. Runs (the planes of a channel) are combined in double precision after Chan,
 Golub and LeVeque (1979). The textbook's E[x^2] - E[x]^2 would cancel in float32 where the mean is large.
 
-A thread owns whole channels (batch norm) or rows (layer norm). Sums over rows, which cross threads, are taken
-over blocks of fixed length and then over the blocks: results have the same bits for any number of threads.
+A thread owns whole channels (batch norm), rows (layer norm) or groups (group norm). Sums over rows, which cross
+threads, are taken over blocks of fixed length and then over the blocks: results have the same bits for any number of
+threads.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from autograd_nn.kernels.by_numpy import total, zeros
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
-__all__ = ["batch_norm", "batch_norm_input", "channel_sum", "layer_norm", "layer_norm_input", "normalize"]
+__all__ = ["batch_norm", "batch_norm_input", "channel_sum", "group_norm", "group_norm_input", "layer_norm",
+           "layer_norm_input", "normalize"]  # fmt: skip
 
 BLOCK = 64  # rows in a partial sum
 
@@ -180,6 +182,56 @@ def layer_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd
     weight = np.ones(x.shape[1], x.dtype) if weight is None else contiguous(weight)
     _layer_norm_input(threads_for(2 * x.size), g, x, gx, weight, contiguous(mean), contiguous(rstd), *sums)
     gweight, gbias = total(sums, 1, dtype=x.dtype)
+    return gx, gweight, gbias
+
+
+def group_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
+    """Normalize each group of channels of each example by its own mean and (biased) variance (Wu and He, 2018).
+
+    Parameters
+    ----------
+    x : ndarray (N, G, D, S), float32 or float64
+        G groups of D channels.
+    weight, bias : ndarray (G D,) or None
+    eps : float
+
+    Returns
+    -------
+    out : ndarray (N, G, D, S)
+    mean, rstd : ndarray (N, G)
+    """
+    x = contiguous(x)
+    (N, G, D, S), out = x.shape, np.empty_like(x)
+    mean, rstd = np.empty((2, N, G), x.dtype)
+    rows = x.reshape(N * G, D * S), out.reshape(N * G, D * S)
+    arrays = _or_empty(weight, x), _or_empty(bias, x), mean.reshape(-1), rstd.reshape(-1)
+    _group_norm(threads_for(2 * x.size), *rows, *arrays, G, D, S, float(eps))
+    return out, mean, rstd
+
+
+def group_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
+    """Return the gradients of `group_norm`: those of `layer_norm`, with a weight for each channel.
+
+    Parameters
+    ----------
+    g, x : ndarray (N, G, D, S)
+    weight : ndarray (G D,) or None
+    mean, rstd : ndarray (N, G)
+        As returned by `group_norm`.
+
+    Returns
+    -------
+    gx : ndarray (N, G, D, S)
+    gweight, gbias : ndarray (G D,)
+    """
+    g, x = contiguous(g), contiguous(x)
+    (N, G, D, S), gx = x.shape, np.empty_like(x)
+    sums = np.empty((2, N, G * D))
+    runs = [array.reshape(N * G, D, S) for array in (g, x, gx)]
+    weight = np.ones(G * D, x.dtype) if weight is None else contiguous(weight)
+    statistics = contiguous(mean).reshape(-1), contiguous(rstd).reshape(-1)
+    _group_norm_input(threads_for(2 * x.size), *runs, weight, *statistics, *sums)
+    gweight, gbias = sums.sum(axis=1).astype(x.dtype)
     return gx, gweight, gbias
 
 
@@ -401,3 +453,51 @@ def _layer_norm_input(
                 gweights[block, i] += g[m, i] * (x[m, i] - middle) * scale
             for i in range(D):
                 gbiases[block, i] += g[m, i]
+
+
+# ------------------------------------------------------------------------------------------------- groups
+
+
+@chunked
+def _group_norm(
+    t: int, threads: int, x: Array, out: Array, weight: Array, bias: Array, mean: Array, rstd: Array, G: int, D: int,
+    S: int, eps: float,
+) -> None:  # fmt: skip
+    M, size = x.shape
+    T = x.dtype.type
+    for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
+        middle = T(_row_sum(x, m) / np.float64(size))
+        scale = T(1 / np.sqrt(_row_sum_of_squares(x, m, middle) / np.float64(size) + eps))
+        mean[m], rstd[m] = middle, scale
+        for d in range(uintp(D)):
+            c = m % uintp(G) * uintp(D) + d
+            factor = weight[c] if weight.size else T(1)
+            shift = bias[c] if bias.size else T(0)
+            for i in range(d * uintp(S), (d + uintp(1)) * uintp(S)):
+                out[m, i] = (x[m, i] - middle) * scale * factor + shift
+
+
+@chunked
+def _group_norm_input(
+    t: int, threads: int, g: Array, x: Array, gx: Array, weight: Array, mean: Array, rstd: Array, gweights: Array,
+    gbiases: Array,
+) -> None:  # fmt: skip
+    M, D, S = x.shape
+    T = x.dtype.type
+    G = gbiases.shape[1] // max(D, 1)
+    for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
+        middle, scale = mean[m], rstd[m]
+        n, first = m // uintp(G), m % uintp(G) * uintp(D)
+        total, product = 0.0, 0.0
+        for d in range(uintp(D)):
+            run_total, run_product = _sums_of_products(g, x, m, d, middle)
+            gbiases[n, first + d] = run_total
+            gweights[n, first + d] = run_product * scale
+            total += run_total * np.float64(weight[first + d])
+            product += run_product * np.float64(weight[first + d])
+        offset = T(total / np.float64(D * S))
+        slope = T(product * scale * scale / np.float64(D * S))
+        for d in range(uintp(D)):
+            factor = weight[first + d]
+            for i in range(S):
+                gx[m, d, i] = scale * (g[m, d, i] * factor - offset - (x[m, d, i] - middle) * slope)

@@ -1,8 +1,8 @@
 """Normalization of activations: batch, layer, group, instance and RMS norm.
 
-Batch and layer norm are fused kernels forward and backward. The forward kernels return the mean and the reciprocal
-standard deviation too, the backward kernels the gradients of x, weight and bias together; the gradients of those are
-composed of operations.
+Batch, layer and group norm are fused kernels forward and backward. The forward kernels return the mean and the
+reciprocal standard deviation too, the backward kernels the gradients of x, weight and bias together; the gradients of
+those are composed of operations.
 """
 
 from __future__ import annotations
@@ -317,10 +317,32 @@ def layer_norm(
     return out if flat is input else reshape(out, input.shape)
 
 
-def _channel_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    shape = (-1, *(1,) * (input.ndim - 2))
-    input = input if weight is None else mul(input, reshape(weight, shape))
-    return input if bias is None else add(input, reshape(bias, shape))
+@primitive(results="out mean rstd")
+def _group_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> tuple[Array, Array, Array]:
+    """Return (N, G, D, S) normalized over D and S, scaled and shifted by channel, mean and reciprocal deviation."""
+    return _in_range(kernels.group_norm, x, weight, bias, eps)
+
+
+@primitive(results="gx gweight gbias")
+def _group_norm_input(
+    g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, *, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `_group_norm` in x, weight and bias; mean and rstd are functions of x."""
+    return kernels.group_norm_input(g, x, weight, mean, rstd)
+
+
+_group_norm.defvjps(
+    lambda g, x, weight, mean, rstd, eps: _group_norm_input(g, x, weight, mean, rstd, eps=eps)
+)
+
+
+@_group_norm_input.defvjps
+def _group_norm_input_rule(
+    h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
+    eps: float, needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    shape = (1, *x.shape[1:3], 1)
+    return _second_order(h, h_gweight, h_gbias, g, x, weight, (2, 3), shape, eps, needs)
 
 
 def group_norm(
@@ -345,10 +367,10 @@ def group_norm(
             f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, input.shape={input.shape})"
         )
     _check_affine(input, weight, bias, (input.shape[1],), "group_norm")
-    rows = input.shape[0] * num_groups
-    width = math.prod(input.shape[1:]) // num_groups
-    out, _, _ = _layer_norm(reshape(input, (rows, width)), None, None, eps=eps)
-    return _channel_affine(reshape(out, input.shape), weight, bias)
+    N, C = input.shape[:2]
+    groups = reshape(input, (N, num_groups, C // num_groups, math.prod(input.shape[2:])))
+    out, _, _ = _group_norm(groups, weight, bias, eps=eps)
+    return reshape(out, input.shape)
 
 
 def instance_norm(

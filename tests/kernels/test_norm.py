@@ -64,6 +64,30 @@ def test_layer_norm_equals_its_naive_twin(rng, shape, affine, dtype, tolerance):
     np.testing.assert_allclose(gbias, expected[2].sum(axis=0), **close)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (3, 4, 2, 1), (2, 3, 5, 17), (70, 1, 3, 4), (2, 8, 1, 9)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_norm_equals_its_naive_twin(rng, shape, affine, dtype, tolerance):
+    x, g = (rng.standard_normal((2, *shape)) + 3).astype(dtype)
+    w, b = rng.standard_normal((2, *shape[1:3])).astype(dtype)
+    w, b = (w, b) if affine else (np.ones_like(w), np.zeros_like(b))
+    weight, bias = (w.reshape(-1), b.reshape(-1)) if affine else (None, None)
+    out, mean, rstd = norm.group_norm(x, weight, bias, eps=1e-3)
+    w, b = w[:, :, None], b[:, :, None]
+    expected, expected_mean, expected_rstd = reference.normalize(x, w, b, 1e-3, (2, 3))
+    assert out.dtype == mean.dtype == rstd.dtype == dtype
+    close = {"rtol": 10 * tolerance, "atol": 10 * tolerance}
+    np.testing.assert_allclose(out, expected, **close)
+    np.testing.assert_allclose(mean, expected_mean.reshape(mean.shape), **close)
+    np.testing.assert_allclose(rstd, expected_rstd.reshape(rstd.shape), **close)
+    gx, gweight, gbias = norm.group_norm_input(g, x, weight, mean, rstd)
+    expected = reference.normalize_input(g, x, w, 1e-3, (2, 3))
+    close = {"rtol": 100 * tolerance, "atol": 100 * tolerance}
+    np.testing.assert_allclose(gx, expected[0], **close)
+    np.testing.assert_allclose(gweight, expected[1].sum(axis=(0, 3)).reshape(-1), **close)
+    np.testing.assert_allclose(gbias, expected[2].sum(axis=(0, 3)).reshape(-1), **close)
+
+
 @pytest.mark.parametrize("shape", [(8, 3, 9, 9), (512, 3)])
 def test_variance_survives_a_large_mean(rng, shape):
     x = (1000 + 0.1 * rng.standard_normal(shape)).astype(np.float32)
@@ -81,6 +105,9 @@ def every_kernel(x, g, w, b):
         x, g = (x, g) if rank == x.ndim else (x[:, :, 0, 0], g[:, :, 0, 0])
         out, mean, rstd = norm.batch_norm(x, w, b, eps=1e-5)
         results += [out, mean, rstd, *norm.batch_norm_input(g, x, w, mean, rstd), norm.normalize(x, w, b, mean, rstd)]
+    groups = [np.ascontiguousarray(each[:, None, :, None] * np.ones((1, 1, 1, 7), x.dtype)) for each in (x, g)]
+    out, mean, rstd = norm.group_norm(groups[0], w, b, eps=1e-5)
+    results += [out, mean, rstd, *norm.group_norm_input(groups[1], groups[0], w, mean, rstd)]
     out, mean, rstd = norm.layer_norm(x, w, b, eps=1e-5)
     return [*results, out, mean, rstd, *norm.layer_norm_input(g, x, w, mean, rstd)]
 

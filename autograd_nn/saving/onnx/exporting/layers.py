@@ -274,19 +274,29 @@ def _normalize(g: Graph, call: Call, eps: float) -> str:
 
 @translates("batch_norm")
 def _batch_norm(g: Graph, call: Call, eps: float) -> tuple[str, str, str]:
-    """By the statistics of the batch; group and instance norm are made of it."""
+    """By the statistics of the batch."""
+    value = call.inputs[0]
+    return _by_statistics(g, call, [i for i in range(value.ndim) if i != 1], [-1, *[1] * (value.ndim - 2)], eps)
+
+
+@translates("group_norm")
+def _group_norm(g: Graph, call: Call, eps: float) -> tuple[str, str, str]:
+    return _by_statistics(g, call, [2, 3], [*g.static(*call.inputs[0].shape[1:3]), 1], eps)
+
+
+def _by_statistics(g: Graph, call: Call, dims: list[int], spread: list[int], eps: float) -> tuple[str, str, str]:
+    """Normalize over `dims`; weight and bias are brought to the shape `spread`."""
     value = call.inputs[0]
     x, weight, bias = arguments(g, call)
-    dims = [i for i in range(value.ndim) if i != 1]
     mean = g.reduce("ReduceMean", x, dims, True)
     centred = g.node("Sub", x, mean)
     variance = g.reduce("ReduceMean", g.node("Mul", centred, centred), dims, True)
     rstd = g.node("Reciprocal", g.node("Sqrt", g.node("Add", variance, g.like(eps, value))))
     out = g.node("Mul", centred, rstd)
     if weight is not None:
-        out = g.node("Mul", out, g.unsqueeze(weight, *range(1, value.ndim - 1)))
+        out = g.node("Mul", out, g.reshape(weight, spread))
     if bias is not None:
-        out = g.node("Add", out, g.unsqueeze(bias, *range(1, value.ndim - 1)))
+        out = g.node("Add", out, g.reshape(bias, spread))
     return out, g.squeeze(mean, *dims), g.squeeze(rstd, *dims)
 
 
