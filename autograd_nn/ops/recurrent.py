@@ -15,7 +15,6 @@ import numpy as np
 from ..engine import Leaf, dtypes_apart, enable_grad, grad, is_grad_enabled, primitive
 from ..kernels import gemm
 from ..kernels import recurrent as kernels
-from ..kernels.elementwise import sigmoid as sigmoid_of_array
 from ..typing import Array, Gradients, Tensor
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
 from .linalg import linear, matmul
@@ -182,17 +181,8 @@ def _lstm_input_rule(
 
 @primitive
 def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
-    size = h0.shape[1]
-    out = np.empty((len(gx), *h0.shape), gx.dtype)
-    h, wt = h0, w.T
-    for t in range(len(gx)):
-        a = gemm.matmul(h, wt)
-        if b is not None:
-            a += b
-        gates = sigmoid_of_array(gx[t, :, : 2 * size] + a[:, : 2 * size])
-        n = np.tanh(gx[t, :, 2 * size :] + gates[:, :size] * a[:, 2 * size :])
-        h = np.add(n, gates[:, size:] * (h - n), out=out[t])
-    return out
+    """Return the states after each step."""
+    return kernels.gru(gx, w, b, h0)
 
 
 @_gru.defvjps
@@ -224,12 +214,7 @@ def _gru_rule(
 @primitive(results="dh dh0")
 def _gru_input(g: Array, z: Array, slope_a: Array, w: Array) -> tuple[Array, Array]:
     """Run the gradient back through time: the gradients in the states of all steps and in the first one."""
-    dh = np.empty(g.shape, g.dtype)
-    carried: Any = np.zeros(g.shape[1:], g.dtype)
-    for t in reversed(range(len(g))):
-        np.add(g[t], carried, out=dh[t])
-        carried = dh[t] * z[t] + gemm.matmul(np.concatenate([dh[t], dh[t], dh[t]], 1) * slope_a[t], w)
-    return dh, carried
+    return kernels.gru_input(g, z, slope_a, w)
 
 
 def _gru_composed(g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The kernels of the long short-term memory against its formula, step by step in NumPy."""
+"""The kernels of gated recurrences against their formulas, step by step in NumPy."""
 
 import numpy as np
 import pytest
@@ -62,19 +62,68 @@ def test_lstm_input_is_the_derivative(size):
         np.testing.assert_allclose((gradient * direction).sum(), (ends[0] - ends[1]) / 2e-6, rtol=1e-6, atol=1e-8)
 
 
-def test_the_same_bits_with_any_number_of_threads():
+def gru_states(gx, w, b, h):
+    """Return h after each step."""
+    found = []
+    for u in gx:
+        a = h @ w.T + b
+        (ur, uz, un), (ar, az, an) = np.split(u, 3, axis=1), np.split(a, 3, axis=1)
+        z = sigmoid(uz + az)
+        h = (1 - z) * np.tanh(un + sigmoid(ur + ar) * an) + z * h
+        found.append(h)
+    return np.stack(found)
+
+
+def drawn_gru(T, N, size, dtype):
+    rng = np.random.default_rng(T * N * size)
+    shapes = (T, N, 3 * size), (3 * size, size), (3 * size,), (N, size)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("size", SIZES)
+def test_gru_is_its_formula(size, dtype, tolerance):
+    gx, w, b, h0 = drawn_gru(*size, dtype)
+    for bias in (b, None):
+        expected = gru_states(*(a.astype(np.float64) for a in (gx, w, b if bias is not None else 0 * b, h0)))
+        np.testing.assert_allclose(recurrent.gru(gx, w, bias, h0), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("size", SIZES)
+def test_gru_input_is_its_formula(size, dtype, tolerance):
+    T, N, units = size
+    rng = np.random.default_rng(0)
+    g, z = rng.standard_normal((2, T, N, units)).astype(dtype)
+    slope, w = rng.standard_normal((T, N, 3 * units)).astype(dtype), rng.standard_normal((3 * units, units)) / units
+    dh, dh0 = recurrent.gru_input(g, z, slope, w.astype(dtype))
+    carried, expected = np.zeros((N, units)), np.empty((T, N, units))
+    for t in reversed(range(T)):
+        expected[t] = g[t] + carried
+        carried = expected[t] * z[t] + (np.tile(expected[t], 3) * slope[t]) @ w
+    np.testing.assert_allclose(dh, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(dh0, carried, rtol=tolerance, atol=tolerance)
+
+
+def test_the_same_bits_with_any_number_of_threads_and_rows():
     gx, w, h0, c0 = drawn(3, 9, 400, np.float32)
+    u, v, bias, s0 = drawn_gru(3, 9, 200, np.float32)
     before, found = get_num_threads(), []
     try:
         for threads in (1, 2, 5):
             set_num_threads(threads)
             out, gates = recurrent.lstm(gx, w, h0, c0, True)
-            found.append((out, gates, *recurrent.lstm_input(out, out, gates, w, c0)))
+            states = recurrent.gru(u, v, bias, s0)
+            found.append((out, gates, *recurrent.lstm_input(out, out, gates, w, c0), states,
+                          *recurrent.gru_input(states, states, u, v)))
     finally:
         set_num_threads(before)
     for other in found[1:]:
         for a, b in zip(found[0], other):
             np.testing.assert_array_equal(a, b)
+    one, _ = recurrent.lstm(gx[:, 4:5], w, h0[4:5], c0[4:5], True)
+    np.testing.assert_array_equal(one, found[0][0][:, 4:5])
+    np.testing.assert_array_equal(recurrent.gru(u[:, 4:6], v, bias, s0[4:6]), found[0][5][:, 4:6])
 
 
 def test_nan_stays_in_its_row():
