@@ -203,9 +203,10 @@ def group_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float
     x = contiguous(x)
     (N, G, D, S), out = x.shape, np.empty_like(x)
     mean, rstd = np.empty((2, N, G), x.dtype)
-    rows = x.reshape(N * G, D * S), out.reshape(N * G, D * S)
-    arrays = _or_empty(weight, x), _or_empty(bias, x), mean.reshape(-1), rstd.reshape(-1)
-    _group_norm(threads_for(2 * x.size), *rows, *arrays, G, D, S, float(eps))
+    _group_norm(
+        threads_for(2 * x.size), x.reshape(N * G, D * S), out.reshape(N * G, D * S), _or_empty(weight, x),
+        _or_empty(bias, x), mean.reshape(-1), rstd.reshape(-1), G, D, S, float(eps),
+    )  # fmt: skip
     return out, mean, rstd
 
 
@@ -227,10 +228,11 @@ def group_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd
     g, x = contiguous(g), contiguous(x)
     (N, G, D, S), gx = x.shape, np.empty_like(x)
     sums = np.empty((2, N, G * D))
-    runs = [array.reshape(N * G, D, S) for array in (g, x, gx)]
     weight = np.ones(G * D, x.dtype) if weight is None else contiguous(weight)
-    statistics = contiguous(mean).reshape(-1), contiguous(rstd).reshape(-1)
-    _group_norm_input(threads_for(2 * x.size), *runs, weight, *statistics, *sums)
+    _group_norm_input(
+        threads_for(2 * x.size), g.reshape(N * G, D, S), x.reshape(N * G, D, S), gx.reshape(N * G, D, S), weight,
+        contiguous(mean).reshape(-1), contiguous(rstd).reshape(-1), sums[0], sums[1],
+    )  # fmt: skip
     gweight, gbias = sums.sum(axis=1).astype(x.dtype)
     return gx, gweight, gbias
 
