@@ -233,7 +233,7 @@ def group_norm_input(g: Array, x: Array, weight: Array | None, mean: Array, rstd
         threads_for(2 * x.size), g.reshape(N * G, D, S), x.reshape(N * G, D, S), gx.reshape(N * G, D, S), weight,
         contiguous(mean).reshape(-1), contiguous(rstd).reshape(-1), sums[0], sums[1],
     )  # fmt: skip
-    gweight, gbias = sums.sum(axis=1).astype(x.dtype)
+    gweight, gbias = total(sums, 1, dtype=x.dtype)
     return gx, gweight, gbias
 
 

@@ -715,6 +715,8 @@ RULES: dict[Any, Rule] = {
     index._put: _put,
     joined_norm._joined_norm: _needs_rows(0)(_joined_norm),
     joined_norm._joined_norm_input: _needs_rows(0, 1)(_joined_norm_input),
+    normalization._group_norm: _needs_rows(0)(_row_by_row),
+    normalization._group_norm_input: _needs_rows(0, 1, 3, 4)(_to_each(ROWS, EACH, EACH)),
     normalization._layer_norm: _needs_rows(0)(_row_by_row),
     normalization._layer_norm_input: _needs_rows(0, 1, 3, 4)(_to_each(ROWS, EACH, EACH)),
     normalization._normalize: _needs_rows(0)(_row_by_row),
