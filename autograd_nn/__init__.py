@@ -39,6 +39,7 @@ from .ops.activation import prelu as prelu
 from .ops.activation import selu as selu
 from .ops.activation import threshold as threshold
 from .ops.arithmetic import *
+from .ops.complexes import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.distance import cdist as cdist
@@ -46,6 +47,8 @@ from .ops.distance import cosine_similarity as cosine_similarity
 from .ops.distance import norm as norm
 from .ops.distance import pdist as pdist
 from .ops.elementwise import *
+from .ops.fourier import istft as istft
+from .ops.fourier import stft as stft
 from .ops.index import *
 from .ops.joining import *
 from .ops.linalg import *

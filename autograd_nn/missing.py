@@ -9,19 +9,15 @@ from typing import Any
 
 __all__ = ["FUNCTIONS", "METHODS", "NETWORKS", "AbsentMethod", "absent_from_nn", "absent_function"]
 
-_REAL = "tensors hold real numbers, no complex ones"
 _MEMORY = "a tensor is a NumPy array, without a storage of its own; use .data"
 _FUNCTIONAL = "use nn.functional.{name}()"
 
 FUNCTIONS = {
-    "fft": "Fourier transforms are not there yet; use numpy.fft on .detach().numpy(), without gradients",
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",
-    **dict.fromkeys(("complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar"), _REAL),
     **dict.fromkeys(("vjp", "jvp", "jacrev", "jacfwd", "hessian", "grad_and_value", "functional_call", "linearize"),
                     "use func.{name}"),
-    **dict.fromkeys(("stft", "istft"), "Fourier transforms are not there"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
                      "embedding", "kl_div", "pixel_shuffle", "rms_norm"), _FUNCTIONAL),
 }
@@ -33,7 +29,6 @@ METHODS = {
     "resize_": "use .reshape(), or .new_empty() for another number of elements",
     "set_": "use .copy_() for the elements, or assign to .data",
     **dict.fromkeys(("storage", "untyped_storage", "data_ptr", "storage_offset"), _MEMORY),
-    **dict.fromkeys(("real", "imag", "conj", "angle", "cfloat", "cdouble"), _REAL),
 }
 
 # in nn and its modules; the first pattern that fits a name tells what to do

@@ -4,6 +4,9 @@ A vector-Jacobian product is checked as one number per input element: with a ran
 ``phi(x) = <u, f(x)>`` has the gradient ``u @ J`` that `backward` computes in one pass, and the derivative of phi along
 input element j is ``(phi(x + eps e_j) - phi(x - eps e_j)) / (2 eps)`` up to O(eps**2). A wrong entry of the
 Jacobian goes unnoticed with probability 0.
+
+Complex inputs are moved along both parts; the gradient is then ``d phi/d re + i d phi/d im``. Of complex results phi is
+the real part of ``<u, f(x)>`` with a complex u.
 """
 
 from __future__ import annotations
@@ -38,8 +41,9 @@ def gradcheck(
     function : callable
         Takes the inputs, returns a tensor or a sequence of tensors; must give the same result when called again.
     inputs : tensor or sequence
-        Those tensors are checked that require a gradient; float32 ones are converted to float64. Other arguments are
-        handed over as they are. Strides are kept, so that non-contiguous inputs are checked as such.
+        Those tensors are checked that require a gradient; float32 ones are converted to float64, complex64 ones to
+        complex128. Other arguments are handed over as they are. Strides are kept, so that non-contiguous inputs are
+        checked as such.
     eps : float
         The step of the differences.
     atol, rtol : float
@@ -109,9 +113,8 @@ def gradgradcheck(
     source = np.random.Generator(np.random.PCG64(seed + 1))
     with enable_grad():
         outputs = _outputs(function(*arguments), "gradgradcheck")
-    shapes = [out.shape for out in outputs if out.requires_grad]
     if grad_outputs is None:
-        vectors = [Tensor(source.standard_normal(shape), requires_grad=True) for shape in shapes]
+        vectors = [Tensor(_drawn(source, out.array), requires_grad=True) for out in outputs if out.requires_grad]
     else:
         vectors = [_leaf(g) for g in (grad_outputs if isinstance(grad_outputs, tuple | list) else [grad_outputs])]
     count = len(arguments)
@@ -142,37 +145,38 @@ def _prepared(inputs: Any, operation: str) -> tuple[list[Any], list[int]]:
 
 
 def _leaf(x: Tensor) -> Tensor:
-    """Return a float64 leaf of the same elements and the same strides, counted in elements."""
+    """Return a float64 or complex128 leaf of the same elements and the same strides, counted in elements."""
     leaf = wrap(_copy_with_strides(x.array))
     leaf.requires_grad = True
     return leaf
 
 
 def _copy_with_strides(array: np.ndarray) -> np.ndarray:
-    """Return a writeable float64 copy laid out like `array`.
+    """Return a writeable copy of double precision, laid out like `array`.
 
     One that overlaps itself (an expanded one) is copied densely.
     """
+    dtype: Any = np.complex128 if array.dtype.kind == "c" else np.float64
     strides = [stride // array.itemsize for stride in array.strides]
     if array.size == 0 or any(stride == 0 and n > 1 for stride, n in zip(strides, array.shape)):
-        return np.array(array, np.float64, order="C")
+        return np.array(array, dtype, order="C")
     spans = [stride * (n - 1) for stride, n in zip(strides, array.shape)]
     start = -sum(span for span in spans if span < 0)
-    buffer = np.zeros(start + 1 + sum(span for span in spans if span > 0))
-    out = np.lib.stride_tricks.as_strided(buffer[start:], array.shape, [8 * stride for stride in strides])
+    buffer = np.zeros(start + 1 + sum(span for span in spans if span > 0), dtype)
+    out = np.lib.stride_tricks.as_strided(buffer[start:], array.shape, [buffer.itemsize * stride for stride in strides])
     out[...] = array
     return out
 
 
 def _outputs(result: Any, operation: str) -> list[Tensor]:
-    """Return the floating-point results of the function as a list."""
+    """Return the floating-point and complex results of the function as a list."""
     results = result if isinstance(result, tuple | list) else [result]
     for out in results:
         if not isinstance(out, Tensor):
             raise TypeError(f"{operation}(): the function must return tensors, got {type(out).__name__}")
-    floating = [out for out in results if out.dtype.kind == "f"]
+    floating = [out for out in results if out.dtype.kind in "fc"]
     for out in floating:
-        if out.dtype != np.float64:
+        if out.dtype not in (np.float64, np.complex128):
             raise TypeError(
                 f"{operation}(): the function returned {out.dtype} for float64 inputs; differences of so few "
                 "digits are too coarse (convert its parameters and constants with .double())"
@@ -193,11 +197,11 @@ def _check(
     before = [arguments[i].array.copy() for i in checked]
     with enable_grad():
         outputs = _outputs(function(*arguments), "gradcheck")
-    vectors = [np.asarray(source.standard_normal(out.shape)) for out in outputs]
+    vectors = [_drawn(source, out.array) for out in outputs]
 
     def projected() -> float:
         values = _outputs(function(*arguments), "gradcheck")
-        return math.fsum(float(np.vdot(u, out.array)) for u, out in zip(vectors, values))
+        return math.fsum(float(np.vdot(u, out.array).real) for u, out in zip(vectors, values))
 
     for out, again in zip(outputs, _outputs(function(*arguments), "gradcheck")):
         if not np.array_equal(out.array, again.array, equal_nan=True):
@@ -221,16 +225,25 @@ def _check(
                 f"gradcheck(): the gradient of input {i} must have its shape and dtype {leaf.shape}, "
                 f"{leaf.dtype}; got {g.shape}, {g.dtype}"
             )
-        analytic = np.zeros(leaf.shape) if g is None else g.array
+        analytic = np.zeros_like(leaf.array) if g is None else g.array
         if fast_mode:
-            direction = np.asarray(source.standard_normal(leaf.shape))
+            direction = _drawn(source, leaf.array)
             numeric = np.asarray(_difference(leaf.array, direction, projected, eps))
-            _compare(np.asarray(np.vdot(analytic, direction)), numeric, atol, rtol, i, leaf.shape, True)
+            _compare(np.asarray(np.vdot(analytic, direction).real), numeric, atol, rtol, i, leaf.shape, True)
         else:
-            numeric = np.empty(leaf.shape)
+            numeric = np.empty(leaf.shape, leaf.dtype)
             for position in np.ndindex(leaf.shape):
-                numeric[position] = _difference(leaf.array[(*position, ...)], np.ones(()), projected, eps)
+                view = leaf.array[(*position, ...)]
+                numeric[position] = _difference(view, np.ones(()), projected, eps)
+                if leaf.dtype.kind == "c":
+                    numeric[position] += 1j * _difference(view, np.array(1j), projected, eps)
             _compare(analytic, numeric, atol, rtol, i, leaf.shape, False)
+
+
+def _drawn(source: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """Return random numbers of a shape, complex where the array is."""
+    numbers = np.asarray(source.standard_normal(like.shape))
+    return numbers + 1j * source.standard_normal(like.shape) if like.dtype.kind == "c" else numbers
 
 
 def _difference(view: np.ndarray, direction: np.ndarray, projected: Callable[[], float], eps: float) -> float:

@@ -29,6 +29,7 @@ MODULES = {
     "autograd_nn.optim.swa_utils": "Averaged weights.",
     "autograd_nn.autograd": "Beyond `backward`.",
     "autograd_nn.autograd.functional": "Products with Jacobians and Hessians.",
+    "autograd_nn.fft": "Discrete Fourier transforms.",
     "autograd_nn.func": "Derivatives of functions, and `vmap`.",
     "autograd_nn.array_api": "The array API standard: what `x.__array_namespace__()` returns.",
     "autograd_nn.engine": "The graph, and how operations are defined.",

@@ -34,6 +34,7 @@ atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors cartesian_pr
 block_diag cat stack column_stack dstack hstack vstack meshgrid: about several tensors
 std_mean var_mean combinations trapezoid cumulative_trapezoid gradient: PyTorch has no method
 can_cast promote_types result_type: about dtypes
+complex polar view_as_complex view_as_real: PyTorch has no method
 """)
 
 WITHOUT_NUMPY = listed("""

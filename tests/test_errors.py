@@ -578,7 +578,23 @@ TABLE = [
      "the value is a Linear, and objects are not pickled; save its state"),
     (lambda: ag.set_num_threads(0), ValueError, "set_num_threads", "count=0"),
     (lambda: ag.as_tensor("x"), TypeError, "tensor", "cannot hold elements of type <U1; expects numbers or booleans"),
-    (lambda: ag.from_dlpack(np.zeros(2, complex)), TypeError, "from_dlpack", "dtype=complex128"),
+    (lambda: ag.from_dlpack(3), TypeError, "from_dlpack", "int"),
+    (lambda: ag.imag(a), RuntimeError, "imag", "dtype=float32"),
+    (lambda: ag.complex(a, a.double()), RuntimeError, "complex", "real.dtype=float32, imag.dtype=float64"),
+    (lambda: ag.polar(a, a.double()), RuntimeError, "polar", "abs.dtype=float32, angle.dtype=float64"),
+    (lambda: ag.view_as_real(a), RuntimeError, "view_as_real", "dtype=float32"),
+    (lambda: ag.view_as_complex(a), RuntimeError, "view_as_complex", "(2, 3)"),
+    (lambda: ag.adjoint(z(2)), IndexError, "transpose", "dim=-2"),
+    (lambda: ag.stft(z(2, 2, 2), 4), RuntimeError, "stft", "(2, 2, 2)"),
+    (lambda: ag.istft(a, 4), RuntimeError, "istft", "float32 (2, 3)"),
+    (lambda: ag.floor(a + 1j), TypeError, "floor", "complex64"),
+    (lambda: (a + 1j).max(), TypeError, "max", "complex64"),
+    (lambda: F.gelu(a + 1j), RuntimeError, "gelu", "complex64"),
+    (lambda: ag.fft.fft(z()), RuntimeError, "fft", "input.shape=()"),
+    (lambda: ag.fft.rfft(a + 1j), RuntimeError, "rfft", "complex64"),
+    (lambda: ag.fft.fft(a, norm="x"), RuntimeError, "fft", "norm='x'"),
+    (lambda: ag.fft.fftn(a, (1, 2), (0,)), RuntimeError, "fftn", "s=(1, 2)"),
+    (lambda: (a + 1j).requires_grad_().sum().backward(), RuntimeError, "backward", "complex64"),
     (lambda: nn.AlphaDropout(2.0), ValueError, "AlphaDropout", "p=2.0"),
     (lambda: nn.Dropout1d(2.0), ValueError, "Dropout1d", "p=2.0"),
     (lambda: nn.Dropout3d(2.0), ValueError, "Dropout3d", "p=2.0"),
@@ -713,7 +729,7 @@ TABLE = [
     (lambda: ag.dsplit(a, 1), RuntimeError, "dsplit", "input.shape=(2, 3)"),
     (lambda: ag.addbmm(a, a, a), RuntimeError, "bmm", "x.shape=(2, 3)"),
     (lambda: ag.addr(a, a, a), RuntimeError, "outer", "x.shape=(2, 3)"),
-    (lambda: ag.vdot(a, a), RuntimeError, "dot", "x.shape=(2, 3)"),
+    (lambda: ag.vdot(a, a), RuntimeError, "vdot", "x.shape=(2, 3)"),
     (lambda: ag.trapezoid(a, z(2)), RuntimeError, "trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
     (lambda: ag.trapz(a, z(2)), RuntimeError, "trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
     (lambda: ag.cumulative_trapezoid(a, z(2)), RuntimeError, "cumulative_trapezoid", "x.shape=(2,), y.shape=(2, 3)"),
@@ -813,7 +829,8 @@ WITHOUT_A_WRONG_SHAPE = {
     "LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear "
     "CELU ELU Hardshrink Hardsigmoid Hardswish LeakyReLU LogSigmoid Mish Module ParameterDict RReLU ReLU "
     "ReLU6 ReplicationPad1d ReplicationPad2d SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
-    "ops": "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
+    "ops": "angle conj conj_physical is_conj is_neg real resolve_conj resolve_neg sgn "
+    "absolute arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere atleast_1d atleast_2d atleast_3d "
     "can_cast cartesian_prod celu clamp_max clamp_min clip clone concatenate deg2rad detach diag_embed "
     "diagflat digamma erfc erfinv i0 lgamma msort sinc "
     "elementwise empty_like equal exp2 fix flipud full_like ger get_default_device get_default_dtype "

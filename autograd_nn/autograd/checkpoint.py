@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engine import Update, Variable, enable_grad, grad, is_grad_enabled, listen, no_grad, primitive
+from ..engine.backward import outside as shown
 from ..ops.random import default_generator
 from ..ops.shape import identity
 from ..tensor import Tensor
@@ -96,7 +97,7 @@ def _structure(value: Any, tensors: list[Tensor]) -> Callable[[Sequence[Tensor]]
     return lambda found: value
 
 
-@primitive(results="*outputs")
+@primitive(results="*outputs", complex=True)
 def _checkpointed(*arrays: Array, region: _Region, count: int) -> tuple[Array, ...]:
     """Return what the region computed, having recorded nothing of it."""
     return arrays[count:]
@@ -123,10 +124,11 @@ def _recompute(g_outputs: Sequence[Tensor | None], region: _Region, needs: Seque
     pairs = [(y, g) for y, g in zip(again, g_outputs) if g is not None and y.requires_grad]
     wanted = [x for x, need in zip(stand_ins, needs) if need]
     found = iter(
-        grad([y for y, _ in pairs], wanted, [g for _, g in pairs], create_graph=is_grad_enabled(), allow_unused=True)
+        grad([y for y, _ in pairs], wanted, [shown(g) for _, g in pairs], create_graph=is_grad_enabled(),
+             allow_unused=True)
         if pairs else [None] * len(wanted)
     )
-    return [next(found) if need else None for need in needs[: len(outside)]]
+    return [shown(next(found)) if need else None for need in needs[: len(outside)]]
 
 
 def checkpoint(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Node, is_grad_enabled, no_grad, primitive, wrap
+from ..engine.backward import outside
 from ..tensor import Tensor
 from ..typing import Array
 
@@ -50,7 +51,7 @@ class Context:
         self._materialize = bool(value)
 
 
-@primitive(results="*results")
+@primitive(results="*results", complex=True)
 def _custom(
     *arrays: Array, count: int, outputs: int, function: type[Function], context: Context,
     arguments: tuple[int | None, ...], places: tuple[int | None, ...],
@@ -77,11 +78,11 @@ def _custom_rule(
             x: Any = next(kept)
             node = None if place is None else arrays_like[place]
             restored.append(wrap(x.array, None if type(node) is Node else node))
-    gradients: list[Any] = list(g_results[:outputs])
+    gradients: list[Any] = [outside(g) for g in g_results[:outputs]]
     if context._materialize:
         shapes = arrays_like[len(needs) - len(results) :]
         gradients = [
-            Tensor(np.zeros(node.shape, node.dtype if node.dtype.kind == "f" else np.float32)) if g is None else g
+            Tensor(np.zeros(node.shape, node.dtype if node.dtype.kind in "fc" else np.float32)) if g is None else g
             for g, node in zip(gradients, shapes)
         ]
     context._restored = tuple(restored)
@@ -94,7 +95,7 @@ def _custom_rule(
         raise RuntimeError(f"{function.__name__}.backward(): must return one gradient per argument of forward "
                            f"({len(arguments)}), got {len(found)}")
     per_input = {place: g for place, g in zip(arguments, found) if place is not None}
-    return [per_input.get(i) if need else None for i, need in enumerate(needs)]
+    return [outside(per_input.get(i)) if need else None for i, need in enumerate(needs)]
 
 
 class Function:

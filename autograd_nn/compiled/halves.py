@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine import grad as gradients_of
 from ..engine import is_grad_enabled, last_change, primitive, wrap
+from ..engine.backward import outside
 from ..typing import Array, Tensor
 from .plan import Plan
 from .trace import OUTSIDE
@@ -100,7 +101,7 @@ class Halves:
         return [None if place is None else found[place] for place in self.found]
 
 
-@primitive(results="*outputs")
+@primitive(results="*outputs", complex=True)
 def _replayed(*arrays: Array, run: Run, count: int) -> tuple[Array, ...]:
     """Return what the first half computed."""
     return arrays[count:]
@@ -120,7 +121,8 @@ def _second_half(g_outputs: Sequence[Tensor | None], run: Run, needs: Sequence[b
         if time > run.time:
             raise RuntimeError(f"backward(): a value of shape {array.shape} that the gradient of a compiled function "
                                f"needs was changed in place after it was used, by {operation or 'an update'}()")
-    return [g if need else None for g, need in zip(run.halves.backward(g_outputs), needs)]
+    found = run.halves.backward([outside(g) for g in g_outputs])
+    return [outside(g) if need else None for g, need in zip(found, needs)]
 
 
 def forward_and_backward(call: Any, trace: Any, flat: Any, arguments: Sequence[Any]) -> tuple[Any, Halves, list[Any]]:

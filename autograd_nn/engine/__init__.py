@@ -15,12 +15,21 @@ memory carries the count of its changes (`versions`).
 bounded by memory alone (`backward`). The algorithm is reverse accumulation: A. Griewank and A. Walther, "Evaluating
 Derivatives", 2nd ed., SIAM 2008, section 3.2.
 
-The engine knows no operation. Of a gradient it asks three things: ``a + b``, ``a.to(dtype)`` and
-``a.sum_to_size(shape)``.
+The engine knows no operation. Of a gradient it asks three things, ``a + b``, ``a.to(dtype)`` and
+``a.sum_to_size(shape)``, and of a complex one two more: ``a.conj()`` and ``a.real``.
 """
 
 from .backward import backward, grad
-from .dtypes import DEFAULT_DTYPE, common_dtype, dtypes_apart, get_default_dtype, set_default_dtype
+from .dtypes import (
+    DEFAULT_DTYPE,
+    ELEMENTS,
+    common_dtype,
+    complex_of,
+    dtypes_apart,
+    get_default_dtype,
+    real_of,
+    set_default_dtype,
+)
 from .errors import LinAlgError
 from .graph import Call, HookHandle, Leaf, Node, Result, Variable, set_result_type, wrap
 from .primitive import Primitive, Update, check_recordable, check_writable, elementwise, primitive, update
@@ -45,6 +54,7 @@ from .versions import Together, last_change, mark_changed
 
 __all__ = [
     "DEFAULT_DTYPE",
+    "ELEMENTS",
     "Call",
     "HookHandle",
     "Leaf",
@@ -60,6 +70,7 @@ __all__ = [
     "check_recordable",
     "check_writable",
     "common_dtype",
+    "complex_of",
     "differentiating",
     "dtypes_apart",
     "effect",
@@ -77,6 +88,7 @@ __all__ = [
     "observe",
     "observers",
     "primitive",
+    "real_of",
     "results_of",
     "set_default_dtype",
     "set_grad_enabled",

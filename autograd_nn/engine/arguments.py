@@ -231,7 +231,7 @@ def _fits(value: Any, part: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str | int | None) and value in arguments
     if _is_tensor(part):
-        return isinstance(value, Variable) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub")
+        return isinstance(value, Variable) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiubc")
     if part is float:
         return isinstance(value, numbers.Real | np.bool_) or _is_single(value, "fiub")
     if part is int:
@@ -244,7 +244,7 @@ def _fits(value: Any, part: Any) -> bool:
     if kind is collections.abc.Callable:
         return callable(value)
     if issubclass(kind, np.ndarray):
-        return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+        return isinstance(value, np.ndarray) and value.dtype.kind in "fiubc"
     if getattr(kind, "_is_protocol", False):
         return True
     if kind in (collections.abc.Sequence, collections.abc.Iterable):

@@ -1,4 +1,9 @@
-"""The backward pass: reverse accumulation over a topological order."""
+"""The backward pass: reverse accumulation over a topological order.
+
+Complex numbers: outside, the gradient of a real loss L in z = a + ib is dL/da + i dL/db, as in PyTorch. Inside, the
+pass carries the conjugate of that. Then the rule of a holomorphic function f is ``g * f'(z)``, as for real numbers, and
+the conjugate is taken in one place: where a gradient enters the pass (`_seeds`) and where it leaves it (`outside`).
+"""
 
 from __future__ import annotations
 
@@ -144,6 +149,8 @@ def _fitted(g: Any, parent: Node, call: Call) -> Any:
             raise RuntimeError(f"{call.primitive.name}(): its vjp gave a gradient of shape {g.array.shape} for an "
                                f"input of shape {parent.shape}")
         g = g.sum_to_size(parent.shape)
+    if g.array.dtype.kind == "c" and parent.dtype.kind != "c":
+        g = g.real  # the imaginary part moves nothing
     return g if g.array.dtype == parent.dtype else g.to(parent.dtype)
 
 
@@ -181,9 +188,9 @@ def _propagate(
                 g = _hooked(g, node, owned)
             if targets is None:
                 if kind is Leaf or node.retains:
-                    _accumulate(node, g, node in owned, create_graph)
+                    _accumulate(node, outside(g), node in owned, create_graph)
             elif node in targets:
-                found[node] = g if create_graph or node in owned else kept(g)
+                found[node] = outside(g) if create_graph or node in owned else kept(outside(g))
         if kind is not Call:
             if kind is Result:
                 call: Any = node.parents[0]
@@ -224,13 +231,13 @@ def _propagate(
     return found
 
 
-@update(writes="total")
+@update(writes="total", complex=True)
 def accumulate(total: Array, part: Array) -> None:
     """Add a part to a gradient that nothing else holds, in place."""
     np.add(total, part, out=total)
 
 
-@primitive
+@primitive(complex=True)
 def kept(g: Array) -> Array:
     """Return a copy of a gradient that something else may hold."""
     return g.copy()
@@ -264,11 +271,16 @@ def _lent(array: np.ndarray, arrived: list[Any], call: Call, gradients: dict[Nod
 def _hooked(g: Any, node: Node, owned: set[Node]) -> Any:
     """Return the gradient that the hooks of a node make of `g`."""
     for hook in tuple(node.hooks.values()):  # type: ignore[union-attr]
-        replaced = hook(g)
+        replaced = hook(outside(g))
         if replaced is not None:
-            g = _checked_hook_result(replaced, node)
+            g = outside(_checked_hook_result(replaced, node))
             owned.discard(node)
     return g
+
+
+def outside(g: Any) -> Any:
+    """Return a gradient as users see it, from what the pass carries, or the other way round; None stays."""
+    return g.conj() if g is not None and g.array.dtype.kind == "c" else g
 
 
 def _checked_hook_result(g: Any, node: Node) -> Any:
@@ -300,14 +312,20 @@ def _seeds(outputs: Sequence[Variable], gradients: Sequence[Any], operation: str
             if out.array.size != 1:
                 raise RuntimeError(f"{operation}(): grad can be implicitly created only for scalar outputs "
                                    f"(shape={shape}); reduce it with .sum() or .mean(), or pass a gradient")
+            if out.array.dtype.kind == "c":
+                raise RuntimeError(f"{operation}(): grad can be implicitly created only for real outputs "
+                                   f"(dtype={out.array.dtype}); take .abs(), .real or .imag, or pass a gradient")
             g = seed(shape=shape, dtype=out.array.dtype)
         else:
             if not isinstance(g, Variable):
                 g = wrap(np.array(g, out.array.dtype))
             if g.array.shape != shape:
                 raise RuntimeError(f"{operation}(): the gradient has shape {g.array.shape} but the output {shape}")
+            if g.array.dtype.kind == "c" and out.array.dtype.kind != "c":
+                raise RuntimeError(f"{operation}(): the gradient is {g.array.dtype} but the output {out.array.dtype}; "
+                                   "take .real of it")
             g = g if g.array.dtype == out.array.dtype else g.to(out.array.dtype)
-        seeds.append((out.node, g))
+        seeds.append((out.node, outside(g)))
     return seeds
 
 

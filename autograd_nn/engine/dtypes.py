@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 DEFAULT_DTYPE = np.dtype(np.float32)
 _chosen: np.dtype[Any] = DEFAULT_DTYPE
 NUMBERS = frozenset((float, int, bool))  # Python's own: they have no say in precision
-_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
+ELEMENTS = frozenset(_RANK)  # the kinds of elements that tensors hold
 
 
 def get_default_dtype() -> np.dtype[Any]:
@@ -68,11 +69,13 @@ def promoted(arrays: list[Any], floating: bool) -> list[Any]:
     """Convert inputs to their common dtype, by PyTorch's rules.
 
     Python numbers and 0-d arrays decide the dtype only when they are of a higher category (bool < integer <
-    floating point) than all arrays with dimensions; a Python float makes integers float32 (the default dtype).
+    floating point < complex) than all arrays with dimensions; a Python float makes integers float32 (the default
+    dtype), and a complex number makes floats complex numbers of their precision.
     """
     dtype = common_dtype(arrays, floating)
     try:
-        return [a if type(a) in NUMBERS and dtype.kind == "f" else np.asarray(a, dtype) for a in arrays]
+        return [a if dtype.kind in "fc" and (type(a) in NUMBERS or type(a) is complex) else np.asarray(a, dtype)
+                for a in arrays]
     except OverflowError:  # a Python integer that the dtype cannot hold
         return [np.asarray(a, np.int64) for a in arrays]
 
@@ -84,20 +87,31 @@ def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]
         if isinstance(a, np.ndarray) or not isinstance(a, np.generic | float | int | complex):
             tiers[0 if a.ndim else 1].append(a.dtype)
         else:
-            tiers[2].append(_chosen if isinstance(a, float) else np.asarray(a).dtype)
+            tiers[2].append(_chosen if isinstance(a, float) else complex_of(_chosen) if isinstance(a, complex)
+                            else np.asarray(a).dtype)
     best: np.dtype[Any] | None = None
     for tier in tiers:
         if tier:
             dtype = _strongest(tier)
             if best is None or _RANK[dtype.kind] > _RANK[best.kind]:
-                best = dtype
+                best = complex_of(best) if best is not None and best.kind == "f" else dtype
     assert best is not None
-    return _chosen if floating and best.kind != "f" else best
+    return _chosen if floating and best.kind not in "fc" else best
+
+
+def complex_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of complex numbers whose parts are of a floating-point dtype, or complex64 for another one."""
+    return np.dtype(np.complex128 if dtype in (np.float64, np.complex128) else np.complex64)
+
+
+def real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of the parts of complex numbers; a dtype of real numbers stays."""
+    return dtype if dtype.kind != "c" else np.dtype(np.float64 if dtype == np.complex128 else np.float32)
 
 
 def _strongest(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     for dtype in dtypes:
         if dtype.kind not in _RANK:
-            raise TypeError(f"tensors hold floating-point, integer or boolean numbers, not {dtype}")
+            raise TypeError(f"tensors hold floating-point, complex, integer or boolean numbers, not {dtype}")
     rank = max(_RANK[dtype.kind] for dtype in dtypes)
-    return functools.reduce(np.promote_types, (dtype for dtype in dtypes if _RANK[dtype.kind] == rank))
+    return functools.reduce(np.promote_types, (dtype for dtype in dtypes if _RANK[dtype.kind] >= min(rank, 2)))

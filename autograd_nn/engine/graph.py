@@ -173,8 +173,8 @@ class Variable:
         elif not value:
             self.node = None
         elif self.node is None:
-            if self.array.dtype.kind != "f":
-                raise RuntimeError(f"requires_grad: only floating-point tensors have gradients "
+            if self.array.dtype.kind not in "fc":
+                raise RuntimeError(f"requires_grad: only floating-point tensors have gradients, and complex ones "
                                    f"(dtype={self.array.dtype}); convert with .float()")
             self.node = Leaf(self.array.shape, self.array.dtype)
 

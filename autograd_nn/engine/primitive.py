@@ -12,7 +12,7 @@ import numpy as np
 from ..typing import Rule, Tensor
 from . import graph, recording, versions, views
 from .arguments import explained, shown
-from .dtypes import NUMBERS, get_default_dtype, promoted
+from .dtypes import ELEMENTS, NUMBERS, complex_of, get_default_dtype, promoted
 from .errors import asked_for, named
 from .graph import Call, Leaf, Node, Result, Variable, wrap
 from .recording import state
@@ -43,15 +43,19 @@ class Primitive(Generic[_Out]):
         The rule of each input that has one, with what it reads.
     joint : (callable, sources) or None
         One rule for all inputs.
+    of_complex : callable or None
+        The array function for inputs of which one is complex; None where the operation is not defined for complex
+        numbers.
     """
 
     def __init__(self, forward: Rule, *, results: str = "out", elementwise: bool = False, floating: bool = False,
-                 operands: int = 0, view: bool = False):
+                 operands: int = 0, view: bool = False, complex: bool = False):
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = forward.__name__
         self.__module__ = forward.__module__
         self.__wrapped__ = forward
         self.forward = forward
+        self.of_complex: Rule | None = forward if complex or view else None
         self.name = forward.__name__.lstrip("_")
         self.elementwise = elementwise
         self.promotes = elementwise and not operands
@@ -137,6 +141,7 @@ class Primitive(Generic[_Out]):
                 arrays.append(x if type(x) in NUMBERS else self._as_input(x, len(arrays)))
                 parents.append(None)
             bit += bit
+        forward = self.forward
         if self.promotes and not (bit == 4 and type(arrays[0]) is type(arrays[1]) is _ndarray
                                   and arrays[0].dtype is arrays[1].dtype is _FLOAT32):
             dtype, mixed = None, True
@@ -154,19 +159,27 @@ class Primitive(Generic[_Out]):
                 mixed = False
             if mixed:
                 arrays = self._promoted(arrays)
-        elif self.operands:
-            arrays[: self.operands] = self._promoted(arrays[: self.operands])
+                if self.of_complex is not forward:
+                    forward = self._for(arrays)
+        else:
+            if self.operands:
+                arrays[: self.operands] = self._promoted(arrays[: self.operands])
+            if self.of_complex is not forward:
+                for a in arrays:
+                    if type(a) is _ndarray and a.dtype is not _FLOAT32 and a.dtype.kind == "c":
+                        forward = self._for(arrays)
+                        break
         try:
             if params:
                 for value in params.values():
                     if isinstance(value, np.generic):  # would widen float32
                         params = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
                         break
-                result = self.forward(*arrays, **params)
+                result = forward(*arrays, **params)
             elif bit == 4:
-                result = self.forward(arrays[0], arrays[1])
+                result = forward(arrays[0], arrays[1])
             else:
-                result = self.forward(*arrays)
+                result = forward(*arrays)
         except NotImplementedError:
             result = self._in_single(arrays, params)
         except (IndexError, TypeError, ValueError) as error:
@@ -247,7 +260,7 @@ class Primitive(Generic[_Out]):
             call = self._record(arrays_out[0], arrays_out, arrays, parents, params, needs, bit)
             call.count = len(outs)
             for i, out in enumerate(outs):
-                if out.array.dtype.kind == "f":
+                if out.array.dtype.kind in "fc":
                     out.node = Result(call, i, out.array.shape, out.array.dtype) if i else call
             if len(call.plan.outputs) != len(outs) and -1 not in call.plan.outputs and call.outputs is not None:
                 call.outputs = tuple(a if i in call.plan.outputs else None for i, a in enumerate(arrays_out))
@@ -269,6 +282,19 @@ class Primitive(Generic[_Out]):
                 break
         return (ordered, given) if len(ordered) > len(inputs) else None
 
+    def _for(self, arrays: list[Any]) -> Rule:
+        """Return the array function for these inputs: of real or of complex numbers."""
+        for a in arrays:
+            if type(a) is _ndarray and (dtype := a.dtype) is not _FLOAT32 and dtype.kind == "c":
+                break
+        else:
+            return self.forward
+        if self.of_complex is None:
+            given = ", ".join(shown(a) for a in arrays if a is not None)
+            raise TypeError(f"{asked_for(self)}(): is not defined for complex numbers ({given}); take .real, .imag or "
+                            ".abs() first, or view_as_real()")
+        return self.of_complex
+
     def _in_single(self, arrays: list[Any], params: dict[str, Any]) -> Any:
         """Return the results for float16, which kernels do not compute: those of float32, rounded."""
         if not any(isinstance(a, _ndarray) and a.dtype.char == "e" for a in arrays):
@@ -284,11 +310,13 @@ class Primitive(Generic[_Out]):
 
         A NumPy scalar counts as the Python number that it is, so that it does not widen float32.
         """
-        if isinstance(x, np.generic) and (self.promotes or self.operands) and x.dtype.kind in "fiub":
+        if type(x) is complex:
+            return x if self.promotes or self.operands else np.asarray(x, complex_of(get_default_dtype()))
+        if isinstance(x, np.generic) and (self.promotes or self.operands) and x.dtype.kind in ELEMENTS:
             return x.item()
         if isinstance(x, np.ndarray | np.generic):
             array = np.asarray(x)
-            if array.dtype.kind not in "fiub":
+            if array.dtype.kind not in ELEMENTS:
                 raise TypeError(f"{asked_for(self)}(): expects elements that are numbers or booleans "
                                 f"({shown(x)})")
             return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -296,7 +324,7 @@ class Primitive(Generic[_Out]):
             return None
         if isinstance(x, list | tuple):
             array = np.asarray(x)
-            if array.dtype.kind in "fiub":
+            if array.dtype.kind in ELEMENTS:
                 dtype = get_default_dtype() if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
                 return array.astype(dtype, copy=False)
         raise self._unfit(x, place)
@@ -307,7 +335,7 @@ class Primitive(Generic[_Out]):
             return promoted(arrays, self.floating)
         except (TypeError, AttributeError):
             for place, x in enumerate(arrays):
-                if not isinstance(x, _ndarray) and type(x) not in NUMBERS:
+                if not isinstance(x, _ndarray) and type(x) not in NUMBERS and type(x) is not complex:
                     raise self._unfit(x, place) from None
             raise
 
@@ -328,8 +356,8 @@ class Update(Primitive[Any]):
     parents are its old node and the other inputs.
     """
 
-    def __init__(self, forward: Rule, writes: str, results: str = ""):
-        super().__init__(forward, results=results)
+    def __init__(self, forward: Rule, writes: str, results: str = "", complex: bool = False):
+        super().__init__(forward, results=results, complex=complex)
         names = [*self.signature.inputs, *([f"*{self.signature.rest}"] if self.signature.rest else [])]
         unknown = [name for name in writes.split() if name not in names]
         if unknown or not writes.split():
@@ -378,8 +406,9 @@ class Update(Primitive[Any]):
             if type(array) is _ndarray and not array.flags.writeable:
                 check_writable(array, self.name + "()")
         target, recorded = self._recorded(inputs) if self.differentiable and state.recording else (None, 0)
+        forward = self.forward if self.of_complex is self.forward else self._for(arrays)
         try:
-            results = self.forward(*arrays, **params)
+            results = forward(*arrays, **params)
         except (IndexError, TypeError, ValueError) as error:
             if (better := named(error, self, arrays)) is error:
                 raise
@@ -427,15 +456,17 @@ def primitive(forward: Rule) -> Primitive[Tensor]: ...
 
 
 @overload
-def primitive(*, view: bool) -> Callable[[Rule], Primitive[Tensor]]: ...
+def primitive(*, view: bool = ..., complex: bool = ...) -> Callable[[Rule], Primitive[Tensor]]: ...
 
 
 @overload
-def primitive(*, results: str) -> Callable[[Rule], Primitive[tuple[Tensor, ...]]]: ...
+def primitive(*, results: str, complex: bool = ...) -> Callable[[Rule], Primitive[tuple[Tensor, ...]]]: ...
 
 
 @explained
-def primitive(forward: Rule | None = None, *, results: str = "out", view: bool = False) -> Any:
+def primitive(
+    forward: Rule | None = None, *, results: str = "out", view: bool = False, complex: bool = False
+) -> Any:
     """Make a primitive of an array function.
 
     Parameters
@@ -447,22 +478,32 @@ def primitive(forward: Rule | None = None, *, results: str = "out", view: bool =
         The names of the results, apart by spaces: ``"out mean rstd"``; ``"*outputs"`` for as many as there are.
     view : bool
         The result shares the memory of the first input where the layout allows it.
+    complex : bool
+        The function takes complex numbers too (as that of a view always does). Rules are those of real numbers: the
+        backward pass conjugates where gradients enter and leave it, so that a rule multiplies by the derivative of a
+        holomorphic function as it is.
     """
     if forward is None:
-        return functools.partial(primitive, results=results, view=view)
-    return Primitive(forward, results=results, view=view)
+        return functools.partial(primitive, results=results, view=view, complex=complex)
+    return Primitive(forward, results=results, view=view, complex=complex)
 
 
 @overload
-def elementwise(forward: Rule, *, floating: bool = ..., operands: int = ...) -> Primitive[Tensor]: ...
+def elementwise(
+    forward: Rule, *, floating: bool = ..., operands: int = ..., complex: bool = ...
+) -> Primitive[Tensor]: ...
 
 
 @overload
-def elementwise(*, floating: bool = ..., operands: int = ...) -> Callable[[Rule], Primitive[Tensor]]: ...
+def elementwise(
+    *, floating: bool = ..., operands: int = ..., complex: bool = ...
+) -> Callable[[Rule], Primitive[Tensor]]: ...
 
 
 @explained
-def elementwise(forward: Rule | None = None, *, floating: bool = False, operands: int = 0) -> Any:
+def elementwise(
+    forward: Rule | None = None, *, floating: bool = False, operands: int = 0, complex: bool = False
+) -> Any:
     """Make a primitive of a NumPy-broadcasting function.
 
     Types are promoted as in `promoted`, and the gradient of an input that was broadcast is summed over
@@ -476,13 +517,15 @@ def elementwise(forward: Rule | None = None, *, floating: bool = False, operands
         Integers are converted to float32 first (``sqrt``, ``divide``).
     operands : int
         Only so many inputs, the first ones, are promoted (0: all); the others are masks and the like.
+    complex : bool
+        The function takes complex numbers too, as for `primitive`.
     """
     if forward is None:
-        return functools.partial(elementwise, floating=floating, operands=operands)
-    return Primitive(forward, elementwise=True, floating=floating, operands=operands)
+        return functools.partial(elementwise, floating=floating, operands=operands, complex=complex)
+    return Primitive(forward, elementwise=True, floating=floating, operands=operands, complex=complex)
 
 
-def update(*, writes: str) -> Callable[[Rule], Update]:
+def update(*, writes: str, complex: bool = False) -> Callable[[Rule], Update]:
     """Make an update of an array function that writes into some of its inputs.
 
     Numbers that change from call to call (a learning rate, a count of steps) are inputs, not settings. A rule may be
@@ -493,5 +536,7 @@ def update(*, writes: str) -> Callable[[Rule], Update]:
     ----------
     writes : str
         The names of the inputs that are written into, apart by spaces: ``"p m v"``; ``"*arrays"`` for all of them.
+    complex : bool
+        The function takes complex numbers too.
     """
-    return lambda forward: Update(forward, writes)
+    return lambda forward: Update(forward, writes, complex=complex)

@@ -21,11 +21,13 @@ from ..nn.hooks import _watched
 from ..ops import (
     activation,
     bags,
+    complexes,
     conv,
     ctc,
     decompositions,
     distance,
     elementwise,
+    fourier,
     index,
     linalg,
     loss,
@@ -158,6 +160,7 @@ _rule(*(
 ))(_same_shape)
 _rule(
     shape.cast, shape._cast_discrete, shape._clone, shape.identity, shape._triangle, bags._not_below, loss._log_from,
+    complexes._real, complexes._imag, complexes._view_as_real, complexes._view_as_complex,
     loss._hinge, random._dropout_apply, index._one_hot, volumes._depths, slopes._middle_of, slopes._most_frequent, kept,
 )(_same_shape)
 
@@ -194,7 +197,7 @@ _rule(
     scan._logcumsumexp, scan._argsort, scan._top_indices, scan._middle, shape._flip, shape._roll, shape._narrow,
     shape._pad_constant, shape._crop, shape._diagonal, shape._put_diagonal, shape._cat, index._slice,
     index._take_along, index._put_along, index._take_last_along, index._put_last_along, scattering._reduced_along,
-    scattering._counts, distance._zero_norm,
+    scattering._counts, distance._zero_norm, fourier._transform, fourier._to_half, fourier._from_half,
 )(_moved_dims)  # fmt: skip
 
 

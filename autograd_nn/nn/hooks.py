@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..engine import primitive
+from ..engine.backward import outside
 from ..tensor import Tensor
 from ..typing import Array
 
@@ -19,12 +20,14 @@ GradientTuple: TypeAlias = tuple[Tensor | None, ...]
 OnGradients: TypeAlias = Callable[[GradientTuple], GradientTuple]
 
 
-@primitive(results="*outputs")
+@primitive(results="*outputs", complex=True)
 def _watched(*tensors: Array, on_gradients: OnGradients) -> tuple[Array, ...]:
     return tensors
 
 
-_watched.defvjps(lambda g_outputs, on_gradients: on_gradients(tuple(g_outputs)))
+_watched.defvjps(
+    lambda g_outputs, on_gradients: tuple(map(outside, on_gradients(tuple(map(outside, g_outputs)))))
+)
 
 
 def watch_gradients(tensors: Sequence[Tensor], on_gradients: OnGradients) -> list[Tensor]:

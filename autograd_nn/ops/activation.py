@@ -65,7 +65,7 @@ def _floating(x: Tensor, operation: str) -> Tensor:
 
 def _widened(x: Tensor) -> Tensor:
     """Return integers as floats, as operations do that PyTorch composes of arithmetic."""
-    return to_dtype(x, get_default_dtype()) if hasattr(x, "dtype") and x.dtype.kind != "f" else x
+    return to_dtype(x, get_default_dtype()) if hasattr(x, "dtype") and x.dtype.kind not in "fc" else x
 
 
 @primitive

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..devices.place import check_cpu
-from ..engine import Variable, get_default_dtype, note_made, note_read, wrap
+from ..engine import ELEMENTS, Variable, complex_of, get_default_dtype, note_made, note_read, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
@@ -35,7 +35,7 @@ def _made(array: Array, device: DeviceLike, requires_grad: bool, operation: str)
     """Return a new array as a tensor, having checked that it is to be on the CPU."""
     if device is not None:
         check_cpu(device, operation)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ELEMENTS or array.dtype.char in "gG":
         raise TypeError(f"{operation}(): tensors hold numbers or booleans (dtype={array.dtype})")
     out = wrap(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
     note_made(out.array)
@@ -117,7 +117,8 @@ def full(
     if value is None:
         raise TypeError("full(): fill_value must be a number (fill_value=None)")
     if dtype is None:
-        dtype = get_default_dtype() if isinstance(value, float) else np.asarray(value).dtype
+        dtype = (get_default_dtype() if isinstance(value, float) else
+                 complex_of(get_default_dtype()) if isinstance(value, complex) else np.asarray(value).dtype)
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
 
 
@@ -239,12 +240,17 @@ def linspace(
     """
     if steps < 0:
         raise RuntimeError(f"linspace(): steps must not be negative (steps={steps})")
+    start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    if dtype is None and isinstance(start + end, complex):
+        dtype = complex_of(get_default_dtype())
     values = _spaced(start, end, steps, dtype)
     return _made(values.astype(dtype or get_default_dtype()), device, requires_grad, "linspace")
 
 
 def _spaced(start: TensorLike, end: TensorLike, steps: int, dtype: DTypeLike | None) -> Array:
     """Return numbers at equal distances; their ends are cut to integers for a dtype of integers, as in PyTorch."""
+    if dtype is not None and np.dtype(dtype).kind == "c":
+        return np.linspace(complex(start), complex(end), steps)
     if dtype is None or np.dtype(dtype).kind == "f":
         return np.linspace(float(start), float(end), steps)
     first, last = int(start), int(end)

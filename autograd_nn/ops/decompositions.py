@@ -444,7 +444,7 @@ def _lu(x: Array) -> tuple[Array, Array, Array]:
     return a.reshape(x.shape), pivots.reshape(*batch, k), info.reshape(batch)
 
 
-@primitive
+@primitive(complex=True)
 def _permutation(pivots: Array, *, size: int, dtype: np.dtype[np.floating]) -> Array:
     """Return the matrices P with ``A = P @ L @ U`` for rows exchanged one after the other."""
     count = math.prod(pivots.shape[:-1])
@@ -603,7 +603,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     left : bool
         Whether `A` stands on the left of X.
     adjoint : bool
-        Whether `A` is transposed.
+        Whether `A` is transposed, and conjugated.
 
     Examples
     --------
@@ -615,11 +615,17 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     check_matrices("lu_solve", "LU", LU, square=True)
     check_matrices("lu_solve", "B", B)
     check_same_dtype("lu_solve", LU=LU, B=B)
+    if adjoint and LU.dtype.kind == "c":  # the transposed system, of conjugates
+        return _lu_solved(LU, pivots, B.conj(), left, True).conj()
+    return _lu_solved(LU, pivots, B, left, adjoint)
+
+
+def _lu_solved(LU: Tensor, pivots: Tensor, B: Tensor, left: bool, flipped: bool) -> Tensor:
     L, U = _unpacked(LU)
     P = _permutation(pivots, size=LU.shape[-1], dtype=LU.dtype)
     if not left:
-        return transposed(lu_solve(LU, pivots, transposed(B), adjoint=not adjoint))
-    if adjoint:
+        return transposed(_lu_solved(LU, pivots, transposed(B), True, not flipped))
+    if flipped:
         inner = solve_triangular(transposed(U), B, upper=False)
         return _matmul(P, solve_triangular(transposed(L), inner, upper=True, unitriangular=True))
     inner = solve_triangular(L, _matmul(transposed(P), B), upper=False, unitriangular=True)

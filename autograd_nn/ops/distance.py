@@ -87,7 +87,9 @@ def norm(
     (tensor(5.), tensor(7.))
     """
     input = input if dtype is None else input.to(dtype)
-    if input.dtype.kind != "f":
+    if input.dtype.kind == "c" and p != "nuc":
+        input = abs(input)
+    if input.dtype.kind not in "fc":
         raise RuntimeError(f"norm(): expects a floating-point tensor (dtype={input.dtype})")
     dims = normalized_dims(dim, input.ndim, "norm")
     if p in ("fro", 2, None):

@@ -467,6 +467,8 @@ def _pow_base(g: Tensor, x: Tensor, y: Tensor | Number) -> Tensor:
 def _pow_exponent(g: Tensor, out: Tensor, x: Tensor | Number, y: Tensor) -> Tensor:
     if isinstance(x, int | float) and x > 0:
         return mul(g, mul(out, math.log(x)))
+    if isinstance(x, int | float) and out.dtype.kind == "c":
+        x = mul(zeros_like(out.detach()), 0) + x
     at_zero = _pow_flat(x, y)
     return mul(g, where(at_zero, 0.0, mul(out, log(where(at_zero, 1.0, x)))))
 
@@ -834,7 +836,8 @@ def acosh(x: Array) -> Array:
     return np.arccosh(x)
 
 
-acosh.defvjp(x=lambda g, x: mul(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))))  # x**2 may overflow
+# x**2 may overflow, and the root of the product has another sign for complex x on the left
+acosh.defvjp(x=lambda g, x: mul(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))))
 
 
 @elementwise(floating=True)
@@ -928,6 +931,16 @@ def abs(x: Array) -> Array:
 
 
 _abs_input = gradient_of(abs, passes.ABS, None)
+
+
+def _abs_rule(g: Tensor, x: Tensor) -> Tensor:
+    if x.dtype.kind != "c":
+        return _abs_input(g, x)
+    radius = abs(x)
+    return mul(g, div(x.conj(), where(eq(radius, 0), 1.0, radius)))
+
+
+abs.defvjp(x=_abs_rule)
 
 
 @elementwise
@@ -1281,7 +1294,7 @@ def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
     if isinstance(value, Variable | np.ndarray) and value.ndim:
         raise RuntimeError(f"masked_fill(): value must be a number or a 0-d tensor (value.shape={value.shape})")
     dtype = x.dtype if isinstance(x, Variable | np.ndarray) else None
-    if dtype is not None and dtype.kind != "f":  # the dtype of x stays
+    if dtype is not None and dtype.kind not in "fc":  # the dtype of x stays
         number = np.asarray(value).item()
         if dtype.kind == "b":
             number = bool(number)
@@ -1303,6 +1316,9 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
     >>> ag.nan_to_num(ag.tensor([float("nan"), 1.0]), nan=0.0)
     tensor([0., 1.])
     """
+    if x.dtype.kind == "c":
+        parts = [nan_to_num(part, nan, posinf, neginf) for part in (x.real, x.imag)]
+        return add(parts[0], mul(parts[1], 1j))
     if x.dtype.kind != "f":
         return masked_fill(x, ne(x, x), 0)
     limits = np.finfo(x.dtype)

@@ -199,7 +199,7 @@ setitem.region = lambda base, value, *arrays, key, path: (
 )
 setitem.defvjp(
     base=lambda g, arrays, key, path: _erase(g, *arrays, key=key, path=path),
-    value=lambda g, value_like, arrays, key, path: _fitted(_getlast(follow(g, path), *arrays, key=key), value_like),
+    value=lambda g, value_like, arrays, key, path: _fitted(_getlast(_led(g, path), *arrays, key=key), value_like),
 )
 
 
@@ -212,8 +212,18 @@ def write_view(base: Array, value: Array, *, path: Any) -> None:
 write_view.region = lambda base, value, *, path: follow(base, path)
 write_view.defvjp(
     base=lambda g, path: _erase(g, key=(Ellipsis,), path=path),
-    value=lambda g, path: follow(g, path),
+    value=lambda g, path: _led(g, path),
 )
+
+
+def _led(g: Tensor, path: Any) -> Tensor:
+    """Return the part of a gradient that belongs to a view; which part that is, is said of it as users see it."""
+    if g.dtype.kind == "f" and not any(primitive.name == "view_as_complex" for primitive, _ in path):
+        part: Tensor = follow(g, path)
+        return part
+    part = follow(g.conj(), path)
+    return part.conj()
+
 
 
 @update(writes="target")

@@ -16,7 +16,7 @@ from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
 
 __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "einsum", "matmul", "mm", "mv", "outer",
-           "tensordot", "trace"]  # fmt: skip
+           "tensordot", "trace", "vdot"]  # fmt: skip
 
 
 @primitive
@@ -234,6 +234,19 @@ def dot(x: Tensor, y: Tensor) -> Tensor:
     """
     _check_dims("dot", x=(x, 1), y=(y, 1))
     return matmul(x, y)
+
+
+def vdot(x: Tensor, y: Tensor) -> Tensor:
+    """Return the inner product of two vectors, of `x` the conjugates.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.vdot(ag.tensor([1j]), ag.tensor([1j])).item()
+    (1+0j)
+    """
+    _check_dims("vdot", x=(x, 1), y=(y, 1))
+    return matmul(x.conj(), y)
 
 
 def outer(x: Tensor, y: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ..engine import primitive, wrap
 from ..typing import Array, Dims, DTypeLike, Gradients, Shape, Tensor
 from . import distance
 from .decompositions import eigvalsh, svdvals
-from .elementwise import abs, div, gt, lt, mul, sub, where
+from .elementwise import abs, add, div, gt, lt, mul, sub, where
 from .linalg import _matmul, matmul
 from .reduce import amax, amin, sum
 from .scan import cumprod
@@ -37,12 +37,12 @@ __all__ = ["cond", "det", "logdet", "matrix_exp", "matrix_norm", "matrix_power",
 # ------------------------------------------------------------------------------------ determinants
 
 
-@primitive
+@primitive(complex=True)
 def _det(x: Array) -> Array:
     return np.asarray(np.linalg.det(x))
 
 
-@primitive
+@primitive(complex=True)
 def _cofactors(x: Array) -> Array:
     """Return ``det(x) inv(x).mT``, which singular matrices have too, from singular values."""
     if x.shape[-1] == 0:
@@ -50,7 +50,11 @@ def _cofactors(x: Array) -> Array:
     if not np.isfinite(x).all():
         return np.full_like(x, np.nan)
     U, S, Vh = np.linalg.svd(x)
-    sign = np.rint(np.linalg.det(U) * np.linalg.det(Vh))[..., None]
+    sign = (np.linalg.det(U) * np.linalg.det(Vh))[..., None]
+    if x.dtype.kind == "c":
+        U, Vh = U.conj(), Vh.conj()
+    else:
+        sign = np.rint(sign)
     others = np.ones_like(S)
     for i in range(S.shape[-1]):
         others[..., i] = np.delete(S, i, -1).prod(-1)
@@ -96,15 +100,18 @@ def det(A: Tensor) -> Tensor:
     return _det(A)
 
 
-@primitive(results="logarithm sign")
+@primitive(results="logarithm sign", complex=True)
 def _slogdet(x: Array) -> tuple[Array, Array]:
     sign, logarithm = np.linalg.slogdet(x)
     return np.asarray(logarithm), np.asarray(sign)
 
 
 @_slogdet.defvjps
-def _slogdet_rule(g: Tensor | None, x: Tensor) -> Gradients:
-    if g is None:  # the sign is constant nearby
+def _slogdet_rule(g: Tensor | None, g_sign: Tensor | None, sign: Tensor, x: Tensor) -> Gradients:
+    if g_sign is not None and x.dtype.kind == "c":  # the sign turns by the imaginary part of d log det
+        turned = mul(mul(g_sign, sign).imag, 1j)
+        g = turned if g is None else add(g, turned)
+    if g is None:  # the sign of a real matrix is constant nearby
         return (mul(x, 0.0),)
     return (_scaled(g, transposed(_inv_info(x)[0])),)
 
@@ -149,6 +156,8 @@ def logdet(A: Tensor) -> Tensor:
     """
     check_matrices("logdet", "A", A, square=True)
     logarithm, sign = _slogdet(A)
+    if A.dtype.kind == "c":
+        return add(logarithm, mul(sign.angle(), 1j))
     return where(lt(sign, 0), math.nan, logarithm)
 
 
@@ -196,7 +205,7 @@ def _coefficients(degree: int) -> list[float]:
 
 
 def _exponential(x: Array) -> Array:
-    """Return exp of one matrix of float64."""
+    """Return exp of one matrix of float64 or complex128."""
     size = np.abs(x).sum(0).max(initial=0.0)
     if not np.isfinite(size):
         return np.full_like(x, np.nan)
@@ -216,11 +225,11 @@ def _exponential(x: Array) -> Array:
     return out
 
 
-@primitive
+@primitive(complex=True)
 def _matrix_exp(x: Array) -> Array:
     out = np.empty_like(x)
     for place in np.ndindex(*x.shape[:-2]):
-        out[place] = _exponential(x[place].astype(np.float64))
+        out[place] = _exponential(x[place].astype(np.complex128 if x.dtype.kind == "c" else np.float64))
     return out
 
 
@@ -306,7 +315,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 
 def _as_float(operation: str, x: Tensor, dtype: DTypeLike | None) -> Tensor:
     x = x if dtype is None else to_dtype(x, dtype)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype})")
     return x
 
@@ -494,7 +503,7 @@ def matrix_rank(
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Return the inner products of vectors along a dim; the two are broadcast together.
+    """Return the inner products of vectors along a dim, of `x` the conjugates; the two are broadcast together.
 
     Examples
     --------
@@ -502,7 +511,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     >>> ag.linalg.vecdot(ag.tensor([1.0, 2.0]), ag.tensor([[3.0, 4.0]])).tolist()
     [11.0]
     """
-    product = mul(x, y)
+    product = mul(x.conj(), y)
     return sum(product, normalized_dim(dim, product.ndim, "vecdot"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from .. import devices
 from ..devices.place import check_cpu
-from ..engine import Variable, effect, get_default_dtype, note_read, primitive, state, wrap
+from ..engine import Variable, effect, get_default_dtype, note_read, primitive, real_of, state, wrap
 from ..kernels import elementwise as kernels
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 from .creation import _made
@@ -242,7 +243,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of uniform numbers in [0, 1), float32 by default.
+    """Return a tensor of uniform numbers in [0, 1), float32 by default; both parts of complex ones.
 
     Examples
     --------
@@ -252,8 +253,11 @@ def rand(
     ((2, 3), True)
     """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
-    values = (generator or default_generator).random(_shape(size, "rand"), chosen.type)
-    return _made(values, device, requires_grad, "rand")
+    source, shape = generator or default_generator, _shape(size, "rand")
+    if chosen.kind == "c":
+        values = source.random((*shape, 2), real_of(chosen).type).view(chosen)[..., 0]
+        return _made(values, device, requires_grad, "rand")
+    return _made(source.random(shape, chosen.type), device, requires_grad, "rand")
 
 
 @sampled
@@ -266,6 +270,8 @@ def randn(
 ) -> Tensor:
     """Return a tensor of normal numbers of mean 0 and standard deviation 1, float32 by default.
 
+    Complex ones have parts of variance 1/2.
+
     Examples
     --------
     >>> import autograd_nn as ag
@@ -273,8 +279,11 @@ def randn(
     (2, 3)
     """
     chosen: np.dtype[Any] = np.dtype(dtype or get_default_dtype())
-    values = (generator or default_generator).normal(_shape(size, "randn"), chosen.type)
-    return _made(values, device, requires_grad, "randn")
+    source, shape = generator or default_generator, _shape(size, "randn")
+    if chosen.kind == "c":  # of variance 1, half of it in each part
+        drawn = source.normal((*shape, 2), real_of(chosen).type) * real_of(chosen).type(math.sqrt(0.5))
+        return _made(drawn.view(chosen)[..., 0], device, requires_grad, "randn")
+    return _made(source.normal(shape, chosen.type), device, requires_grad, "randn")
 
 
 @sampled

@@ -13,7 +13,7 @@ from ..kernels import reduce as folds
 from ..kernels import softmax as kernels
 from ..kernels.operations import TIES
 from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
-from .elementwise import div, eq, exp, maximum, minimum, mul, neg, sub, where
+from .elementwise import add, div, eq, exp, maximum, minimum, mul, neg, sqrt, sub, where
 from .index import take_along_dim
 from .shape import normalized_dim, normalized_dims, reshape, squeeze, to_dtype
 
@@ -98,8 +98,9 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
             [3.5]])
     """
     x = x if dtype is None else to_dtype(x, dtype)
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"mean(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
+    if x.dtype.kind not in "fc":
+        raise RuntimeError(f"mean(): expects a floating-point or complex tensor (dtype={x.dtype}); convert with "
+                           ".float()")
     dims = normalized_dims(dim, x.ndim, "mean")
     count = math.prod(x.shape[i] for i in dims)
     return _mean(x, dims=dims, keepdim=keepdim, share=1 / count if count else math.nan)
@@ -159,7 +160,7 @@ def _variance_settings(
     if unbiased is not None:
         correction = int(unbiased)
     correction = 1 if correction is None else correction
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor (dtype={x.dtype}); convert with .float()")
     return normalized_dims(dim, x.ndim, operation), correction
 
@@ -187,6 +188,8 @@ def var(
     (tensor(1.), tensor(1.))
     """
     dims, correction = _variance_settings(x, dim, unbiased, correction, "var")
+    if x.dtype.kind == "c":
+        return add(*(_var(part, dims=dims, keepdim=keepdim, correction=correction) for part in (x.real, x.imag)))
     return _var(x, dims=dims, keepdim=keepdim, correction=correction)
 
 
@@ -202,6 +205,8 @@ def std(
     tensor(1.)
     """
     dims, correction = _variance_settings(x, dim, unbiased, correction, "std")
+    if x.dtype.kind == "c":
+        return sqrt(var(x, dims, keepdim=keepdim, correction=correction))
     return _std(x, dims=dims, keepdim=keepdim, correction=correction)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Variable, common_dtype, note_read, primitive
+from ..engine import ELEMENTS, Node, Variable, common_dtype, note_read, primitive
+from ..engine.errors import asked_for, warn
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 __all__ = [
@@ -45,32 +46,50 @@ def normalized_dims(dim: Dims, ndim: int, operation: str) -> tuple[int, ...]:
 
 @primitive
 def cast(x: Array, *, dtype: np.dtype[Any]) -> Array:
-    """Return `x` converted to a floating-point `dtype`; the gradient is converted back."""
+    """Return `x` converted to a floating-point or complex `dtype`; the gradient is converted back."""
+    return _converted(x, dtype)
+
+
+def _converted(x: Array, dtype: np.dtype[Any]) -> Array:
+    if x.dtype.kind == "c" and dtype.kind not in "bc":
+        x = x.real
     return x.astype(dtype)
 
 
-cast.defvjp(x=lambda g, x_like: cast(g, dtype=x_like.dtype))
+cast.defvjp(x=lambda g, x_like: g if g.dtype.kind == "c" != x_like.dtype.kind else cast(g, dtype=x_like.dtype))
 
 
 @primitive
 def _cast_discrete(x: Array, *, dtype: np.dtype[Any]) -> Array:
-    return x.astype(dtype)
+    return _converted(x, dtype)
 
 
 def to_dtype(input: Tensor, dtype: DTypeLike) -> Tensor:
     """Return `input` in another dtype (`input` itself where it has it already)."""
     dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype.kind not in "fiub":
+    if dtype.kind not in ELEMENTS or dtype.itemsize > 16 or dtype.char in "gG":
         raise TypeError(f"to(): tensors hold numbers or booleans (dtype={dtype})")
     if input.dtype == dtype:
         return input
-    return (cast if dtype.kind == "f" and input.dtype.kind == "f" else _cast_discrete)(input, dtype=dtype)
+    if input.dtype.kind == "c" and dtype.kind not in "bc":
+        raise TypeError(f"{asked_for(cast)}(): is not defined for complex numbers (dtype={input.dtype}); take .real, "
+                        ".imag or .abs() first")
+    return (cast if dtype.kind in "fc" and input.dtype.kind in "fc" else _cast_discrete)(input, dtype=dtype)
+
+
+def converted(input: Tensor, dtype: DTypeLike) -> Tensor:
+    """Return what `to_dtype` does; complex numbers lose their imaginary parts, with a warning, as in PyTorch."""
+    chosen = np.dtype(dtype)
+    if input.dtype.kind == "c" and chosen.kind in "fiu":
+        warn(f"to(): complex numbers become real ones, and their imaginary parts are lost (dtype={chosen}); take .real")
+        input = input.real
+    return to_dtype(input, chosen)
 
 
 def to_array(value: Any, dtype: DTypeLike, operation: str) -> Array:
     """Return a number, an array or nested lists of numbers as an array of `dtype`; NumPy would make NaN of None."""
     array = value.array if isinstance(value, Variable) else np.asarray(value)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ELEMENTS:
         raise TypeError(f"{operation}(): expects a number, a tensor or an array (got {value!r:.60})")
     return array.astype(dtype, copy=False)
 

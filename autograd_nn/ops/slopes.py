@@ -130,7 +130,7 @@ def gradient(
         if input.shape[d] < edge_order + 1:
             raise RuntimeError(f"gradient(): needs at least {edge_order + 1} samples along each dim "
                                f"(input.shape={input.shape}, edge_order={edge_order})")
-    input = input if input.dtype.kind == "f" else to_dtype(input, np.float32)
+    input = input if input.dtype.kind in "fc" else to_dtype(input, np.float32)
     return tuple(movedim(_slope(movedim(input, d, -1), h, edge_order), -1, d) for d, h in zip(places, spacings))
 
 

@@ -23,10 +23,10 @@ __all__ = ["cholesky_inverse", "cholesky_solve", "inv", "inv_ex", "lstsq", "pinv
 
 
 def check_matrices(operation: str, name: str, x: Tensor, *, square: bool = False) -> None:
-    """Raise unless `x` is a matrix, or a batch of them, of floating-point numbers."""
+    """Raise unless `x` is a matrix, or a batch of them, of floating-point or complex numbers."""
     if x.ndim < 2:
         raise RuntimeError(f"{operation}(): {name} must be a matrix or a batch of them ({name}.shape={x.shape})")
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor ({name}.dtype={x.dtype})")
     if square and x.shape[-1] != x.shape[-2]:
         raise RuntimeError(f"{operation}(): {name} must be a square matrix or a batch of them ({name}.shape={x.shape})")
@@ -54,7 +54,7 @@ def _batch(operation: str, first: Shape, second: Shape) -> Shape:
 # ------------------------------------------------------------------------------------ inverse
 
 
-@primitive(results="inverse info")
+@primitive(results="inverse info", complex=True)
 def _inv_info(x: Array) -> tuple[Array, Array]:
     """Return inverses, NaN if a matrix is singular, and per matrix whether it is."""
     try:
@@ -80,7 +80,7 @@ def _inv_input(g: Tensor, out: Tensor) -> Tensor:
     return neg(_matmul(_matmul(flipped, g), flipped))
 
 
-@primitive
+@primitive(complex=True)
 def _inv(x: Array) -> Array:
     return np.linalg.inv(x)
 
@@ -143,7 +143,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
 # ------------------------------------------------------------------------------------ solve
 
 
-@primitive
+@primitive(complex=True)
 def _solve(a: Array, b: Array) -> Array:
     """Return X with ``a @ X = b``; batches are broadcast."""
     return np.linalg.solve(a, b)
@@ -281,7 +281,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: tuple[int, ...] | None = None) -> Te
 BLOCK = 48  # rows that are solved one by one; the others are updated by a matrix product
 
 
-@primitive
+@primitive(complex=True)
 def _solve_triangular(a: Array, b: Array, *, upper: bool, unit: bool) -> Array:
     """Return X with ``a @ X = b``, reading one triangle of `a`; division by 0 gives infinities and NaN."""
     n = a.shape[-1]
@@ -366,7 +366,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """
     check_matrices("cholesky_solve", "L", L, square=True)
     check_matrices("cholesky_solve", "B", B)
-    first, second = (transposed(L), L) if upper else (L, transposed(L))
+    first, second = (L.mH, L) if upper else (L, L.mH)
     return solve_triangular(second, solve_triangular(first, B, upper=False), upper=True)
 
 

@@ -472,7 +472,7 @@ copysign.defvjp(x=lambda g, out, x: mul(g, mul(sign(out), sign(x))), y=lambda g:
 
 
 def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
-    """Return ``input ** exponent`` in float64; gradients are those of `pow`.
+    """Return ``input ** exponent`` in float64 or complex128; gradients are those of `pow`.
 
     Examples
     --------
@@ -480,7 +480,9 @@ def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
     >>> ag.float_power(ag.tensor([2, 3]), 0.5).dtype
     dtype('float64')
     """
-    base, power = (to_dtype(x, np.float64) if isinstance(x, Variable) else np.asarray(x, np.float64)
+    whole = any(np.iscomplexobj(x.array if isinstance(x, Variable) else x) for x in (input, exponent))
+    dtype = np.complex128 if whole else np.float64
+    base, power = (to_dtype(x, dtype) if isinstance(x, Variable) else np.asarray(x, dtype)
                    for x in (input, exponent))  # fmt: skip
     return pow(base, power)
 

@@ -25,7 +25,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 
 def is_complex(input: Tensor) -> bool:
-    """Return False: elements are real numbers."""
+    """Return whether the elements are complex numbers."""
     return input.is_complex()
 
 
@@ -69,4 +69,5 @@ def can_cast(from_: DTypeLike, to: DTypeLike) -> bool:
     False
     """
     source, target = np.dtype(from_).kind, np.dtype(to).kind
-    return target == "f" or (target in "iu" and source != "f") or source == target == "b"
+    return (target == "c" or (target == "f" and source != "c") or (target in "iu" and source not in "fc")
+            or source == target == "b")

@@ -63,7 +63,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 def _array(value: Any, where: str, operation: str) -> np.ndarray:
     array = value.array if isinstance(value, Variable) else np.asarray(value)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiubc":
         raise TypeError(f"{operation}(): {where} holds no numbers (dtype={array.dtype})")
     return array
 
@@ -160,10 +160,12 @@ def _structure(value: Any, place: tuple[Any, ...], arrays: dict[str, np.ndarray]
     """Return a JSON value that stands for `value`, and put its arrays into `arrays` under names of their places."""
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
+    if isinstance(value, np.generic) and value.dtype.kind in "fiubc":
         value = value.item()
     if isinstance(value, bool | int):
         return value
+    if isinstance(value, complex):
+        return {"complex": [_structure(value.real, place, arrays), _structure(value.imag, place, arrays)]}
     if isinstance(value, float):
         return value if np.isfinite(value) else {"float": str(value)}
     if isinstance(value, Variable | np.ndarray):
@@ -172,9 +174,13 @@ def _structure(value: Any, place: tuple[Any, ...], arrays: dict[str, np.ndarray]
         while name in arrays or name == "__metadata__":
             name += "'"
         arrays[name] = array
-        if isinstance(value, np.ndarray):
-            return {"array": name}
-        return {"tensor": name, "requires_grad": True} if value.requires_grad else {"tensor": name}
+        noted: dict[str, Any] = {"array" if isinstance(value, np.ndarray) else "tensor": name}
+        if array.dtype == np.complex128:  # the file format has none: as pairs of its parts
+            arrays[name] = np.stack([array.real, array.imag], -1)
+            noted["complex128"] = True
+        if isinstance(value, Variable) and value.requires_grad:
+            noted["requires_grad"] = True
+        return noted
     if isinstance(value, Mapping):
         for key in value:
             if key is not None and not isinstance(key, bool | int | float | str):
@@ -207,10 +213,13 @@ def _value(structure: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return tuple([_value(item, arrays) for item in content])
     if kind == "float":
         return float(content)
-    if kind == "array":
-        return arrays[content]
-    if kind == "tensor":
-        return Tensor(arrays[content], requires_grad="requires_grad" in structure)
+    if kind == "complex":
+        return complex(*(_value(part, arrays) for part in content))
+    if kind in ("array", "tensor"):
+        array = arrays[content]
+        if "complex128" in structure:
+            array = np.ascontiguousarray(array).view(np.complex128)[..., 0]
+        return array if kind == "array" else Tensor(array, requires_grad="requires_grad" in structure)
     raise ValueError(f"unknown kind {kind!r}")
 
 

@@ -26,7 +26,7 @@ LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 MOST_AXES = 64  # NumPy's limit
 _CODES = {
     "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
-    "U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "?", "BF16": "u2",
+    "U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "?", "BF16": "u2", "C64": "c8",
 }  # fmt: skip
 DTYPES = {code: np.dtype(kind).newbyteorder("<") for code, kind in _CODES.items()}
 _NAMES = {np.dtype(kind): code for code, kind in _CODES.items() if code != "BF16"}

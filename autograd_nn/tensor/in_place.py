@@ -150,6 +150,8 @@ def _copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
 @random.sampled
 def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
     """Return draws from a normal distribution."""
+    if self.dtype.kind == "c":
+        return random.randn(self.shape, generator=generator, dtype=self.dtype).array * std + mean
     values = (generator or random.default_generator).normal(self.shape, self.dtype.type)
     return values * self.dtype.type(std) + self.dtype.type(mean)
 

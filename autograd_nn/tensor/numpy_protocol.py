@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine import Variable, is_grad_enabled, wrap
 from ..ops import (
+    complexes,
     creation,
     decompositions,
     distance,
@@ -57,6 +58,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.bitwise_or: elementwise.bitwise_or,
     np.bitwise_xor: elementwise.bitwise_xor,
     np.ceil: elementwise.ceil,
+    np.conjugate: complexes.conj,
     np.copysign: special.copysign,
     np.cos: elementwise.cos,
     np.cosh: elementwise.cosh,
@@ -294,7 +296,20 @@ def _like(operation: Callable[..., Any]) -> Callable[..., Any]:
     return like
 
 
+def _angle(z: Any, deg: bool = False) -> Any:
+    return maths.rad2deg(complexes.angle(z)) if deg else complexes.angle(z)
+
+
+def _vdot(a: Any, b: Any) -> Any:
+    tensors: list[Any] = [x if isinstance(x, Variable) else wrap(np.asarray(x)) for x in (a, b)]
+    return linalg.vdot(*map(shape.flatten, tensors))
+
+
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.angle: _angle,
+    np.real: complexes.real,
+    np.imag: complexes.imag,
+    np.vdot: _vdot,
     np.all: _over_axis(reduce.all),
     np.amax: _over_axis(reduce.amax),
     np.amin: _over_axis(reduce.amin),

@@ -10,16 +10,28 @@ import numpy as np
 from .. import engine, missing
 from ..devices import device
 from ..devices.place import check_cpu, names_device
-from ..engine import Call, Variable, get_default_dtype, is_grad_enabled, note_made, note_read, wrap
+from ..engine import (
+    ELEMENTS,
+    Call,
+    Variable,
+    complex_of,
+    get_default_dtype,
+    is_grad_enabled,
+    note_made,
+    note_read,
+    wrap,
+)
 from ..engine.errors import warn
 from ..engine.graph import Computed
 from ..engine.views import View
 from ..ops import (
     activation,
     arithmetic,
+    complexes,
     creation,
     distance,
     elementwise,
+    fourier,
     joining,
     linalg,
     maths,
@@ -165,17 +177,47 @@ class Tensor(InPlace, Variable):
         """Return the bytes of one element."""
         return self.array.itemsize
 
+    @property
+    def real(self) -> Tensor:
+        """The real parts, as a view; the tensor itself where it is real."""
+        return complexes.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        complexes.real(self).copy_(as_tensor(value))
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary parts, as a view; an error where the tensor is real."""
+        return complexes.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        complexes.imag(self).copy_(as_tensor(value))
+
+    @property
+    def H(self) -> Tensor:
+        """The conjugate of a matrix, transposed."""
+        if self.ndim not in (0, 2):
+            raise RuntimeError(f"H: expects a matrix (shape={tuple(self.shape)}); use .mH for batches of them")
+        return complexes.adjoint(self) if self.ndim else complexes.conj(self)
+
+    @property
+    def mH(self) -> Tensor:
+        """The conjugates of matrices, with the last two dims exchanged."""
+        return complexes.adjoint(self)
+
     def is_floating_point(self) -> bool:
         """Return whether the elements are floating-point numbers."""
         return self.array.dtype.kind == "f"
 
     def is_complex(self) -> bool:
-        """Return False: elements are real numbers."""
-        return False
+        """Return whether the elements are complex numbers."""
+        return self.array.dtype.kind == "c"
 
     def is_signed(self) -> bool:
         """Return whether the elements can be negative."""
-        return self.array.dtype.kind in "fi"
+        return self.array.dtype.kind in "fic"
 
     def is_nonzero(self) -> bool:
         """Return whether the only element is not 0."""
@@ -564,6 +606,12 @@ class Tensor(InPlace, Variable):
         """Return derivative number `n` of `digamma`."""
         return special.polygamma(n, self)
 
+    angle, conj, conj_physical, sgn = complexes.angle, complexes.conj, complexes.conj_physical, complexes.sgn
+    stft, istft = fourier.stft, fourier.istft
+    resolve_conj, resolve_neg, is_conj, is_neg, adjoint = (
+        complexes.resolve_conj, complexes.resolve_neg, complexes.is_conj, complexes.is_neg, complexes.adjoint
+    )  # fmt: skip
+
     exp2, logit, logaddexp = maths.exp2, maths.logit, maths.logaddexp
     deg2rad, rad2deg, positive = maths.deg2rad, maths.rad2deg, maths.positive
 
@@ -592,7 +640,7 @@ class Tensor(InPlace, Variable):
     matmul, mm, bmm, mv, dot, outer = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.outer
     addmm, addmv, baddbmm, trace = linalg.addmm, linalg.addmv, linalg.baddbmm, linalg.trace
     ger = outer
-    addbmm, addr, vdot = linalg.addbmm, linalg.addr, linalg.dot
+    addbmm, addr, vdot = linalg.addbmm, linalg.addr, linalg.vdot
     det, logdet, slogdet = matrices.det, matrices.logdet, matrices.slogdet
     matrix_power, matrix_exp = matrices.matrix_power, matrices.matrix_exp
     inverse, cholesky_solve, cholesky_inverse = solving.inv, solving.cholesky_solve, solving.cholesky_inverse
@@ -735,44 +783,44 @@ class Tensor(InPlace, Variable):
                 dtype = target
         if device is not None:
             check_cpu(device, "to")
-        out = self if dtype is None else shapes.to_dtype(self, dtype)
+        out = self if dtype is None else shapes.converted(self, dtype)
         return out.clone() if copy and out is self else out
 
     def type_as(self, other: Tensor) -> Tensor:
         """Return the tensor in the dtype of `other`."""
-        return shapes.to_dtype(self, other.dtype)
+        return shapes.converted(self, other.dtype)
 
     def float(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float32."""
-        return shapes.to_dtype(self, np.float32)
+        return shapes.converted(self, np.float32)
 
     def double(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float64."""
-        return shapes.to_dtype(self, np.float64)
+        return shapes.converted(self, np.float64)
 
     def long(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int64."""
-        return shapes.to_dtype(self, np.int64)
+        return shapes.converted(self, np.int64)
 
     def int(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int32."""
-        return shapes.to_dtype(self, np.int32)
+        return shapes.converted(self, np.int32)
 
     def bool(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as booleans."""
-        return shapes.to_dtype(self, np.bool_)
+        return shapes.converted(self, np.bool_)
 
     def half(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as float16."""
-        return shapes.to_dtype(self, np.float16)
+        return shapes.converted(self, np.float16)
 
     def short(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int16."""
-        return shapes.to_dtype(self, np.int16)
+        return shapes.converted(self, np.int16)
 
     def byte(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as uint8."""
-        return shapes.to_dtype(self, np.uint8)
+        return shapes.converted(self, np.uint8)
 
     def type(self, dtype: Any = None) -> Any:
         """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``."""
@@ -782,13 +830,21 @@ class Tensor(InPlace, Variable):
             names = {name: dtype for dtype, name in TYPE_NAMES.items()}
             dtype = names.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
         try:
-            return shapes.to_dtype(self, dtype)
+            return shapes.converted(self, dtype)
         except TypeError:
             raise TypeError(f"type(): is not the dtype of a tensor (dtype={dtype!r})") from None
 
+    def cfloat(self, memory_format: Any = None) -> Tensor:
+        """Return the tensor as complex64."""
+        return shapes.converted(self, np.complex64)
+
+    def cdouble(self, memory_format: Any = None) -> Tensor:
+        """Return the tensor as complex128."""
+        return shapes.converted(self, np.complex128)
+
     def char(self, memory_format: Any = None) -> Tensor:
         """Return the tensor as int8."""
-        return shapes.to_dtype(self, np.int8)
+        return shapes.converted(self, np.int8)
 
     def cpu(self) -> Tensor:
         """Return the tensor itself: it is on the CPU."""
@@ -885,12 +941,12 @@ engine.set_result_type(Tensor)
 _CPU = device("cpu")
 TYPE_NAMES = {
     "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char", "int16": "Short",
-    "int32": "Int", "int64": "Long", "bool": "Bool",
+    "int32": "Int", "int64": "Long", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
 
 
 def _comparable(value: Any) -> Any:
-    return isinstance(value, Variable | np.ndarray | np.generic | int | float | bool | list | tuple)
+    return isinstance(value, Variable | np.ndarray | np.generic | int | float | complex | bool | list | tuple)
 
 
 def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor:
@@ -919,12 +975,14 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
     except (TypeError, ValueError) as error:
         text = "the lists at one level must have one length" if "inhomogeneous" in str(error) else error
         raise type(error)(f"tensor(): {text}") from None
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ELEMENTS or array.dtype.char in "gG":
         raise TypeError(f"tensor(): cannot hold elements of type {array.dtype}; expects numbers or booleans")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if dtype is None and not keeps_dtype and array.dtype.kind == "f":
         array = array.astype(get_default_dtype())
+    if dtype is None and not keeps_dtype and array.dtype.kind == "c":
+        array = array.astype(complex_of(get_default_dtype()))
     note_made(array)
     return array
 
@@ -1010,7 +1068,7 @@ def from_dlpack(source: Any) -> Tensor:
         On the CPU, of native numbers or booleans.
     """
     array = np.from_dlpack(source)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ELEMENTS:
         raise TypeError(f"from_dlpack(): elements must be numbers or booleans (dtype={array.dtype})")
     return wrap(array)
 
@@ -1037,7 +1095,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy(): expects an array, got {type(array).__name__}")
-    if array.dtype.kind not in "fiub" or not array.dtype.isnative:
+    if array.dtype.kind not in ELEMENTS or array.dtype.char in "gG" or not array.dtype.isnative:
         raise TypeError("from_numpy(): elements must be numbers or booleans in native byte order "
                         f"(dtype={array.dtype})")
     if any(stride < 0 for stride in array.strides):

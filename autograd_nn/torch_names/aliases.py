@@ -21,7 +21,7 @@ from ..ops.elementwise import (
     trunc,
 )
 from ..ops.joining import vstack
-from ..ops.linalg import dot, outer
+from ..ops.linalg import outer
 from ..ops.shape import cat, movedim, transpose
 from ..ops.slopes import trapezoid
 from ..ops.special import gammainc, gammaincc, multigammaln
@@ -32,7 +32,7 @@ __all__ = [
     "concatenate", "divide", "equal", "fix", "ger", "greater", "greater_equal", "igamma", "igammac",
     "inference_mode", "less", "less_equal",
     "moveaxis", "multiply", "mvlgamma", "negative", "not_equal", "numel", "row_stack", "subtract", "swapaxes",
-    "swapdims", "trapz", "true_divide", "vdot",
+    "swapdims", "trapz", "true_divide",
 ]  # fmt: skip
 
 absolute, concat, concatenate, moveaxis, swapaxes = abs, cat, cat, movedim, transpose
@@ -41,7 +41,7 @@ arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
 arctan, arctan2, arctanh, fix = atan, atan2, atanh, trunc
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 row_stack, ger, swapdims = vstack, outer, transpose
-vdot, trapz = dot, trapezoid
+trapz = trapezoid
 mvlgamma, igamma, igammac = multigammaln, gammainc, gammaincc
 allclose, equal = Tensor.allclose, Tensor.equal
 inference_mode = no_grad

@@ -9,14 +9,17 @@ import numpy as np
 from numpy import dtype, finfo, iinfo
 
 __all__ = [
-    "bfloat16", "bool", "channels_last", "channels_last_3d", "contiguous_format", "double", "dtype", "e", "finfo",
-    "float", "float16", "float32", "float64", "half", "iinfo", "inf", "int", "int8", "int16", "int32", "int64", "long",
-    "nan", "pi", "preserve_format", "short", "strided", "uint8",
+    "bfloat16", "bool", "cdouble", "cfloat", "channels_last", "channels_last_3d", "complex64", "complex128",
+    "contiguous_format", "double", "dtype", "e", "finfo", "float", "float16", "float32", "float64", "half", "iinfo",
+    "inf", "int", "int8", "int16", "int32", "int64", "long", "nan", "pi", "preserve_format", "short", "strided",
+    "uint8",
 ]  # fmt: skip
 
 bool, uint8, int8, int16, int32, int64, float16, float32, float64 = map(
     np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 )
+complex64, complex128 = np.dtype("complex64"), np.dtype("complex128")
+cfloat, cdouble = complex64, complex128
 short, int, long, half, float, double = int16, int32, int64, float16, float32, float64
 
 

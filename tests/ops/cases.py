@@ -13,11 +13,13 @@ from autograd_nn.ops import (
     activation,
     attention,
     bags,
+    complexes,
     conv,
     ctc,
     decompositions,
     distance,
     elementwise,
+    fourier,
     index,
     linalg,
     loss,
@@ -1223,3 +1225,80 @@ case("mode", lambda x: slopes.mode(x, 0), ("apart", 3, 2))
 case("nanmedian", lambda x: slopes.nanmedian(elementwise.where(x > 0.9, np.nan, x), 1), ("apart", 2, 4))
 case("nanquantile", lambda x: slopes.nanquantile(x, [0.3, 0.9], 1, True), ("apart", 2, 4))
 case("renorm", lambda x: slopes.renorm(x, 2, 0, 1.0), ("normal", 3, 4))
+
+# ------------------------------------------------------------------------------------ complex numbers
+
+
+def complex_case(name, function, *shapes, second_order=True):
+    """Add a row of a function of complex tensors: their parts are its inputs, the parts of its result its results."""
+
+    def of_parts(*parts):
+        out = function(*(complexes.complex(x, y) for x, y in zip(parts[::2], parts[1::2])))
+        return complexes.view_as_real(out) if out.is_complex() else out
+
+    draws = [("normal", *dims) for dims in shapes for _ in range(2)]
+    case(f"complex {name}", of_parts, *draws, second_order=second_order)
+
+
+for name in ("exp", "log", "sqrt", "rsqrt", "expm1", "log1p", "log2", "log10", "sin", "cos", "tan", "asin",
+             "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "tanh", "sigmoid", "square", "reciprocal",
+             "neg", "abs"):  # fmt: skip
+    complex_case(name, getattr(elementwise, name), (2, 2))
+for name in ("real", "imag", "conj", "angle", "sgn", "view_as_real"):
+    complex_case(name, getattr(complexes, name), (2, 3))
+for name in ("add", "sub", "mul", "div", "pow"):
+    complex_case(name, getattr(elementwise, name), (2, 2), (2,))
+for number in (2, -1, 0.3, 1 + 2j):
+    complex_case(f"pow({number})", lambda x, number=number: elementwise.pow(x, number), (3,))
+complex_case("pow(number, x)", lambda x: elementwise.pow(2, x), (3,))
+case("real times complex", lambda x, a, b: (x * complexes.complex(a, b)).abs(), ("normal", 3), ("normal", 2, 1),
+     ("normal", 3))  # fmt: skip
+case("complex number - x", lambda x: (2j - x).abs(), ("normal", 3))
+case("polar", lambda r, a: complexes.view_as_real(complexes.polar(r, a)), ("positive", 3), ("normal", 3))
+case("view_as_complex", lambda x: complexes.view_as_complex(x.contiguous()).square().imag, ("normal", 3, 2))
+case("angle of real numbers", complexes.angle, ("apart", 3))
+complex_case("where", lambda x, y: elementwise.where(np.array([True, False]), x, y), (3, 2), (2,))
+complex_case("lerp", lambda x, y: elementwise.lerp(x, y, 0.3), (3,), (3,))
+complex_case("sum", lambda x: reduce.sum(x, 1), (2, 3))
+complex_case("mean", lambda x: reduce.mean(x, 0), (2, 3))
+complex_case("var", lambda x: reduce.var(x, 1), (2, 3))
+complex_case("prod", lambda x: scan.prod(x, 1), (2, 3))
+complex_case("cumsum", lambda x: scan.cumsum(x, 1), (2, 3))
+complex_case("cumprod", lambda x: scan.cumprod(x, 1), (2, 3))
+complex_case("norm", lambda x: distance.norm(x, 2, 1), (2, 3))
+complex_case("x[rows]", lambda x: index.getitem(x, np.array([0, 0, 1])), (2, 3))
+complex_case("x[mask]", lambda x: index.getitem(x, np.array([[True, False], [True, True]])), (2, 2))
+complex_case("gather", lambda x: index.gather(x, 1, Tensor(np.array([[0, 0, 1]]))), (2, 3))
+complex_case("index_add", lambda x, y: index.index_add(x, 0, Tensor(np.array([1, 1])), y), (2, 3), (2, 3))
+complex_case("cat", lambda x, y: shape.cat([x, y], 1), (2, 1), (2, 2))
+complex_case("to real and back", lambda x: x * x.real.to(x.dtype), (3,))
+complex_case("matmul", linalg.matmul, (2, 2, 3), (3, 2))
+complex_case("vdot", linalg.vdot, (3,), (3,))
+complex_case("einsum", lambda x, y: linalg.einsum("ij,kj->ik", x, y), (2, 3), (2, 3))
+complex_case("linear", lambda x, w, b: linalg.linear(x, w, b), (2, 3), (2, 3), (2,))
+complex_case("inv", solving.inv, (2, 2))
+complex_case("solve", solving.solve, (2, 2), (2, 1))
+complex_case("solve_triangular", lambda A, B: solving.solve_triangular(A, B, upper=False), (2, 2), (2, 1))
+complex_case("det", matrices.det, (3, 3))
+complex_case("slogdet", lambda A: matrices.slogdet(A)[0] * matrices.slogdet(A)[1], (2, 2))
+complex_case("matrix_exp", matrices.matrix_exp, (2, 2))
+
+# ------------------------------------------------------------------------------------ Fourier transforms
+
+for name in ("fft", "ifft", "hfft", "irfft"):
+    complex_case(name, getattr(fourier, name), (2, 4))
+    complex_case(f"{name}(5)", lambda x, name=name: getattr(fourier, name)(x, 5, 0, "ortho"), (4, 2))
+for name in ("fftn", "ifftn", "hfftn", "irfftn", "fft2", "ifft2", "hfft2", "irfft2"):
+    complex_case(name, lambda x, name=name: getattr(fourier, name)(x, (3, 4), (0, 2), "forward"), (2, 1, 3))
+for name in ("rfft", "ihfft", "fft"):
+    case(f"{name} of real numbers", lambda x, name=name: complexes.view_as_real(getattr(fourier, name)(x)),
+         ("normal", 2, 5))  # fmt: skip
+    case(f"{name}(4) of real numbers", lambda x, name=name: complexes.view_as_real(getattr(fourier, name)(x, 4, 0)),
+         ("normal", 3, 2))  # fmt: skip
+for name in ("rfftn", "ihfftn", "rfft2", "ihfft2"):
+    case(f"{name} of real numbers", lambda x, name=name: complexes.view_as_real(getattr(fourier, name)(x)),
+         ("normal", 3, 4))  # fmt: skip
+complex_case("fftshift", lambda x: fourier.ifftshift(fourier.fftshift(x, 1)), (2, 3))
+case("stft", lambda x, w: complexes.view_as_real(fourier.stft(x, 4, 2, window=w, return_complex=True)), ("normal", 7),
+     ("positive", 4))  # fmt: skip
+complex_case("istft", lambda x: fourier.istft(x, 4, 2, window=Tensor([0.5, 1.0, 1.0, 0.5]).to(x.real.dtype)), (3, 3))

@@ -131,6 +131,8 @@ def exported(function, inputs, batch_dims):
     try:
         return ag.onnx.export(function, tuple(inputs), batch_dims=batch_dims)
     except NotImplementedError as error:
+        if "is of complex numbers" in str(error):
+            pytest.skip("complex numbers")
         found = re.match(r"onnx\.export\(\): (\w+)\(\).* has no ONNX form", str(error))
         assert found and found[1] not in TABLE, error
         pytest.skip(f"no translation of {found[1]}()")

@@ -11,6 +11,8 @@ DTYPES = {
     torch.float64: np.dtype("f8"),
     torch.float32: np.dtype("f4"),
     torch.float16: np.dtype("f2"),
+    torch.complex64: np.dtype("c8"),
+    torch.complex128: np.dtype("c16"),
     torch.int64: np.dtype("i8"),
     torch.int32: np.dtype("i4"),
     torch.int16: np.dtype("i2"),
@@ -18,11 +20,12 @@ DTYPES = {
     torch.uint8: np.dtype("u1"),
     torch.bool: np.dtype("?"),
 }
-TOLERANCES = {"f2": (2e-2, 2e-2), "f4": (2e-4, 2e-5), "f8": (1e-7, 1e-8)}  # relative, and relative to the largest
+TOLERANCES = {"f2": (2e-2, 2e-2), "f4": (2e-4, 2e-5), "f8": (1e-7, 1e-8),
+              "c8": (2e-4, 2e-5), "c16": (1e-7, 1e-8)}  # relative, and relative to the largest
 
 
 class Absent(Exception):
-    """A sample holds what tensors here do not have: complex numbers, sparse memory, bfloat16."""
+    """A sample holds what tensors here do not have: sparse memory, bfloat16."""
 
 
 def converted(value, made):
@@ -31,7 +34,7 @@ def converted(value, made):
         if value.layout is not torch.strided or value.dtype not in DTYPES or value.device.type != "cpu":
             raise Absent(f"{value.layout}, {value.dtype}")
         if id(value) not in made:
-            twin = ag.from_numpy(value.detach().resolve_neg().numpy())
+            twin = ag.from_numpy(value.detach().resolve_conj().resolve_neg().numpy())
             made[id(value)] = value, twin.requires_grad_() if value.requires_grad else twin
         return made[id(value)][1]
     if isinstance(value, torch.dtype):
@@ -46,8 +49,6 @@ def converted(value, made):
         return getattr(ag, str(value).removeprefix("torch."))
     if isinstance(value, torch.layout):
         raise Absent(str(value))
-    if isinstance(value, complex):
-        raise Absent("complex")
     if isinstance(value, list | tuple):
         items = [converted(item, made) for item in value]
         return items if isinstance(value, list) else tuple(items)
@@ -101,8 +102,8 @@ def differing(ours, theirs, what, values=True):
         return f"shape of {what} {tuple(ours.shape)}, PyTorch's {tuple(theirs.shape)}"
     if not values or not theirs.numel():
         return ""
-    a, b = ours.numpy(force=True), theirs.resolve_neg().numpy()
-    if dtype.kind != "f":
+    a, b = ours.numpy(force=True), theirs.resolve_conj().resolve_neg().numpy()
+    if dtype.kind not in "fc":
         return "" if np.array_equal(a, b) else f"values of {what} {shown(a)}, PyTorch's {shown(b)}"
     relative, of_largest = TOLERANCES[dtype.str[1:]]
     with np.errstate(all="ignore"):
@@ -143,6 +144,14 @@ def compared(theirs, ours, positional, keywords, values=True, backward=True, mad
         return compared_gradients(found, right, made, values)
 
 
+def drawn(generator, shape, dtype):
+    """Return normal numbers, complex where the dtype is."""
+    numbers = generator.standard_normal(shape)
+    if dtype.kind == "c":
+        numbers = numbers + 1j * generator.standard_normal(shape)
+    return np.asarray(numbers, dtype)
+
+
 def compared_gradients(found, right, made, values):
     """Compare the gradients of all inputs that need one, for a random gradient of each result."""
     generator = np.random.default_rng(0)
@@ -154,7 +163,7 @@ def compared_gradients(found, right, made, values):
     pairs = [(a, b) for a, b in pairs if b.requires_grad]
     if not pairs or not leaves:
         return ""
-    upstream = [np.asarray(generator.standard_normal(b.shape), DTYPES[b.dtype]) for _, b in pairs]
+    upstream = [drawn(generator, b.shape, DTYPES[b.dtype]) for _, b in pairs]
     expected = torch.autograd.grad(
         [b for _, b in pairs],
         [a for a, _ in leaves],

@@ -16,7 +16,9 @@ DRAWN = [
     "nn.functional.rrelu", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
     "uniform",
 ]  # fmt: skip
-METHODS = {"bool", "byte", "char", "double", "fill", "float", "half", "int", "long", "short"}  # elsewhere a dtype
+METHODS = {  # elsewhere a dtype
+    "bool", "byte", "cdouble", "cfloat", "char", "double", "fill", "float", "half", "int", "long", "short",
+}  # fmt: skip
 # Rows whose samples give the arguments in an order of their own, which a lambda in the row undoes.
 CALLED = {
     "einsum": lambda x, equation: ag.einsum(equation, *x),
@@ -65,7 +67,7 @@ def samples_of(row, dtype):
     """Return PyTorch's samples of a row, with whether they need gradients."""
     if dtype not in row.dtypes:
         return [], False
-    backward = row.supports_autograd and dtype.is_floating_point
+    backward = row.supports_autograd and (dtype.is_floating_point or dtype.is_complex)
     return list(row.sample_inputs("cpu", dtype, requires_grad=backward)), backward
 
 

@@ -271,6 +271,9 @@ def _translate(graph: Graph, call: Call) -> None:
     ):
         return  # nobody reads what was written
     graph.call = call
+    if any(getattr(getattr(value, "dtype", None), "kind", "f") == "c" for value in (*call.inputs, *call.results)):
+        raise NotImplementedError(f"onnx.export(): {described(call)} is of complex numbers, which ONNX's operators do "
+                                  "not take; compute with real and imaginary parts")
     translation = TABLE.get(call.primitive.name)
     if translation is None:
         raise NotImplementedError(f"onnx.export(): {described(call)} has no ONNX form here"
