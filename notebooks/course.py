@@ -1,6 +1,7 @@
 """What the notebooks share: the look of pictures, sliders that also stand still, one of each class, exercises."""
 
 import functools
+import io
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,14 +70,20 @@ def slider(draw, name, values, still=None, size=(2.7, 2.6)):
     except ImportError:
         return
 
-    def redraw(value):
-        _, ax = plt.subplots(figsize=(1.6 * size[0], 1.5 * size[1]))
+    def drawn(value):
+        figure, ax = plt.subplots(figsize=(1.6 * size[0], 1.5 * size[1]))
         draw(ax, value)
-        plt.show()
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        plt.close(figure)
+        return file.getvalue()
 
     control = ipywidgets.SelectionSlider(options=list(values), value=still[len(still) // 2], description=name,
                                          continuous_update=False)  # fmt: skip
-    display(ipywidgets.VBox([control, ipywidgets.interactive_output(redraw, {"value": control})]))
+    # An Image, not an Output: for an Output the client answers the kernel, and may miss the end of the cell meanwhile.
+    picture = ipywidgets.Image(value=drawn(control.value), layout=ipywidgets.Layout(align_self="flex-start"))
+    control.observe(lambda change: setattr(picture, "value", drawn(change["new"])), names="value")
+    display(ipywidgets.VBox([control, picture]))
 
 
 def exercise(check):

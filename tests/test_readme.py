@@ -16,3 +16,11 @@ def test_the_code_blocks_run(capsys, tmp_path, monkeypatch):
     assert names["history"]["validation_accuracy"][-1] > 0.94
     assert "validation_accuracy" in capsys.readouterr().out
     assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_readme_counts_is_there():
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    scripts = [path for path in (README.parent / "tests" / "scripts").glob("*.py") if path.stem != "__init__"]
+    assert f"`tests/scripts/` has {len(scripts)} of them" in text
+    rows = re.findall(r"^\|.*\|$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert max(row.count("|") - 1 for row in rows) <= 4
