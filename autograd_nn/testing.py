@@ -108,6 +108,13 @@ def gradgradcheck(
         As for `gradcheck`.
     grad_outputs : tensor or sequence of tensors, optional
         The vectors; random where they are not given.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.testing import gradgradcheck
+    >>> gradgradcheck(lambda x: (x**3).sum(), [ag.tensor([1.0, 2.0], dtype="float64", requires_grad=True)])
+    True
     """
     arguments, checked = _prepared(inputs, "gradgradcheck")
     source = np.random.Generator(np.random.PCG64(seed + 1))

@@ -69,6 +69,13 @@ def vjp(
         1 where the output has one element.
     create_graph : bool
         Let the product be differentiated.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.autograd.functional import vjp
+    >>> vjp(lambda x: x**2, ag.tensor([1.0, 2.0]), ag.ones(2))
+    (tensor([1., 4.]), tensor([2., 4.]))
     """
     leaves, single = _prepared(inputs, "vjp")
     out = _output(function, leaves, "vjp")
@@ -87,6 +94,13 @@ def jvp(
     ----------
     v : Tensor or tuple of Tensor
         Of the shapes of `inputs`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.autograd.functional import jvp
+    >>> jvp(lambda x: x**2, ag.tensor([1.0, 2.0]), ag.ones(2))
+    (tensor([1., 4.]), tensor([2., 4.]))
     """
     leaves, single = _prepared(inputs, "jvp")
     vectors = [v] if single else list(v if v is not None else [None] * len(leaves))
@@ -111,6 +125,14 @@ def jacobian(function: Callable[..., Tensor], inputs: Any, create_graph: bool = 
     -------
     Tensor of shape (*output.shape, *input.shape)
         A tuple of them for a tuple of inputs.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.autograd.functional import jacobian
+    >>> jacobian(lambda x: x**2, ag.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
     """
     leaves, single = _prepared(inputs, "jacobian")
     out = _output(function, leaves, "jacobian")
@@ -143,6 +165,14 @@ def hessian(function: Callable[..., Tensor], inputs: Any) -> Any:
     -------
     Tensor of shape (*input.shape, *input.shape)
         For a tuple of inputs a tuple of tuples: block [i][j] has shape (*inputs[i].shape, *inputs[j].shape).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.autograd.functional import hessian
+    >>> hessian(lambda x: (x**3).sum(), ag.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
     """
     single = isinstance(inputs, Tensor)
     given = (inputs,) if single else tuple(inputs)
@@ -166,6 +196,13 @@ def hvp(function: Callable[..., Tensor], inputs: Any, v: Any = None) -> tuple[Te
     ----------
     v : Tensor or tuple of Tensor
         Of the shapes of `inputs`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.autograd.functional import hvp
+    >>> hvp(lambda x: (x**3).sum(), ag.tensor([1.0, 2.0]), ag.ones(2))
+    (tensor(9.), tensor([ 6., 12.]))
     """
     leaves, single = _prepared(inputs, "hvp")
     vectors = [v] if single else list(v if v is not None else [None] * len(leaves))

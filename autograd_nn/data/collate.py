@@ -92,6 +92,13 @@ def default_collate(samples: Sequence[Any]) -> Any:
         If shapes, lengths or keys differ between samples, or there are none.
     TypeError
         If a sample holds something that does not stack.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import default_collate
+    >>> batch = default_collate([{"x": 1.0, "y": 0}, {"x": 2.0, "y": 1}])
+    >>> batch["x"].tolist(), batch["y"].tolist()
+    ([1.0, 2.0], [0, 1])
     """
     if len(samples) == 0:
         raise ValueError("default_collate(): a batch needs at least one sample, got none")

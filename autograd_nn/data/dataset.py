@@ -25,6 +25,18 @@ class Dataset:
     A subclass that can cut many samples at once also defines ``batch(indices)``: it takes an int64 array of
     indices and returns arrays (or Tensors), one sample a row, built like one sample. The DataLoader then
     calls it once per batch instead of ``__getitem__`` once per sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import DataLoader, Dataset
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...     def __getitem__(self, index):
+    ...         return np.float32(index), np.float32(index**2)
+    >>> [y.tolist() for x, y in DataLoader(Squares(), batch_size=2)]
+    [[0.0, 1.0], [4.0, 9.0]]
     """
 
     def __getitem__(self, index: int) -> Any:
@@ -39,6 +51,15 @@ class IterableDataset(Dataset):
 
     In a DataLoader with workers each worker reads a shallow copy of the dataset from its beginning: divide the work
     by `get_worker_info`, or every sample comes once per worker, as in PyTorch.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import DataLoader, IterableDataset
+    >>> class Countdown(IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter([3, 2, 1])
+    >>> [batch.tolist() for batch in DataLoader(Countdown(), batch_size=2)]
+    [[3, 2], [1]]
     """
 
     def __getitem__(self, index: int) -> Any:
@@ -116,6 +137,14 @@ class ArrayDataset(Dataset):
         If there is no array, one has no axis, or their lengths differ.
     TypeError
         If an array holds Python objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import ArrayDataset
+    >>> dataset = ArrayDataset(np.zeros((10, 3), np.float32), np.arange(10))
+    >>> len(dataset), dataset[4][1]
+    (10, np.int64(4))
     """
 
     def __init__(self, *arrays: Any, transform: Callable[[Any], Any] | None = None,
@@ -196,6 +225,15 @@ class TensorDataset(ArrayDataset):
     ----------
     *tensors : Tensor or array_like
         Of the same length.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import TensorDataset
+    >>> dataset = TensorDataset(ag.zeros(10, 3), ag.arange(10))
+    >>> x, y = dataset[4]
+    >>> len(dataset), x.shape, int(y)
+    (10, (3,), 4)
     """
 
     def __init__(self, *tensors: Any):
@@ -223,6 +261,13 @@ class Subset(Dataset):
     ------
     IndexError
         If an index lies outside the dataset.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import Subset
+    >>> part = Subset(["a", "b", "c"], [2, 0])
+    >>> len(part), part[0]
+    (2, 'c')
     """
 
     def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray):
@@ -313,6 +358,13 @@ class ConcatDataset(Dataset):
     ----------
     datasets : sequence of Dataset
         Their samples must be built alike for batches that cross a border.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import ConcatDataset
+    >>> both = ConcatDataset([["a", "b"], ["c"]])
+    >>> len(both), both[2]
+    (3, 'c')
     """
 
     def __init__(self, datasets: Sequence[Any]):
@@ -388,6 +440,13 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
     ------
     ValueError
         If the lengths do not sum to the length of the dataset, or one is negative or not a number.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import random_split
+    >>> train, test = random_split(range(10), [0.8, 0.2], generator=0)
+    >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
+    (8, 2, True)
     """
     total = len(dataset)
     if any(not length >= 0 for length in lengths):

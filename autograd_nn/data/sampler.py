@@ -58,6 +58,12 @@ class SequentialSampler(Sampler):
     Parameters
     ----------
     data_source : Dataset
+
+    Examples
+    --------
+    >>> from autograd_nn.data import SequentialSampler
+    >>> list(SequentialSampler(range(4)))
+    [0, 1, 2, 3]
     """
 
     def __init__(self, data_source: Sized):
@@ -83,6 +89,12 @@ class RandomSampler(Sampler):
     num_samples : int, optional
         How many to draw; by default as many as there are.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> from autograd_nn.data import RandomSampler
+    >>> sorted(RandomSampler(range(4)))
+    [0, 1, 2, 3]
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,
@@ -120,6 +132,12 @@ class SubsetRandomSampler(Sampler):
     ----------
     indices : sequence of int
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> from autograd_nn.data import SubsetRandomSampler
+    >>> sorted(SubsetRandomSampler([2, 5, 7]))
+    [2, 5, 7]
     """
 
     def __init__(self, indices: Sequence[int] | np.ndarray, generator: Any = None):
@@ -145,6 +163,12 @@ class WeightedRandomSampler(Sampler):
     replacement : bool
         Without replacement at most as many can be drawn as have a weight above 0.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> from autograd_nn.data import WeightedRandomSampler
+    >>> list(WeightedRandomSampler([0.0, 1.0, 0.0], num_samples=3))
+    [1, 1, 1]
     """
 
     def __init__(self, weights: Sequence[float] | np.ndarray, num_samples: int, replacement: bool = True,
@@ -183,6 +207,12 @@ class BatchSampler(Sampler):
     batch_size : int
     drop_last : bool
         Whether a last batch that is not full is left out.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import BatchSampler
+    >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool = False):

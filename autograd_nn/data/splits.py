@@ -31,6 +31,13 @@ def labels_of(dataset: Any) -> np.ndarray:
     ------
     TypeError
         If the labels are no integers or strings (N,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import TensorDataset, labels_of
+    >>> labels_of(TensorDataset(np.zeros((3, 1), np.float32), np.array([2, 0, 1]))).tolist()
+    [2, 0, 1]
     """
     labels = _labels(dataset)
     if labels.ndim != 1 or labels.dtype.kind not in "iubSU":
@@ -117,6 +124,13 @@ def balanced_sampler(labels: Any, num_samples: int | None = None, generator: Any
     num_samples : int, optional
         By default as many as there are labels.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> from autograd_nn.data import balanced_sampler
+    >>> sampler = balanced_sampler([0, 0, 0, 1])
+    >>> len(list(sampler))
+    4
     """
     values = labels_of(labels)
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -167,6 +181,15 @@ def stratified_split(dataset: Any, lengths: Sequence[float], labels: Any = None,
     ------
     ValueError
         If the lengths do not fit, or a class has fewer samples than there are subsets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import TensorDataset, stratified_split
+    >>> dataset = TensorDataset(np.zeros((20, 1), np.float32), np.array([0] * 15 + [1] * 5))
+    >>> train, test = stratified_split(dataset, [0.8, 0.2], generator=0)
+    >>> len(train), sum(int(y) for _, y in test)
+    (16, 1)
     """
     values = _given(labels, dataset, "stratified_split")
     total = len(values)

@@ -86,7 +86,15 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """Return `x` where it is positive and ``negative_slope * x`` elsewhere."""
+    """Return `x` where it is positive and ``negative_slope * x`` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.leaky_relu(ag.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1,  2. ])
+    """
     out = activation.leaky_relu(input, negative_slope)
     return _replacing(input, out, "leaky_relu") if inplace else out
 
@@ -109,7 +117,15 @@ def rrelu(
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """Return `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere."""
+    """Return `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.elu(ag.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
+    """
     out = activation.elu(input, alpha)
     return _replacing(input, out, "elu") if inplace else out
 
@@ -127,31 +143,71 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``x * sigmoid(x)``."""
+    """Return ``x * sigmoid(x)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.silu(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.2689,  0.    ,  0.7311])
+    """
     out = activation.silu(input)
     return _replacing(input, out, "silu") if inplace else out
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``x * tanh(softplus(x))``."""
+    """Return ``x * tanh(softplus(x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.mish(ag.tensor([1.0]))
+    tensor([0.8651])
+    """
     out = activation.mish(input)
     return _replacing(input, out, "mish") if inplace else out
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """Return `x` clipped to ``[min_val, max_val]``; the derivatives at the bounds are 0."""
+    """Return `x` clipped to ``[min_val, max_val]``; the derivatives at the bounds are 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.hardtanh(ag.tensor([-3.0, 0.5, 3.0]))
+    tensor([-1. ,  0.5,  1. ])
+    """
     out = activation.hardtanh(input, min_val, max_val)
     return _replacing(input, out, "hardtanh") if inplace else out
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``x * min(max(x + 3, 0), 6) / 6``."""
+    """Return ``x * min(max(x + 3, 0), 6) / 6``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.hardswish(ag.tensor([-1.0, 3.0]))
+    tensor([-0.3333,  3.    ])
+    """
     out = activation.hardswish(input)
     return _replacing(input, out, "hardswish") if inplace else out
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``min(max(x / 6 + 1/2, 0), 1)``."""
+    """Return ``min(max(x / 6 + 1/2, 0), 1)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.hardsigmoid(ag.tensor([-4.0, 0.0, 4.0]))
+    tensor([0. , 0.5, 1. ])
+    """
     out = activation.hardsigmoid(input)
     return _replacing(input, out, "hardsigmoid") if inplace else out
 
@@ -215,6 +271,13 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     References
     ----------
     E. Jang, S. Gu and B. Poole, 2016, arXiv:1611.01144; C. J. Maddison, A. Mnih and Y. W. Teh, 2016, arXiv:1611.00712.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.gumbel_softmax(ag.zeros(2, 3), hard=True).sum(1)
+    tensor([1., 1.])
     """
     uniform = np.maximum(random.rand(logits.shape, dtype=logits.dtype).array, np.finfo(logits.dtype).tiny)
     noise = -np.log(-np.log(uniform))
@@ -319,6 +382,14 @@ def embedding(
     """Return the rows of `weight` (V, D) that integers name; see `ops.index.embedding`.
 
     `max_norm`, `scale_grad_by_freq` and `sparse` are not available.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.embedding(ag.tensor([1, 0]), ag.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
     """
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotImplementedError("embedding(): max_norm, scale_grad_by_freq and sparse are not available")
@@ -340,6 +411,13 @@ def cross_entropy(  # type: ignore[no-redef]  # it takes the place of the operat
     """Cross-entropy of logits against class indices or probabilities; see `ops.loss.cross_entropy`.
 
     Warns where `input` is the result of a softmax: logits are wanted.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.cross_entropy(ag.tensor([[2.0, 0.0]]), ag.tensor([0]))
+    tensor(0.1269)
     """
     for observer in observers:
         observer.loss_of("cross_entropy", input)

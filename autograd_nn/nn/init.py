@@ -83,14 +83,34 @@ def _floating(array: Array, operation: str) -> type[np.floating[Any]]:
 def uniform_(
     tensor: TensorOrArray, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> TensorOrArray:
-    """Draw from the uniform distribution on [a, b)."""
+    """Draw from the uniform distribution on [a, b).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.uniform_(w, -0.1, 0.1)
+    >>> round(w.std().item(), 2)
+    0.06
+    """
     return _draw_uniform(tensor, a, b, generator, "uniform_")
 
 
 def normal_(
     tensor: TensorOrArray, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> TensorOrArray:
-    """Draw from the normal distribution."""
+    """Draw from the normal distribution.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.normal_(w, std=0.02)
+    >>> round(w.std().item(), 2)
+    0.02
+    """
     return _draw_normal(tensor, mean, std, generator, "normal_")
 
 
@@ -112,6 +132,15 @@ def trunc_normal_(
     a, b : float
         Bounds of the values themselves, not in units of `std`; ``a < b``, and not both far out in one tail.
     generator : Generator, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.trunc_normal_(w, std=0.02)
+    >>> round(w.std().item(), 2)
+    0.02
     """
     if not a < b:
         raise ValueError(f"trunc_normal_(): a must be less than b (a={a}, b={b})")
@@ -130,22 +159,62 @@ def trunc_normal_(
 
 
 def constant_(tensor: TensorOrArray, val: float) -> TensorOrArray:
-    """Set all elements to `val`."""
+    """Set all elements to `val`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(2, 2)
+    >>> init.constant_(w, 0.3)
+    tensor([[0.3, 0.3],
+            [0.3, 0.3]])
+    """
     return _write(tensor, val, "constant_")
 
 
 def ones_(tensor: TensorOrArray) -> TensorOrArray:
-    """Set all elements to 1."""
+    """Set all elements to 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(2, 2)
+    >>> init.ones_(w)
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return _write(tensor, 1, "ones_")
 
 
 def zeros_(tensor: TensorOrArray) -> TensorOrArray:
-    """Set all elements to 0."""
+    """Set all elements to 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(2, 2)
+    >>> init.zeros_(w)
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
     return _write(tensor, 0, "zeros_")
 
 
 def eye_(tensor: TensorOrArray) -> TensorOrArray:
-    """Make a matrix the identity, as far as it is square."""
+    """Make a matrix the identity, as far as it is square.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(2, 2)
+    >>> init.eye_(w)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     shape = _array(tensor, "eye_").shape
     if len(shape) != 2:
         raise ValueError(f"eye_(): expects 2 dims (shape={shape})")
@@ -160,6 +229,13 @@ def dirac_(tensor: TensorOrArray, groups: int = 1) -> TensorOrArray:
     tensor : Tensor or ndarray of shape (C_out, C_in / groups, ...)
         Of 3 to 5 dims.
     groups : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> init.dirac_(ag.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
     """
     array = _array(tensor, "dirac_")
     if not 3 <= array.ndim <= 5:
@@ -188,6 +264,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         (sqrt(2 / (1 + a^2))), 'selu' (3/4).
     param : float, optional
         The negative slope a of 'leaky_relu' (0.01).
+
+    Examples
+    --------
+    >>> from autograd_nn.nn import init
+    >>> round(init.calculate_gain("relu"), 4)
+    1.4142
     """
     linear = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
     if nonlinearity in linear or nonlinearity == "sigmoid":
@@ -233,13 +315,32 @@ def xavier_uniform_(tensor: TensorOrArray, gain: float = 1.0, generator: Generat
     References
     ----------
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.xavier_uniform_(w)
+    >>> round(w.std().item(), 2)
+    0.06
     """
     bound = gain * math.sqrt(6 / max(sum(fans(tensor, "xavier_uniform_")), 1))
     return _draw_uniform(tensor, -bound, bound, generator, "xavier_uniform_")
 
 
 def xavier_normal_(tensor: TensorOrArray, gain: float = 1.0, generator: Generator | None = None) -> TensorOrArray:
-    """Draw from N(0, s^2), ``s = gain * sqrt(2 / (fan_in + fan_out))``; see `xavier_uniform_`."""
+    """Draw from N(0, s^2), ``s = gain * sqrt(2 / (fan_in + fan_out))``; see `xavier_uniform_`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.xavier_normal_(w)
+    >>> round(w.std().item(), 2)
+    0.06
+    """
     std = gain * math.sqrt(2 / max(sum(fans(tensor, "xavier_normal_")), 1))
     return _draw_normal(tensor, 0.0, std, generator, "xavier_normal_")
 
@@ -267,6 +368,15 @@ def kaiming_uniform_(
     References
     ----------
     K. He et al., "Delving deep into rectifiers", ICCV 2015, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.kaiming_uniform_(w, nonlinearity="relu")
+    >>> round(w.std().item(), 2)
+    0.1
     """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
     return _draw_uniform(tensor, -bound, bound, generator, "kaiming_uniform_")
@@ -279,7 +389,17 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> TensorOrArray:
-    """Draw from N(0, s^2), ``s = gain / sqrt(fan)``; see `kaiming_uniform_`."""
+    """Draw from N(0, s^2), ``s = gain / sqrt(fan)``; see `kaiming_uniform_`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = ag.empty(300, 200)
+    >>> _ = init.kaiming_normal_(w, nonlinearity="relu")
+    >>> round(w.std().item(), 2)
+    0.1
+    """
     std = _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_")
     return _draw_normal(tensor, 0.0, std, generator, "kaiming_normal_")
 
@@ -294,6 +414,14 @@ def orthogonal_(tensor: TensorOrArray, gain: float = 1, generator: Generator | N
     ----------
     A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks", 2013, arXiv:1312.6120.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = init.orthogonal_(ag.empty(3, 3))
+    >>> ag.allclose(w @ w.T, ag.eye(3), atol=1e-5)
+    True
     """
     array = _array(tensor, "orthogonal_")
     if array.ndim < 2:
@@ -318,6 +446,14 @@ def sparse_(
     References
     ----------
     J. Martens, "Deep learning via Hessian-free optimization", ICML 2010.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import init
+    >>> w = init.sparse_(ag.empty(10, 4), sparsity=0.5)
+    >>> (w == 0).sum(0).tolist()
+    [5, 5, 5, 5]
     """
     array = _array(tensor, "sparse_")
     if array.ndim != 2:

@@ -291,7 +291,15 @@ _softplus_input = gradient_of(_softplus, passes.SOFTPLUS, _softplus_curvature)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """Return ``log(1 + exp(beta * input)) / beta``; `input` itself where ``beta * input > threshold``."""
+    """Return ``log(1 + exp(beta * input)) / beta``; `input` itself where ``beta * input > threshold``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.softplus(ag.tensor([0.0]))
+    tensor([0.6931])
+    """
     return _softplus(_floating(input, "softplus"), beta=float(beta), threshold=float(threshold))
 
 
@@ -321,7 +329,15 @@ _softsign_input = gradient_of(_softsign, passes.SOFTSIGN, _softsign_curvature)
 
 
 def softsign(input: Tensor) -> Tensor:
-    """Return ``input / (1 + abs(input))``; the derivative at 0 is 1."""
+    """Return ``input / (1 + abs(input))``; the derivative at 0 is 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.softsign(ag.tensor([-1.0, 3.0]))
+    tensor([-0.5 ,  0.75])
+    """
     return _softsign(_widened(input))
 
 
@@ -436,6 +452,13 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     References
     ----------
     D. Hendrycks and K. Gimpel, 2016, arXiv:1606.08415.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.gelu(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.    ,  0.8413])
     """
     if approximate == "none":
         return _gelu(_floating(input, "gelu"))
@@ -448,6 +471,13 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Gated linear unit: halve `input` along `dim` and return ``first * sigmoid(second)`` (Dauphin et al.
 
     2016, arXiv:1612.08083).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.glu(ag.tensor([[1.0, 2.0, 0.0, 0.0]]))
+    tensor([[0.5, 1. ]])
     """
     dim = normalized_dim(dim, input.ndim, "glu")
     if input.ndim == 0 or input.shape[dim] % 2:

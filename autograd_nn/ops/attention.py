@@ -53,6 +53,14 @@ def scaled_dot_product_attention(
     References
     ----------
     A. Vaswani et al., "Attention is all you need", 2017, arXiv:1706.03762.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> q = k = v = ag.zeros(2, 4, 5, 8)  # batch, heads, places, features
+    >>> F.scaled_dot_product_attention(q, k, v, is_causal=True).shape
+    (2, 4, 5, 8)
     """
     operation = "scaled_dot_product_attention"
     if query.ndim < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:

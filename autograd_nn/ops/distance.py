@@ -115,7 +115,15 @@ def _nuclear(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
 
 
 def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1e-12) -> Tensor:
-    """Return ``input / max(norm(input), eps)`` along `dim`."""
+    """Return ``input / max(norm(input), eps)`` along `dim`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.normalize(ag.tensor([[3.0, 4.0]]), dim=1)
+    tensor([[0.6, 0.8]])
+    """
     return div(input, clamp(norm(input, p, dim, True), min=eps))
 
 
@@ -140,7 +148,15 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """Return ``norm(x1 - x2 + eps, p)`` along the last dim."""
+    """Return ``norm(x1 - x2 + eps, p)`` along the last dim.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.pairwise_distance(ag.tensor([[0.0, 0.0]]), ag.tensor([[3.0, 4.0]]))
+    tensor([5.])
+    """
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 

@@ -728,7 +728,16 @@ def _one_hot(index: Array, *, classes: int) -> Array:
 
 
 def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
-    """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1)."""
+    """Return int64 zeros with a 1 at each index, along a new last dim (of the largest index + 1 for -1).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.one_hot(ag.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
     index = _integers(tensor, "one_hot", "tensor")
     array = index.array
     if num_classes == -1:

@@ -136,6 +136,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns
     -------
     Tensor of shape (..., out)
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.linear(ag.ones(2, 3), ag.ones(4, 3), ag.ones(4)).shape
+    (2, 4)
     """
     return _mapped(_linear, input, weight, bias)
 

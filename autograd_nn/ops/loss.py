@@ -218,6 +218,13 @@ def nll_loss(
         Log-probabilities, as `log_softmax` gives them.
     target, weight, ignore_index, reduction
         As for `cross_entropy` with class indices.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.nll_loss(ag.tensor([[0.25, 0.75]]).log(), ag.tensor([1]))
+    tensor(0.2877)
     """
     target_array = _target(target, "nll_loss")
     rows = _rows(input, target_array.shape, "nll_loss")
@@ -506,6 +513,13 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
         'mean' divides by the sum of the weights, where they are given.
     weight : Tensor of the shape of `input`, optional
         A factor for each element.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.mse_loss(ag.tensor([1.0, 2.0]), ag.tensor([0.0, 4.0]))
+    tensor(2.5)
     """
     check_same_shape(input, target, "mse_loss")
     if weight is None:
@@ -514,7 +528,15 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`."""
+    """Absolute error, ``abs(input - target)``; its derivative at 0 is 0. Parameters as for `mse_loss`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.l1_loss(ag.tensor([1.0, 2.0]), ag.tensor([0.0, 4.0]))
+    tensor(1.5)
+    """
     check_same_shape(input, target, "l1_loss")
     if weight is None:
         return _loss("l1", input, target, reduction, "l1_loss")
@@ -532,6 +554,13 @@ def huber_loss(
     References
     ----------
     P. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964) 73-101.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.huber_loss(ag.tensor([0.5, 3.0]), ag.zeros(2))
+    tensor(1.3125)
     """
     check_same_shape(input, target, "huber_loss")
     if delta <= 0:
@@ -546,6 +575,13 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     """`huber_loss` with ``delta=beta`` divided by `beta`.
 
     For ``beta=0`` the `l1_loss` (Girshick 2015, arXiv:1504.08083).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.smooth_l1_loss(ag.tensor([0.5, 3.0]), ag.zeros(2))
+    tensor(1.3125)
     """
     check_same_shape(input, target, "smooth_l1_loss")
     beta = float(beta)
@@ -574,6 +610,13 @@ def binary_cross_entropy(
     weight : Tensor, optional
         A factor for each element, broadcast against `input`.
     reduction : {'mean', 'sum', 'none'}
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.binary_cross_entropy(ag.tensor([0.9, 0.2]), ag.tensor([1.0, 0.0]))
+    tensor(0.1643)
     """
     check_same_shape(input, target, "binary_cross_entropy")
     _check_probabilities(input)
@@ -613,6 +656,13 @@ def binary_cross_entropy_with_logits(
     reduction : {'mean', 'sum', 'none'}
     pos_weight : Tensor, optional
         A factor for the positive part, broadcast against `input` (one entry per class).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.binary_cross_entropy_with_logits(ag.tensor([2.0]), ag.tensor([1.0]))
+    tensor(0.1269)
     """
     check_same_shape(input, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
@@ -637,6 +687,13 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
         Probabilities (those that are 0 count nothing), or log-probabilities with `log_target`.
     reduction : {'mean', 'batchmean', 'sum', 'none'}
         'batchmean', the divergence itself, divides the sum by the size of dim 0; 'mean' by the number of elements.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.kl_div(ag.tensor([[0.9, 0.1]]).log(), ag.tensor([[0.5, 0.5]]), reduction="batchmean")
+    tensor(0.5108)
     """
     check_same_shape(input, target, "kl_div")
     if not log_target:
@@ -665,6 +722,13 @@ def gaussian_nll_loss(
     `eps`.
 
     The clamp of the variance is not differentiated. `full` adds the constant ``log(2 pi) / 2``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.gaussian_nll_loss(ag.tensor([1.0]), ag.tensor([3.0]), ag.tensor([4.0]))
+    tensor(1.1931)
     """
     check_same_shape(input, target, "gaussian_nll_loss")
     var = mul(ones_like(input), var) if isinstance(var, int | float) else var
@@ -693,6 +757,13 @@ def poisson_nll_loss(
 
     Without `log_input`, ``input - target * log(input + eps)``. `full` adds Stirling's approximation of ``log(target!)``
     for targets above 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.poisson_nll_loss(ag.tensor([0.0]), ag.tensor([1.0]))
+    tensor(1.)
     """
     check_same_shape(input, target, "poisson_nll_loss")
     losses = sub(exp(input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))
@@ -718,6 +789,13 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, 
     """`input` where the target is 1, ``max(margin - input, 0)`` where it is -1 (with derivative -1 at the kink).
 
     Where the target is neither, both are added.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.hinge_embedding_loss(ag.tensor([0.5, 0.5]), ag.tensor([1.0, -1.0]))
+    tensor(0.5)
     """
     check_same_shape(input, target, "hinge_embedding_loss")
     near, far = where(eq(target, -1), 0.0, input), where(eq(target, 1), 0.0, _hinge(sub(margin, input)))
@@ -727,7 +805,15 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, 
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
-    """``max(-target * (input1 - input2) + margin, 0)``: the target says which is to rank higher, 1 or -1."""
+    """``max(-target * (input1 - input2) + margin, 0)``: the target says which is to rank higher, 1 or -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.margin_ranking_loss(ag.tensor([1.0]), ag.tensor([1.5]), ag.tensor([1.0]))
+    tensor(0.5)
+    """
     check_same_shape(input1, input2, "margin_ranking_loss")
     losses = _hinge(add(mul(neg(target), sub(input1, input2)), margin))
     return _reduced(losses, reduction, "margin_ranking_loss")
@@ -736,7 +822,15 @@ def margin_ranking_loss(
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
-    """``1 - cos`` of two vectors where the target is 1, ``max(cos - margin, 0)`` where it is -1."""
+    """``1 - cos`` of two vectors where the target is 1, ``max(cos - margin, 0)`` where it is -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.cosine_embedding_loss(ag.tensor([[1.0, 0.0]]), ag.tensor([[0.0, 1.0]]), ag.tensor([1.0]))
+    tensor(1.)
+    """
     check_same_shape(input1, input2, "cosine_embedding_loss")
     cosine = cosine_similarity(input1, input2, -1)
     check_same_shape(cosine, target, "cosine_embedding_loss")
@@ -760,6 +854,13 @@ def triplet_margin_loss(
 
     With `swap`, ``d(positive, negative)`` takes the place of the second distance where it is smaller (Balntas et al.,
     BMVC 2016).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.triplet_margin_loss(ag.zeros(1, 2), ag.ones(1, 2), ag.ones(1, 2)).round(decimals=3)
+    tensor(1.)
     """
     check_same_shape(anchor, positive, "triplet_margin_loss")
     check_same_shape(anchor, negative, "triplet_margin_loss")
@@ -770,7 +871,15 @@ def triplet_margin_loss(
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """``log(1 + exp(-target * input))`` with a target of 1 or -1."""
+    """``log(1 + exp(-target * input))`` with a target of 1 or -1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.soft_margin_loss(ag.tensor([2.0]), ag.tensor([1.0]))
+    tensor(0.1269)
+    """
     check_same_shape(input, target, "soft_margin_loss")
     return _reduced(softplus(neg(mul(target, input)), 1.0, math.inf), reduction, "soft_margin_loss")
 

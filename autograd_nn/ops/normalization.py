@@ -199,6 +199,13 @@ def batch_norm(
     References
     ----------
     S. Ioffe and C. Szegedy, 2015, arXiv:1502.03167.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.batch_norm(ag.rand(4, 3), None, None, training=True).shape
+    (4, 3)
     """
     if input.shape == (0,):
         return clone(input)
@@ -305,6 +312,13 @@ def layer_norm(
     References
     ----------
     J. Ba, J. Kiros and G. Hinton, 2016, arXiv:1607.06450.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.layer_norm(ag.tensor([[1.0, 2.0, 3.0]]), (3,)).round(decimals=3)
+    tensor([[-1.225,  0.   ,  1.225]])
     """
     shape = _normalized_shape(input, normalized_shape, "layer_norm")
     _check_affine(input, weight, bias, shape, "layer_norm")
@@ -361,6 +375,13 @@ def group_norm(
     References
     ----------
     Y. Wu and K. He, 2018, arXiv:1803.08494.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.group_norm(ag.rand(2, 6, 4, 4), num_groups=3).shape
+    (2, 6, 4, 4)
     """
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise RuntimeError(
@@ -393,6 +414,13 @@ def instance_norm(
         `use_input_stats`.
     weight, bias, momentum, eps
         As for `batch_norm`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.instance_norm(ag.rand(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -431,6 +459,13 @@ def rms_norm(
     References
     ----------
     B. Zhang and R. Sennrich, 2019, arXiv:1910.07467.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.rms_norm(ag.tensor([[3.0, 4.0]]), (2,)).round(decimals=3)
+    tensor([[0.849, 1.131]])
     """
     shape = _normalized_shape(input, normalized_shape, "rms_norm")
     _check_affine(input, weight, None, shape, "rms_norm")

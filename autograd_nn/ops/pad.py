@@ -53,6 +53,13 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     -------
     Tensor
         The gradient of an element is the sum over the places that repeat it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.pad(ag.tensor([1.0, 2.0]), (1, 2))
+    tensor([0., 1., 2., 0., 0.])
     """
     margins = _margins(input, pad, "pad")
     if mode != "constant" and value:

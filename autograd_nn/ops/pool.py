@@ -356,6 +356,13 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     input : Tensor of shape (N, C, H, W) or (C, H, W)
     output_size : int or (int or None, int or None)
         OH and OW; None keeps H or W.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.adaptive_avg_pool2d(ag.ones(1, 2, 6, 6), 1).shape
+    (1, 2, 1, 1)
     """
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
@@ -364,6 +371,13 @@ def adaptive_max_pool2d(input: Tensor, output_size: OutputSize, return_indices: 
     """Return the largest elements of windows that tile the image as in `adaptive_avg_pool2d`.
 
     The first of a tie gets the gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.adaptive_max_pool2d(ag.ones(1, 2, 6, 6), 1).shape
+    (1, 2, 1, 1)
     """
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
@@ -412,7 +426,15 @@ def avg_pool1d(
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
-    """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`."""
+    """Return the means of windows that tile sequences (N, C, L); see `adaptive_avg_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.adaptive_avg_pool1d(ag.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2)
+    tensor([[[2., 6.]]])
+    """
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 

@@ -296,6 +296,13 @@ def unfold(input: Tensor, kernel_size: Size2d, dilation: Size2d = 1, padding: Si
     -------
     Tensor of shape (N, C * kH * kW, OH * OW)
         With OH and OW as in `conv2d`. The gradient is `fold`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.unfold(ag.arange(9.0).reshape(1, 1, 3, 3), 2).shape
+    (1, 4, 4)
     """
     if input.ndim == 3:
         out = unfold(reshape(input, (1, *input.shape)), kernel_size, dilation, padding, stride)
@@ -323,6 +330,13 @@ def fold(
     output_size : int or (int, int)
         H and W of the result.
     kernel_size, dilation, padding, stride : int or (int, int)
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.fold(ag.ones(1, 4, 4), (3, 3), 2).shape
+    (1, 1, 3, 3)
     """
     if input.ndim == 2:
         out = fold(reshape(input, (1, *input.shape)), output_size, kernel_size, dilation, padding, stride)
@@ -343,7 +357,15 @@ def fold(
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158)."""
+    """Return (..., C, H r, W r) of (..., C r**2, H, W): channels become pixels (Shi et al. 2016, arXiv:1609.05158).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.pixel_shuffle(ag.zeros(1, 4, 2, 2), 2).shape
+    (1, 1, 4, 4)
+    """
     r = upscale_factor
     if input.ndim < 3 or input.shape[-3] % r**2:
         raise RuntimeError(
@@ -357,7 +379,15 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`."""
+    """Return (..., C r**2, H / r, W / r) of (..., C, H, W): the inverse of `pixel_shuffle`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.nn import functional as F
+    >>> F.pixel_unshuffle(ag.zeros(1, 1, 4, 4), 2).shape
+    (1, 4, 2, 2)
+    """
     r = downscale_factor
     if input.ndim < 3 or input.shape[-1] % r or input.shape[-2] % r:
         raise RuntimeError(

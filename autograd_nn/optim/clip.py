@@ -95,6 +95,13 @@ def get_total_norm(
     ------
     RuntimeError
         A norm that is not finite, with `error_if_nonfinite`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.utils.get_total_norm([ag.tensor([3.0]), ag.tensor([4.0])])
+    tensor(5.)
     """
     listed = _listed("get_total_norm()", "tensors", tensors)
     order = _checked_order("get_total_norm()", norm_type)
@@ -130,6 +137,16 @@ def clip_grads_with_norm_(
         What `get_total_norm` returned.
     foreach : bool, optional
         Of no effect.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> w = ag.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w**2 / 2).sum().backward()
+    >>> nn.utils.clip_grads_with_norm_([w], max_norm=1.0, total_norm=ag.tensor(5.0))
+    >>> w.grad
+    tensor([0.6, 0.8])
     """
     where = "clip_grads_with_norm_()"
     limit = number(where, "max_norm", max_norm, low=0, infinite=True)
@@ -181,6 +198,16 @@ def clip_grad_norm_(
     -----
     UserWarning
         `parameters` is an iterator that was used up before, so that nothing is clipped.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> w = ag.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w**2 / 2).sum().backward()
+    >>> norm = nn.utils.clip_grad_norm_([w], max_norm=1.0)
+    >>> norm.item(), w.grad.norm().round(decimals=3).item()
+    (5.0, 1.0)
     """
     where = "clip_grad_norm_()"
     limit, order = number(where, "max_norm", max_norm, low=0, infinite=True), _checked_order(where, norm_type)
@@ -200,6 +227,16 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     clip_value : float
     foreach : bool, optional
         Of no effect.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> w = ag.tensor([3.0, 0.5], requires_grad=True)
+    >>> (w**2 / 2).sum().backward()
+    >>> nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([1. , 0.5])
     """
     limit = number("clip_grad_value_()", "clip_value", clip_value, low=0, infinite=True)
     gradients = _gradients(_listed("clip_grad_value_()", "parameters", parameters))

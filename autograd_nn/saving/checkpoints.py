@@ -42,6 +42,16 @@ def save_tensors(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, 
     tensors : mapping of str to Tensor or ndarray
         For instance ``model.state_dict()``; ``safetensors.torch.load_file`` reads it too.
     metadata : mapping of str to str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import os, tempfile
+    >>> from autograd_nn.checkpoints import load_tensors, save_tensors
+    >>> path = os.path.join(tempfile.mkdtemp(), "w.safetensors")
+    >>> save_tensors(path, {"w": np.ones(2, np.float32)})
+    >>> load_tensors(path)["w"].tolist()
+    [1.0, 1.0]
     """
     arrays = {name: _array(value, repr(name), "save_tensors") for name, value in tensors.items()}
     with replaced(path) as file:

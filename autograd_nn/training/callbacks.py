@@ -108,6 +108,21 @@ class Callback:
     `on_step_end` when everything of a step is done. A callback that writes quantities into the history may name them in
     an attribute `writes`. Of several ranks each calls the callbacks, but for those whose attribute `everywhere` is
     False: rank 0 alone calls those. What changes the run must be done by all, in the same way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import Callback, fit
+    >>> class Shout(Callback):
+    ...     def on_epoch_end(self, run):
+    ...         print("epoch", len(run.history))
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> _ = fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 2, callbacks=[Shout()])
+    epoch 1
+    epoch 2
     """
 
     everywhere = True
@@ -150,7 +165,19 @@ def check_monitor(run: Run, name: str, callback: str) -> None:
 
 
 class TerminateOnNaN(Callback):
-    """Stops the run when the loss is NaN or infinite, before the optimizer spoils the weights with it."""
+    """Stops the run when the loss is NaN or infinite, before the optimizer spoils the weights with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import TerminateOnNaN, fit
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> len(fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 2, callbacks=[TerminateOnNaN()]))
+    2
+    """
 
     def on_gradients(self, run: Run) -> None:
         if not math.isfinite(run.loss):
@@ -206,6 +233,20 @@ class EarlyStopping(Callback):
         A smaller change is no improvement.
     restore_best : bool
         Whether the model gets back the weights of the best epoch of this run, however the run ends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import EarlyStopping, fit
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> stop = EarlyStopping(patience=2)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.5)
+    >>> history = fit(model, (x, 2 * x), optimizer, "mse", 200, validation=(x, 2 * x), callbacks=[stop])
+    >>> len(history) < 200
+    True
     """
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 3, largest: bool = False,
@@ -315,6 +356,20 @@ class Schedule(Callback):
     monitor : str, optional
         The quantity that is handed to ``scheduler.step``. By default that of ReduceLROnPlateau is 'validation_loss', or
         'loss' without validation data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import Schedule, fit
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.4)
+    >>> halve = Schedule(optim.lr_scheduler.ExponentialLR(optimizer, 0.5))
+    >>> _ = fit(model, (x, 2 * x), optimizer, "mse", 2, callbacks=[halve])
+    >>> optimizer.param_groups[0]["lr"]
+    0.1
     """
 
     def __init__(self, scheduler: Any, every: str | None = None, monitor: str | None = None):
@@ -371,6 +426,18 @@ class EMA(Callback):
     Attributes
     ----------
     averages : dict of str to ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import EMA, fit
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> history = fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 3, callbacks=[EMA(0.9)])
+    >>> len(history)
+    3
     """
 
     def __init__(self, decay: float = 0.999, apply: bool = True):

@@ -26,6 +26,18 @@ class History:
         How many steps the optimizer made.
     interrupted : bool
         Whether the last run was interrupted (Ctrl-C, or the notebook's stop).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import fit
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> history = fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 3, callbacks=[])
+    >>> len(history), history["loss"][-1] < history["loss"][0]
+    (3, True)
     """
 
     def __init__(self) -> None:

@@ -105,6 +105,20 @@ class CSVLogger(Logger):
     Parameters
     ----------
     path : path
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> import os, tempfile
+    >>> from autograd_nn.training import CSVLogger, fit
+    >>> path = os.path.join(tempfile.mkdtemp(), "log.csv")
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> _ = fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 2, callbacks=[CSVLogger(path)])
+    >>> len(open(path).read().splitlines())
+    3
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -140,6 +154,20 @@ class JSONLinesLogger(Logger):
     path : path
     every : int, optional
         See `Logger`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> import json, os, tempfile
+    >>> from autograd_nn.training import JSONLinesLogger, fit
+    >>> path = os.path.join(tempfile.mkdtemp(), "log.jsonl")
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> _ = fit(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.3), "mse", 2, callbacks=[JSONLinesLogger(path)])
+    >>> "loss" in open(path).read()
+    True
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int | None = None):

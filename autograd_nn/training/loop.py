@@ -191,6 +191,16 @@ def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_s
     ------
     ValueError
         A loader that yields nothing; whatever `fit` refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.training import evaluate
+    >>> x = np.eye(3, dtype=np.float32)
+    >>> found = evaluate(nn.Identity(), (x, np.array([0, 1, 1])), "cross_entropy", {"accuracy": "accuracy"})
+    >>> round(found["accuracy"], 3)
+    0.667
     """
     check_model(model, "evaluate")
     loss = checked_loss(loss, "evaluate")

@@ -70,6 +70,20 @@ def find_learning_rate(
     References
     ----------
     L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017, arXiv:1506.01186.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import find_learning_rate
+    >>> _ = ag.manual_seed(0)
+    >>> x = np.linspace(-1, 1, 256, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> found = find_learning_rate(model, (x, 2 * x), optim.SGD(model.parameters(), lr=0.01), "mse")
+    >>> 1e-5 < found.suggestion < 10
+    True
     """
     check_model(model, "find_learning_rate")
     check_optimizer(optimizer, "find_learning_rate")

@@ -222,7 +222,17 @@ def _are_rows(t: np.ndarray) -> bool:
 
 
 class Accuracy(_Classification):
-    """Fraction of targets that are predicted right: two classes, several, or a class for each place of a sequence."""
+    """Fraction of targets that are predicted right: two classes, several, or a class for each place of a sequence.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Accuracy
+    >>> metric = Accuracy()
+    >>> metric.update(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> round(float(metric.compute()), 4)
+    0.6667
+    """
 
     name = "accuracy"
     state = ("right", "count")
@@ -243,7 +253,17 @@ class Accuracy(_Classification):
 
 
 class TopK(_Classification):
-    """Fraction of targets among the k largest scores; of equal scores those of lower index come first."""
+    """Fraction of targets among the k largest scores; of equal scores those of lower index come first.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import TopK
+    >>> metric = TopK(2)
+    >>> metric.update(ag.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]), ag.tensor([1, 2]))
+    >>> float(metric.compute())
+    0.5
+    """
 
     state = ("right", "count")
 
@@ -271,7 +291,17 @@ class TopK(_Classification):
 
 
 class Confusion(_Classification):
-    """How often each class (row) was taken for each (column), as an array of int64."""
+    """How often each class (row) was taken for each (column), as an array of int64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Confusion
+    >>> metric = Confusion()
+    >>> metric.update(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> metric.compute().tolist()
+    [[1, 0], [1, 1]]
+    """
 
     name = "confusion"
     state = ("counts",)
@@ -338,7 +368,17 @@ def _divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 class Precision(_FromCounts):
-    """True positives among all that were predicted positive."""
+    """True positives among all that were predicted positive.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Precision
+    >>> metric = Precision()
+    >>> metric.update(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> round(float(metric.compute()), 4)
+    1.0
+    """
 
     name = "precision"
 
@@ -347,7 +387,17 @@ class Precision(_FromCounts):
 
 
 class Recall(_FromCounts):
-    """True positives among all that are positive."""
+    """True positives among all that are positive.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Recall
+    >>> metric = Recall()
+    >>> metric.update(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> round(float(metric.compute()), 4)
+    0.5
+    """
 
     name = "recall"
 
@@ -356,7 +406,17 @@ class Recall(_FromCounts):
 
 
 class F1(_FromCounts):
-    """The harmonic mean of precision and recall."""
+    """The harmonic mean of precision and recall.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import F1
+    >>> metric = F1()
+    >>> metric.update(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> round(float(metric.compute()), 4)
+    0.6667
+    """
 
     name = "f1"
 
@@ -435,21 +495,51 @@ class _Ranked(_Classification):
 
 
 class AUC(_Ranked):
-    """Area under the receiver's curve; of several classes the mean of each against the rest, by the scores given."""
+    """Area under the receiver's curve; of several classes the mean of each against the rest, by the scores given.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import AUC
+    >>> metric = AUC()
+    >>> metric.update(ag.tensor([0.1, 0.4, 0.35, 0.8]), ag.tensor([0, 0, 1, 1]))
+    >>> float(metric.compute())
+    0.75
+    """
 
     name = "auc"
     _score = staticmethod(roc_auc_score)
 
 
 class AveragePrecision(_Ranked):
-    """Area under the steps of precision over recall; of several classes the mean of each against the rest."""
+    """Area under the steps of precision over recall; of several classes the mean of each against the rest.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import AveragePrecision
+    >>> metric = AveragePrecision()
+    >>> metric.update(ag.tensor([0.1, 0.4, 0.35, 0.8]), ag.tensor([0, 0, 1, 1]))
+    >>> round(float(metric.compute()), 4)
+    0.8333
+    """
 
     name = "average_precision"
     _score = staticmethod(average_precision_score)
 
 
 class Perplexity(_Classification):
-    """``exp`` of the mean negative log-likelihood of the targets, from logits (with `NLLLoss`: log-probabilities)."""
+    """``exp`` of the mean negative log-likelihood of the targets, from logits (with `NLLLoss`: log-probabilities).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Perplexity
+    >>> metric = Perplexity()
+    >>> metric.update(ag.zeros(2, 8), ag.tensor([3, 5]))
+    >>> round(float(metric.compute()), 4)
+    8.0
+    """
 
     name = "perplexity"
     state = ("total", "count")
@@ -506,7 +596,17 @@ class _Regression(Metric):
 
 
 class MSE(_Regression):
-    """Mean of the squared errors."""
+    """Mean of the squared errors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import MSE
+    >>> metric = MSE()
+    >>> metric.update(ag.tensor([1.0, 2.0, 5.0]), ag.tensor([1.0, 3.0, 3.0]))
+    >>> round(float(metric.compute()), 4)
+    1.6667
+    """
 
     name = "mse"
     state = ("total", "count")
@@ -528,7 +628,17 @@ class MSE(_Regression):
 
 
 class RMSE(MSE):
-    """Root of the mean of the squared errors."""
+    """Root of the mean of the squared errors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import RMSE
+    >>> metric = RMSE()
+    >>> metric.update(ag.tensor([1.0, 2.0, 5.0]), ag.tensor([1.0, 3.0, 3.0]))
+    >>> round(float(metric.compute()), 4)
+    1.291
+    """
 
     name = "rmse"
 
@@ -537,7 +647,17 @@ class RMSE(MSE):
 
 
 class MAE(MSE):
-    """Mean of the absolute errors."""
+    """Mean of the absolute errors.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import MAE
+    >>> metric = MAE()
+    >>> metric.update(ag.tensor([1.0, 2.0, 5.0]), ag.tensor([1.0, 3.0, 3.0]))
+    >>> round(float(metric.compute()), 4)
+    1.0
+    """
 
     name = "mae"
 
@@ -551,6 +671,15 @@ class R2(_Regression):
 
     The mean over the columns, where there are several. A column of equal targets scores 1 if it is predicted exactly
     and 0 if not, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import R2
+    >>> metric = R2()
+    >>> metric.update(ag.tensor([1.0, 2.0, 5.0]), ag.tensor([1.0, 3.0, 3.0]))
+    >>> round(float(metric.compute()), 4)
+    -0.875
     """
 
     name = "r2"

@@ -231,6 +231,14 @@ def precision_recall_f1(prediction: Any, target: Any, classes: int | None = None
     ------
     ValueError, TypeError
         As `confusion_matrix`; also for another `average`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.metrics import precision_recall_f1
+    >>> found = precision_recall_f1(ag.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), ag.tensor([0, 1, 1]))
+    >>> found.precision.tolist(), found.recall.tolist(), found.support.tolist()
+    ([0.5, 1.0], [1.0, 0.5], [1, 2])
     """
     if average not in (None, "macro", "micro", "weighted"):
         raise ValueError(f"precision_recall_f1(): average must be None, 'macro', 'micro' or 'weighted' "

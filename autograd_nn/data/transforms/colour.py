@@ -76,6 +76,13 @@ class ToTensor(Transform):
 
     Other dtypes keep their values: floats their dtype too, the rest becomes float32. A PIL image of mode "1" becomes
     0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import transforms as T
+    >>> T.ToTensor()(np.full((5, 7, 3), 255, np.uint8)).shape
+    (3, 5, 7)
     """
 
     def apply(self, batch: Any) -> np.ndarray:
@@ -111,7 +118,15 @@ class PILToTensor(Transform):
 
 
 class ToImage(PILToTensor):
-    """The same as `PILToTensor`, under the name of torchvision's v2; a Tensor stays as it is."""
+    """The same as `PILToTensor`, under the name of torchvision's v2; a Tensor stays as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import transforms as T
+    >>> T.ToImage()(np.zeros((5, 7, 3), np.uint8)).shape
+    (3, 5, 7)
+    """
 
     def __call__(self, sample: Any) -> Tensor:
         return sample if isinstance(sample, Tensor) else super().__call__(sample)
@@ -161,6 +176,13 @@ class ToDtype(Transform):
     dtype : dtype
     scale : bool
         Whether the range is scaled: [0, 1] for floats, from 0 to the largest number for integers.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.ToDtype("float32", scale=True)(ag.tensor([[[255]]], dtype="uint8")).item()
+    1.0
     """
 
     def __init__(self, dtype: Any = np.float32, scale: bool = False):
@@ -193,6 +215,14 @@ class Normalize(ImageTransform):
     ----------
     mean, std : float or sequence of float
         One number for all channels or one per channel.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Normalize((0.5,), (0.25,))(ag.ones(1, 2, 2))[0]
+    tensor([[2., 2.],
+            [2., 2.]])
     """
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float], inplace: bool = False):
@@ -231,7 +261,15 @@ class Normalize(ImageTransform):
 
 
 class Flatten(Transform):
-    """Give each sample one axis."""
+    """Give each sample one axis.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Flatten()(ag.zeros(1, 28, 28)).shape
+    (784,)
+    """
 
     def apply(self, batch: Any) -> np.ndarray:
         """Transform a batch (N, ...) into (N, size of a sample)."""
@@ -275,6 +313,13 @@ class Grayscale(ImageTransform):
     ----------
     num_output_channels : int
         1, or 3 equal channels.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Grayscale()(ag.ones(3, 2, 2)).shape
+    (1, 2, 2)
     """
 
     def __init__(self, num_output_channels: int = 1):
@@ -322,6 +367,13 @@ class RandomGrayscale(_Sometimes):
     ----------
     p : float
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomGrayscale(p=1.0)(ag.rand(3, 2, 2)).shape
+    (3, 2, 2)
     """
 
     def __init__(self, p: float = 0.1, *, generator: Any = None):
@@ -343,6 +395,13 @@ class RandomInvert(_Sometimes):
     ----------
     p : float
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomInvert(p=1.0)(ag.full((1, 2, 2), 0.25)).max().item()
+    0.75
     """
 
     def __init__(self, p: float = 0.5, *, generator: Any = None):
@@ -368,6 +427,13 @@ class RandomErasing(_Sometimes):
     inplace : bool
         Accepted; the input stays as it is.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomErasing(p=1.0)(ag.ones(1, 28, 28)).min().item()
+    0.0
     """
 
     def __init__(self, p: float = 0.5, scale: tuple[float, float] = (0.02, 0.33),
@@ -421,6 +487,13 @@ class GaussianBlur(ImageTransform):
     sigma : float or (float, float)
         The standard deviation in pixels, or its range.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.GaussianBlur(3, sigma=1.0)(ag.rand(3, 8, 8)).shape
+    (3, 8, 8)
     """
 
     def __init__(self, kernel_size: int | Sequence[int], sigma: float | Sequence[float] = (0.1, 2.0), *,
@@ -485,6 +558,13 @@ class ColorJitter(ImageTransform):
     hue : float or (float, float)
         At most 0.5: a number v draws the shift from [-v, v], where 1 is the whole circle.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.ColorJitter(brightness=0.2, contrast=0.2)(ag.rand(3, 8, 8)).shape
+    (3, 8, 8)
     """
 
     def __init__(self, brightness: float | Sequence[float] = 0, contrast: float | Sequence[float] = 0,

@@ -46,6 +46,14 @@ class Compose(_Several):
     transforms : sequence of callable
         If all of them take batches, so does the composition; a plain function among them gets single
         samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import transforms as T
+    >>> to_input = T.Compose([T.ToTensor(), T.Normalize((0.5,), (0.5,))])
+    >>> to_input(np.full((4, 4, 1), 255, np.uint8)).max().item()
+    1.0
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
@@ -86,6 +94,13 @@ class Lambda(Transform):
     batched : bool
         Whether `function` takes arrays with one sample a row instead; then the whole batch goes through it at
         once.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Lambda(lambda x: 1 - x)(ag.tensor([0.25]))
+    tensor([0.75])
     """
 
     def __init__(self, function: Callable[[Any], Any], batched: bool = False):
@@ -117,6 +132,13 @@ class RandomApply(_Several):
     transforms : sequence of callable
     p : float
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomApply([T.Lambda(lambda x: -x)], p=1.0)(ag.tensor([1.0]))
+    tensor([-1.])
     """
 
     batched = False
@@ -142,6 +164,13 @@ class RandomChoice(_Several):
     p : sequence of float, optional
         Weights, one per transform; by default all alike.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomChoice([T.Lambda(lambda x: -x)])(ag.tensor([1.0]))
+    tensor([-1.])
     """
 
     batched = False
@@ -168,6 +197,13 @@ class RandomOrder(_Several):
     ----------
     transforms : sequence of callable
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomOrder([T.Lambda(lambda x: x + 1), T.Lambda(lambda x: x + 2)])(ag.tensor([1.0]))
+    tensor([4.])
     """
 
     batched = False

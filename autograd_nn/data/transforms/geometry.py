@@ -50,6 +50,15 @@ class Pad(ImageTransform):
     fill : float or sequence of float
         The value of constant padding; a sequence has one value per channel.
     padding_mode : {"constant", "edge", "reflect", "symmetric"}
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Pad(1)(ag.ones(1, 1, 1))[0]
+    tensor([[0., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 0.]])
     """
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
@@ -115,6 +124,14 @@ class CenterCrop(ImageTransform):
     ----------
     size : int or (int, int)
         Height and width.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.CenterCrop(2)(ag.arange(16.0).reshape(1, 4, 4))[0]
+    tensor([[ 5.,  6.],
+            [ 9., 10.]])
     """
 
     def __init__(self, size: int | Sequence[int]):
@@ -139,6 +156,13 @@ class FiveCrop(ImageTransform):
     ----------
     size : int or (int, int)
         Height and width; not larger than the image.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> [crop.shape for crop in T.FiveCrop(2)(ag.zeros(1, 4, 4))]
+    [(1, 2, 2), (1, 2, 2), (1, 2, 2), (1, 2, 2), (1, 2, 2)]
     """
 
     batched = False
@@ -186,6 +210,13 @@ class RandomCrop(ImageTransform):
     fill, padding_mode
         See `Pad`.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomCrop(28, padding=2)(ag.zeros(1, 28, 28)).shape
+    (1, 28, 28)
     """
 
     def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
@@ -223,6 +254,13 @@ class RandomHorizontalFlip(ImageTransform):
     ----------
     p : float
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomHorizontalFlip(p=1.0)(ag.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[3., 2., 1.]]])
     """
 
     axis = -1
@@ -240,7 +278,16 @@ class RandomHorizontalFlip(ImageTransform):
 
 
 class RandomVerticalFlip(RandomHorizontalFlip):
-    """Mirror each image top to bottom with probability `p`."""
+    """Mirror each image top to bottom with probability `p`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomVerticalFlip(p=1.0)(ag.tensor([[[1.0], [2.0]]]))
+    tensor([[[2.],
+             [1.]]])
+    """
 
     axis = -2
 
@@ -261,6 +308,13 @@ class Resize(ImageTransform):
     antialias : bool
         Without it "bilinear" and "bicubic" read two and four pixels per axis, as
         ``interpolate(align_corners=False)`` does; PIL images are always antialiased.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.Resize(20)(ag.zeros(3, 30, 45)).shape  # the shorter side
+    (3, 20, 30)
     """
 
     def __init__(self, size: int | Sequence[int], interpolation: InterpolationMode | str | int = "bilinear",
@@ -315,6 +369,13 @@ class RandomResizedCrop(ImageTransform):
     interpolation, antialias
         See `Resize`.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomResizedCrop(16)(ag.rand(3, 40, 60)).shape
+    (3, 16, 16)
     """
 
     def __init__(self, size: int | Sequence[int], scale: tuple[float, float] = (0.08, 1.0),
@@ -392,6 +453,13 @@ class RandomAffine(ImageTransform):
     fill : float or sequence of float
         The value outside the image, or one per channel.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))(ag.rand(1, 28, 28)).shape
+    (1, 28, 28)
     """
 
     def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
@@ -467,6 +535,13 @@ class RandomRotation(ImageTransform):
     fill : float or sequence of float
         The value outside the image, or one per channel.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> T.RandomRotation(15)(ag.rand(1, 28, 28)).shape
+    (1, 28, 28)
     """
 
     def __init__(self, degrees: float | Sequence[float], interpolation: InterpolationMode | str | int = "nearest",

@@ -105,6 +105,15 @@ class CutMix(_Mix):
     num_classes : int, optional
         Needed where labels are integers.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data import transforms as T
+    >>> mix = T.CutMix(num_classes=3)
+    >>> x, y = mix(ag.rand(4, 1, 8, 8), ag.tensor([0, 1, 2, 0]))
+    >>> x.shape, y.shape
+    ((4, 1, 8, 8), (4, 3))
     """
 
     def _mix(self, images: np.ndarray, share: float, generator: np.random.Generator) -> tuple[np.ndarray, float]:

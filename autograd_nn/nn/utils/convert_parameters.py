@@ -13,7 +13,14 @@ __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """Return the elements of all parameters as one vector, recorded."""
+    """Return the elements of all parameters as one vector, recorded.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
     flat = [reshape(parameter, (-1,)) for parameter in parameters]
     if not flat:
         raise ValueError("parameters_to_vector(): expects at least one parameter")
@@ -28,6 +35,15 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     vec : Tensor of shape (total,)
         With as many elements as the parameters have together.
     parameters : iterable of Parameter
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.Linear(1, 1)
+    >>> nn.utils.vector_to_parameters(ag.tensor([2.0, 5.0]), layer.parameters())
+    >>> layer.weight.item(), layer.bias.item()
+    (2.0, 5.0)
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters(): expects a tensor, got {type(vec).__name__}")

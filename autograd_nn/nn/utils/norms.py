@@ -155,6 +155,14 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     eps : float
     dim : int, optional
         The dim of outputs; 0, and 1 for transposed convolutions.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> layer = nn.utils.spectral_norm(nn.Linear(4, 4))
+    >>> layer(ag.ones(1, 4)).shape
+    (1, 4)
     """
     if n_power_iterations < 1:
         raise ValueError(f"spectral_norm(): n_power_iterations must be at least 1 (n_power_iterations="

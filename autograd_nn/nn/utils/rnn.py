@@ -68,6 +68,14 @@ def pad_sequence(
     Returns
     -------
     Tensor of shape (T, N, ...), or (N, T, ...) with `batch_first`
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> nn.utils.rnn.pad_sequence([ag.tensor([1, 2, 3]), ag.tensor([4])], batch_first=True)
+    tensor([[1, 2, 3],
+            [4, 0, 0]])
     """
     sequences = list(sequences)
     if not sequences:
@@ -91,7 +99,16 @@ def pad_sequence(
 def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor | Array | Sequence[int], batch_first: bool = False
 ) -> list[Tensor]:
-    """Return the sequences of a padded batch as a list; the inverse of `pad_sequence`."""
+    """Return the sequences of a padded batch as a list; the inverse of `pad_sequence`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> padded = ag.tensor([[1, 2, 3], [4, 0, 0]])
+    >>> [x.tolist() for x in nn.utils.rnn.unpad_sequence(padded, ag.tensor([3, 1]), batch_first=True)]
+    [[1, 2, 3], [4]]
+    """
     batch = padded_sequences if batch_first else transpose(padded_sequences, 0, 1)
     return [x[: int(n)] for x, n in zip(batch, np.asarray(lengths))]
 
@@ -108,6 +125,16 @@ def pack_padded_sequence(
     batch_first : bool
     enforce_sorted : bool
         Demand that the longest sequence comes first; otherwise they are sorted here.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> rows = ag.zeros(2, 5, 3)
+    >>> packed = nn.utils.rnn.pack_padded_sequence(rows, [5, 2], batch_first=True)
+    >>> outputs, last = nn.GRU(3, 4, batch_first=True)(packed)
+    >>> last.shape
+    (1, 2, 4)
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"pack_padded_sequence(): expects a tensor, got {type(input).__name__}")
@@ -147,6 +174,15 @@ def pad_packed_sequence(
     -------
     padded : Tensor of shape (T, N, ...), or (N, T, ...) with `batch_first`
     lengths : Tensor of shape (N,), int64
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> packed = nn.utils.rnn.pack_sequence([ag.tensor([1, 2, 3]), ag.tensor([4])])
+    >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2, 3],
+            [4, 0, 0]]), tensor([3, 1]))
     """
     if not isinstance(sequence, PackedSequence):
         raise TypeError(f"pad_packed_sequence(): expects a PackedSequence, got {type(sequence).__name__}")
@@ -166,7 +202,16 @@ def pad_packed_sequence(
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
-    """Pack sequences (L, ...) of different lengths."""
+    """Pack sequences (L, ...) of different lengths.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> packed = nn.utils.rnn.pack_sequence([ag.tensor([1, 2, 3]), ag.tensor([4])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
+    """
     lengths = [x.shape[0] for x in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 

@@ -22,6 +22,13 @@ def mlp(features: int = 784, hidden: Sequence[int] = (1000, 1000), classes: int 
     References
     ----------
     K. He et al., "Delving deep into rectifiers", 2015, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import models
+    >>> models.mlp()(ag.zeros(1, 1, 28, 28)).shape
+    (1, 10)
     """
     layers: list[nn.Module] = [nn.Flatten()]
     for units in hidden:
@@ -49,6 +56,13 @@ def convnet(
     size : int
         Height and width of the images, which have one channel.
     classes : int
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import models
+    >>> models.convnet()(ag.zeros(1, 1, 28, 28)).shape
+    (1, 10)
     """
     pooled = ((size - kernel_size) // stride + 1) // 2
     if pooled < 1:
@@ -70,6 +84,13 @@ def lenet(classes: int = 10) -> nn.Sequential:
     References
     ----------
     Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998) 2278-2324.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import models
+    >>> models.lenet()(ag.zeros(1, 1, 28, 28)).shape
+    (1, 10)
     """
     return nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2),
@@ -91,6 +112,13 @@ def weight_decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str,
     """Return parameter groups for an optimizer that decays weights but not biases and other vectors.
 
     With SGD and Adam this is the L2 regularisation ``weight_decay / 2 * sum(w**2)`` of the loss.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> groups = models.weight_decay_groups(models.mlp(), 1e-2)
+    >>> sorted({group["weight_decay"] for group in groups})
+    [0.0, 0.01]
     """
     parameters = list(model.parameters())
     return [
