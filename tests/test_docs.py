@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import pathlib
 import pkgutil
-import re
 import sys
 
 import pytest
