@@ -107,7 +107,7 @@ from .torch_names.einops_backend import watch_einops as _watch_einops
 from .torch_names.matrices import *
 from .torch_names.typed_tensors import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _watch_einops()
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
