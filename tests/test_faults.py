@@ -64,6 +64,11 @@ def gradient(function, *values):
         (lambda: ag.repeat_interleave(tensor([1, 2]), tensor([1, 2])), [1, 2, 2]),
         (lambda: ag.corrcoef(tensor([[1.0, 2.0], [2.0, 1.0]])), [[1, -1], [-1, 1]]),
         (lambda: tensor([1.0, 2.0]).quantile(0.5), 1.5),
+        (lambda: ag.digamma(tensor([-1e-30, 1e-30, -1e-8, -0.5])), [1e30, -1e30, 1e8, 0.03648998]),
+        (lambda: ag.polygamma(1, tensor([-1e-8], dtype=ag.float64)), [1e16]),
+        (lambda: ag.gradient(tensor([0.0, INF, 4.0, 6.0]))[0], [INF, 2, -INF, 2]),
+        (lambda: F.smooth_l1_loss(tensor([0.1, 0.2, 3.0]), ag.zeros(3), beta=np.float16(0.3)), 0.97776512),
+        (lambda: F.cross_entropy(tensor([[2.0, 0.0]]), tensor([0]), label_smoothing=np.float16(0.1)), 0.2269036),
     ],
 )  # fmt: skip
 def test_values(found, right):
@@ -84,6 +89,7 @@ def test_values(found, right):
         (lambda: gradient(lambda x: ag.cummax(x, 0)[0], 1.0, 3.0, 2.0), [1, 2, 0]),
         (lambda: gradient(lambda x: ag.logcumsumexp(x, 0), 0.0, 0.0), [1.5, 0.5]),
         (lambda: gradient(lambda x: ag.norm(x, 0), 0.0, 1.0), [0, 0]),
+        (lambda: gradient(ag.acosh, 1e20), [1e-20]),
         (lambda: gradient(lambda x: ag.softmax(x[0], 0), 2.0), [0]),
         (lambda: gradient(lambda x: ag.index_fill(ag.zeros(2), 0, tensor([0]), x[0]), 2.0), [1]),
         (lambda: gradient(lambda x: F.rms_norm(x * 1e20, (2,))[0], 3.0, 4.0), [0.18101934, -0.1357645]),

@@ -4,12 +4,17 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
+import warnings
 
 import numpy as np
 import pytest
 
 import autograd_nn as ag
 
+from .robustness import operations
+
+COMPARED = int(os.environ.get("FUZZ_COMPARED", "300"))
 CALLS = int(os.environ.get("FUZZ", "2500"))
 
 
@@ -17,7 +22,8 @@ CALLS = int(os.environ.get("FUZZ", "2500"))
 def test_random_calls_give_results_or_errors_with_a_cause(bounds):
     only = ["--only", "pool"] if bounds == "1" else []
     calls = str(CALLS if bounds == "0" else CALLS // 10)
-    command = [sys.executable, "-m", "tests.robustness.operations", "--calls", calls, "--seed", "5", *only]
+    command = [sys.executable, "-m", "tests.robustness.operations", "--calls", calls, "--compared", "0", "--seed", "5",
+               *only]
     found = subprocess.run(
         command,
         env={**os.environ, "AUTOGRAD_NN_BOUNDSCHECK": bounds},
@@ -27,6 +33,14 @@ def test_random_calls_give_results_or_errors_with_a_cause(bounds):
     )
     assert found.returncode == 0, f"{found.stdout}\n{found.stderr[-2000:]}"
     assert "0 problems in 0 operations" in found.stdout
+
+
+def test_random_calls_agree_with_float64():
+    """A seeded slice; where PyTorch is installed it is the reference."""
+    options = types.SimpleNamespace(calls=0, compared=COMPARED, seed=5, only=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert operations.compared_calls(options) == 0
 
 
 FLAGS = ag.tensor([[True, False], [False, True]])

@@ -270,6 +270,7 @@ def cross_entropy(
     Tensor
         0-d, or of the shape of the class indices for 'none'. The mean over no rows is NaN.
     """
+    label_smoothing = float(label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy(): label_smoothing must be from 0 to 1 (label_smoothing={label_smoothing})")
     if input.dtype.kind != "f":

@@ -43,7 +43,8 @@ def _scales(
     if scale_factor is None:
         sizes, scales = tuple(int(n) for n in values), (None,) * count
     else:
-        sizes, scales = tuple(math.floor(n * float(s)) for n, s in zip(input.shape[2:], values)), values
+        scales = tuple(map(float, values))
+        sizes = tuple(math.floor(n * s) for n, s in zip(input.shape[2:], scales))
     if min(sizes) < 1 or 0 in input.shape[2:]:
         raise RuntimeError(f"{operation}(): sizes must be positive (input.shape={input.shape}, sizes={sizes})")
     return sizes, scales

@@ -3,8 +3,8 @@
 ``python -m tests.robustness.operations --calls 100000`` ends with an error where a call does not return in seconds,
 takes more memory than its arguments explain, raises something else than an error of the usual kinds, or gives a result
 that depends on how its arrays lie in memory: the same call with plain copies must give the same numbers, whatever the
-strides, byte order and alignment, and read-only or not. A crash of the interpreter ends the command itself. With
-``AUTOGRAD_NN_BOUNDSCHECK=1`` the kernels check each index.
+strides, byte order and alignment, and read-only or not. As many calls of `exactness` follow, compared with float64. A
+crash of the interpreter ends the command itself. With ``AUTOGRAD_NN_BOUNDSCHECK=1`` the kernels check each index.
 """
 
 import argparse
@@ -21,6 +21,8 @@ import warnings
 import numpy as np
 
 import autograd_nn as ag
+
+from . import exactness
 
 SECONDS = 60  # a first call compiles its kernel
 MEMORY = 6 * 2**30
@@ -261,6 +263,7 @@ def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--compared", type=int, help="how many calls are compared with float64; by default as many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="a part of the names of the operations to call")
     options = parser.parse_args()
@@ -293,7 +296,29 @@ def main():
         f"{options.calls} calls of {len(chosen)} operations: {counts.pop('results', 0)} results, {dict(counts)}, "
         f"{sum(found.values())} problems in {len(found)} operations"
     )
-    return 1 if found else 0
+    silent = compared_calls(options)
+    return 1 if found or silent else 0
+
+
+def compared_calls(options):
+    """Compare calls with float64; return how many differ silently."""
+    count = options.calls if options.compared is None else options.compared
+    chance = random.Random(options.seed)
+    counts, silent = collections.Counter(), 0
+    for _ in range(count):
+        own = random.Random(chance.getrandbits(40))
+        given = exactness.drawn(own)
+        if options.only and options.only not in given.call:
+            continue
+        problem = exactness.problem_of(given, own)
+        if problem and not exactness.known(given, problem):
+            silent += 1
+            print(f"{exactness.described(given)}\n    {problem}", flush=True)
+        counts["ended in an error" if problem is None else "meant" if problem else "agree"] += 1
+    if count:
+        print(f"{count} calls of {len(exactness.EXPRESSIONS)} expressions compared with float64"
+              f"{' and PyTorch' if exactness.torch else ''}: {dict(counts)}, {silent} silent differences")
+    return silent
 
 
 def described(value):

@@ -1,0 +1,336 @@
+"""Random calls of expressions beside the same calls in float64: values, gradients and dtypes.
+
+An expression of `tests.ops.expressions` is called with its arrays in dtypes drawn at random, mixed ones among them,
+laid out in memory in odd ways, with NaN, infinity, 1e20 and 1e-30, without elements, and with each number of it as a
+Python number, a NumPy scalar, a 0-d array or tensor. What it gives is compared with PyTorch's result in float64, where
+PyTorch is installed, and otherwise with ours; its dtype with PyTorch's for the same dtypes, or with the rule of
+promotion.
+
+A result may be as far off as rounding explains: as what the inputs' last digits change in float64, and some units in
+the last place of the largest element. An error is no fault here: only what is silent counts.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+import autograd_nn as ag
+from tests.ops.expressions import EXPRESSIONS
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+LITERAL = re.compile(r"(?<![\w.\[])-?\d+\.\d+(?![\w\]])")
+SINGULAR = re.compile("linalg|svd|qr|inv|det|lu_|solve|matrix_")  # equal rows have no inverse
+SLACK = 64  # units in the last place, and times the effect of the inputs' last digits
+FLOATS = ["f4"] * 8 + ["f8"] * 3 + ["f2"]
+OTHERS = ["i8", "i4", "u1", "?"]
+NUMBERS = [float, np.float32, np.float64, np.float16, lambda v: np.array(v), lambda v: ag.tensor(v),
+           lambda v: ag.tensor(v, dtype=ag.float64)]  # fmt: skip
+
+
+class Known(NamedTuple):
+    """A difference that is meant: an expression and a problem, as regular expressions, and why."""
+
+    call: str
+    problem: str
+    reason: str
+
+
+KNOWN = [
+    Known(r"sinc\(", "", "PyTorch's argument pi x has no digits left near 1e20; at whole numbers ours is right"),
+    Known(r"median\(|mode\(|sort\(|topk|kthvalue|max\(|min\(", "^result 1:", "which of equal elements is named"),
+    Known(r"argsort|argmax|argmin", "^result 0:", "which of equal elements is named"),
+    Known(r"digamma|polygamma|lgamma|gammaln", "float64", "PyTorch's trigamma has 12 digits"),
+    Known(r"digamma|polygamma|lgamma|gammaln", "inf at", "near 1e20 all are integers: poles, which PyTorch misses"),
+    Known(r"conv_transpose", "nan at", "an infinite weight meets the zeros between the elements"),
+    Known(r"huber_loss|smooth_l1_loss|soft_margin_loss|cdist",
+          "is float64, expected float32|is float32, expected float16",
+          "of mixed dtypes PyTorch's gives the one of the input, ours the promoted one"),
+    Known(r"any\(|all\(", "is bool, expected uint8", "any and all are booleans, of uint8 too"),
+    Known(r"lstsq", "result 2: shape", "the rank has the batch shape of the result"),
+    Known(r"cholesky(_ex)?\(x @", "inf at", "the product of the expression overflows"),
+    Known(r"renorm|cosine_similarity", "gradient of .*e-2[0-9]", "squares near 1e-40 on the way have few digits"),
+    Known(r"x.det\(\)", "gradient", "determinants near 1e60 and 1e-90 on the way"),
+]
+
+
+class Given(NamedTuple):
+    """What a call is given: the expression, its arrays by name as they are drawn, and what its numbers become."""
+
+    call: str
+    arrays: dict
+    number: object
+
+
+def drawn(chance):
+    """Return a call drawn at random."""
+    call, arrays, names = chance.choice(EXPRESSIONS)
+    common = chance.choice(FLOATS) if chance.random() < 0.6 else None
+    scale = chance.choice([1e20, 1e-30]) if chance.random() < 0.15 else 1
+    given = {name: array(chance, call, value, common, scale) for name, value in zip(names.split(), arrays)}
+    return Given(call, given, chance.choice(NUMBERS))
+
+
+def array(chance, call, value, common, scale):
+    """Return an array of other dtype, values and memory."""
+    value = np.asarray(value)
+    if value.dtype.kind == "f":
+        dtype = np.dtype(common or chance.choice(FLOATS if chance.random() < 0.8 else OTHERS))
+        with np.errstate(all="ignore"):
+            value = (value * scale if dtype.kind == "f" else np.round(value * 2)).astype(dtype)
+        if dtype.kind == "f" and value.size and chance.random() < 0.08:
+            value.flat[chance.randrange(value.size)] = chance.choice([np.nan, np.inf, -np.inf])
+    elif value.dtype.kind == "i" and chance.random() < 0.1:
+        value = value.astype(chance.choice(["i4", "i2"]))
+    kind = chance.randrange(8)
+    if kind == 0:
+        value = value.copy()
+        value.flags.writeable = False
+    elif kind == 1:
+        value = np.asfortranarray(value)
+    elif kind == 2 and value.ndim:
+        value = np.repeat(value, 2, 0)[::2]
+    elif kind == 3 and value.ndim:
+        value = value[::-1].copy()[::-1]
+    elif kind == 4 and value.ndim and len(value) and value.dtype.kind == "f" and not SINGULAR.search(call):
+        value = np.broadcast_to(value[:1], value.shape)
+    elif kind == 5 and value.ndim and chance.random() < 0.2:
+        value = value[:0]
+    return value
+
+
+# ------------------------------------------------------------------------------------ evaluation
+
+
+_compiled: dict = {}
+
+
+def code(call):
+    """Return an expression compiled, with its numbers handed to `number_`."""
+    if call not in _compiled:
+        _compiled[call] = compile(LITERAL.sub(lambda m: f"number_({m[0]})", call), call, "eval")
+    return _compiled[call]
+
+
+def scope(library):
+    """Return the names that expressions are written in."""
+    names = {name: getattr(library, name) for name in dir(library)}
+    return names | {"F": library.nn.functional, "linalg": library.linalg, "special": library.special}
+
+
+_scopes = {library: scope(library) for library in (ag, torch) if library is not None}
+
+
+def evaluated(library, call, arrays, number, gradients, grad=True):
+    """Return the results of a call and the gradients of a weighting of them, as arrays; None for no gradient."""
+    leaves = {}
+    for name, value in arrays.items():
+        wraps = library is torch and (not value.flags.writeable or any(s < 0 for s in value.strides))
+        x = library.from_numpy(value.copy() if wraps else value)
+        leaves[name] = x.requires_grad_() if grad and name in gradients and value.dtype.kind == "f" else x
+    out = eval(code(call), {**_scopes[library], **leaves, "number_": number})
+    results = list(out if isinstance(out, tuple | list) else [out])
+    recorded = [x for x in results if x.requires_grad]
+    if recorded:
+        total = 0
+        for x in recorded:
+            weights = np.cos(np.arange(x.numel())).reshape(tuple(x.shape)).astype(str(x.dtype).rpartition(".")[2])
+            total = total + (x * library.from_numpy(weights)).sum()
+        total.backward()
+    found = [None if leaves[name].grad is None else np.asarray(leaves[name].grad) for name in gradients]
+    return [np.asarray(x.detach()) for x in results], found
+
+
+def plain(value):
+    """Return an array as float64, or as it is if its elements are no numbers to compute with; contiguous."""
+    return np.array(value, np.float64 if value.dtype.kind == "f" else value.dtype, order="C")
+
+
+def promoted(arrays):
+    """Return the floating-point dtype that PyTorch's rule gives: that of inputs with dims, else of the 0-d ones."""
+    for inputs in ([a for a in arrays if a.ndim], [a for a in arrays if not a.ndim]):
+        floats = [a.dtype for a in inputs if a.dtype.kind == "f"]
+        if floats:
+            return np.result_type(*floats)
+    return np.dtype(np.float32)
+
+
+# ------------------------------------------------------------------------------------ comparison
+
+
+def problem_of(given, chance):
+    """Return what is silently wrong with a call; '' for nothing, None if it, or its reference, ends in an error."""
+    call, arrays, number = given
+    floats = [name for name, a in arrays.items() if a.dtype.kind == "f" and name not in "gt"]
+    errors = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, OverflowError, AttributeError,
+              AssertionError)  # fmt: skip
+    with np.errstate(all="ignore"):
+        before = {name: value.copy() for name, value in arrays.items()}
+        try:
+            found, gradients = evaluated(ag, call, arrays, number, floats)
+        except errors:
+            return None
+        for name, value in arrays.items():
+            if not np.array_equal(value, before[name], equal_nan=value.dtype.kind == "f"):
+                return f"input {name} was changed"
+        wide = {name: plain(value) for name, value in arrays.items()}
+
+        def number_(value):
+            return float(number(value))  # what a number of few digits holds
+
+        library = reference_library(call, wide, floats, number_, errors)
+        if library is None:
+            return None
+        expected = evaluated(library, call, wide, number_, floats)
+        if library is torch:  # where PyTorch's is not finite, ours in float64 decides
+            expected = finite_or(expected, _try(ag, call, wide, number_, floats, errors))
+        same = _try(torch, call, arrays, number_, floats, errors)
+        lowest = min([a.dtype for a in arrays.values() if a.dtype.kind == "f"], key=lambda d: np.finfo(d).precision,
+                     default=np.dtype(np.float32))
+        eps = float(np.finfo(lowest).eps)
+        if number in NUMBERS[5:6] and LITERAL.search(call):  # a 0-d tensor computes in its own precision
+            eps = max(eps, float(np.finfo(np.float32).eps))
+        moved = []
+        for _ in range(3):
+            signs = np.random.default_rng(chance.getrandbits(32))
+            nudged = {name: value * (1 + eps * signs.choice([-1.0, 1.0], value.shape)) if value.dtype.kind == "f"
+                      else value for name, value in wide.items()}
+            try:
+                moved.append(evaluated(library, call, nudged, number_, floats))
+            except errors:
+                return None
+        for i, value in enumerate(found):
+            wrong = differs(value, expected[0][i], [m[0][i] for m in moved], eps, same and same[0][i])
+            if wrong:
+                return f"result {i}: {wrong}"
+        for k, (name, value, right) in enumerate(zip(floats, gradients, expected[1])):
+            others = [m[1][k] for m in moved]
+            if value is None or right is None:
+                if (value is not None and value.any()) or (right is not None and np.nan_to_num(right).any()):
+                    return f"the gradient of {name} is {value}, expected {right}"
+                continue
+            if value.dtype != arrays[name].dtype:
+                return f"the gradient of {name} is {value.dtype}, {name} is {arrays[name].dtype}"
+            wrong = differs(value, right, others, eps, same and same[1][k])
+            if wrong:
+                return f"gradient of {name}: {wrong}"
+        return wrong_dtype(given, found, errors)
+
+
+def _try(library, call, arrays, number, floats, errors):
+    """Return the results and gradients of a call, None if it ends in an error."""
+    try:
+        return evaluated(library, call, arrays, number, floats) if library is not None else None
+    except errors:
+        return None
+
+
+def finite_or(first, second):
+    """Return results and gradients, those elements of them that are not finite taken from others."""
+    if second is None or len(first[0]) != len(second[0]):
+        return first
+
+    def merged(a, b):
+        if a is None or b is None or a.shape != b.shape or a.dtype.kind != "f":
+            return a
+        return np.where(np.isfinite(a), a, b)
+
+    return [merged(a, b) for a, b in zip(first[0], second[0])], [merged(a, b) for a, b in zip(first[1], second[1])]
+
+
+def reference_library(call, wide, floats, number, errors):
+    """Return the library whose float64 results are the reference, None if the call ends in an error there."""
+    for library in (torch, ag):
+        if library is not None:
+            try:
+                evaluated(library, call, wide, number, floats)
+            except errors:
+                continue
+            return library
+    return None
+
+
+def differs(value, right, others, eps, same=None):
+    """Return how an array differs from what it should be by more than rounding; '' if it does not.
+
+    Parameters
+    ----------
+    value, right : ndarray
+        What was found, and what it is in float64.
+    others : list of ndarray
+        What it is for inputs whose last digits are others.
+    eps : float
+        A unit in the last place of the least precise input.
+    same : ndarray, optional
+        What PyTorch gives in the same dtypes: an overflow on the way is none of ours if it has the same.
+    """
+    if value.shape != right.shape:
+        return f"shape {value.shape}, expected {right.shape}"
+    if not value.size:
+        return ""
+    right = right.astype(np.float64)
+    if value.dtype.kind == "f":
+        info = np.finfo(value.dtype)
+        high, low, eps = float(info.max), float(info.tiny), max(float(info.eps), eps, 1e-14)
+    else:
+        limits = np.iinfo(value.dtype) if value.dtype.kind in "iu" else None
+        high, low, eps = (float(limits.max) if limits else 1.0), 0.5 / SLACK, eps
+        right = np.where((right < (limits.min if limits else 0)) | (right > high), np.inf, right)
+    finite = np.isfinite(right)
+    size = np.abs(right[finite & (np.abs(right) < high)]).max(initial=0.0)
+    moves = np.max([np.abs(other.astype(np.float64) - right) for other in others], axis=0)
+    settled = np.isfinite(moves) | ~finite
+    tolerance = SLACK * (np.nan_to_num(moves) + eps * size + low)
+    infinite = np.isnan(right) | (np.isinf(right) & (value.dtype.kind == "f"))
+    near = high / 64 if value.dtype.kind == "f" else high + tolerance + 1  # next to the largest float it may overflow
+    representable = infinite | (np.abs(right) + tolerance < near)
+    x = value.astype(np.float64)
+    with np.errstate(all="ignore"):
+        agrees = np.where(np.isnan(right), np.isnan(x), (x == right) | (np.abs(x - right) <= tolerance))
+    wrong = ~agrees & representable & settled
+    if same is not None and same.shape == value.shape and same.dtype == value.dtype and value.dtype.kind == "f":
+        wrong &= ~np.isclose(same, value, 16 * np.finfo(value.dtype).eps, 0, equal_nan=True)
+    if not wrong.any():
+        return ""
+    place = np.unravel_index(int(np.argmax(wrong)), value.shape)
+    return (f"{value[place]} at {tuple(map(int, place))}, expected {right[place]:.6g} ({value.dtype}, tolerance "
+            f"{np.broadcast_to(tolerance, value.shape)[place]:.2g})")
+
+
+def wrong_dtype(given, found, errors):
+    """Return which result has another dtype than PyTorch gives, or than the rule allows."""
+    call, arrays, _ = given
+    numbers_decide = given.number in NUMBERS[4:] and not any(a.dtype.kind == "f" and a.ndim for a in arrays.values())
+    if numbers_decide:  # the dtype of a 0-d tensor counts where no tensor with dims is of its category
+        return ""
+    if torch is not None:
+        try:
+            expected, _ = evaluated(torch, call, arrays, float, [], grad=False)
+        except errors:
+            expected = []
+        for i, (value, right) in enumerate(zip(found, expected)):
+            if value.dtype != right.dtype:
+                return f"result {i} is {value.dtype}, expected {right.dtype}"
+        if expected:
+            return ""
+    widest = np.result_type(promoted(list(arrays.values())), *[a.dtype for a in arrays.values()
+                                                                       if a.dtype.kind == "f"])
+    for i, value in enumerate(found):
+        if value.dtype.kind == "f" and value.dtype.itemsize > max(widest.itemsize, 4):
+            return f"result {i} is {value.dtype}, and no input is"
+    return ""
+
+
+def known(given, problem):
+    """Return whether a problem is listed."""
+    return any(re.search(row.call, given.call) and re.search(row.problem, problem) for row in KNOWN)
+
+
+def described(given):
+    """Return a call in one line."""
+    arrays = ", ".join(f"{name}: {a.dtype} {a.shape} {a.strides}" for name, a in given.arrays.items())
+    return f"{given.call} with {arrays}; numbers as {getattr(given.number, '__name__', given.number)}"
