@@ -93,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shards", type=_positive(int), metavar="N",
                         help="compute the gradients of each batch in N parts, a power of two: the bits of a job of any "
                              "number of processes (under mpiexec it is 8 by default)")
+    parser.add_argument("--no-compile", dest="compile", action="store_false",
+                        help="make every step eagerly; the bits are the same")
     return parser
 
 
@@ -156,7 +158,7 @@ def _train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     save.parent.mkdir(exist_ok=True)
     checkpoint = pathlib.Path(options.resume or f"{save}.checkpoint")
     settings = {name: value if isinstance(value, int | float | None) else str(value)
-                for name, value in vars(options).items() if name != "resume"}
+                for name, value in vars(options).items() if name not in ("resume", "compile")}
     try:
         train_set, test_set = (MNIST(options.data, train=train) for train in (True, False))
     except (OSError, ValueError) as error:
@@ -178,7 +180,7 @@ def _train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     keeper = Checkpoint(checkpoint, options.checkpoint_every, resume=options.resume is not None, settings=settings)
     try:
         history = fit(model, loader, optimizer, nn.functional.cross_entropy, options.epochs, test_loader,
-                      [ProgressBar(), TerminateOnNaN(), keeper], {"accuracy": accuracy})
+                      [ProgressBar(), TerminateOnNaN(), keeper], {"accuracy": accuracy}, compile=options.compile)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if history.epochs:

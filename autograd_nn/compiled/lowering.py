@@ -520,7 +520,9 @@ def _put(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
     if len(inputs) > 1 or out.dtype.char not in "fd":
         raise NotLowered
     _carray(out)
-    return [Call(small.fill, (1, out.reshape(-1), 0.0)), copying(g, out[numpy_index(params["key"], ())])]
+    key = numpy_index(params["key"], ())
+    place = out[key if Ellipsis in key else (*key, ...)]  # an array even where it is a single element
+    return [Call(small.fill, (1, out.reshape(-1), 0.0)), copying(g, place)]
 
 
 def _pad_constant(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:

@@ -15,7 +15,8 @@ from ..optim import SGD, Adam, AdamW, Optimizer
 
 __all__ = ["Stepping", "can_step"]
 
-_LIVE = ("lr", "params", "initial_lr", "param_names")  # of a group: what is read anew, or compared apart
+# Of a group: what is read anew, or compared apart.
+_LIVE = ("lr", "betas", "momentum", "weight_decay", "params", "initial_lr", "param_names")
 
 
 def can_step(optimizer: Optimizer) -> bool:
@@ -30,12 +31,14 @@ class _Group:
 
     def __init__(self, group: dict[str, Any], optimizer: Any):
         self.group = group
+        self.has_momentum = bool(group.get("momentum"))
         self.settings = tuple((name, value) for name, value in group.items() if name not in _LIVE)
         self.params = list(group["params"])
         self.stepping = [p for p in self.params if p.node is not None and p.node.grad is not None]
         self.states = [optimizer.state[p] for p in self.stepping]
         self.kept = [[(name, value) for name, value in state.items() if name != "step"] for state in self.states]
-        self.rate, self.correction, self.shrink = Slot(0.0), Slot(0.0), Slot(1.0)
+        self.rate, self.correction, self.shrink, self.decay = Slot(0.0), Slot(0.0), Slot(1.0), Slot(0.0)
+        self.momentum, self.new, self.beta2, self.new2 = Slot(0.0), Slot(0.0), Slot(0.0), Slot(0.0)
 
 
 class Stepping:
@@ -76,20 +79,18 @@ class Stepping:
     @staticmethod
     def _sgd(group: _Group, flat: list[Any]) -> Call:
         settings = group.group
-        common = group.rate, float(settings["weight_decay"]), -1.0 if settings["maximize"] else 1.0
+        common = group.rate, group.decay, -1.0 if settings["maximize"] else 1.0
         if not settings["momentum"]:
             return Call(kernels._sgd, (*flat, *common))
-        return Call(kernels._sgd_momentum, (*flat, *common, float(settings["momentum"]),
+        return Call(kernels._sgd_momentum, (*flat, *common, group.momentum,
                                             1.0 - settings["dampening"], bool(settings["nesterov"])))
 
     @staticmethod
     def _adam(group: _Group, flat: list[Any]) -> Call:
         settings = group.group
-        beta1, beta2 = settings["betas"]
-        decay = 0.0 if settings["decoupled_weight_decay"] else float(settings["weight_decay"])
         return Call(kernels._amsgrad if settings["amsgrad"] else kernels._adam, (
-            *flat, group.rate, group.correction, 1 - beta1, beta2, 1 - beta2, float(settings["eps"]), group.shrink,
-            decay, -1.0 if settings["maximize"] else 1.0,
+            *flat, group.rate, group.correction, group.new, group.beta2, group.new2, float(settings["eps"]),
+            group.shrink, group.decay, -1.0 if settings["maximize"] else 1.0,
         ))  # fmt: skip
 
     @staticmethod
@@ -113,6 +114,8 @@ class Stepping:
             for key, value in known.settings:
                 if held[key] is not value and held[key] != value:
                     return f"{key} of {name}"
+            if not self.is_adam and bool(held["momentum"]) is not known.has_momentum:
+                return f"momentum of {name}"
             for p, state, kept in zip(known.stepping, known.states, known.kept):
                 if state_of(p) is not state:
                     return f"the state of {name}"
@@ -130,6 +133,8 @@ class Stepping:
             lr = group["lr"]
             if not self.is_adam:
                 known.rate.view[0] = lr
+                known.decay.view[0] = group["weight_decay"]
+                known.momentum.view[0] = group["momentum"]
                 continue
             for state in known.states:
                 state["step"] += 1
@@ -139,8 +144,11 @@ class Stepping:
             beta1, beta2 = group["betas"]
             known.rate.view[0] = lr / (1 - beta1**step)
             known.correction.view[0] = 1.0 / math.sqrt(1 - beta2**step)
+            known.new.view[0], known.beta2.view[0], known.new2.view[0] = 1 - beta1, beta2, 1 - beta2
             if group["decoupled_weight_decay"]:
                 known.shrink.view[0] = 1 - lr * group["weight_decay"]
+            else:
+                known.decay.view[0] = group["weight_decay"]
 
     def undo(self) -> None:
         """Count one step less: the kernels did not run."""

@@ -51,6 +51,8 @@ class Plan:
         What the step returned.
     count : int
         Of a plan with two halves: how many of the results are those of the first.
+    lends_gradients : bool
+        Whether the gradients that a run leaves are overwritten by the next one.
 
     Attributes
     ----------
@@ -58,9 +60,11 @@ class Plan:
         The memory of all that is computed on the way.
     """
 
-    def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any], count: int = 0):
+    def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any], count: int = 0,
+                 lends_gradients: bool = True):
         self.inputs = inputs
         self.count = count
+        self.lends_gradients = lends_gradients
         self.failed: int | None = None
         self.is_undone = False
         self.middle = 0
@@ -350,7 +354,7 @@ class Plan:
         self._begin(arguments)
         self._go(0, len(self.runs))
         for leaf, gradient in self.last:
-            leaf.grad = gradient
+            leaf.grad = gradient if self.lends_gradients or gradient is None else wrap(gradient.array.copy())
         self.written.mark()
         return [x if is_outside else wrap(array.copy()) for x, array, is_outside in self.results]
 

@@ -131,6 +131,7 @@ class Signature:
     """
 
     def __init__(self) -> None:
+        self.calls = 0  # before the one that is watched
         self.watch: Watch | None = None
         self.plan: Plan | None = None
         self.guards: Guards | None = None
@@ -179,7 +180,11 @@ class Compiled:
     ----------
     function : callable
         The function itself, which runs eagerly.
+    lends_gradients : bool
+        Whether the gradients that a call leaves are overwritten by the next one.
     """
+
+    lends_gradients = True
 
     def __init__(self, function: Callable[..., Any], plans: int = 8, fullgraph: bool = False, disable: bool = False):
         functools.update_wrapper(self, function, updated=())
@@ -266,7 +271,14 @@ class Compiled:
                                "eagerly")
         if reason not in self._told:
             self._told.add(reason)
-            warnings.warn(f"compile(): {self._name} stays eager: {reason}", CompileWarning, stacklevel=4)
+            self._say(reason)
+
+    def _say(self, reason: str) -> None:
+        warnings.warn(f"compile(): {self._name} stays eager: {reason}", CompileWarning, stacklevel=5)
+
+    def _is_wanted(self, known: Signature) -> bool:
+        """Return whether calls of this kind are to be compiled."""
+        return True
 
     @property
     def _name(self) -> str:
@@ -277,6 +289,9 @@ class Compiled:
         if known.reason is not None:
             return self.function(*args, **kwargs)
         if known.watch is None:
+            known.calls += 1
+            if not self._is_wanted(known):
+                return self.function(*args, **kwargs)
             with Watch() as watch:
                 result = self.function(*args, **kwargs)
             known.watch = watch
@@ -321,7 +336,7 @@ class Compiled:
         if trace.reasons:
             self._stay_eager(known, "; ".join(trace.reasons))
         else:
-            known.plan = Plan(trace, buffers, [*results, *gradients], len(results))
+            known.plan = Plan(trace, buffers, [*results, *gradients], len(results), self.lends_gradients)
             known.reach = Reach(self.function, watch, layout.others)
             known.guards = Guards(known.reach, trace)
             known.build = returned.build

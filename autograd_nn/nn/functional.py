@@ -279,15 +279,15 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     >>> F.gumbel_softmax(ag.zeros(2, 3), hard=True).sum(1)
     tensor([1., 1.])
     """
-    uniform = np.maximum(random.rand(logits.shape, dtype=logits.dtype).array, np.finfo(logits.dtype).tiny)
-    noise = -np.log(-np.log(uniform))
+    uniform = random.rand(logits.shape, dtype=logits.dtype).clamp(min=float(np.finfo(logits.dtype).tiny))
+    noise = -(-uniform.log()).log()
     soft = reduce.softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
-    position = soft.detach().argmax(dim, keepdim=True).array
-    one_hot = np.zeros(soft.shape, soft.dtype)
-    np.put_along_axis(one_hot, position, 1, axis=dim)
-    return soft + Tensor(one_hot - soft.array)
+    position = soft.detach().argmax(dim, keepdim=True)
+    classes = np.arange(soft.shape[dim]).reshape([-1 if i == dim % soft.ndim else 1 for i in range(soft.ndim)])
+    one_hot = elementwise.eq(position, Tensor(classes)).to(soft.dtype)
+    return soft + (one_hot - soft.detach())
 
 
 # ------------------------------------------------------------------------------------ linear maps, shapes

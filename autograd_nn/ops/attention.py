@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..engine import note_read, wrap
+from ..engine import effect, wrap
 from ..typing import Array, Tensor
 from .elementwise import add, eq, logical_not, masked_fill, mul
 from .linalg import matmul
@@ -15,6 +15,12 @@ from .reduce import all, softmax
 from .shape import repeat_interleave, transpose
 
 __all__ = ["scaled_dot_product_attention"]
+
+
+@effect
+def _any(x: Tensor) -> bool:
+    """Return whether an element is true."""
+    return bool(x.array.any())
 
 
 def scaled_dot_product_attention(
@@ -85,15 +91,14 @@ def scaled_dot_product_attention(
     elif attn_mask is not None:
         scores = add(scores, attn_mask)
         infinite = eq(attn_mask, -np.inf)
-        note_read(infinite, "a mask with infinities")
-        hidden = infinite if infinite.array.any() else None
+        hidden = infinite if _any(infinite) else None
     if hidden is not None:
         scores = masked_fill(scores, hidden, -np.inf)
-    blind = None if hidden is None else all(hidden, -1, keepdim=True)
-    note_read(blind, "a mask that hides all")
-    if blind is not None and blind.array.any():
+    blind = None if hidden is None or is_causal else all(hidden, -1, keepdim=True)
+    hides_all = blind is not None and _any(blind)
+    if blind is not None and hides_all:
         scores = masked_fill(scores, blind, 0.0)
     weights = softmax(scores, -1)
-    if blind is not None and blind.array.any():
+    if blind is not None and hides_all:
         weights = masked_fill(weights, blind, 0.0)
     return matmul(dropout(weights, dropout_p), value)

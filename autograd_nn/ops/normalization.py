@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..engine import dtypes_apart, note_read, primitive, update
+from ..engine import dtypes_apart, effect, primitive, update
 from ..kernels import norm as kernels
 from ..kernels.by_numpy import above_zero
 from ..typing import Array, Gradients, Shape, ShapeLike, Tensor
@@ -473,7 +473,7 @@ def rms_norm(
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     with np.errstate(over="ignore", divide="ignore"):
         scale = rsqrt(add(mean(square(input), dims, keepdim=True), eps))
-    if _left_range(input, scale, "rms_norm"):
+    if _left_range(input, scale):
         wide = rms_norm(to_dtype(input, np.float64), shape, None, eps)
         out = to_dtype(wide, input.dtype)
     else:
@@ -496,16 +496,16 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     for i in range(1, size):
         total = add(total, squares[:, i : i + channels])
     divisor = pow(add(mul(total, alpha / size), k), beta)
-    if _left_range(input, divisor, "local_response_norm"):
+    if _left_range(input, divisor):
         return to_dtype(local_response_norm(to_dtype(input, np.float64), size, alpha, beta, k), input.dtype)
     return div(input, divisor)
 
 
-def _left_range(input: Tensor, scale: Tensor, operation: str) -> bool:
+@effect
+def _left_range(input: Tensor, scale: Tensor) -> bool:
     """Return whether squares of finite numbers of float32, or of float16, left its range."""
     if input.dtype.char not in "ef":
         return False
-    note_read(scale, f"{operation}()")
     if (np.isfinite(scale.array) & (scale.array > 0)).all():
         return False
     return bool(np.isfinite(input.array).all())

@@ -6,21 +6,36 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..engine import Variable, get_default_dtype, note_read, wrap
+from ..engine import Variable, get_default_dtype, primitive, wrap
 from ..typing import Array, Tensor, TensorLike
 from . import index
 
 __all__ = ["argwhere", "bucketize", "isin", "searchsorted"]
 
 
-def _array(value: Any, operation: str) -> Array:
-    """Return the elements of a tensor, an array or numbers; Python floats have the default dtype."""
-    note_read(value, f"{operation}()")
+def _tensor(value: Any) -> Tensor:
+    """Return a tensor, an array or numbers as a tensor; Python floats have the default dtype."""
     if isinstance(value, Variable):
-        return value.array
+        return wrap(value.array)
     array = np.asarray(value)
     given = isinstance(value, np.ndarray | np.generic)
-    return array.astype(get_default_dtype()) if array.dtype.kind == "f" and not given else array
+    return wrap(array.astype(get_default_dtype()) if array.dtype.kind == "f" and not given else array)
+
+
+@primitive
+def _isin(elements: Array, tests: Array, *, invert: bool) -> Array:
+    return np.asarray(np.isin(elements, tests, invert=invert))
+
+
+@primitive
+def _searchsorted(sequences: Array, values: Array, *, right: bool, dtype: Any) -> Array:
+    side: Literal["left", "right"] = "right" if right else "left"
+    if sequences.ndim == 1:
+        return np.asarray(np.searchsorted(sequences, values, side), dtype)
+    found = np.empty(values.shape, dtype)
+    for place in np.ndindex(values.shape[:-1]):
+        found[place] = np.searchsorted(sequences[place], values[place], side)
+    return found
 
 
 def argwhere(input: Tensor) -> Tensor:
@@ -45,7 +60,7 @@ def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
     >>> ag.isin(ag.tensor([1, 2, 3]), ag.tensor([2, 3]))
     tensor([False,  True,  True])
     """
-    return wrap(np.asarray(np.isin(_array(elements, "isin"), _array(test_elements, "isin"), invert=invert)))
+    return _isin(_tensor(elements), _tensor(test_elements), invert=bool(invert))
 
 
 def searchsorted(
@@ -82,23 +97,16 @@ def searchsorted(
         raise ValueError(f"searchsorted(): side must be 'left' or 'right' (side={side!r})")
     if side == "left" and right:
         raise RuntimeError("searchsorted(): side and right contradict each other (side='left', right=True)")
-    sequences, values = _array(sorted_sequence, "searchsorted"), _array(input, "searchsorted")
+    sequences, values = _tensor(sorted_sequence), _tensor(input)
     if sorter is not None:
         if sorter.shape != sequences.shape or sorter.dtype.kind not in "iu":
             raise RuntimeError("searchsorted(): sorter must hold integers in the shape of the sequence "
                                f"(sorter.shape={sorter.shape}, shape={sequences.shape}, dtype={sorter.dtype})")
-        sequences = np.take_along_axis(sequences, _array(sorter, "searchsorted"), -1)
+        sequences = index.gather(sequences, -1, sorter)
     if sequences.ndim != 1 and (not sequences.ndim or values.shape[:-1] != sequences.shape[:-1] or not values.ndim):
         raise RuntimeError("searchsorted(): the sorted sequence must have one dim, or the dims of input up to the last "
                            f"(sorted_sequence.shape={sequences.shape}, input.shape={values.shape})")
-    where: Literal["left", "right"] = "right" if right or side == "right" else "left"
-    dtype = np.int32 if out_int32 else np.int64
-    if sequences.ndim == 1:
-        return wrap(np.asarray(np.searchsorted(sequences, values, where), dtype))
-    found = np.empty(values.shape, dtype)
-    for place in np.ndindex(values.shape[:-1]):
-        found[place] = np.searchsorted(sequences[place], values[place], where)
-    return wrap(found)
+    return _searchsorted(sequences, values, right=right or side == "right", dtype=np.dtype("i4" if out_int32 else "i8"))
 
 
 def bucketize(input: TensorLike, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:

@@ -240,7 +240,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]
                                 shuffle=bool(self.shuffle))
             if go_on:
                 loader.seed, loader.epoch = self._order
-            history = fit(self.module_, loader, self.optimizer_, self._loss, epochs or int(self.max_iter),
+            history = fit(self.module_, loader, self.optimizer_, self._loss_function(), epochs or int(self.max_iter),
                           callbacks=callbacks, history=copy.copy(self.history_) if go_on else None, clip=self.clip)
             self._drawn, self._order = default_generator.get_state(), (loader.seed, loader.epoch)
         self.module_.eval()
@@ -282,8 +282,11 @@ class _Net(BaseEstimator):  # type: ignore[misc]
         """Return the score that early stopping goes by."""
         raise NotImplementedError
 
-    def _loss(self, output: Tensor, target: Any) -> Tensor:
-        """Return the loss of a batch whose target is an array, or an array and the weights of its samples."""
+    def _loss_function(self) -> Callable[[Tensor, Any], Tensor]:
+        """Return the loss of a batch whose target is a tensor, or a tensor and the weights of its samples.
+
+        It knows nothing of the estimator, whose attributes change: a compiled step compares all that its loss reaches.
+        """
         raise NotImplementedError
 
     def _outputs(self, X: Any) -> np.ndarray:
@@ -320,9 +323,9 @@ class _Net(BaseEstimator):  # type: ignore[misc]
 
 def _weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of the losses of samples, weighted."""
-    total = float(weights.array.sum(dtype=np.float64))
+    total = weights.sum(dtype=np.float64)
     note_terms("mean", total)
-    return (losses * weights).sum() / total if total else losses.sum() * 0.0
+    return (losses * weights).sum() / total.clamp(min=np.finfo(np.float64).tiny).to(losses.dtype)
 
 
 @contextlib.contextmanager
@@ -569,33 +572,37 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return None if self.multilabel_ else y
 
-    def _loss(self, output: Tensor, target: Any) -> Tensor:
-        y, weights = target if isinstance(target, tuple) else (target, None)
-        if callable(self.loss):
-            loss: Tensor = self.loss(output, y)
-            return loss
-        if self.loss != "cross_entropy":
-            raise ValueError(f"NetClassifier(): loss must be 'cross_entropy' or a function (loss={self.loss!r})")
-        reduction = "mean" if weights is None else "none"
-        if self.multilabel_:
-            if output.shape != y.shape:
-                raise ValueError(f"NetClassifier.fit(): the module must return one score per label, of shape (n, "
-                                 f"{len(self.classes_)}), got {tuple(output.shape)}")
-            wanted = Tensor(y.array.astype(output.array.dtype))
-            losses = nn.functional.binary_cross_entropy_with_logits(output, wanted, reduction=reduction)
-            return losses if weights is None else _weighted_mean(losses.mean(1), weights)
-        if output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1):
-            if len(self.classes_) != 2:
-                raise ValueError(f"NetClassifier.fit(): the module has 1 output for {len(self.classes_)} classes; it "
-                                 "needs one per class (or 1 of two)")
-            losses = nn.functional.binary_cross_entropy_with_logits(
-                output.reshape(-1), Tensor(y.array.astype(output.array.dtype)), reduction=reduction)
-        else:
-            if output.ndim != 2 or output.shape[1] != len(self.classes_):
-                raise ValueError(f"NetClassifier.fit(): the module must return one score per class, of shape (n, "
-                                 f"{len(self.classes_)}), got {tuple(output.shape)}")
-            losses = nn.functional.cross_entropy(output, y, reduction=reduction)
-        return losses if weights is None else _weighted_mean(losses, weights)
+    def _loss_function(self) -> Callable[[Tensor, Any], Tensor]:
+        own, is_multilabel, classes = self.loss, self.multilabel_, len(self.classes_)
+        if not callable(own) and own != "cross_entropy":
+            raise ValueError(f"NetClassifier(): loss must be 'cross_entropy' or a function (loss={own!r})")
+
+        def loss(output: Tensor, target: Any) -> Tensor:
+            y, weights = target if isinstance(target, tuple) else (target, None)
+            if callable(own):
+                value: Tensor = own(output, y)
+                return value
+            reduction = "mean" if weights is None else "none"
+            if is_multilabel:
+                if output.shape != y.shape:
+                    raise ValueError(f"NetClassifier.fit(): the module must return one score per label, of shape (n, "
+                                     f"{classes}), got {tuple(output.shape)}")
+                losses = nn.functional.binary_cross_entropy_with_logits(output, y.to(output.dtype), reduction=reduction)
+                return losses if weights is None else _weighted_mean(losses.mean(1), weights)
+            if output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1):
+                if classes != 2:
+                    raise ValueError(f"NetClassifier.fit(): the module has 1 output for {classes} classes; it needs "
+                                     "one per class (or 1 of two)")
+                losses = nn.functional.binary_cross_entropy_with_logits(output.reshape(-1), y.to(output.dtype),
+                                                                        reduction=reduction)
+            else:
+                if output.ndim != 2 or output.shape[1] != classes:
+                    raise ValueError(f"NetClassifier.fit(): the module must return one score per class, of shape (n, "
+                                     f"{classes}), got {tuple(output.shape)}")
+                losses = nn.functional.cross_entropy(output, y, reduction=reduction)
+            return losses if weights is None else _weighted_mean(losses, weights)
+
+        return loss
 
     def _held_out_score(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, model: nn.Module) -> float:
         out = self._predicted(model, X)
@@ -729,23 +736,24 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
             raise ValueError(f"NetRegressor: y must have {self.n_outputs_} columns as before, got shape {y.shape}")
         return X, np.ascontiguousarray(y.reshape(len(y), -1), dtype=X.dtype)
 
-    def _loss(self, output: Tensor, target: Any) -> Tensor:
-        y, weights = target if isinstance(target, tuple) else (target, None)
-        if output.ndim == 1 and y.shape[1] == 1:
-            output = output.reshape(-1, 1)
-        if output.shape != y.shape:
-            raise ValueError(f"NetRegressor.fit(): the module must return (n, {y.shape[1]}), got "
-                             f"{tuple(output.shape)}")
-        if callable(self.loss):
-            loss: Tensor = self.loss(output, y)
-            return loss
-        if self.loss not in _LOSSES:
-            raise ValueError(f"NetRegressor(): loss must be one of {', '.join(_LOSSES)}, or a function "
-                             f"(loss={self.loss!r})")
-        function = _LOSSES[self.loss]
-        if weights is None:
-            return function(output, y)
-        return _weighted_mean(function(output, y, reduction="none").mean(1), weights)
+    def _loss_function(self) -> Callable[[Tensor, Any], Tensor]:
+        own = self.loss
+        if not callable(own) and own not in _LOSSES:
+            raise ValueError(f"NetRegressor(): loss must be one of {', '.join(_LOSSES)}, or a function (loss={own!r})")
+        function = own if callable(own) else _LOSSES[own]
+
+        def loss(output: Tensor, target: Any) -> Tensor:
+            y, weights = target if isinstance(target, tuple) else (target, None)
+            if output.ndim == 1 and y.shape[1] == 1:
+                output = output.reshape(-1, 1)
+            if output.shape != y.shape:
+                raise ValueError(f"NetRegressor.fit(): the module must return (n, {y.shape[1]}), got "
+                                 f"{tuple(output.shape)}")
+            value: Tensor = function(output, y) if callable(own) or weights is None else _weighted_mean(
+                function(output, y, reduction="none").mean(1), weights)
+            return value
+
+        return loss
 
     def _held_out_score(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, model: nn.Module) -> float:
         out = self._predicted(model, X).reshape(y.shape).astype(np.float64)

@@ -37,6 +37,7 @@ from .batches import (
     targets_of,
 )
 from .callbacks import EMA, Callback, Run, Schedule, TerminateOnNaN
+from .compiling import WORTH, Steps, joined_loss, measuring_step, training_step, ways_of
 from .history import History
 from .losses import checked_loss, prepared_targets, with_class_weight
 from .measures import Measures, as_metrics, weight_of
@@ -77,6 +78,13 @@ def whole_number(value: Any, what: str, least: int) -> int:
     if value < least:
         raise ValueError(f"{what} must be at least {least} (got {value})")
     return int(value)
+
+
+def checked_flag(value: Any, what: str) -> bool:
+    """Return True or False, or raise."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{what} must be True or False, got {described(value)}")
+    return bool(value)
 
 
 def positive(value: Any, what: str) -> float:
@@ -146,9 +154,9 @@ def _checked_value(value: Any, function: str) -> Tensor:
 
 @no_grad()
 def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], measures: Measures, call: Any, *,
-              target_key: str | None, no_batches: Callable[[], ValueError],
+              target_key: str | None, no_batches: Callable[[], ValueError], step: Callable[..., Any],
               function: str = "evaluate", group: Any = None) -> dict[str, Any]:
-    """Return the loss and metrics over a loader's batches, in evaluation mode."""
+    """Return the loss and metrics over a loader's batches, in evaluation mode; `step` measures one of them."""
     measures.reset()
     if group is not None:
         with evaluation_mode(model):
@@ -160,9 +168,8 @@ def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], me
     with evaluation_mode(model):
         for batch in loader:
             inputs, target = split_batch(batch, function, target_key)
-            output = call(inputs)
             with counted_terms() as terms:
-                value = _checked_value(loss(output, target), function)
+                value, output = step(target, *inputs)
             measures.update(value.item(), weight_of(terms, target), output, target)
     if not measures.batches:
         raise no_batches()
@@ -170,14 +177,14 @@ def _measured(model: Any, loader: Iterable[Any], loss: Callable[..., Tensor], me
 
 
 def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_size: int = 256,
-             target: str | None = None, shards: int | None = None) -> dict[str, Any]:
+             target: str | None = None, shards: int | None = None, compile: bool = True) -> dict[str, Any]:
     """Return the loss and metrics of a model over a whole set, in evaluation mode and without recording.
 
     Parameters
     ----------
     model : Module
         Afterwards each of its modules has the mode that it had.
-    loader, loss, metrics, target, shards
+    loader, loss, metrics, target, shards, compile
         As for `fit`.
     batch_size : int
         Of arrays.
@@ -209,16 +216,31 @@ def evaluate(model: Any, loader: Any, loss: Any, metrics: Any = None, *, batch_s
     loader = as_loader(loader, "evaluate", model=model, batch_size=batch_size,
                        target=prepared_targets(loss, floating_dtype(model)))
     group = group_for(shards, "evaluate")
+    call = model_call(model, "evaluate")
+    step = measuring_step(call, _checking(loss, "evaluate"), bool(measures.metrics))
+    if checked_flag(compile, "evaluate(): compile") and group is None:
+        step = steps = Steps(step, "evaluate", lambda: _left(loader, steps), lambda: False)
     with in_parts(group, loader):
-        return _measured(model, loader, loss, measures, model_call(model, "evaluate"), target_key=target,
+        return _measured(model, loader, loss, measures, call, target_key=target, step=step,
                          no_batches=lambda: no_batch("evaluate", loader), group=group)
+
+
+def _left(loader: Any, steps: Steps) -> int | None:
+    """Return how many batches of a loader are to come."""
+    length = length_of(loader)
+    return None if length is None else length - steps.calls
+
+
+def _checking(loss: Callable[..., Any], function: str) -> Callable[[Any, Any], Tensor]:
+    """Return a loss that is checked to be one number."""
+    return lambda output, target: _checked_value(loss(output, target), function)
 
 
 # ------------------------------------------------------------------------------------ predict
 
 
 @no_grad()
-def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None = None) -> Any:
+def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None = None, compile: bool = True) -> Any:
     """Return the outputs of a model for all samples, in evaluation mode and without recording.
 
     Parameters
@@ -233,6 +255,8 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
         Of arrays and datasets.
     target : str, optional
         Which key of a dict is the target.
+    compile : bool
+        As for `fit`.
 
     Returns
     -------
@@ -250,9 +274,19 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
     call = model_call(model, "predict")
     whole_number(batch_size, "predict(): batch_size", 1)
     outputs: list[Any] = []
+
+    def step(*inputs: Any) -> Any:
+        return call(inputs)
+
+    steps: Any = step
+    if checked_flag(compile, "predict(): compile"):
+        loader = data if isinstance(data, DataLoader) else None  # of all else, as many are expected as there were
+        if is_array(data):
+            loader = range(0, len(data), batch_size)
+        steps = Steps(step, "predict", lambda: _left(loader, steps), lambda: False)
     with evaluation_mode(model):
         for inputs in _input_batches(model, data, batch_size, target):
-            outputs.append(call(inputs))
+            outputs.append(steps(*inputs))
     if not outputs:
         raise no_batch("predict", data)
     return map_nested(_joined, *outputs)
@@ -333,6 +367,7 @@ def fit(
     class_weight: Any = None,
     target: str | None = None,
     shards: int | None = None,
+    compile: bool = True,
 ) -> History:
     """Train a model.
 
@@ -384,6 +419,9 @@ def fit(
     shards : int, optional
         Compute the gradients of each batch in so many parts, a power of two: the run then has the same bits as one of
         any number of ranks with as many shards. Under mpiexec it is that of `parallel.init`, 8 by default.
+    compile : bool
+        Compile the steps (see `autograd_nn.compile`) if enough of one kind are to come that it pays. They have the same
+        bits as without. Why steps stay eager is printed, once.
 
     Returns
     -------
@@ -429,6 +467,7 @@ def fit(
         validation = copy.copy(loader)  # with a place of its own
     if class_weight is not None:
         loss = with_class_weight(loss, class_weight, lambda: targets_of(loader), "fit", floating_dtype(model))
+    compile = checked_flag(compile, "fit(): compile")
     history = History() if history is None else history
     history.interrupted = False
     callbacks = checked_callbacks(callbacks, schedule, ema, optimizer)
@@ -438,6 +477,11 @@ def fit(
     held_out = Measures(as_metrics(metrics, "fit", loss))
     call = model_call(model)
     step = Step(run, loss, call, clip, target, group)
+    measure = measuring_step(call, _checking(loss, "fit"), bool(held_out.metrics))
+    if compile and group is None and validation is not None:
+        length = length_of(validation)
+        measure = Steps(measure, "fit", lambda: None if length is None else length * (run.epochs - len(history)),
+                        lambda: run.quiet)
 
     def validate() -> None:
         """Measure the validation data, unless that was done after this very step."""
@@ -445,8 +489,8 @@ def fit(
             _tell(callbacks, "on_validation_begin", run)
             try:
                 measured = _measured(model, validation, loss, held_out, call, target_key=target, function="fit",
-                                     no_batches=lambda: no_batch("fit", validation, run.epoch, "validation"),
-                                     group=group)
+                                     step=measure, group=group,
+                                     no_batches=lambda: no_batch("fit", validation, run.epoch, "validation"))
             finally:
                 _tell(callbacks, "on_validation_end", run)
             run.measured = {f"validation_{name}": number for name, number in measured.items()}
@@ -459,6 +503,8 @@ def fit(
         if group is not None:
             together.enter_context(group.interrupts_together())
         _tell(callbacks, "on_train_begin", run)
+        if compile:
+            step.compile()
         while len(history) < run.epochs and not run.stopping:
             started, run.epoch = time.perf_counter(), len(history) + 1
             step.batches = 0
@@ -512,6 +558,27 @@ class Step:
         closure = inspect.signature(run.optimizer.step).parameters.get("closure")
         self.needs_closure = isinstance(run.optimizer, LBFGS) or (
             closure is not None and closure.default is inspect.Parameter.empty)
+        self.steps: Steps | None = None
+        self.updates = True
+
+    def compile(self) -> None:
+        """Compile the steps from now on."""
+        run = self.run
+        if self.shards is not None or self.needs_closure:
+            if not run.quiet and is_first() and (self._left() or WORTH) >= WORTH:
+                reason = "the gradients are computed in shards" if self.shards is not None else (
+                    f"{type(run.optimizer).__name__} computes the loss several times in a step")
+                print(f"fit(): steps are not compiled: {reason}", file=sys.stderr)
+            return
+        self.updates, stops, lends = ways_of(run.callbacks)
+        step = training_step(self.call, _checking(self.loss, "fit"), run.optimizer, self.clip, updates=self.updates,
+                             stops=stops, keeps=bool(run.measures.metrics))
+        self.steps = Steps(step, "fit", self._left, lambda: run.quiet, lends)
+
+    def _left(self) -> int | None:
+        """Return how many steps are to come."""
+        run = self.run
+        return None if run.steps is None else run.steps * (run.epochs - len(run.history)) - run.step
 
     @property
     def interrupted(self) -> bool:
@@ -520,25 +587,55 @@ class Step:
 
     def __call__(self, batches: Sequence[Any]) -> bool:
         """Make the step; return False, without one, if none of the targets counts."""
-        run, optimizer = self.run, self.run.optimizer
-        if not self._gradients(batches, measure=True):
+        run = self.run
+        if self.steps is not None and self.checked:
+            counts, is_updated = self._compiled(batches)
+        else:
+            counts, is_updated = self._gradients(batches, measure=True) is not None, False
+        if not counts:
             return False
         if not self.checked:
             self.checked = True
             for observer in observers:
                 observer.training_begins(run.model)
-        _tell(run.callbacks, "on_gradients", run)
-        if run.stopping:
-            return True
+        if not is_updated:
+            _tell(run.callbacks, "on_gradients", run)
+            if run.stopping:
+                return True
+            self._update(batches)
+        run.history.steps += 1
+        _tell(run.callbacks, "on_update", run)
+        return True
+
+    def _update(self, batches: Sequence[Any]) -> None:
+        """Make the optimizer's step."""
+        optimizer = self.run.optimizer
         if self.clip is not None:
             clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip)
         if self.needs_closure:
             optimizer.step(lambda: self._gradients(batches, measure=False))
         else:
             optimizer.step()
-        run.history.steps += 1
-        _tell(run.callbacks, "on_update", run)
-        return True
+
+    def _compiled(self, batches: Sequence[Any]) -> tuple[bool, bool]:
+        """Make the step, compiled; return whether a target counts, and whether the optimizer's step is made too."""
+        run, steps = self.run, self.steps
+        pairs = [split_batch(batch, "fit", self.target) for batch in batches]
+        run.inputs, run.target = inputs, target = pairs[-1]
+        self.batches += len(batches)
+        with counted_terms() as terms:
+            if len(pairs) == 1:
+                found, goes_on = steps(target, *inputs)  # type: ignore[misc]
+            else:
+                found, goes_on = steps(pairs)  # type: ignore[misc]
+        if not found:
+            return False, False
+        losses = [value.item() for value, *_ in found]
+        weights = [weight_of(terms, target) if weight is None else weight.item() for *_, weight in found]
+        for loss, weight, (_, output, number, _) in zip(losses, weights, found):
+            run.measures.update(loss, weight, output, pairs[number][1])
+        run.loss = losses[0] if len(batches) == 1 else joined_loss(losses, weights)
+        return True, goes_on and self.updates
 
     def _gradients(self, batches: Sequence[Any], measure: bool) -> Tensor | None:
         """Compute the gradients of the loss of some batches; return it, None if no target counts."""

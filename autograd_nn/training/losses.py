@@ -62,12 +62,12 @@ class NamedLoss:
         if isinstance(target, np.ndarray):
             target = Tensor(target)
         if isinstance(target, Tensor) and isinstance(output, Tensor):
-            kind, array = loss_kind(self.loss), target.array
+            kind, dtype = loss_kind(self.loss), target.dtype
             if kind == "class":
-                if array.dtype.kind in "iub" and array.dtype not in (np.int64, np.uint8):
-                    target = Tensor(array.astype(np.int64))
-            elif kind and array.dtype.kind in "iub":
-                target = Tensor(array.astype(output.array.dtype))
+                if dtype.kind in "iub" and dtype not in (np.int64, np.uint8):
+                    target = target.to(np.dtype(np.int64))
+            elif kind and dtype.kind in "iub":
+                target = target.to(output.dtype)
             if kind in ("logit", "probability", "number") and target.shape != output.shape and (
                     output.shape == (*target.shape, 1) or target.shape == (*output.shape, 1)):
                 target = target.reshape(output.shape)
@@ -140,13 +140,15 @@ class _BinaryWeighted(modules._Loss):
         function = (F.binary_cross_entropy if loss_kind(self.loss) == "probability"
                     else F.binary_cross_entropy_with_logits)
         keywords = {"pos_weight": self.loss.pos_weight} if getattr(self.loss, "pos_weight", None) is not None else {}
-        low, high = self.weights.array.astype(input.array.dtype)
-        factors = Tensor(low + (high - low) * target.array)
-        losses = function(input, target, reduction="none", **keywords) * factors
+        low, high = self.weights.to(input.dtype)
+        factors: Tensor = low + (high - low) * target
+        losses: Tensor = function(input, target, reduction="none", **keywords) * factors
         if self.reduction == "none":
             return losses
-        note_terms(self.reduction, float(factors.array.sum()))
-        return losses.sum() / float(factors.array.sum()) if self.reduction == "mean" else losses.sum()
+        total = factors.sum()
+        note_terms(self.reduction, total)
+        value: Tensor = losses.sum() / total if self.reduction == "mean" else losses.sum()
+        return value
 
 
 def with_class_weight(loss: Any, class_weight: Any, targets: Callable[[], np.ndarray | None], function: str,

@@ -34,6 +34,7 @@ NEGATIVE = {
     "multilabel_margin_loss": lambda m, x: F.multilabel_margin_loss(m(x), (x[:, :4].sign() * 3).long()),
     "gather": lambda m, x: ag.gather(m(x), 1, x[:, :2].sign().long()).sum(),
     "cross_entropy": lambda m, x: F.cross_entropy(m(x), x[:, 0].sign().long()),
+    "gumbel_softmax": lambda m, x: (m(x) * F.gumbel_softmax(x[:, :4], hard=True)).sum(),
     "gaussian_nll_loss": lambda m, x: F.gaussian_nll_loss(m(x), x[:, :4], x[:, 4:5]),
 }
 NAN = {
@@ -53,6 +54,9 @@ LARGE = {
 CASES = [(name, loss, lambda x: -x) for name, loss in NEGATIVE.items()]
 CASES += [(name, loss, lambda x: x * np.float32(1e20)) for name, loss in LARGE.items()]
 CASES += [(name, loss, lambda x: np.where(x > 2, np.float32(np.nan), x)) for name, loss in NAN.items()]
+
+
+REPLAYED = ["isin", "bucketize", "searchsorted", "a mask of -inf", "gumbel_softmax", "rms_norm", "local_response_norm"]
 
 
 def losses(loss_of, change, compiled):
@@ -86,6 +90,17 @@ def test_no_branch_on_data_is_kept(name, loss, change):
         expected, found = (losses(loss, change, compiled) for compiled in (False, True))
     assert len(expected) == CALLS and str(found) == str(expected)
     assert any(isinstance(x, float) and np.isfinite(x) for x in expected[:CHANGE])
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_what_python_asks_of_data_keeps_no_step_eager(name):
+    loss_of, model = (NEGATIVE | LARGE)[name], nn.Linear(6, 4)
+    step = ag.compile(lambda x: loss_of(model, x))
+    with warnings.catch_warnings(), ag.no_grad():
+        warnings.simplefilter("error")
+        for _ in range(4):
+            step(ag.rand(8, 6) + 0.5)
+    assert repr(step).endswith("1 plan>")
 
 
 def test_the_spectral_norm_of_a_parametrization_is_replayed():
