@@ -280,7 +280,7 @@ def predict(model: Any, data: Any, *, batch_size: int = 256, target: str | None 
 
     steps: Any = step
     if checked_flag(compile, "predict(): compile"):
-        loader = data if isinstance(data, DataLoader) else None  # of all else, as many are expected as there were
+        loader: Any = data if isinstance(data, DataLoader) else None  # of all else, as many are expected as there were
         if is_array(data):
             loader = range(0, len(data), batch_size)
         steps = Steps(step, "predict", lambda: _left(loader, steps), lambda: False)
