@@ -24,6 +24,11 @@ TOLERANCES = {"f2": (2e-2, 2e-2), "f4": (2e-4, 2e-5), "f8": (1e-7, 1e-8),
               "c8": (2e-4, 2e-5), "c16": (1e-7, 1e-8)}  # relative, and relative to the largest
 
 
+def thaw():
+    """Let scripts set PyTorch's global flags again: importing its tables of tests forbids it in the whole process."""
+    torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
+
+
 class Absent(Exception):
     """A sample holds what tensors here do not have: sparse memory, bfloat16."""
 
