@@ -20,7 +20,7 @@ from .batches import leaves
 from .callbacks import Callback, TerminateOnNaN
 from .measures import weight_of
 
-__all__ = ["Steps", "measuring_step", "parts_of", "training_step", "ways_of"]
+__all__ = ["Steps", "is_worth", "joined_loss", "measuring_step", "parts_of", "training_step", "ways_of"]
 
 AT_FIRST = 2  # steps of a kind that are made eagerly in any case
 WORTH = 150  # steps to come, for which it is worth to compile one
@@ -63,7 +63,12 @@ class Steps(Compiled):
     def _is_wanted(self, known: Signature) -> bool:
         left = self.left()
         expected = known.calls if left is None else left * known.calls / self.calls
-        return known.calls > AT_FIRST and expected >= WORTH
+        return known.calls > AT_FIRST and is_worth(expected)
+
+
+def is_worth(left: float | None) -> bool:
+    """Return whether it is worth to compile a step for so many that are to come."""
+    return left is None or left >= WORTH
 
 
 def ways_of(callbacks: Sequence[Any]) -> tuple[bool, bool, bool]:

@@ -37,7 +37,7 @@ from .batches import (
     targets_of,
 )
 from .callbacks import EMA, Callback, Run, Schedule, TerminateOnNaN
-from .compiling import WORTH, Steps, joined_loss, measuring_step, training_step, ways_of
+from .compiling import Steps, is_worth, joined_loss, measuring_step, training_step, ways_of
 from .history import History
 from .losses import checked_loss, prepared_targets, with_class_weight
 from .measures import Measures, as_metrics, weight_of
@@ -565,7 +565,7 @@ class Step:
         """Compile the steps from now on."""
         run = self.run
         if self.shards is not None or self.needs_closure:
-            if not run.quiet and is_first() and (self._left() or WORTH) >= WORTH:
+            if not run.quiet and is_first() and is_worth(self._left()):
                 reason = "the gradients are computed in shards" if self.shards is not None else (
                     f"{type(run.optimizer).__name__} computes the loss several times in a step")
                 print(f"fit(): steps are not compiled: {reason}", file=sys.stderr)
