@@ -574,6 +574,7 @@ RULES: dict[str, Callable[..., Calls]] = {
     "class_factors": _class_factors,
     "where": lambda inputs, outs, params: by_pass(operations.WHERE, [inputs[2], *inputs[:2]], outs[0]),
     "neg": lambda inputs, outs, params: by_pass(operations.ARITHMETIC, [inputs[0], -1.0], outs[0], operations.MUL),
+    "square": lambda inputs, outs, params: by_pass(operations.ARITHMETIC, [inputs[0]] * 2, outs[0], operations.MUL),
     "sum_to_size": _sum_to_size,
     "embedding": _embedding,
     "kept": _copy,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array
+from autograd_nn.kernels.by_numpy import zeros
 from autograd_nn.kernels.compile import chunked, get_num_threads, jit
 from autograd_nn.kernels.gemm import (
     COLUMN_BLOCK_BYTES,
@@ -66,7 +67,7 @@ def lstm_input(g: Array, out: Array, gates: Array, w: Array, c0: Array) -> tuple
     T, (N, size) = len(g), c0.shape
     g, c0 = contiguous(g), contiguous(c0)
     ga = np.empty((T, N, 4 * size), g.dtype)
-    gh, gc = np.zeros(c0.shape, g.dtype), np.zeros(c0.shape, g.dtype)
+    gh, gc = zeros(c0.shape, g.dtype), zeros(c0.shape, g.dtype)
     if ga.size:
         packed, space, threads = _prepared(w, T, N)
         _lstm_input(threads, g, contiguous(out), contiguous(gates), c0, packed, gh, gh.reshape(-1), gc, ga,
@@ -118,7 +119,7 @@ def gru_input(g: Array, z: Array, slope: Array, w: Array) -> tuple[Array, Array]
     """
     T, N, size = g.shape
     g, z, slope, dh = contiguous(g), contiguous(z), contiguous(slope), np.empty(g.shape, g.dtype)
-    carried = np.zeros((N, size), g.dtype)
+    carried = zeros((N, size), g.dtype)
     if dh.size:
         packed, space, threads = _prepared(w, T, N)
         a = np.empty((N, 3 * size), g.dtype)

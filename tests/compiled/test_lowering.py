@@ -1,0 +1,83 @@
+"""What layers are made of runs natively; what a kernel leaves to Python for some numbers, Python does in between."""
+
+import numpy as np
+import pytest
+
+import autograd_nn as ag
+from autograd_nn import nn
+
+F = nn.functional
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts, self.norm = nn.Linear(32, 96), nn.LayerNorm(32)
+
+    def forward(self, x):
+        q, k, v = (part.reshape(3, 24, 4, 8).transpose(1, 2) for part in self.parts(self.norm(x)).chunk(3, dim=2))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(3, 24, 32)
+
+
+class Last(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0][-1]
+
+
+CASES = {
+    "attention": (Attention, (3, 24, 32), F.mse_loss),
+    "batch norm": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.Flatten()),
+                   (4, 3, 8, 8), F.l1_loss),
+    "winograd": (lambda: nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 4, 1)), (2, 32, 16, 16),
+                 F.huber_loss),
+    "lstm": (lambda: Last(nn.LSTM(5, 6)), (7, 3, 5), F.mse_loss),
+    "gru": (lambda: Last(nn.GRU(5, 6)), (7, 3, 5), F.mse_loss),
+    "columns": (lambda: nn.Sequential(nn.Linear(6, 1), nn.Sigmoid()), (40, 6), F.binary_cross_entropy),
+}
+IN_PYTHON = {"_check_probabilities", "_check_range"}  # checks of values
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_runs_natively(name):
+    make, shape, loss_of = CASES[name]
+    model = make()
+    optimizer = ag.optim.Adam(model.parameters())
+    y = ag.rand(*model(ag.randn(*shape)).shape)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = ag.compile(step)
+    for _ in range(4):
+        compiled(ag.randn(*shape))
+    (known,) = compiled.signatures.values()
+    assert known.is_trusted, compiled.explain()
+    plan = known.plan
+    assert {name for i, name in enumerate(plan.names) if i not in plan._known} <= IN_PYTHON
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LayerNorm(6), lambda: nn.BatchNorm1d(6)], ids=["layer", "batch"])
+def test_a_variance_beyond_float32_is_left_to_python(make):
+    layer = make()
+    compiled = ag.compile(lambda x: (layer(x) * 2).detach())
+    for _ in range(4):
+        compiled(ag.randn(5, 6))
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    for scale in (1e25, 1.0):
+        x = ag.randn(5, 6) * scale
+        got = compiled(x)
+        after = [value.numpy().tobytes() for value in layer.state_dict().values()]
+        layer.load_state_dict(before)
+        assert got.numpy().tobytes() == (layer(x) * 2).detach().numpy().tobytes()
+        assert np.isfinite(got.numpy()).all()
+        assert after == [value.numpy().tobytes() for value in layer.state_dict().values()]
+        layer.load_state_dict(before)
+    assert all(known.is_trusted for known in compiled.signatures.values()), compiled.explain()
