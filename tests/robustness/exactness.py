@@ -127,6 +127,8 @@ _scopes = {library: scope(library) for library in (ag, torch) if library is not 
 
 def evaluated(library, call, arrays, number, gradients, grad=True):
     """Return the results of a call and the gradients of a weighting of them, as arrays; None for no gradient."""
+    if library is torch and grad and not all(value.size for value in arrays.values()):
+        raise NotImplementedError("PyTorch's backward pass crashes on some calls without elements")
     leaves = {}
     for name, value in arrays.items():
         wraps = library is torch and (not value.flags.writeable or any(s < 0 for s in value.strides))
