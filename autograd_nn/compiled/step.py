@@ -15,6 +15,7 @@ import numpy as np
 from ..engine import Leaf, Variable, get_default_dtype, observers, state, versions, wrap
 from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
+from ..kernels.machine import is_available
 from ..ops.terms import counting, noted
 from .guards import Guards
 from .halves import Halves, Run, forward_and_backward
@@ -24,7 +25,7 @@ from .structure import Layout, taken_apart
 from .trace import GIVEN, Trace
 from .watch import Watch
 
-__all__ = ["CompileWarning", "Compiled", "compile"]
+__all__ = ["CompileWarning", "Compiled", "compile", "is_available"]
 
 MOST_CHANGES = 8  # of what a plan depends on, or replays in a row that fail, after which the function stays eager
 

@@ -40,11 +40,12 @@ def _scales(
             f"{operation}(): needs one or {count} values "
             f"(input.shape={input.shape}, size={size}, scale_factor={scale_factor})"
         )
+    scales: tuple[float | None, ...] = (None,) * count
     if scale_factor is None:
-        sizes, scales = tuple(int(n) for n in values), (None,) * count
+        sizes = tuple(int(n) for n in values)
     else:
-        scales = tuple(map(float, values))
-        sizes = tuple(math.floor(n * s) for n, s in zip(input.shape[2:], scales))
+        factors = tuple(map(float, values))
+        sizes, scales = tuple(math.floor(n * s) for n, s in zip(input.shape[2:], factors)), factors
     if min(sizes) < 1 or 0 in input.shape[2:]:
         raise RuntimeError(f"{operation}(): sizes must be positive (input.shape={input.shape}, sizes={sizes})")
     return sizes, scales

@@ -204,7 +204,8 @@ class Buckets:
 def _summed(rows: Array) -> Array:
     """Return the sum along the tree of 2, 4, 8, ... rows; these stay as they are."""
     if len(rows) == 1:
-        return rows[0].copy()
+        out: Array = rows[0].copy()
+        return out
     while len(rows) > 1:
         rows = rows[0::2] + rows[1::2]
     total: Array = rows[0]

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compiled.step import Compiled, Signature
+from ..compiled.step import Compiled, Signature, is_available
 from ..data.collate import map_nested
 from ..engine import effect, no_grad, wrap
-from ..kernels.machine import is_available
 from ..ops.terms import noted
 from ..optim.clip import clip_grad_norm_
 from ..tensor import Tensor
