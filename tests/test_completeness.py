@@ -57,15 +57,15 @@ elementwise.dropout elementwise.dropout_apply: NumPy's generator and a compariso
 elementwise.erf gated.gelu gated.gelu_input: math.erf
 gated.silu gated.silu_input: NumPy, written out
 loss.softmax loss.cross_entropy loss.cross_entropy_input: reference.log_softmax
-norm.batch_norm norm.layer_norm: reference.normalize
-norm.batch_norm_input norm.layer_norm_input: reference.normalize_input
+norm.batch_norm norm.group_norm norm.layer_norm: reference.normalize
+norm.batch_norm_input norm.group_norm_input norm.layer_norm_input: reference.normalize_input
 norm.channel_sum: NumPy's sum
 optim.adam_step: reference.adam
 optim.sgd_step: reference.sgd
 pool.avg_pool2d pool.avg_pool2d_input: reference.avg_pool2d_matrix, a matrix and its transpose
 pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
 pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
-recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
+recurrent.gru recurrent.gru_input recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
 reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product reduce.running_sum: NumPy in float64
 scatter.add_rows scatter.add_along scatter.add_slices: np.add.at
 scatter.take_along: np.take_along_axis
@@ -78,6 +78,7 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 """)
 # Modules that compute nothing by themselves: they compile, schedule, move data or choose, or are parts of kernels.
 NO_KERNELS = (
+    "by_numpy",  # what is left to NumPy
     "warm",  # it calls kernels so that they are compiled
     "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions", "lanes",
     "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import sys
@@ -77,6 +78,8 @@ def names_in(code: CodeType) -> set[str]:
 class Watch:
     """Hears, in a ``with`` block, which functions run.
 
+    Meanwhile no garbage is collected: what other libraries do then is no part of the function that is watched.
+
     Attributes
     ----------
     codes : set of code
@@ -94,11 +97,15 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self.before = sys.getprofile()
+        self.collects = gc.isenabled()
+        gc.disable()
         sys.setprofile(self._hear)
         return self
 
     def __exit__(self, *exception: object) -> None:
         sys.setprofile(self.before)
+        if self.collects:
+            gc.enable()
 
     def _hear(self, frame: FrameType, event: str, called: Any) -> None:
         if event == "call":

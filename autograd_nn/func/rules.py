@@ -41,6 +41,7 @@ from ..ops import (
     sampling,
     scan,
     scattering,
+    search,
     shape,
     slopes,
     solving,
@@ -209,6 +210,21 @@ def _argument(call: Applied) -> Any:
     flat = shape.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
     out = call.primitive(flat, dim=1, keepdim=False)
     return shape.reshape(out, (x.shape[0], *(1,) * (x.ndim - 1))) if params["keepdim"] else out
+
+
+@_rule(search._isin)
+def _isin(call: Applied) -> Any:
+    return looped(call) if call.stacked[1] else call.primitive(*call.inputs, **call.params)
+
+
+@_rule(search._searchsorted)
+def _searchsorted(call: Applied) -> Any:
+    sequences, values = call.inputs
+    if _rank(call, 0) > 1 or (call.stacked[0] and _rank(call, 1) == 1):
+        sequences, values = _all_expanded(call)
+    elif call.stacked[0]:
+        return looped(call)
+    return call.primitive(sequences, values, **call.params)
 
 
 @_rule(index._replaced_along)

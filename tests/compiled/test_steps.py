@@ -1,8 +1,12 @@
 """Compiled steps compute what eager steps do, bit for bit: losses, weights, gradients, statistics, random numbers."""
 
+import gc
+import time
+
 import pytest
 
 import autograd_nn as ag
+from autograd_nn import nn, optim
 
 from .nets import TABLE, trained
 
@@ -26,3 +30,31 @@ def test_any_number_of_threads_gives_the_same_bits(name):
     finally:
         ag.set_num_threads(before)
     assert one == two
+
+
+def test_what_others_do_when_garbage_is_collected_is_no_part_of_the_step():
+    def timed(phase, info):
+        time.perf_counter()
+
+    model = nn.Linear(3, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @ag.compile(fullgraph=True)
+    def step(x):
+        optimizer.zero_grad()
+        kept = [[] for _ in range(1000)]  # so that the collector has something to do
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss, len(kept)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(timed)
+    try:
+        gc.set_threshold(10)
+        for _ in range(5):
+            step(ag.ones(4, 3))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(timed)
+    assert [known.is_trusted for known in step.signatures.values()] == [True] and gc.isenabled()

@@ -435,3 +435,19 @@ def test_layers_of_a_transformer_and_recurrent_ones_take_samples():
         found, _ = vmap(layer)(x)
         for i in range(3):
             np.testing.assert_allclose(found[i].detach().numpy(), layer(x[i])[0].detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("in_dims", [(0, None), (None, 0), (0, 0)])
+@pytest.mark.parametrize(("ways", "shapes"), [
+    ("isin", ((4,), (3,))), ("isin", ((2, 3), (4,))),
+    ("searchsorted", ((5,), (3,))), ("searchsorted", ((5,), (2, 3))), ("searchsorted", ((2, 5), (2, 3))),
+])  # fmt: skip
+def test_searches_are_those_of_each_sample(ways, shapes, in_dims):
+    function = getattr(ag, ways)
+    rng = np.random.default_rng(1)
+    inputs = [rng.integers(0, 4, shape if dim is None else (3, *shape)) for shape, dim in zip(shapes, in_dims)]
+    if ways == "searchsorted":
+        inputs[0].sort(-1)
+    tensors = [ag.tensor(x) for x in inputs]
+    each = [function(*(x if dim is None else x[i] for x, dim in zip(tensors, in_dims))).tolist() for i in range(3)]
+    assert vmap(function, in_dims)(*tensors).tolist() == each

@@ -982,6 +982,10 @@ for _forward, _backward in (
         ("normal", 3),
     )
 
+case("_group_norm_input",
+     lambda g, x, w: _norm_input(normalization._group_norm, normalization._group_norm_input, g, x, w),
+     ("normal", 2, 2, 2, 3), ("normal", 2, 2, 2, 3), ("normal", 4))
+
 
 def _lstm_input(g, gx, w, h0, c0):
     states, gates = recurrent._lstm(*(x.detach() for x in (gx, w, h0, c0)), keep=True)
