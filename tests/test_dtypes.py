@@ -43,3 +43,10 @@ def test_what_has_a_dtype_keeps_it(double):
 def test_other_dtypes_are_refused():
     with pytest.raises(TypeError, match=r"set_default_dtype\(\): d must be float32 or float64 \(d=int64\)"):
         ag.set_default_dtype(ag.int64)
+
+
+@pytest.mark.parametrize("name", ["abs", "exp", "sign", "square", "lgamma", "i0", "sigmoid", "neg", "floor", "erf"])
+def test_a_number_alone_is_a_tensor_without_dims(name):
+    function = getattr(ag, name, None) or getattr(ag.special, name)
+    out = function(2.0)
+    assert out.shape == () and out.dtype == np.float32 and out.item() == function(ag.tensor(2.0)).item()

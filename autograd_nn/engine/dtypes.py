@@ -73,9 +73,9 @@ def promoted(arrays: list[Any], floating: bool) -> list[Any]:
     dtype), and a complex number makes floats complex numbers of their precision.
     """
     dtype = common_dtype(arrays, floating)
+    keeps = dtype.kind in "fc" and any(isinstance(a, np.ndarray) for a in arrays)  # numbers beside arrays
     try:
-        return [a if dtype.kind in "fc" and (type(a) in NUMBERS or type(a) is complex) else np.asarray(a, dtype)
-                for a in arrays]
+        return [a if keeps and (type(a) in NUMBERS or type(a) is complex) else np.asarray(a, dtype) for a in arrays]
     except OverflowError:  # a Python integer that the dtype cannot hold
         return [np.asarray(a, np.int64) for a in arrays]
 
