@@ -127,7 +127,7 @@ class recorded:
         me, call = threading.get_ident(), Chunked.__call__
 
         def heard(kernel: Any, threads: int, *arguments: Any) -> None:
-            if threading.get_ident() == me:
+            if threads > 0 and threading.get_ident() == me:
                 record = Call(kernel, (threads, *arguments))
                 calls.append((record, [array.copy() for array in record.arrays]))
             if self.run or threading.get_ident() != me:

@@ -239,3 +239,14 @@ def test_helpers_stay_unfinished_for_kernels_and_can_be_called_from_python():
     assert half_of(values, 2) == 1.25
     if not compiling.JIT_DISABLED:
         assert half_of.nopython_signatures, "the kernel has compiled its helper"
+
+
+def test_no_chunk_is_no_work():
+    """As where the number of threads is bound by that of rows, and there are none."""
+    program = """
+import numpy as np
+from autograd_nn.kernels import optim
+optim._sgd(0, np.zeros(0, np.float32), np.zeros(0, np.float32), 0.1, 0.0, 1.0)
+print("alive")
+"""
+    assert run(program)[0] == "alive"

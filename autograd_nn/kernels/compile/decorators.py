@@ -191,6 +191,7 @@ class Chunked(Generic[*Arguments]):
             self.python(t, threads, *arguments)
 
     def __call__(self, threads: int, *arguments: *Arguments) -> None:
-        self.build(threads, workers_for(threads), *arguments)
+        if threads > 0:  # without a chunk there is no work, and the loop over chunks would not end
+            self.build(threads, workers_for(threads), *arguments)
 
 
