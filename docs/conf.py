@@ -34,7 +34,9 @@ nb_execution_mode = "off"  # the notebooks are stored with their outputs
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]
+# A word in the types of a docstring may be the name of several things: T, a number of steps, is also a property of
+# two classes, and LinAlgError has two homes. The first one is linked.
+suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
 html_math_renderer = "mathml"
 html_theme = "furo"
