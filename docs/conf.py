@@ -34,9 +34,7 @@ nb_execution_mode = "off"  # the notebooks are stored with their outputs
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# A word in the types of a docstring may be the name of several things: T, a number of steps, is also a property of
-# two classes, and LinAlgError has two homes. The first one is linked.
-suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
+suppress_warnings = ["mystnb.unknown_mime_type"]
 
 html_math_renderer = "mathml"
 html_theme = "furo"
@@ -96,10 +94,18 @@ def display_mathml(writer, node):
 
 
 def tidy(app, doctree):
-    """Link types only where a class is named (not `int`, which is also a dtype here), and call attributes so."""
+    """Link types only where a class is named (not `int`, which is also a dtype here), and call attributes so.
+
+    A letter is a size (T steps), not the property of that name; LinAlgError is described in two modules.
+    """
     for node in list(doctree.findall(addnodes.pending_xref)):
-        if node.get("refdomain") == "py" and node.get("reftype") == "class" and not node["reftarget"][:1].isupper():
+        if node.get("refdomain") != "py":
+            continue
+        target = node["reftarget"]
+        if len(target) == 1 or (node.get("reftype") == "class" and not target[:1].isupper()):
             node.replace_self(node.children)
+        elif target == "LinAlgError":
+            node["reftarget"] = "autograd_nn.linalg.LinAlgError"
     for node in doctree.findall(nodes.field_name):
         if node.astext() == "Variables":
             node.children = [nodes.Text("Attributes")]

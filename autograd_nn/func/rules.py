@@ -443,8 +443,8 @@ def _normalize(call: Applied) -> Any:
     return _per_channel(call, (0,))
 
 
-@_rule(normalization._layer_norm)
-def _layer_norm(call: Applied) -> Any:
+def _normalized(call: Applied, placed: Callable[[Any, bool, Any], Any]) -> Any:
+    """Normalize all samples at once; weights and biases of their own are applied after, as `placed` shapes them."""
     x, weight, bias = call.inputs
     if not (call.stacked[1] or call.stacked[2]):
         out = call.primitive(_folded(x), weight, bias, **call.params)
@@ -454,8 +454,13 @@ def _layer_norm(call: Applied) -> Any:
     for parameter, stacked, combine in ((weight, call.stacked[1], elementwise.mul),
                                         (bias, call.stacked[2], elementwise.add)):
         if parameter is not None:
-            out = combine(out, shape.unsqueeze(parameter, 1) if stacked else parameter)
+            out = combine(out, placed(parameter, stacked, out))
     return out, mean, rstd
+
+
+@_rule(normalization._layer_norm)
+def _layer_norm(call: Applied) -> Any:
+    return _normalized(call, lambda parameter, stacked, out: shape.unsqueeze(parameter, 1) if stacked else parameter)
 
 
 @_rule(normalization._layer_norm_input)
@@ -470,17 +475,7 @@ def _layer_norm_input(call: Applied) -> Any:
 
 @_rule(normalization._group_norm)
 def _group_norm(call: Applied) -> Any:
-    x, weight, bias = call.inputs
-    if not (call.stacked[1] or call.stacked[2]):
-        out = call.primitive(_folded(x), weight, bias, **call.params)
-        return _results(out, lambda each: _unfolded(each, call.size))
-    out, mean, rstd = (_unfolded(each, call.size) for each in call.primitive(
-        _folded(_expanded(call, 0)), None, None, **call.params))
-    for parameter, stacked, combine in ((weight, call.stacked[1], elementwise.mul),
-                                        (bias, call.stacked[2], elementwise.add)):
-        if parameter is not None:
-            out = combine(out, _by_group(parameter, out.shape[-3:-1], stacked))
-    return out, mean, rstd
+    return _normalized(call, lambda parameter, stacked, out: _by_group(parameter, out.shape[-3:-1], stacked))
 
 
 def _by_group(parameter: Any, groups: tuple[int, ...], stacked: bool) -> Any:

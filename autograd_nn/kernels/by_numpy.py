@@ -1,7 +1,7 @@
 """What the doors of kernels leave to NumPy: small or rare work, said to whoever writes down what a door does.
 
 `machine.recorded` hears kernels by itself. That it hears the rest, too, a door copies, fills, adds up and multiplies
-small matrices by these functions; each says its name and its arrays before anything is written.
+small matrices by these functions; each says its name and its arrays, before it overwrites what it reads.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ WRITTEN = {
     "raise": r"[rank 1 of 2] ZeroDivisionError: of rank 1",
     "exit": "rank 1 has ended, and rank 0 waits for it at step 2",
     "kill": "KILLED BY SIGNAL: 9|Killed (signal 9)|EXIT CODE: 9",
-    "leave": "2 ranks, 8 shards",  # by os._exit(0): mpiexec ends the job, and has nothing to say
+    "leave": "BAD TERMINATION",
     "stuck": "rank 0 has waited 1 s at step 2 for",
     "data": "ranks are at different places: rank 0: the step's begin, step 2; rank 1: a barrier, step 1",
     "weights": "at step 101 the ranks have different weights or states of optimizers: rank 1 and rank 0",
@@ -28,7 +28,14 @@ WRITTEN = {
 QUICK = ("raise", "exit", "kill", "data")  # each job takes seconds to start
 
 
-@pytest.mark.parametrize("how", [how if how in QUICK else pytest.param(how, marks=pytest.mark.slow) for how in WRITTEN])
+NOT_NAMED = pytest.mark.xfail(reason="mpiexec ends the job of a rank that left by os._exit(0), and says nothing")
+
+
+def marks_of(how):
+    return [pytest.mark.slow] * (how not in QUICK) + [NOT_NAMED] * (how == "leave")
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=marks_of(how)) for how in WRITTEN])
 def test_a_rank_that_fails_ends_the_job_and_is_named(how):
     begun = time.monotonic()
     code, out, errors = job(2, "-m", "tests.parallel.failing", how, timeout=100)
