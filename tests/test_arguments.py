@@ -133,7 +133,7 @@ def check(name, kinds):
             raise AssertionError(f"{name}({argument}=...): {type(error).__name__}: {error}") from error
         except Exception as error:
             text = str(error)
-            named = re.match(r"[\w.]+\(\)|[\w.]+: |[\w.]+ ", text) or last.lower() in text.lower()
+            named = re.match(r"[\w.]+\(\)|[A-Z]\w+: |[\w.]+ ", text) or last.lower() in text.lower()
             assert named, f"{name}({argument}=...): {type(error).__name__}: {error}"
 
 

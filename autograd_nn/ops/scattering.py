@@ -244,22 +244,26 @@ def masked_scatter(input: Tensor, mask: TensorLike, source: Tensor) -> Tensor:
     >>> ag.masked_scatter(ag.zeros(3), ag.tensor([True, False, True]), ag.tensor([1.0, 2.0])).tolist()
     [1.0, 0.0, 2.0]
     """
-    mask = mask if isinstance(mask, Variable) else wrap(np.asarray(mask))
+    return _masked_scattered(input, mask, source, "masked_scatter")
+
+
+def _masked_scattered(input: Tensor, mask: TensorLike, source: TensorLike, operation: str) -> Tensor:
+    mask, source = (x if isinstance(x, Variable) else wrap(np.asarray(x)) for x in (mask, source))
     if mask.dtype != bool:
-        raise RuntimeError(f"masked_scatter(): mask must be boolean (dtype={mask.dtype})")
+        raise RuntimeError(f"{operation}(): mask must be boolean (dtype={mask.dtype})")
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
     except ValueError:
-        raise RuntimeError(f"masked_scatter(): shapes cannot be broadcast together (input.shape={input.shape}, "
+        raise RuntimeError(f"{operation}(): shapes cannot be broadcast together (input.shape={input.shape}, "
                            f"mask.shape={mask.shape})") from None
     if input.dtype != source.dtype:
-        raise RuntimeError(f"masked_scatter(): input and source must have one dtype (input: {input.dtype}, "
+        raise RuntimeError(f"{operation}(): input and source must have one dtype (input: {input.dtype}, "
                            f"source: {source.dtype})")
     input, mask = (x if x.shape == shape else broadcast_to(x, shape) for x in (input, mask))
-    note_read(mask, "masked_scatter()")
+    note_read(mask, f"{operation}()")
     count = int(np.count_nonzero(mask.array))
     if source.numel() < count:
-        raise RuntimeError(f"masked_scatter(): source has {source.numel()} elements but mask selects {count}")
+        raise RuntimeError(f"{operation}(): source has {source.numel()} elements but mask selects {count}")
     return index_put(input, (mask,), reshape(source, (-1,))[:count])
 
 

@@ -117,6 +117,11 @@ def assign(target: Any, key: Any, value: Any) -> None:
 # ------------------------------------------------------------------------------------ what only exists in place
 
 
+def _masked_scatter(self: Any, mask: Any, source: Any) -> Any:
+    """Return this tensor with the first elements of `source`, one after the other, where `mask` holds."""
+    return scattering._masked_scattered(self, mask, source, "masked_scatter_")
+
+
 def _fill_diagonal(self: Any, value: Any) -> Any:
     """Return a matrix with its diagonal set to a number."""
     if self.ndim != 2:
@@ -220,7 +225,7 @@ class InPlace:
     frac_, round_ = in_place(elementwise.frac), in_place(elementwise.round)
     nan_to_num_, clamp_ = in_place(elementwise.nan_to_num), in_place(elementwise.clamp)
     clamp_min_, clamp_max_ = in_place(arithmetic.clamp_min), in_place(arithmetic.clamp_max)
-    masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(scattering.masked_scatter)
+    masked_fill_, masked_scatter_ = in_place(elementwise.masked_fill), in_place(_masked_scatter, "masked_scatter_")
     logical_and_, logical_or_, logical_not_, logical_xor_ = map(
         in_place, (elementwise.logical_and, elementwise.logical_or, elementwise.logical_not, elementwise.logical_xor))
     bitwise_and_, bitwise_or_, bitwise_xor_, bitwise_not_ = map(
