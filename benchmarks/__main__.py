@@ -22,6 +22,7 @@ from . import (
     kernels,
     machines,
     notebook,
+    operations,
     overhead,
     pictures,
     readme,
@@ -37,6 +38,7 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "kernels": kernels.run,
     "steps": steps.run,
     "compiled": compiled.run,
+    "operations": operations.run,
     "control": control.run,
     "notebook": notebook.run,
     "overhead": overhead.run,
@@ -44,8 +46,17 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "scaling": scaling.run,
     "machines": machines.run,
 }
-APART = "kernels", "steps", "compiled", "overhead"
-"""Subjects that run each framework in a process of its own, in turns."""
+OTHERS = "torch", "keras", "mygrad", "autograd", "tinygrad"
+APART: dict[str, tuple[str, ...]] = {
+    "kernels": OTHERS,
+    "steps": OTHERS,
+    "overhead": OTHERS,
+    "compiled": ("torch", "jax", "onnxruntime"),
+    "operations": ("torch",),
+}
+"""Subjects that run each framework in a process of its own, in turns, with the frameworks that they know."""
+ONE_AND_ALL = "compiled", "operations"
+"""Subjects that run with one thread, and with all."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,7 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="under 3 minutes instead of 20; fewer cases, noisier")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of every framework (default: all cores)")
     parser.add_argument("--together", action="store_true", help="all frameworks in one process, to find faults")
+    parser.add_argument("--python", action="append", default=[], metavar="FRAMEWORK=PATH",
+                        help="the interpreter of a framework that is installed elsewhere, such as jax")  # fmt: skip
     options = parser.parse_args(words)
+    apart.pythons.update(pair.split("=", 1) for pair in options.python)
     unknown = sorted(set(options.subjects) - set(SUBJECTS))
     if unknown:
         parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
@@ -79,7 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"[{name}] ...", file=sys.stderr, flush=True)
         effort = QUICK if options.quick else FULL
         if name in APART and not options.together:
-            tables[name] = apart.run(name, effort, options.threads or get_num_threads())
+            every = options.threads or get_num_threads()
+            counts = [1, every] if name in ONE_AND_ALL and every > 1 and not options.threads else [every]
+            tables[name] = [table for count in counts for table in apart.run(name, effort, count, APART[name])]
         else:
             tables[name] = SUBJECTS[name](effort)
         print(f"[{name}] {time.perf_counter() - started:.0f} s", file=sys.stderr)

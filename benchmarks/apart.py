@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import measure, rivals
@@ -23,6 +24,10 @@ from .measure import FULL, QUICK, TINY, Effort, Timing
 from .report import OURS, Row, Table
 
 Subject = Callable[[Effort], list[Table]]
+
+
+pythons: dict[str, str] = {}
+"""The interpreter of a framework that is installed elsewhere."""
 
 
 def framework_of(candidate: str) -> str:
@@ -37,7 +42,8 @@ def framework_of(candidate: str) -> str:
 class _Child:
     def __init__(self, framework: str, subject: str, effort: Effort, threads: int):
         self.framework = framework
-        command = [sys.executable, "-m", "benchmarks.apart", framework, subject, str(effort.level), str(threads)]
+        python = pythons.get(framework, sys.executable)
+        command = [python, "-m", "benchmarks.apart", framework, subject, str(effort.level), str(threads)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def hear(self) -> str:
@@ -56,7 +62,7 @@ class _Child:
         return self.hear()
 
 
-def run(subject: str, effort: Effort, threads: int) -> list[Table]:
+def run(subject: str, effort: Effort, threads: int, frameworks: Sequence[str] = rivals.MODULES) -> list[Table]:
     """Run a subject in one process for each framework that is installed, and return the joint tables.
 
     Raises
@@ -64,8 +70,9 @@ def run(subject: str, effort: Effort, threads: int) -> list[Table]:
     RuntimeError
         Our own process ended before its time. A rival's is named among the absent.
     """
-    installed = [name for name in rivals.MODULES if name not in rivals.hidden and importlib.util.find_spec(name)]
-    absent = [f"{name} (pip install 'autograd_nn[{rivals.EXTRA}]')" for name in rivals.MODULES if name not in installed]
+    named = [name for name in frameworks if name not in rivals.hidden]
+    installed = [name for name in named if name in pythons or importlib.util.find_spec(name)]
+    absent = [f"{name} (pip install 'autograd_nn[{rivals.EXTRA}]')" for name in frameworks if name not in installed]
     children = [_Child(name, subject, effort, threads) for name in (OURS, *installed)]
     found: dict[str, list[Table]] = {}
     try:
@@ -146,6 +153,8 @@ class Turns:
 def main(framework: str, subject: str, level: str, threads: str) -> None:
     """Run a subject as the child of one framework, and hand in its tables."""
     rivals.hidden.update(set(rivals.MODULES) - {framework})
+    if framework == "jax" and hasattr(os, "sched_setaffinity"):  # it takes as many threads as there are processors
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
     measure.turns = turns = Turns(framework)
     from .__main__ import SUBJECTS
 

@@ -80,6 +80,12 @@ def _triad(a, b, c):
         c[i] = a[i] + np.float32(3) * b[i]
 
 
+@numba.njit(nogil=True)
+def _triads(a, b, c, repeats):
+    for _ in range(repeats):
+        _triad(a, b, c)
+
+
 def _rate(work: float, calls: list[Callable[[], object]], rounds: int) -> float:
     """Return work per second where each call has its own thread: the best of the rounds, as it is a limit."""
     with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
@@ -99,7 +105,13 @@ def limits(threads: int, rounds: int = ROUNDS) -> Limits:
     flops = _rate(
         2.0 * LANES * ACCUMULATORS * STEPS * threads, [functools.partial(_fma, n, STEPS) for n in numbers], rounds
     )
-    part = STREAM // threads
+    return Limits(threads, flops, bandwidth(threads, STREAM, rounds))
+
+
+def bandwidth(threads: int, elements: int, rounds: int = ROUNDS) -> float:
+    """Measure the bytes per second of ``c = a + s * b`` on arrays of so many floats, be they in a cache or not."""
+    part = max(1, elements // threads)
     arrays = [tuple(np.ones(part, np.float32) for _ in range(3)) for _ in range(threads)]
-    bandwidth = _rate(3 * 4.0 * part * threads, [functools.partial(_triad, *three) for three in arrays], rounds)
-    return Limits(threads, flops, bandwidth)
+    repeats = max(1, STREAM // elements // 4)
+    calls = [functools.partial(_triads, *three, repeats) for three in arrays]
+    return _rate(3 * 4.0 * part * threads * repeats, calls, rounds)

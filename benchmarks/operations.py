@@ -1,29 +1,27 @@
-"""Every operation forward and backward against PyTorch's, each framework in a process of its own, in turns.
-
-``python -m benchmarks.operations [--size N] [--threads T] [--only WORD] [--json FILE]``. Two thread pools in one
-process slow each other, so each round starts one process of each framework, in turns; the figure of an operation is
-the median over rounds of PyTorch's time divided by ours.
-"""
+"""Operations and layers forward and backward against PyTorch's, a million floats and ten thousand, slowest first."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-import os
-import pathlib
-import statistics
-import subprocess
+import dataclasses
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-FRAMEWORKS = "torch", "ours"
-SHORTEST = 1e-3  # seconds that one sample takes at least
-SAMPLES = 9
+import autograd_nn
+from autograd_nn.kernels.compile import get_num_threads
+
+from . import measure
+from .limits import bandwidth
+from .measure import Effort, compare
+from .report import OURS, Row, Table
+from .rivals import rival
+
+SIZES = 1_000_000, 10_000
+SECONDS = 0.12  # of each framework for each operation
+ROUNDS = 7
+AT_LIMIT = 0.75  # of the bandwidth of `c = a + s * b` on arrays of this size
 
 UNARY_OF_F = ("relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "gelu", "hardswish",
               "hardsigmoid", "softplus", "logsigmoid", "softsign", "tanhshrink", "hardshrink",
@@ -33,17 +31,28 @@ POSITIVE = "log", "log2", "log10", "log1p", "sqrt", "rsqrt"
 LOSSES = "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"
 
 
-def tools(framework: str) -> tuple[Any, Any]:
-    """Return a framework and its functional module."""
-    if framework == "torch":
-        import torch
-        import torch.nn.functional as functional
+@dataclasses.dataclass
+class Operation:
+    """An operation of a framework and its inputs."""
 
-        return torch, functional
-    import autograd_nn
-    import autograd_nn.nn.functional as ours
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[Any, ...]
 
-    return autograd_nn, ours
+    def prepared(self) -> tuple[Callable[[], Any], float]:
+        """Return a function that runs it forward and backward once, and the bytes that this has to move at least."""
+        function, inputs = self.function, self.inputs
+        out = function(*inputs)
+        g = (out.detach() * 0 + 0.5).contiguous()
+        changing = [x for x in inputs if x.requires_grad]
+
+        def once() -> None:
+            for x in changing:
+                x.grad = None
+            function(*inputs).backward(g)
+
+        # forward reads the inputs and writes the result; backward reads a gradient and writes those of the inputs
+        return once, 4.0 * (sum(x.numel() for x in (*inputs, *changing)) + 2 * out.numel())
 
 
 def sides(size: int) -> tuple[int, int, int, int]:
@@ -52,9 +61,8 @@ def sides(size: int) -> tuple[int, int, int, int]:
     return max(1, size // (32 * side * side)), 32, side, side
 
 
-def operations(framework: str, size: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the name of each operation and a function that runs it forward and backward once."""
-    T, F = tools(framework)
+def operations(T: Any, F: Any, size: int) -> Iterator[Operation]:
+    """Yield the operations of a framework `T` with its functional module `F`."""
     generator = np.random.default_rng(0)
 
     def tensor(*shape: int, positive: bool = False, grad: bool = True) -> Any:
@@ -63,158 +71,159 @@ def operations(framework: str, size: int) -> Iterator[tuple[str, Callable[[], An
         x = T.from_numpy(np.ascontiguousarray(array, np.float32))
         return x.requires_grad_(True) if grad else x
 
-    def run(function: Callable[..., Any], *inputs: Any) -> Callable[[], Any]:
-        out = function(*inputs)
-        g = T.ones_like(out).detach() * 0.5
-
-        def once() -> None:
-            for x in inputs:
-                if getattr(x, "requires_grad", False):
-                    x.grad = None
-            function(*inputs).backward(g)
-
-        return once
+    def run(name: str, function: Callable[..., Any], *inputs: Any) -> Operation:
+        return Operation(name, function, inputs)
 
     x, y, positive = tensor(size), tensor(size), tensor(size, positive=True)
     target = tensor(size, positive=True, grad=False)
     for name in UNARY_OF_F:
-        yield name, run(getattr(F, name), x)
-    yield "gelu, tanh", run(lambda x: F.gelu(x, approximate="tanh"), x)
-    yield "threshold", run(lambda x: F.threshold(x, 0.1, 2.0), x)
+        yield run(name, getattr(F, name), x)
+    yield run("gelu, tanh", lambda x: F.gelu(x, approximate="tanh"), x)
+    yield run("threshold", lambda x: F.threshold(x, 0.1, 2.0), x)
     for name in UNARY:
-        yield name, run(getattr(T, name), x)
+        yield run(name, getattr(T, name), x)
     for name in POSITIVE:
-        yield name, run(getattr(T, name), positive)
+        yield run(name, getattr(T, name), positive)
     for exponent in (2, 3, -1, 0.5):
-        yield f"pow {exponent}", run(lambda x, e=exponent: x**e, positive)
-    yield "clamp", run(lambda x: T.clamp(x, -0.5, 0.5), x)
-    yield "where", run(lambda x, y: T.where(x > 0, x, y), x, y)
-    yield "masked_fill", run(lambda x: x.masked_fill(x > 0, 2.0), x)
-    yield "lerp", run(lambda x, y: T.lerp(x, y, 0.3), x, y)
+        yield run(f"pow {exponent}", lambda x, e=exponent: x**e, positive)
+    yield run("clamp", lambda x: T.clamp(x, -0.5, 0.5), x)
+    yield run("where", lambda x, y: T.where(x > 0, x, y), x, y)
+    yield run("masked_fill", lambda x: x.masked_fill(x > 0, 2.0), x)
+    yield run("lerp", lambda x, y: T.lerp(x, y, 0.3), x, y)
     for name in ("maximum", "minimum", "add", "sub", "mul", "div"):
-        yield name, run(getattr(T, name), x, positive if name == "div" else y)
-    yield "add number", run(lambda x: x + 1.5, x)
-    yield "mul number", run(lambda x: x * 1.5, x)
-    yield "dropout", run(lambda x: F.dropout(x, 0.3, True), x)
+        yield run(name, getattr(T, name), x, positive if name == "div" else y)
+    yield run("add number", lambda x: x + 1.5, x)
+    yield run("mul number", lambda x: x * 1.5, x)
+    yield run("dropout", lambda x: F.dropout(x, 0.3, True), x)
 
     images = tensor(*sides(size))
     channel = tensor(32, 1, 1)
     side = round(size**0.5)
     rows, row = tensor(side, side), tensor(side)
-    yield "add by channel", run(lambda x, c: x + c, images, channel)
-    yield "mul by channel", run(lambda x, c: x * c, images, channel)
-    yield "add by row", run(lambda x, r: x + r, rows, row)
-    yield "mul by row", run(lambda x, r: x * r, rows, row)
+    yield run("add by channel", lambda x, c: x + c, images, channel)
+    yield run("mul by channel", lambda x, c: x * c, images, channel)
+    yield run("add by row", lambda x, r: x + r, rows, row)
+    yield run("mul by row", lambda x, r: x * r, rows, row)
 
     for name in LOSSES:
-        yield name, run(getattr(F, name), x, target)
-    yield "bce", run(lambda x, t: F.binary_cross_entropy(x, t), positive, target)
-    yield "bce with logits", run(lambda x, t: F.binary_cross_entropy_with_logits(x, t), x, target)
-    yield "kl_div", run(lambda x, t: F.kl_div(x, t, reduction="sum"), x, target)
+        yield run(name, getattr(F, name), x, target)
+    yield run("bce", lambda x, t: F.binary_cross_entropy(x, t), positive, target)
+    yield run("bce with logits", lambda x, t: F.binary_cross_entropy_with_logits(x, t), x, target)
+    yield run("kl_div", lambda x, t: F.kl_div(x, t, reduction="sum"), x, target)
     labels = T.from_numpy(generator.integers(0, side, side))
     places = T.from_numpy(generator.integers(0, 32, (images.shape[0], *images.shape[2:])))
-    yield "cross_entropy", run(lambda x: F.cross_entropy(x, labels), rows)
-    yield "cross_entropy (N, C, H, W)", run(lambda x: F.cross_entropy(x, places), images)
+    yield run("cross_entropy", lambda x: F.cross_entropy(x, labels), rows)
+    yield run("cross_entropy (N, C, H, W)", lambda x: F.cross_entropy(x, places), images)
 
     for dim in (1, -1):
-        yield f"softmax of images, {dim}", run(lambda x, d=dim: F.softmax(x, d), images)
-        yield f"log_softmax of images, {dim}", run(lambda x, d=dim: F.log_softmax(x, d), images)
-    yield "softmax", run(lambda x: F.softmax(x, 1), rows)
-    yield "log_softmax", run(lambda x: F.log_softmax(x, 1), rows)
+        yield run(f"softmax of images, {dim}", lambda x, d=dim: F.softmax(x, d), images)
+        yield run(f"log_softmax of images, {dim}", lambda x, d=dim: F.log_softmax(x, d), images)
+    yield run("softmax", lambda x: F.softmax(x, 1), rows)
+    yield run("log_softmax", lambda x: F.log_softmax(x, 1), rows)
     for name in ("sum", "mean", "amax", "prod", "logsumexp"):
         for dim in (0, 1):
-            yield f"{name}, dim {dim}", run(lambda x, name=name, d=dim: getattr(x, name)(d), rows)
-    yield "sum", run(lambda x: x.sum(), rows)
-    yield "mean of channels", run(lambda x: x.mean((0, 2, 3)), images)
-    yield "var", run(lambda x: x.var(1), rows)
-    yield "max, dim 1", run(lambda x: x.max(1)[0], rows)
-    yield "cumsum, dim 0", run(lambda x: x.cumsum(0), rows)
-    yield "cumsum, dim 1", run(lambda x: x.cumsum(1), rows)
+            yield run(f"{name}, dim {dim}", lambda x, name=name, d=dim: getattr(x, name)(d), rows)
+    yield run("sum", lambda x: x.sum(), rows)
+    yield run("mean of channels", lambda x: x.mean((0, 2, 3)), images)
+    yield run("var", lambda x: x.var(1), rows)
+    yield run("max, dim 1", lambda x: x.max(1)[0], rows)
+    yield run("cumsum, dim 0", lambda x: x.cumsum(0), rows)
+    yield run("cumsum, dim 1", lambda x: x.cumsum(1), rows)
     weight, bias = tensor(side), tensor(side)
-    yield "layer_norm", run(lambda x, w, b: F.layer_norm(x, (side,), w, b), rows, weight, bias)
+    yield run("layer_norm", lambda x, w, b: F.layer_norm(x, (side,), w, b), rows, weight, bias)
     w, b = tensor(32), tensor(32)
-    yield "group_norm", run(lambda x, w, b: F.group_norm(x, 8, w, b), images, w, b)
-    yield "batch_norm", run(lambda x, w, b: F.batch_norm(x, None, None, w, b, True), images, w, b)
-    yield "instance_norm", run(lambda x: F.instance_norm(x), images)
+    yield run("group_norm", lambda x, w, b: F.group_norm(x, 8, w, b), images, w, b)
+    yield run("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, True), images, w, b)
+    yield run("instance_norm", lambda x: F.instance_norm(x), images)
     index = T.from_numpy(generator.integers(0, side, (side, side)))
-    yield "gather", run(lambda x: T.gather(x, 1, index), rows)
-    yield "stack", run(lambda x, y: T.stack([x, y]), x, y)
-    yield "cat", run(lambda x, y: T.cat([x, y]), x, y)
-    yield "transpose, mul", run(lambda x: x.t().contiguous() * 2.0, rows)
-    yield "roll", run(lambda x: T.roll(x, 3, 1), rows)
-    yield "pad, reflect", run(lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), images)
-    yield "upsample, nearest", run(lambda x: F.interpolate(x, scale_factor=2, mode="nearest"), images)
-    yield "upsample, bilinear", run(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), images)
-    yield "max_pool2d", run(lambda x: F.max_pool2d(x, 2), images)
-    yield "avg_pool2d", run(lambda x: F.avg_pool2d(x, 2), images)
+    yield run("gather", lambda x: T.gather(x, 1, index), rows)
+    yield run("stack", lambda x, y: T.stack([x, y]), x, y)
+    yield run("cat", lambda x, y: T.cat([x, y]), x, y)
+    yield run("transpose, mul", lambda x: x.t().contiguous() * 2.0, rows)
+    yield run("roll", lambda x: T.roll(x, 3, 1), rows)
+    yield run("pad, reflect", lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), images)
+    yield run("upsample, nearest", lambda x: F.interpolate(x, scale_factor=2, mode="nearest"), images)
+    yield run("upsample, bilinear", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), images)
+    yield run("max_pool2d", lambda x: F.max_pool2d(x, 2), images)
+    yield run("avg_pool2d", lambda x: F.avg_pool2d(x, 2), images)
+    yield run("pad, replicate", lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate"), images)
+    yield run("upsample, bicubic", lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), images)
+    yield run("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, 1), images)
+    yield run("pick rows", lambda x: x[labels], rows)
+
+    table, words = tensor(1000, 64), T.from_numpy(generator.integers(0, 1000, max(1, size // 64)))
+    yield run("embedding", lambda w: F.embedding(words, w), table)
+    square, more = tensor(side, side), tensor(side, side)
+    yield run("linear", lambda x, w, b: F.linear(x, w, b), rows, square, row)
+    yield run("linear, relu", lambda x, w, b: F.relu(F.linear(x, w, b)), rows, square, row)
+    yield run("matmul", lambda x, w: x @ w, square, more)
+    many = max(1, size // 4096)
+    query, key, value = (tensor(many, 64, 64) for _ in range(3))
+    yield run("bmm", lambda x, y: T.bmm(x, y), query, key)
+    heads = [x.detach().reshape(many, 1, 64, 64).requires_grad_(True) for x in (query, key, value)]
+    yield run("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), *heads)
+    yield run("attention, causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), *heads)
+
+    bias = tensor(32)
+    for name, kernel, settings in (
+        ("conv2d 1x1", (32, 32, 1, 1), {}),
+        ("conv2d 3x3", (32, 32, 3, 3), {"padding": 1}),
+        ("conv2d 3x3, stride 2", (32, 32, 3, 3), {"padding": 1, "stride": 2}),
+        ("conv2d 3x3, dilation 2", (32, 32, 3, 3), {"padding": 2, "dilation": 2}),
+        ("conv2d 3x3, depthwise", (32, 1, 3, 3), {"padding": 1, "groups": 32}),
+        ("conv2d 3x3, 4 groups", (32, 8, 3, 3), {"padding": 1, "groups": 4}),
+        ("conv2d 5x5", (32, 32, 5, 5), {"padding": 2}),
+    ):
+        yield run(name, lambda x, w, b, s=settings: F.conv2d(x, w, b, **s), images, tensor(*kernel), bias)
+    yield run("conv_transpose2d 4x4, stride 2", lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 1), images,
+              tensor(32, 32, 4, 4), bias)  # fmt: skip
+    series = tensor(max(1, size // (32 * 256)), 32, 256)
+    yield run("conv1d of 3", lambda x, w, b: F.conv1d(x, w, b, padding=1), series, tensor(32, 32, 3), bias)
+    steps, batch = (32, max(1, size // (32 * 64)))
+    sequence = tensor(batch, steps, 64)
+    for kind in ("LSTM", "GRU"):
+        T.manual_seed(0)
+        layer = getattr(T.nn, kind)(64, 64, batch_first=True)
+        yield run(f"{kind}, {steps} steps", lambda x, *_, layer=layer: layer(x)[0], sequence,
+                  *layer.parameters())
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    """Return the median time of a call."""
-    function()
-    started = time.perf_counter()
-    function()
-    calls = max(1, math.ceil(SHORTEST / max(time.perf_counter() - started, 1e-9)))
-    samples = []
-    for _ in range(SAMPLES):
-        started = time.perf_counter()
-        for _ in range(calls):
-            function()
-        samples.append((time.perf_counter() - started) / calls)
-    return statistics.median(samples)
-
-
-def measure(framework: str, size: int, threads: int, only: str) -> dict[str, float]:
-    """Return the times of all operations of one framework, in this process."""
-    tools(framework)[0].set_num_threads(threads)
-    return {name: seconds(once) for name, once in operations(framework, size) if only in name}
-
-
-def rounds(size: int, threads: int, only: str, count: int) -> list[dict[str, Any]]:
-    """Measure the frameworks in processes of their own, in turns; return a row for each operation, slowest first."""
-    figures: dict[str, list[dict[str, float]]] = {framework: [] for framework in FRAMEWORKS}
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    for _ in range(count):
-        for framework in FRAMEWORKS:
-            words = [sys.executable, "-m", "benchmarks.operations", "--framework", framework, "--size", str(size),
-                     "--threads", str(threads), "--only", only]  # fmt: skip
-            done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-            figures[framework].append(json.loads(done.stdout))
+def table(size: int, effort: Effort) -> Table:
+    """Time the operations of about so many elements."""
+    absent: list[str] = []
+    frameworks: dict[str, Any] = {OURS: autograd_nn}
+    torch: Any = rival("torch", absent)
+    if torch:
+        frameworks["torch"] = torch
+    if measure.turns is not None:
+        frameworks = {name: T for name, T in frameworks.items() if measure.turns.own(name)}
+    threads = get_num_threads()
+    rates: list[float] = []
+    rounds = effort.choose(9, 3, 1)
+    compare({OURS: lambda: rates.append(bandwidth(threads, size, 1))}, 0.1 * effort.seconds, rounds)
+    limit = max(rates, default=0.0)
     rows = []
-    for name in figures["ours"][0]:
-        times = {framework: [one[name] for one in figures[framework]] for framework in FRAMEWORKS}
-        ratios = [torch / ours for torch, ours in zip(times["torch"], times["ours"], strict=True)]
-        rows.append({"operation": name, "ratio": statistics.median(ratios), "lowest": min(ratios),
-                     "highest": max(ratios), **{f: statistics.median(times[f]) for f in FRAMEWORKS}})  # fmt: skip
-    return sorted(rows, key=lambda row: row["ratio"])
+    for i, same in enumerate(zip(*(operations(T, T.nn.functional, size) for T in frameworks.values()), strict=True)):
+        if i % effort.choose(1, 6, 30):
+            continue
+        ready = {name: operation.prepared() for name, operation in zip(frameworks, same)}
+        timings = compare({name: once for name, (once, _) in ready.items()}, SECONDS * effort.seconds,
+                          rounds=effort.choose(ROUNDS, 3, 2))  # fmt: skip
+        row = Row(same[0].name, timings)
+        if OURS in timings:
+            row.figures["of bandwidth"] = ready[OURS][1] / timings[OURS].median / limit
+            row.aside = row.figures["of bandwidth"] >= AT_LIMIT
+        rows.append(row)
+    note = (f"Forward and backward. A star: at least {AT_LIMIT:.0%} of the bandwidth of c = a + s * b on arrays of "
+            f"this size ({limit / 1e9:.0f} GB/s), counting only inputs, result and their gradients once.")
+    return Table(f"Operations of {size:,} floats, {threads} thread{'s' * (threads > 1)}", note, rows, absent,
+                 slowest_first=True, mean=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.operations", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--size", type=int, default=1_000_000, help="elements, about (default: a million)")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", metavar="WORD", help="operations whose name holds it")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keep the figures")
-    parser.add_argument("--framework", choices=FRAMEWORKS, help="measure one, here, and print its times as JSON")
-    options = parser.parse_args(arguments)
-    if options.framework:
-        print(json.dumps(measure(options.framework, options.size, options.threads, options.only)))
-        return 0
-    rows = rounds(options.size, options.threads, options.only, options.rounds)
-    print(f"{'operation':32} {'PyTorch / ours':>14} {'from':>6} {'to':>6} {'PyTorch us':>11} {'ours us':>9}")
-    for row in rows:
-        print(f"{row['operation']:32} {row['ratio']:14.2f} {row['lowest']:6.2f} {row['highest']:6.2f} "
-              f"{1e6 * row['torch']:11.0f} {1e6 * row['ours']:9.0f}")  # fmt: skip
-    mean = math.exp(statistics.fmean(math.log(row["ratio"]) for row in rows))
-    print(f"geometric mean of {len(rows)}: {mean:.2f}")
-    if options.json:
-        run = {"size": options.size, "threads": options.threads, "geometric mean": mean, "operations": rows}
-        options.json.write_text(json.dumps(run, indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def run(effort: Effort) -> list[Table]:
+    """Time all operations, large and small."""
+    tables = []
+    for size in effort.choose(SIZES, SIZES, (1000,)):
+        print(f"  {size:,} floats", file=sys.stderr, flush=True)
+        tables.append(table(size, effort))
+    return tables

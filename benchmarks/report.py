@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -21,53 +22,109 @@ from .measure import Timing, readable
 from .rivals import threads_in_use
 
 OURS = "autograd_nn"
-PACKAGES = ("autograd_nn", "numpy", "numba", "torch", "keras", "mygrad", "autograd", "tinygrad")
+PACKAGES = ("autograd_nn", "numpy", "numba", "torch", "jax", "onnxruntime", "keras", "mygrad", "autograd", "tinygrad")
 
 
 @dataclasses.dataclass
 class Row:
-    """One case: what each rival takes (seconds, or the `unit`), figures and curves that belong to it, by name."""
+    """One case: what each rival takes (seconds, or the `unit`), figures and curves that belong to it, by name.
+
+    A row that is `aside` is marked by a star, and left out of the geometric mean.
+    """
 
     case: str
     timings: dict[str, Timing]
     figures: dict[str, float] = dataclasses.field(default_factory=dict)
     unit: str = "s"
     curves: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    aside: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def ratio(self, name: str, base: str = OURS) -> float | None:
+        """Return the time of a candidate relative to that of the base; None if one of them was not measured."""
+        if name not in self.timings or base not in self.timings:
+            return None
+        return self.timings[base].ratio(self.timings[name])
+
+    def as_json(self, base: str = OURS) -> dict[str, Any]:
         times = {
             name: {"median": t.median, "quartiles": t.quartiles, "first": t.first, "rounds": len(t.samples)}
             for name, t in self.timings.items()
         }
-        ratios = {name: self.timings[OURS].ratio(t) for name, t in self.timings.items() if OURS in self.timings}
+        ratios = {name: self.ratio(name, base) for name in self.timings if base in self.timings}
         return {"case": self.case, "unit": self.unit, "times": times, "ratios": ratios, "figures": self.figures,
-                "curves": self.curves}
+                "curves": self.curves, "aside": self.aside}
 
 
 @dataclasses.dataclass
 class Table:
-    """The rows of one subject and the sentence that says how to read them."""
+    """The rows of one subject and the sentence that says how to read them.
+
+    Attributes
+    ----------
+    base : str
+        The candidate that ratios are relative to.
+    slowest_first : bool
+        Whether rows are printed by their ratio to the first rival, the lowest first.
+    mean : bool
+        Whether the geometric means of the ratios are printed.
+    """
 
     title: str
     note: str
     rows: list[Row]
     absent: list[str] = dataclasses.field(default_factory=list)
     remarks: list[str] = dataclasses.field(default_factory=list)
+    base: str = OURS
+    slowest_first: bool = False
+    mean: bool = False
+
+    @property
+    def candidates(self) -> list[str]:
+        """All that were measured: the base last of ours, then the rivals."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row.timings))
+        return sorted(names, key=lambda name: (name.split()[0] != OURS, name == self.base))
+
+    def means(self) -> dict[str, float]:
+        """Return the geometric mean of the ratios of each rival, over the rows that are not aside."""
+        found = {}
+        for name in self.candidates:
+            ratios = [ratio for row in self.rows if not row.aside and (ratio := row.ratio(name, self.base))]
+            if name != self.base and ratios:
+                found[name] = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        return found
+
+    def in_order(self) -> list[Row]:
+        """Return the rows as they are printed."""
+        others = [name for name in self.candidates if name.split()[0] != OURS]
+        if not self.slowest_first or not others:
+            return self.rows
+        return sorted(self.rows, key=lambda row: row.ratio(others[0], self.base) or math.inf)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the table as plain data."""
+        found: dict[str, Any] = {"title": self.title, "note": self.note, "base": self.base,
+                                 "rows": [row.as_json(self.base) for row in self.in_order()], "absent": self.absent,
+                                 "remarks": self.remarks}
+        return found | ({"geometric means": self.means()} if self.mean else {})
 
     def lines(self) -> list[str]:
-        """Return the table as Markdown: times with quartiles, and how many times longer each rival takes."""
-        rivals = list(dict.fromkeys(name for row in self.rows for name in row.timings))
+        """Return the table as Markdown: times with quartiles, and the ratio of each candidate to the base."""
+        names, base = self.candidates, self.base
         figures = list(dict.fromkeys(name for row in self.rows for name in row.figures))
-        others = [name for name in rivals if name != OURS]
-        head = ["case", *rivals, *(f"{name} / ours" for name in others), *figures]
+        others = [name for name in names if name != base]
+        head = ["case", *names, *(f"{name} / {'ours' if base == OURS else base}" for name in others), *figures]
         body = []
-        for row in self.rows:
-            ours = row.timings.get(OURS)
-            cells = [row.case, *(self._time(row.timings.get(name), row.unit) for name in rivals)]
+        for row in self.in_order():
+            cells = [row.case + " *" * row.aside, *(self._time(row.timings.get(name), row.unit) for name in names)]
             for name in others:
-                cells.append(f"{ours.ratio(row.timings[name]):.2f}" if ours and name in row.timings else "-")
+                ratio = row.ratio(name, base)
+                cells.append("-" if ratio is None else f"{ratio:.2f}")
             cells += [f"{row.figures[name]:.3g}" if name in row.figures else "-" for name in figures]
             body.append(cells)
+        means = self.means() if self.mean and len(self.rows) > 1 else {}
+        if means:
+            body.append(["geometric mean", *("" for _ in names), *(f"{means[name]:.2f}" if name in means else "-"
+                                                                   for name in others), *("" for _ in figures)])
         widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
         lines = [f"## {self.title}", "", self.note, ""]
         for line in [head, ["-" * width for width in widths], *body]:
@@ -146,22 +203,8 @@ def describe(machine: dict[str, Any]) -> list[str]:
 
 def as_run(tables: dict[str, list[Table]], machine: dict[str, Any]) -> dict[str, Any]:
     """Return a run as plain data."""
-    return {
-        "machine": machine,
-        "subjects": {
-            name: [
-                {
-                    "title": table.title,
-                    "note": table.note,
-                    "rows": [row.as_json() for row in table.rows],
-                    "absent": table.absent,
-                    "remarks": table.remarks,
-                }
-                for table in several
-            ]
-            for name, several in tables.items()
-        },
-    }
+    subjects = {name: [table.as_json() for table in several] for name, several in tables.items()}
+    return {"machine": machine, "subjects": subjects}
 
 
 def save(path: pathlib.Path, run: dict[str, Any]) -> None:

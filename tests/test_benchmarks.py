@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+import autograd_nn as ag
 from benchmarks import (
     apart,
     compiled,
@@ -19,6 +20,7 @@ from benchmarks import (
     kernels,
     machines,
     notebook,
+    operations,
     overhead,
     pictures,
     readme,
@@ -172,6 +174,35 @@ def test_table_prints_times_ratios_absent_rivals_and_remarks():
     assert "remark" in text
 
 
+def test_a_table_has_its_base_its_order_its_mean_and_rows_aside():
+    def row(case, ours, theirs, aside=False):
+        both = {f"{OURS} compiled": Timing([ours], 1.0), OURS: Timing([9.0], 1.0), "torch": Timing([theirs], 1.0)}
+        return Row(case, both, aside=aside)
+
+    rows = [row("fast", 1.0, 8.0), row("slow", 1.0, 0.5), row("bound", 1.0, 0.1, aside=True), row("same", 2.0, 2.0)]
+    table = Table("T", "N", rows, base=f"{OURS} compiled", slowest_first=True, mean=True)
+    assert table.candidates == [OURS, f"{OURS} compiled", "torch"]
+    assert [row.case for row in table.in_order()] == ["bound", "slow", "same", "fast"]
+    assert table.means()["torch"] == pytest.approx(4 ** (1 / 3))
+    lines = table.lines()
+    assert f"torch / {OURS} compiled" in lines[4] and lines[6].startswith("| bound *")
+    assert "geometric mean" in lines[-2] and "1.59" in lines[-2]
+    data = table.as_json()
+    assert data["rows"][0]["ratios"]["torch"] == pytest.approx(0.1) and data["rows"][0]["aside"]
+    assert data["base"] == f"{OURS} compiled" and data["geometric means"] == table.means()
+    assert "geometric means" not in Table("T", "N", rows).as_json()
+
+
+def test_operations_say_what_they_move_at_least():
+    every = list(operations.operations(ag, ag.nn.functional, 1024))
+    found = {one.name: one for one in every}
+    assert len(found) == len(every) > 120
+    once, traffic = found["add"].prepared()
+    assert traffic == 4 * 1024 * (2 + 2 + 2)  # two inputs, their gradients, a result and its gradient
+    once()
+    assert all(np.array_equal(x.grad.numpy(), np.full(1024, 0.5)) for x in found["add"].inputs)
+
+
 def test_machine_is_described():
     text = "\n".join(describe(machine()))
     assert "GFLOP/s" in text
@@ -227,7 +258,7 @@ def test_unknown_subject_is_refused(capsys):
 
 
 def test_every_subject_is_registered():
-    modules = (kernels, steps_subject, compiled, control, notebook, overhead, start, scaling, machines)
+    modules = (kernels, steps_subject, compiled, operations, control, notebook, overhead, start, scaling, machines)
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
