@@ -43,7 +43,7 @@ from .elementwise import (
 from .index import take_along_dim
 from .reduce import log_softmax, mean, sum
 from .shape import permute, reshape, to_dtype, unsqueeze
-from .terms import note_terms
+from .terms import divisor, note_terms
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
@@ -187,9 +187,7 @@ def _weighted(
     if weight is not None:
         losses = mul(losses, factors)
     if factors is not None and reduction == "mean":
-        total = sum(factors)
-        note_terms("mean", total)
-        return div(sum(losses), total)
+        return div(sum(losses), divisor(sum(factors)))
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
 
 
@@ -297,7 +295,7 @@ def _smooth(rows: Tensor, weight: Tensor | None, indices: Tensor, reduction: str
     losses = mul(sum(logp, 1), -1 / rows.shape[1])
     losses = where(ge(indices, 0), losses, 0.0)
     if reduction == "mean":
-        return div(sum(losses), sum(_class_factors(indices, weight, dtype=rows.dtype)))
+        return div(sum(losses), divisor(sum(_class_factors(indices, weight, dtype=rows.dtype))))
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, "cross_entropy")
 
 
@@ -352,9 +350,7 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     """Weigh losses element by element, and reduce; the mean divides by the sum of the weights."""
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
-        total = sum(weight)
-        note_terms("mean", total)
-        return div(sum(losses), total)
+        return div(sum(losses), divisor(sum(weight)))
     return _reduced(losses, reduction, operation)
 
 

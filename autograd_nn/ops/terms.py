@@ -8,12 +8,15 @@ from types import TracebackType
 from typing import Any
 
 from ..engine import Variable, effect
+from ..typing import Tensor
+from .elementwise import eq, where
 
-__all__ = ["counted_terms", "counting", "note_terms", "noted"]
+__all__ = ["counted_terms", "counting", "divisor", "note_terms", "noted"]
 
 
 class _Notes(threading.local):
     terms: list[float] | None = None
+    of_part = False
 
 
 _notes = _Notes()
@@ -23,23 +26,38 @@ class counted_terms:
     """Collect what the losses of this thread are divided by: ``with counted_terms() as terms:``.
 
     Each mean adds one number to the list: its number of terms, or the sum of their weights; each sum adds infinity.
+
+    Parameters
+    ----------
+    of_part : bool
+        Whether the losses are those of parts of a batch, which are joined to one: then a mean over no terms is 0, as
+        are its gradients, and not NaN.
     """
 
+    def __init__(self, of_part: bool = False):
+        self.of_part = of_part
+
     def __enter__(self) -> list[float]:
-        self.before = _notes.terms
+        self.before = _notes.terms, _notes.of_part
         terms: list[float] = []
-        _notes.terms = terms
+        _notes.terms, _notes.of_part = terms, self.of_part
         return terms
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        _notes.terms = self.before
+        _notes.terms, _notes.of_part = self.before
 
 
 def note_terms(reduction: str, terms: Any) -> None:
     """Note that a loss reduced so many terms, by 'mean' or 'sum'."""
     if _notes.terms is not None and reduction in ("mean", "sum"):
         _note(reduction, terms)
+
+
+def divisor(total: Tensor) -> Tensor:
+    """Return what a mean is divided by, and note it: the weights of its terms, or 1 for no terms of a part."""
+    note_terms("mean", total)
+    return where(eq(total, 0), 1.0, total) if _notes.of_part else total
 
 
 @effect
@@ -49,9 +67,9 @@ def _note(reduction: str, terms: Any) -> None:
         _notes.terms.append(float(terms) if reduction == "mean" else math.inf)
 
 
-def counting() -> bool:
-    """Return whether this thread collects the numbers of terms."""
-    return _notes.terms is not None
+def counting() -> tuple[bool, bool]:
+    """Return whether this thread collects the numbers of terms, and whether they are those of parts of a batch."""
+    return _notes.terms is not None, _notes.of_part
 
 
 def noted() -> list[float]:

@@ -114,7 +114,7 @@ class Meeting:
     def join_all(self, values: list[Array], what: str, merge: Merge) -> Array:
         """Join the values of all shards that have samples, at once, with those of all others."""
         for shard, value in zip(self.present, values, strict=True):
-            push(self.deposits, (0, shard), np.zeros_like(value) if shard in self.ghosts else value.copy(), merge)
+            push(self.deposits, (0, shard), value.copy(), merge)
         self._fold(values[0], what, merge)
         return np.array(self.result)
 

@@ -66,7 +66,8 @@ class Buckets:
         self.held: dict[tuple[int, int], Array] = {}  # of earlier batches, by leaf and shard
         self.ending: set[int] = set()  # the shards that are at their last batch
         self.shard: int | None = None  # the shard that runs
-        self.ghosts: set[int] = set()  # shards that run, but count for nothing
+        self.ghosts: set[int] = set()  # shards that run with samples of others, and count for nothing
+        self.weightless: set[int] = set()  # shards of which no target counts, in this batch
         self.sent: list[Running] = list(sent or ())
         self.keeps = False  # whether what has left is kept in `own`
         self.own: dict[int, dict[tuple[int, int], Array]] = {}
@@ -105,6 +106,7 @@ class Buckets:
         """Take a gradient of one shard, to be written into."""
         total = self.held.pop((i, shard), None)
         if flat is not None:
+            self.used[i] |= shard not in self.weightless
             total = flat if total is None else add(total, flat)
         if shard in self.ending:
             self._add(i, shard, total)
@@ -114,14 +116,12 @@ class Buckets:
     def _take_all(self, i: int, stack: Array | Later) -> None:
         """Take the gradients of all shards that run together."""
         mine = self.group.mine
-        if len(self.present) < len(mine) or len(self.ending) < len(mine) or self.held or self.ghosts:
+        if len(self.present) < len(mine) or len(self.ending) < len(mine) or self.held:
             for place, shard in enumerate(self.present):
-                gradient = None
-                if shard not in self.ghosts:
-                    gradient = stack.compute(place) if isinstance(stack, Later) else np.array(stack[place])
-                self._take(i, shard, None if gradient is None else gradient.reshape(-1))
+                gradient = stack.compute(place) if isinstance(stack, Later) else np.array(stack[place])
+                self._take(i, shard, gradient.reshape(-1))
             return
-        self.used[i] = True
+        self.used[i] |= len(self.weightless) < len(mine)
         self.left[i] = 0
         for shard in mine:
             self.taken[shard].add(i)
@@ -133,8 +133,6 @@ class Buckets:
     def _add(self, i: int, shard: int, flat: Array | None) -> None:
         if flat is None:
             flat = np.zeros(math.prod(self.leaves[i].shape), self.leaves[i].dtype)
-        else:
-            self.used[i] = True
         push(self.sums[i], (0, shard), flat, add)
         self.taken[shard].add(i)
         self.left[i] -= 1
@@ -149,6 +147,7 @@ class Buckets:
                     if gradient is not None:  # nobody said that it is final, as of a plan that was replayed
                         self.leaves[i].grad = None
                         flat = np.array(gradient.array).reshape(-1)
+                        self.used[i] |= shard not in self.weightless
                         total = flat if total is None else add(total, flat)
                     self._add(i, shard, total)
         self.send()

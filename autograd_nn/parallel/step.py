@@ -338,12 +338,9 @@ class Sharded:
                     losses = one.stack(value.array)
                     for shard, weight, own in zip(shards, weights, losses):
                         record.losses[shard, number] = own.item(), weight
-                    ghosts.update(shard for shard, weight in zip(shards, weights) if not weight)
+                    buckets.weightless = {shard for shard, weight in zip(shards, weights) if not weight}
                     if value.requires_grad and (norms or any(weights)):
-                        seeds = [w if w and math.isfinite(w) else 1.0 for w in weights]
-                        with np.errstate(all=None if all(weights) else "ignore"):
-                            value.backward(wrap(one.each(np.array(seeds, losses.dtype))))
-                    ghosts.clear()
+                        value.backward(wrap(one.each(np.array([*map(_seed, weights)], losses.dtype))))
                 if observe is not None:
                     self.one, self.whole = one, value
                     for i, (shard, weight) in enumerate(zip(shards, weights)):
@@ -374,7 +371,7 @@ class Sharded:
             array = x.array if isinstance(x, Tensor) else x
             if len(array) == one.total:
                 one.rows(array)
-        with counted_terms(), np.errstate(invalid="ignore"):  # the mean over no terms, in a small shard
+        with counted_terms(of_part=True):
             value = loss(*part)
         if not isinstance(value, Tensor) or value.array.size != 1 or one.kind(value.array) != EACH:
             raise Apart("the loss is not one number for each shard")
@@ -433,8 +430,10 @@ class Sharded:
                     weight, backward = self._forward(loss, parts.sample)
                 else:
                     continue
-                if not weight:
-                    ghosts.add(shard)
+                if weight:
+                    buckets.weightless.discard(shard)
+                else:
+                    buckets.weightless.add(shard)
                 if weight or norms:
                     backward()
                 if shard in ghosts:
@@ -465,7 +464,7 @@ class Sharded:
     def _forward(self, loss: Callable[..., Tensor], part: Any) -> tuple[float, _Backward]:
         """Return the weight of the loss of one part of a batch, and its backward pass."""
         part = tuple(part) if isinstance(part, tuple | list) else (part,)
-        with counted_terms() as terms, np.errstate(invalid="ignore"):  # the mean over no terms, in a small shard
+        with counted_terms(of_part=True) as terms:
             value = loss(*part)
         if not isinstance(value, Tensor) or value.array.size != 1:
             shape = getattr(value, "shape", type(value).__name__)
@@ -581,8 +580,17 @@ class _Members:
         self.norms = batch_norms(modules)
 
 
+def _seed(weight: float) -> float:
+    """Return the gradient that a shard's loss begins with: its weight; that of a sum is 1.
+
+    A shard without a target that counts has a gradient too: by the statistics of a batch norm its samples take part in
+    the losses of others.
+    """
+    return weight if math.isfinite(weight) else 1.0
+
+
 class _Backward:
-    """The backward pass of a loss, weighted; of a shard that counts for nothing it may be one of NaN."""
+    """The backward pass of a loss, weighted."""
 
     def __init__(self, value: Tensor, weight: float):
         self.value, self.weight = value, weight
@@ -590,9 +598,7 @@ class _Backward:
     def __call__(self) -> None:
         if not self.value.requires_grad:
             return
-        factor = self.weight if self.weight and math.isfinite(self.weight) else 1.0
-        with np.errstate(all=None if self.weight else "ignore"):
-            self.value.backward(wrap(np.full(self.value.array.shape, factor, self.value.array.dtype)))
+        self.value.backward(wrap(np.full(self.value.array.shape, _seed(self.weight), self.value.array.dtype)))
 
 
 def _pairs(left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:

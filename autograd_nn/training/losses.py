@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn
 from ..nn import functional as F
 from ..nn import loss as modules
-from ..ops.terms import note_terms
+from ..ops.terms import divisor, note_terms
 from ..tensor import Tensor
 from .batches import described
 from .measures import loss_kind
@@ -145,9 +145,11 @@ class _BinaryWeighted(modules._Loss):
         losses: Tensor = function(input, target, reduction="none", **keywords) * factors
         if self.reduction == "none":
             return losses
-        total = factors.sum()
-        note_terms(self.reduction, total)
-        value: Tensor = losses.sum() / total if self.reduction == "mean" else losses.sum()
+        value: Tensor = losses.sum()
+        if self.reduction == "mean":
+            value = value / divisor(factors.sum())
+        else:
+            note_terms(self.reduction, factors)
         return value
 
 

@@ -331,3 +331,46 @@ def test_values_of_shards_are_seen_as_that_of_the_first():
             mean.item()
         with pytest.raises(Apart, match=r"cumsum\(\) has no form"):
             x.cumsum(0)
+
+
+WITHOUT_TARGETS = {
+    "ignored": (lambda out, y: F.cross_entropy(out, y), -100),
+    "ignored, smooth": (lambda out, y: F.cross_entropy(out, y, label_smoothing=0.1), -100),
+    "a class without weight": (lambda out, y: F.cross_entropy(out, y, weight=ag.tensor([0.0, 2.0, 1.0, 3.0]).double()),
+                               0),
+    "nll": (lambda out, y: F.nll_loss(F.log_softmax(out, 1), y, ignore_index=3), 3),
+}
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+@pytest.mark.parametrize("kind", WITHOUT_TARGETS)
+def test_a_shard_without_targets_has_its_gradient_through_batch_norm(kind, one_pass):
+    loss, ignored = WITHOUT_TARGETS[kind]
+    x = ag.tensor(IMAGES[:16].astype(np.float64))
+    labels = np.asarray(LABELS[:16]).copy()
+    labels[:] = np.arange(16) % 3 + (1 if ignored == 0 else 0)
+    labels[4:8] = ignored
+    y = ag.tensor(labels)
+    model = deep().double()
+    model[7].p = 0.0
+    alone = loss(model(x), y)
+    alone.backward()
+    gradients = [p.grad.numpy().copy() for p in model.parameters()]
+    step = parallel.Sharded(model, group=parallel.Group(4), one_pass=one_pass)
+    for _ in range(2):  # at the first, both ways are tried
+        model.zero_grad()
+        joined = step.backward(lambda x, y: loss(model(x), y), (x, y))
+    assert step._one_pass is one_pass
+    assert joined.item() == pytest.approx(alone.item(), rel=1e-12)
+    for p, g in zip(model.parameters(), gradients, strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), g, rtol=0, atol=1e-12)
+
+
+def test_no_target_that_counts_leaves_no_gradient():
+    ag.manual_seed(0)
+    model = deep()
+    step = parallel.Sharded(model, group=parallel.Group(4))
+    y = ag.tensor(np.full(16, -100))
+    for _ in range(2):
+        assert np.isnan(step.backward(lambda x, y: F.cross_entropy(model(x), y), (ag.tensor(IMAGES[:16]), y)).item())
+        assert all(p.grad is None for p in model.parameters())
