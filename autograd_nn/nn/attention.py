@@ -159,17 +159,13 @@ class MultiheadAttention(Module):
         weights : Tensor of shape (N, L, S) or (N, heads, L, S), or None
         """
         self._check(query, key, value)
-        if self.batch_first and query.ndim == 3:
-            same = query is key and key is value
-            query = query.transpose(0, 1)
-            key, value = (query, query) if same else (key.transpose(0, 1), value.transpose(0, 1))
-        out, weights = F.multi_head_attention_forward(
+        return F.multi_head_attention_forward(
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
             self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
             key_padding_mask, need_weights, attn_mask, self.in_proj_weight is None, self.q_proj_weight,
             self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
+            batch_first=self.batch_first,
         )  # fmt: skip
-        return (out.transpose(0, 1) if self.batch_first and query.ndim == 3 else out), weights
 
     def extra_repr(self) -> str:
         """Return the settings."""

@@ -94,6 +94,8 @@ def multi_head_attention_forward(
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
     is_causal: bool = False,
+    *,
+    batch_first: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Return what `nn.MultiheadAttention` computes, given its parameters, and the attention weights.
 
@@ -131,6 +133,9 @@ def multi_head_attention_forward(
         Return the mean of the weights over heads.
     is_causal : bool
         A hint that `attn_mask`, which must be given, hides later positions.
+    batch_first : bool
+        Whether query, key, value and output are (N, L, E) and (N, S, features), as `nn.MultiheadAttention` may be told;
+        PyTorch's function has no such setting.
 
     Returns
     -------
@@ -162,7 +167,10 @@ def multi_head_attention_forward(
         raise RuntimeError(f"{_NAME}(): needs in_proj_weight, or use_separate_proj_weight and the weights of all three")
     batched = query.ndim == 3
     projected = _projected(query, key, value, weight, separate, in_proj_bias, E)
-    q, k, v = (transpose(x, 0, 1) if batched else unsqueeze(x, 0) for x in projected)
+    if not batched:
+        q, k, v = (unsqueeze(x, 0) for x in projected)
+    else:
+        q, k, v = projected if batch_first else (transpose(x, 0, 1) for x in projected)
     if key_padding_mask is not None and not batched:
         key_padding_mask = unsqueeze(key_padding_mask, 0)
     (N, L, _), S, width = q.shape, k.shape[1], E // num_heads
@@ -185,4 +193,6 @@ def multi_head_attention_forward(
     else:
         out = scaled_dot_product_attention(q, k, v, mask, rate)
     out = linear(reshape(transpose(out, 1, 2), (N, L, E)), out_proj_weight, out_proj_bias)
-    return (transpose(out, 0, 1) if batched else squeeze(out, 0)), weights
+    if not batched:
+        return squeeze(out, 0), weights
+    return out if batch_first else transpose(out, 0, 1), weights

@@ -47,7 +47,20 @@ def deep():
                          nn.Linear(5, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 4))
 
 
+class Attending(nn.Module):
+    """A layer of a transformer over the rows of each image."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(6, 2, 12, dropout=0.1, batch_first=True)
+        self.head = nn.Sequential(nn.PReLU(), nn.Linear(6, 4))
+
+    def forward(self, x):
+        return self.head(self.layer(x[:, 0]).mean(1))
+
+
 MODELS = {
+    "attending": Attending,
     "deep": deep,
     "handwritten": Handwritten,
     "wide": lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 600), nn.ReLU(), nn.Linear(600, 4)),
@@ -97,7 +110,7 @@ def test_one_pass_has_the_bits_of_shards_one_by_one(model, kind):
     assert together == run(model, LOSSES[kind], sizes, one_pass=False)[0]
 
 
-@pytest.mark.parametrize("model", ["wide", "noisy"])
+@pytest.mark.parametrize("model", ["attending", "wide", "noisy"])
 def test_large_gradients_and_noise_have_the_same_bits(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
