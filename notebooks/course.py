@@ -7,21 +7,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
-TEN = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, "#8c564b", "#7f7f7f", "#b5a900", "#111111")
+TEN = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, "#8c564b", "#7f7f7f", "#b5a900", "#8a63d2")
+GREY = "#7b7b7b"  # text and axes: can be read on light and on dark pages
 
 STYLE = {
-    "figure.dpi": 100, "figure.constrained_layout.use": True, "figure.facecolor": "white", "axes.facecolor": "white",
-    "axes.edgecolor": "#666666", "axes.linewidth": 0.8, "axes.titlesize": 10, "axes.labelsize": 9,
+    "figure.dpi": 100, "figure.constrained_layout.use": True, "figure.facecolor": "white", "axes.facecolor": "none",
+    "savefig.facecolor": "none", "axes.edgecolor": GREY, "axes.linewidth": 0.8, "axes.titlesize": 10,
+    "axes.labelsize": 9, "axes.labelcolor": GREY, "text.color": GREY, "xtick.color": GREY, "ytick.color": GREY,
     "axes.spines.top": False, "axes.spines.right": False, "xtick.labelsize": 8, "ytick.labelsize": 8,
-    "grid.color": "#dddddd", "legend.fontsize": 8, "legend.frameon": False, "font.size": 9,
+    "grid.color": "#8080804d", "legend.fontsize": 8, "legend.frameon": False, "font.size": 9,
     "axes.prop_cycle": plt.cycler(color=[BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY]),
 }  # fmt: skip
 
 
 def style():
-    """Draw as the package's own pictures do."""
+    """Draw as the package's own pictures do: in colours for light and dark pages, without a background."""
     plt.rcdefaults()
     plt.rcParams.update(STYLE)
+    if "inline" in plt.get_backend():  # not in STYLE: JupyterLab puts white under figures that are transparent
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("png", bbox_inches="tight", facecolor="none")
 
 
 def one_of_each(labels):

@@ -6,8 +6,9 @@ function has several panels; ``figure=`` draws into an empty Figure or SubFigure
 what it was given.
 
 Colours are those of Okabe and Ito (2008) and the maps cividis, Blues and, for signed values, PuOr, which the
-colour-blind can tell apart; lines differ in style and bars in place too. A Picture is light, also on dark pages, until
-``set_theme("dark")``; what is drawn into given axes has the colours of the style in use.
+colour-blind can tell apart; lines differ in style and bars in place too. A Picture has no background, and text
+that can be read on light and on dark pages; ``set_theme("light")`` makes it black on white. What is drawn into given
+axes has the colours of the style in use.
 """
 
 from .activations import plot_activations

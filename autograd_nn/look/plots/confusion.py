@@ -11,12 +11,10 @@ from numpy.typing import ArrayLike
 
 from ...tensor import Tensor
 from .images import array_of, colour_bar
-from .style import Drawn, grid, place_for, styled
+from .style import INK, Drawn, grid, place_for, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_DARK = "#1a1a1a"
 
 
 def plot_confusion(matrix: Tensor | ArrayLike, classes: Sequence[Any] | None = None, *,
@@ -56,7 +54,7 @@ def plot_confusion(matrix: Tensor | ArrayLike, classes: Sequence[Any] | None = N
                 for j in range(n):
                     if counts[i, j]:
                         ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=font,
-                                color="white" if share[i, j] >= 0.5 else _DARK)
+                                color="white" if share[i, j] >= 0.5 else INK)
         step = -(-n // 30)
         turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         ax.set_xticks(range(0, n, step), names[::step], **(turned if max(map(len, names)) > 3 else {}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..profile import PHASES, profile
-from .style import Drawn, grid, place_for, styled
+from .style import INK, Drawn, grid, place_for, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def _draw(panel: Axes, name: str, span: _Span, start: float, level: int, phase: 
         text = name if len(name) <= room else name.rpartition(".")[2]
         text = text if len(text) <= room else text[: room - 1] + "…"
         panel.text(1e3 * (start + span.seconds / 2), level + 0.45, text, ha="center", va="center", fontsize=7,
-                   color="#1a1a1a", clip_on=True)
+                   color=INK, clip_on=True)
     for inner_name, inner in sorted(span.inside.items(), key=lambda item: -item[1].seconds):
         _draw(panel, inner_name, inner, start, level + 1, phase, total)
         start += inner.seconds

@@ -12,7 +12,7 @@ from ...engine import Primitive
 from ...nn import Module
 from ...tensor import Tensor
 from ..module_trace import ModuleCall, preserved, watch_modules
-from .style import BLUE, ORANGE, PURPLE, Drawn, grid, ink, place_for, styled
+from .style import BLUE, INK, ORANGE, PURPLE, Drawn, grid, ink, place_for, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def plot_gradients(model: Module, x: Tensor | ArrayLike | None = None, *, ax: Ax
             for i, (count, total) in enumerate(dead.values()):
                 share = count / total
                 axes[2].text(share + 0.02 if share < 0.6 else share - 0.02, i, f"{count:,} of {total:,}", va="center",
-                             ha="left" if share < 0.6 else "right", fontsize=8, color=ink())
+                             ha="left" if share < 0.6 else "right", fontsize=8, color=ink() if share < 0.6 else INK)
             axes[2].set_xlabel("share of units that are 0 for all inputs")
             axes[2].set_title("dead units")
         return place

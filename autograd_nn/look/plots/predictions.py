@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
-_RIGHT, _WRONG = "#00664b", "#a84300"
+_RIGHT, _WRONG = "#008f69", "#c85a10"  # readable on white and on black
 
 
 def plot_predictions(model: Module, images: Tensor | ArrayLike, targets: Tensor | ArrayLike, *,

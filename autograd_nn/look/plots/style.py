@@ -26,12 +26,12 @@ Place: TypeAlias = "Axes | FigureBase | SubplotSpec"  # where axes can be made
 Drawn: TypeAlias = Any  # the new Picture, or the axes or the figure that were given
 
 BLUE, VERMILLION, ORANGE, PURPLE = "#0072b2", "#d55e00", "#e69f00", "#cc79a7"
-_INK = "#1a1a1a"
+INK = "#1a1a1a"  # also on light shades, in every theme
 _STYLE = {
     "figure.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 150, "savefig.facecolor": "white",
-    "axes.facecolor": "white", "axes.edgecolor": "#666666", "axes.linewidth": 0.8, "axes.labelcolor": _INK,
+    "axes.facecolor": "white", "axes.edgecolor": "#666666", "axes.linewidth": 0.8, "axes.labelcolor": INK,
     "axes.titlesize": 9, "axes.labelsize": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "text.color": _INK, "xtick.color": _INK, "ytick.color": _INK, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "text.color": INK, "xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8,
     "grid.color": "#dddddd", "grid.linewidth": 0.7, "legend.fontsize": 8, "font.size": 9,
     "figure.titlesize": 10,
 }  # fmt: skip
@@ -40,8 +40,14 @@ _DARK = {
     "axes.edgecolor": "#999999", "axes.labelcolor": "#e6e6e6", "text.color": "#e6e6e6", "xtick.color": "#e6e6e6",
     "ytick.color": "#e6e6e6", "grid.color": "#3a3a3a", "legend.facecolor": "#1c1c1c", "legend.edgecolor": "#444444",
 }  # fmt: skip
-_themes = {"light": _STYLE, "dark": {**_STYLE, **_DARK}}
-_theme = "light"
+_GREY = "#7b7b7b"  # as far from white as from the pages of dark themes
+_BOTH = {
+    "figure.facecolor": "none", "savefig.facecolor": "none", "axes.facecolor": "none", "axes.edgecolor": _GREY,
+    "axes.labelcolor": _GREY, "text.color": _GREY, "xtick.color": _GREY, "ytick.color": _GREY,
+    "grid.color": "#8080804d", "legend.facecolor": "none", "legend.edgecolor": "#80808066",
+}  # fmt: skip
+_themes = {"both": {**_STYLE, **_BOTH}, "light": _STYLE, "dark": {**_STYLE, **_DARK}}
+_theme = "both"
 
 
 def set_theme(theme: str) -> str:
@@ -49,12 +55,21 @@ def set_theme(theme: str) -> str:
 
     Parameters
     ----------
-    theme : {'light', 'dark'}
-        What is drawn into given axes has the colours of Matplotlib's style in use, whatever is chosen here.
+    theme : {'both', 'light', 'dark'}
+        'both', the first choice, has no background, and grey text that can be read on light and on dark pages. 'light'
+        is black on white, for print; 'dark' is the reverse. What is drawn into given axes has the colours of
+        Matplotlib's style in use, whatever is chosen here.
+
+    Examples
+    --------
+    >>> set_theme("light")
+    'both'
+    >>> set_theme("both")
+    'light'
     """
     global _theme
     if theme not in _themes:
-        raise ValueError(f"set_theme(): theme must be 'light' or 'dark' (theme={theme!r})")
+        raise ValueError(f"set_theme(): theme must be 'both', 'light' or 'dark' (theme={theme!r})")
     before, _theme = _theme, theme
     return before
 

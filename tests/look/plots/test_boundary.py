@@ -84,8 +84,10 @@ def test_themes():
         figure = plots.plot_embedding(np.eye(3))
         assert sum(matplotlib.colors.to_rgb(figure.get_facecolor())) < 0.5
         assert sum(matplotlib.colors.to_rgb(figure.get_axes()[0].xaxis.label.get_color())) > 2
-        assert plots.set_theme("light") == "dark" and before == "light"
+        assert plots.set_theme("light") == "dark" and before == "both"
         assert sum(matplotlib.colors.to_rgb(plots.plot_embedding(np.eye(3)).get_facecolor())) == 3
+        assert plots.set_theme("both") == "light"
+        assert matplotlib.colors.to_rgba(plots.plot_embedding(np.eye(3)).get_facecolor())[3] == 0
         with pytest.raises(ValueError, match="theme must be"):
             plots.set_theme("blue")
     finally:

@@ -16,18 +16,39 @@ matplotlib = pytest.importorskip("matplotlib")
 pyplot = pytest.importorskip("matplotlib.pyplot")
 
 
-def test_a_picture_is_light_in_a_dark_theme_and_unknown_to_pyplot(history):
+def test_a_picture_has_its_own_look_in_any_style_and_is_unknown_to_pyplot(history):
     count = len(pyplot.get_fignums())
     with pyplot.style.context("dark_background"):
         figure = plots.plot_history(history)
         png = figure._repr_png_()
         image = pyplot.imread(io.BytesIO(png))
-        ax = figure.get_axes()[0]
-        inks = [ax.title.get_color(), ax.xaxis.label.get_color(), ax.get_xticklabels()[0].get_color()]
+        inks = inks_of(figure)
     assert len(pyplot.get_fignums()) == count
-    assert (image[0, 0, :3] == 1).all()
-    assert all(sum(matplotlib.colors.to_rgb(ink)) < 0.5 for ink in inks)
+    assert image[0, 0, 3] == 0 and image[..., 3].max() == 1, "no background"
+    for ink in inks:
+        on_white, on_black = contrast(ink, "white"), contrast(ink, "#131416")
+        assert on_white > 4 and on_black > 4, "readable on light and on dark pages"
     assert matplotlib.rcParams["text.color"] == "black"
+
+
+def inks_of(figure):
+    ax = figure.get_axes()[0]
+    return [ax.title.get_color(), ax.xaxis.label.get_color(), ax.get_xticklabels()[0].get_color()]
+
+
+def contrast(first, second):
+    """Return the contrast of two colours, from 1 to 21, as WCAG defines it."""
+    lights = []
+    for colour in (first, second):
+        shares = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in matplotlib.colors.to_rgb(colour)]
+        lights.append(0.05 + np.dot(shares, [0.2126, 0.7152, 0.0722]))
+    return max(lights) / min(lights)
+
+
+@pytest.mark.parametrize("colour", ["#008f69", "#c85a10"])
+def test_verdicts_can_be_read_on_light_and_dark(net, colour):
+    assert colour in (plots.predictions._RIGHT, plots.predictions._WRONG)
+    assert contrast(colour, "white") > 4 and contrast(colour, "#131416") > 4
 
 
 def test_given_figures_and_axes_are_returned_and_keep_their_look():
