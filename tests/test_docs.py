@@ -110,6 +110,6 @@ def test_public_names_have_examples(reference):
             if callable(value):
                 names.setdefault(id(value), (f"{module}.{name}", ">>> " in (value.__doc__ or "")))
     without = [name for name, shown in names.values() if not shown]
-    assert len(names) - len(without) >= 790, f"{len(without)} of {len(names)} have no example"
+    assert len(names) - len(without) >= 1070, f"{len(without)} of {len(names)} have no example"
     whole = "autograd_nn.nn.init", "autograd_nn.optim", "autograd_nn.func", "autograd_nn.autograd.functional"
     assert not [name for name in without if name.rpartition(".")[0] in whole]

@@ -19,12 +19,28 @@ __all__ = [
 
 
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
-    """Return the matrices in the last two axes with 0 above diagonal `k`."""
+    """Return the matrices in the last two axes with 0 above diagonal `k`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.tril(xp.ones((2, 3)))
+    tensor([[1., 0., 0.],
+            [1., 1., 0.]])
+    """
     return shape.tril(x, k)
 
 
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
-    """Return the matrices in the last two axes with 0 below diagonal `k`."""
+    """Return the matrices in the last two axes with 0 below diagonal `k`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.triu(xp.ones((2, 3)))
+    tensor([[1., 1., 1.],
+            [0., 1., 1.]])
+    """
     return shape.triu(x, k)
 
 
@@ -32,6 +48,13 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
     """Return numbers, nested sequences of them, or an array of any library as a tensor.
 
     Memory is shared where that is possible, unless `copy` is true; ``copy=False`` raises ValueError where it is not.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.asarray([[1, 2], [3, 4]], dtype=xp.float32)
+    tensor([[1., 2.],
+            [3., 4.]])
     """
     check_cpu(device, "asarray")
     if isinstance(obj, Tensor):
@@ -61,14 +84,29 @@ def _from_array(array: np.ndarray) -> Tensor:
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """Return a tensor of the memory of another library's array, shared unless `copy` is true."""
+    """Return a tensor of the memory of another library's array, shared unless `copy` is true.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn import array_api as xp
+    >>> xp.from_dlpack(np.asarray([1.0, 2.0]))
+    tensor([1., 2.], dtype=float64)
+    """
     check_cpu(device, "from_dlpack")
     out = _from_dlpack(x)
     return out.clone() if copy else out
 
 
 def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return numbers from `start` (0 if one bound is given) up to `stop`, without it."""
+    """Return numbers from `start` (0 if one bound is given) up to `stop`, without it.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.arange(1, 7, 2)
+    tensor([1, 3, 5])
+    """
     check_cpu(device, "arange")
     start, stop = (0, start) if stop is None else (start, stop)
     if dtype is None:
@@ -77,23 +115,53 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
 
 
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor whose elements are still to be set."""
+    """Return a tensor whose elements are still to be set.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.empty((2, 3)).shape
+    (2, 3)
+    """
     return full(shape, 0.0, dtype=dtype or get_default_dtype(), device=device)
 
 
 def empty_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor of the shape of `x` whose elements are still to be set."""
+    """Return a tensor of the shape of `x` whose elements are still to be set.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.empty_like(xp.asarray([1, 2])).dtype
+    dtype('int64')
+    """
     return full(x.shape, 0, dtype=dtype or x.dtype, device=device)
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return ones on diagonal `k`, and zeros elsewhere."""
+    """Return ones on diagonal `k`, and zeros elsewhere.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.eye(2, 3, k=1)
+    tensor([[0., 1., 0.],
+            [0., 0., 1.]])
+    """
     check_cpu(device, "eye")
     return _from_array(np.eye(n_rows, n_cols, k, dtype or get_default_dtype()))
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor filled with a number."""
+    """Return a tensor filled with a number.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    """
     check_cpu(device, "full")
     if dtype is None:
         dtype = get_default_dtype() if isinstance(fill_value, float) else None
@@ -101,38 +169,90 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
 
 
 def full_like(x: Tensor, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor of the shape of `x` filled with a number."""
+    """Return a tensor of the shape of `x` filled with a number.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.full_like(xp.asarray([1.0, 2.0]), 7)
+    tensor([7., 7.])
+    """
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
 
 
 def linspace(
     start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
 ) -> Tensor:
-    """Return `num` numbers at equal distances from `start` to `stop`."""
+    """Return `num` numbers at equal distances from `start` to `stop`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     check_cpu(device, "linspace")
     return _from_array(np.linspace(start, stop, num, endpoint=endpoint).astype(dtype or get_default_dtype()))
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
-    """Return the coordinates of a grid, one tensor for each 1-D tensor."""
+    """Return the coordinates of a grid, one tensor for each 1-D tensor.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> rows, columns = xp.meshgrid(xp.arange(2), xp.arange(3), indexing="ij")
+    >>> columns
+    tensor([[0, 1, 2],
+            [0, 1, 2]])
+    """
     return list(shape.meshgrid(*arrays, indexing=indexing))
 
 
 def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return ones."""
+    """Return ones.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.ones(3)
+    tensor([1., 1., 1.])
+    """
     return full(shape, 1.0, dtype=dtype or get_default_dtype(), device=device)
 
 
 def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return ones of the shape of `x`."""
+    """Return ones of the shape of `x`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.ones_like(xp.asarray([4, 5]))
+    tensor([1, 1])
+    """
     return full_like(x, 1, dtype=dtype, device=device)
 
 
 def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return zeros."""
+    """Return zeros.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.zeros((2, 2))
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
     return full(shape, 0.0, dtype=dtype or get_default_dtype(), device=device)
 
 
 def zeros_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return zeros of the shape of `x`."""
+    """Return zeros of the shape of `x`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.zeros_like(xp.asarray([4, 5]))
+    tensor([0, 0])
+    """
     return full_like(x, 0, dtype=dtype, device=device)

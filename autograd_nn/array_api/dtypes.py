@@ -27,31 +27,73 @@ def dtype_of(x: Any) -> Any:
 
 
 def astype(x: Tensor, dtype: Any, /, *, copy: Any = True, device: Any = None) -> Tensor:
-    """Return `x` in another dtype; with `copy` always in memory of its own."""
+    """Return `x` in another dtype; with `copy` always in memory of its own.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.astype(xp.asarray([1.9, -1.9]), xp.int64)
+    tensor([ 1, -1])
+    """
     out = to_dtype(x, dtype)
     return out.clone() if copy and out is x else out
 
 
 def can_cast(from_: Any, to: Any, /) -> Any:
-    """Return whether a dtype, or that of a tensor, goes into another one by the rules of promotion."""
+    """Return whether a dtype, or that of a tensor, goes into another one by the rules of promotion.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.can_cast(xp.int32, xp.int64), xp.can_cast(xp.float64, xp.float32)
+    (True, False)
+    """
     return np.can_cast(dtype_of(from_), to)
 
 
 def finfo(type: Any, /) -> Any:
-    """Return the limits of a floating-point dtype, or of that of a tensor."""
+    """Return the limits of a floating-point dtype, or of that of a tensor.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.finfo(xp.float32).bits, xp.finfo(xp.float32).eps
+    (32, np.float32(1.1920929e-07))
+    """
     return np.finfo(dtype_of(type))
 
 
 def iinfo(type: Any, /) -> Any:
-    """Return the limits of an integer dtype, or of that of a tensor."""
+    """Return the limits of an integer dtype, or of that of a tensor.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.iinfo(xp.int8).min, xp.iinfo(xp.int8).max
+    (-128, 127)
+    """
     return np.iinfo(dtype_of(type))
 
 
 def isdtype(dtype: Any, kind: Any) -> Any:
-    """Return whether a dtype is of a kind: a dtype, a name such as 'real floating', or a tuple of them."""
+    """Return whether a dtype is of a kind: a dtype, a name such as 'real floating', or a tuple of them.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.isdtype(xp.float32, "real floating"), xp.isdtype(xp.int8, ("bool", "unsigned integer"))
+    (True, False)
+    """
     return np.isdtype(np.dtype(dtype), kind)
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:
-    """Return the dtype that an operation on tensors, dtypes and Python numbers has."""
+    """Return the dtype that an operation on tensors, dtypes and Python numbers has.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.result_type(xp.asarray([1, 2]), xp.float32), xp.result_type(xp.int8, xp.int32)
+    (dtype('float64'), dtype('int32'))
+    """
     return np.result_type(*(dtype_of(x) for x in arrays_and_dtypes))

@@ -90,47 +90,110 @@ def _whole(function: Callable[..., Any], x: Tensor) -> Tensor:
 
 
 def ceil(x: Tensor, /) -> Tensor:
-    """Return the smallest whole number that is not below `x`; integers stay."""
+    """Return the smallest whole number that is not below `x`; integers stay.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.ceil(xp.asarray([1.2, -1.2]))
+    tensor([ 2., -1.])
+    """
     return _whole(elementwise.ceil, x)
 
 
 def floor(x: Tensor, /) -> Tensor:
-    """Return the largest whole number that is not above `x`; integers stay."""
+    """Return the largest whole number that is not above `x`; integers stay.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.floor(xp.asarray([1.2, -1.2]))
+    tensor([ 1., -2.])
+    """
     return _whole(elementwise.floor, x)
 
 
 def trunc(x: Tensor, /) -> Tensor:
-    """Return `x` without what is behind the point; integers stay."""
+    """Return `x` without what is behind the point; integers stay.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.trunc(xp.asarray([1.7, -1.7]))
+    tensor([ 1., -1.])
+    """
     return _whole(elementwise.trunc, x)
 
 
 def round(x: Tensor, /) -> Tensor:
-    """Return the nearest whole number, of two the even one; integers stay."""
+    """Return the nearest whole number, of two the even one; integers stay.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.round(xp.asarray([0.5, 1.5, 2.4]))
+    tensor([0., 2., 2.])
+    """
     return _whole(elementwise.round, x)
 
 
 def clip(x: Tensor, /, min: Any = None, max: Any = None) -> Tensor:
-    """Return `x` with what is below `min` or above `max` replaced by these bounds, in the dtype of `x`."""
+    """Return `x` with what is below `min` or above `max` replaced by these bounds, in the dtype of `x`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.clip(xp.asarray([-1, 2, 9]), 0, 5)
+    tensor([0, 2, 5])
+    """
     out = x if min is None else maximum(x, min)
     out = out if max is None else minimum(out, max)
     return out.clone() if out is x else out if out.dtype == x.dtype else out.to(x.dtype)
 
 
 def nextafter(x1: Any, x2: Any, /) -> Tensor:
-    """Return the next number that the dtype has after `x1` in the direction of `x2`."""
+    """Return the next number that the dtype has after `x1` in the direction of `x2`.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.nextafter(xp.asarray(1.0), 2.0) - 1 == xp.finfo(xp.float32).eps
+    tensor(True)
+    """
     return outside(np.nextafter, *_together(x1, x2))  # type: ignore[no-any-return]
 
 
 def signbit(x: Tensor, /) -> Tensor:
-    """Return whether the sign of each element is negative, -0.0 among them."""
+    """Return whether the sign of each element is negative, -0.0 among them.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.signbit(xp.asarray([-0.0, 0.0, -3.0]))
+    tensor([ True, False,  True])
+    """
     return outside(np.signbit, x)  # type: ignore[no-any-return]
 
 
 def bitwise_left_shift(x1: Any, x2: Any, /) -> Tensor:
-    """Return integers with their bits moved up."""
+    """Return integers with their bits moved up.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.bitwise_left_shift(xp.asarray([1, 3]), 2)
+    tensor([ 4, 12])
+    """
     return outside(np.left_shift, *_together(x1, x2))  # type: ignore[no-any-return]
 
 
 def bitwise_right_shift(x1: Any, x2: Any, /) -> Tensor:
-    """Return integers with their bits moved down."""
+    """Return integers with their bits moved down.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.bitwise_right_shift(xp.asarray([8, -8]), 2)
+    tensor([ 2, -2])
+    """
     return outside(np.right_shift, *_together(x1, x2))  # type: ignore[no-any-return]

@@ -42,5 +42,13 @@ class Info:
 
 
 def array_namespace_info() -> Info:
-    """Return the object that answers what the namespace can do."""
+    """Return the object that answers what the namespace can do.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> info = xp.__array_namespace_info__()
+    >>> info.capabilities()["boolean indexing"], sorted(info.dtypes(kind="real floating"))
+    (True, ['float32', 'float64'])
+    """
     return Info()

@@ -163,6 +163,17 @@ def checkpoint(
     References
     ----------
     T. Chen et al., "Training deep nets with sublinear memory cost", 2016, arXiv:1604.06174.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.autograd import checkpoint
+    >>> block = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 3))
+    >>> x = ag.ones(2, 3, requires_grad=True)
+    >>> checkpoint(block, x).sum().backward()
+    >>> x.grad.shape
+    (2, 3)
     """
     if not callable(function):
         raise TypeError(f"checkpoint(): function must be callable, got {type(function).__name__}")

@@ -45,11 +45,23 @@ _precision = ["highest"]
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accept either mode: every algorithm gives the same bits for the same seed, with any number of threads."""
+    """Accept either mode: every algorithm gives the same bits for the same seed, with any number of threads.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.use_deterministic_algorithms(True)
+    """
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Accept 'highest', 'high' and 'medium', which allow less than float32 but do not ask for it."""
+    """Accept 'highest', 'high' and 'medium', which allow less than float32 but do not ask for it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.set_float32_matmul_precision("highest")
+    """
     if precision not in ("highest", "high", "medium"):
         raise ValueError("set_float32_matmul_precision(): precision must be 'highest', 'high' or 'medium' "
                          f"(precision={precision!r})")
@@ -57,5 +69,12 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """Return what `set_float32_matmul_precision` was given; products are always those of float32."""
+    """Return what `set_float32_matmul_precision` was given; products are always those of float32.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.get_float32_matmul_precision()
+    'highest'
+    """
     return _precision[0]

@@ -89,10 +89,25 @@ def check_cpu(place: Any, operation: str) -> None:
 
 
 def get_default_device() -> device:
-    """Return the CPU."""
+    """Return the CPU.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.get_default_device()
+    device(type='cpu')
+    """
     return device("cpu")
 
 
 def set_default_device(device_: Any) -> None:
-    """Accept the CPU, and raise for any other device."""
+    """Accept the CPU, and raise for any other device.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.set_default_device("cpu")
+    >>> ag.get_default_device()
+    device(type='cpu')
+    """
     check_cpu(device_, "set_default_device")

@@ -196,6 +196,14 @@ class LogNormal(TransformedDistribution):
     ----------
     loc, scale : Tensor or float
         Mean and standard deviation of the logarithm.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.LogNormal(0.0, 1.0)
+    >>> p.mean, p.cdf(ag.tensor(1.0))
+    (tensor(1.6487), tensor(0.5))
     """
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
@@ -241,6 +249,14 @@ class MixtureSameFamily(Distribution):
         Of the weights, with batch shape B and K categories.
     component_distribution : Distribution
         With batch shape (B, K).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.MixtureSameFamily(D.Categorical(ag.tensor([0.5, 0.5])), D.Normal(ag.tensor([-2.0, 2.0]), 1.0))
+    >>> p.mean, p.variance
+    (tensor(0.), tensor(5.))
     """
 
     def __init__(self, mixture_distribution: Any, component_distribution: Distribution,

@@ -97,6 +97,14 @@ class HalfNormal(Distribution):
     Parameters
     ----------
     scale : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.HalfNormal(1.0)
+    >>> p.mean, p.log_prob(ag.tensor(0.0)).exp()
+    (tensor(0.7979), tensor(0.7979))
     """
 
     has_rsample = True
@@ -137,6 +145,14 @@ class Uniform(Distribution):
     Parameters
     ----------
     low, high : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Uniform(0.0, 4.0)
+    >>> p.mean, p.log_prob(ag.tensor([1.0, 3.0])).exp()
+    (tensor(2.), tensor([0.25, 0.25]))
     """
 
     has_rsample = True
@@ -194,6 +210,14 @@ class Exponential(ExponentialFamily):
     Parameters
     ----------
     rate : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Exponential(2.0)
+    >>> p.mean, p.cdf(ag.tensor(0.5))
+    (tensor(0.5), tensor(0.6321))
     """
 
     has_rsample = True
@@ -244,6 +268,14 @@ class Laplace(Distribution):
     Parameters
     ----------
     loc, scale : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Laplace(0.0, 1.0)
+    >>> p.variance, p.log_prob(ag.tensor(0.0)).exp()
+    (tensor(2.), tensor(0.5))
     """
 
     has_rsample = True
@@ -296,6 +328,13 @@ class Cauchy(Distribution):
     Parameters
     ----------
     loc, scale : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> D.Cauchy(0.0, 1.0).cdf(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([0.25, 0.5 , 0.75])
     """
 
     has_rsample = True
@@ -335,6 +374,12 @@ class Gumbel(Distribution):
     Parameters
     ----------
     loc, scale : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> D.Gumbel(0.0, 1.0).mean
+    tensor(0.5772)
     """
 
     has_rsample = True
@@ -378,6 +423,13 @@ class Gamma(ExponentialFamily):
     ----------
     concentration, rate : Tensor or float
         The shape a, and the inverse of the scale.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Gamma(3.0, 2.0)
+    >>> p.mean, p.variance
+    (tensor(1.5), tensor(0.75))
     """
 
     has_rsample = True
@@ -432,6 +484,12 @@ class Chi2(Gamma):
     ----------
     df : Tensor or float
         Degrees of freedom.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> D.Chi2(3.0).mean, D.Chi2(3.0).variance
+    (tensor(3.), tensor(6.))
     """
 
     arg_constraints: ClassVar = {"df": constraints.positive}
@@ -452,6 +510,14 @@ class Dirichlet(ExponentialFamily):
     Parameters
     ----------
     concentration : Tensor of shape (..., K)
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Dirichlet(ag.tensor([1.0, 2.0, 1.0]))
+    >>> p.mean, p.sample((5,)).shape
+    (tensor([0.25, 0.5 , 0.25]), (5, 3))
     """
 
     has_rsample = True
@@ -501,6 +567,14 @@ class Beta(ExponentialFamily):
     ----------
     concentration1, concentration0 : Tensor or float
         Also called alpha and beta.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Beta(2.0, 2.0)
+    >>> p.mean, p.log_prob(ag.tensor(0.5)).exp()
+    (tensor(0.5), tensor(1.5))
     """
 
     has_rsample = True
@@ -548,6 +622,12 @@ class StudentT(Distribution):
     ----------
     df, loc, scale : Tensor or float
         Degrees of freedom, centre and width.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> D.StudentT(5.0).variance
+    tensor(1.6667)
     """
 
     has_rsample = True
@@ -600,6 +680,14 @@ class MultivariateNormal(Distribution):
     loc : Tensor of shape (..., K)
     covariance_matrix, precision_matrix, scale_tril : Tensor of shape (..., K, K)
         Exactly one; ``covariance_matrix = scale_tril @ scale_tril.mT``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.MultivariateNormal(ag.zeros(2), covariance_matrix=ag.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    >>> p.sample((5,)).shape, p.log_prob(ag.zeros(2))
+    ((5, 2), tensor(-2.3872))
     """
 
     has_rsample = True

@@ -133,6 +133,14 @@ class Geometric(_Binary):
     ----------
     probs, logits : Tensor or float
         One of them.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Geometric(probs=0.25)
+    >>> p.mean, p.log_prob(ag.tensor(1.0)).exp()
+    (tensor(3.), tensor(0.1875))
     """
 
     support = constraints.nonnegative_integer
@@ -178,6 +186,14 @@ class Binomial(_Binary):
     total_count : Tensor or int
     probs, logits : Tensor or float
         One of them.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Binomial(4, probs=0.5)
+    >>> p.mean, p.log_prob(ag.tensor(2.0)).exp()
+    (tensor(2.), tensor(0.375))
     """
 
     def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
@@ -224,6 +240,14 @@ class Poisson(ExponentialFamily):
     Parameters
     ----------
     rate : Tensor or float
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Poisson(3.0)
+    >>> p.mean, p.log_prob(ag.tensor(0.0)).exp()
+    (tensor(3.), tensor(0.0498))
     """
 
     support = constraints.nonnegative_integer
@@ -370,6 +394,14 @@ class OneHotCategorical(Distribution):
     ----------
     probs, logits : Tensor of shape (..., K)
         One of them.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.OneHotCategorical(probs=ag.tensor([0.0, 1.0]))
+    >>> p.sample(), p.mean
+    (tensor([0., 1.]), tensor([0., 1.]))
     """
 
     support = constraints.one_hot
@@ -425,7 +457,17 @@ class OneHotCategorical(Distribution):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """`OneHotCategorical` whose samples have the gradient of the probabilities."""
+    """`OneHotCategorical` whose samples have the gradient of the probabilities.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> logits = ag.tensor([0.0, 9.0, 0.0], requires_grad=True)
+    >>> p = D.OneHotCategoricalStraightThrough(logits=logits)
+    >>> p.rsample().requires_grad
+    True
+    """
 
     has_rsample = True
 

@@ -50,6 +50,14 @@ class Distribution:
     ----------
     has_rsample : bool
         Whether samples can be differentiated by the parameters.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.distributions as D
+    >>> p = D.Normal(ag.zeros(3), 1.0)
+    >>> p.batch_shape, p.event_shape, p.sample((5,)).shape
+    (Size([3]), Size([]), (5, 3))
     """
 
     has_rsample = False
@@ -181,4 +189,11 @@ class Distribution:
 
 
 class ExponentialFamily(Distribution):
-    """Distributions of the exponential family, under PyTorch's name; each here has its own entropy."""
+    """Distributions of the exponential family, under PyTorch's name; each here has its own entropy.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> isinstance(D.Normal(0.0, 1.0), D.ExponentialFamily), isinstance(D.Cauchy(0.0, 1.0), D.ExponentialFamily)
+    (True, False)
+    """

@@ -35,7 +35,19 @@ _formulas: dict[tuple[type, type], Formula] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
-    """Return a decorator that makes a function the divergence of two families."""
+    """Return a decorator that makes a function the divergence of two families.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributions as D
+    >>> class Point(D.Normal):
+    ...     pass
+    >>> @D.register_kl(Point, D.Uniform)
+    ... def distance(p, q):
+    ...     return (q.high - q.low).log()
+    >>> D.kl_divergence(Point(0.5, 0.1), D.Uniform(0.0, 1.0))
+    tensor(0.)
+    """
 
     def register(formula: Formula) -> Formula:
         _formulas[type_p, type_q] = formula

@@ -35,6 +35,14 @@ def set_default_dtype(d: DTypeLike) -> None:
     ----------
     d : NumPy dtype
         float32 or float64.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.set_default_dtype(ag.float64)
+    >>> ag.tensor(0.5).dtype
+    dtype('float64')
+    >>> ag.set_default_dtype(ag.float32)
     """
     global _chosen
     dtype = np.dtype(d)

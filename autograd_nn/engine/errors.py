@@ -18,7 +18,16 @@ _OPERATIONS = f"{__package__.rpartition('.')[0]}.ops."
 
 
 class LinAlgError(RuntimeError):
-    """A matrix does not allow what is asked for: it is singular, not positive definite, or an iteration did not end."""
+    """A matrix does not allow what is asked for: it is singular, not positive definite, or an iteration did not end.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.linalg.inv(ag.zeros(2, 2))
+    Traceback (most recent call last):
+        ...
+    autograd_nn.engine.errors.LinAlgError: inv(): singular matrix (x: float32 (2, 2))
+    """
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

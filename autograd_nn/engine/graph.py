@@ -117,16 +117,41 @@ class Variable:
 
     @property
     def memory(self) -> Any:
-        """The array; of a tensor inside `vmap` that of all samples."""
+        """The array; of a tensor inside `vmap` that of all samples.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2).memory
+        array([0., 0.], dtype=float32)
+        """
         return self.array
 
     def placed(self, node: Node | None) -> Any:
-        """Return a variable of the same elements with another place in the graph."""
+        """Return a variable of the same elements with another place in the graph.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2, requires_grad=True)
+        >>> w.placed()
+        Traceback (most recent call last):
+            ...
+        TypeError: Variable.placed() missing 1 required positional argument: 'node'
+        """
         return wrap(self.array, node)
 
     @property
     def data(self) -> Any:
-        """A tensor outside the graph that shares the memory; writes to it are not seen by the in-place check."""
+        """A tensor outside the graph that shares the memory; writes to it are not seen by the in-place check.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> w.data
+        tensor([1., 2.])
+        """
         out = wrap(self.array)
         out._view = views.Untracked()
         return out
@@ -144,7 +169,15 @@ class Variable:
 
     @property
     def origin(self) -> Call | None:
-        """The call that computed this variable; None for a leaf and for what was not recorded."""
+        """The call that computed this variable; None for a leaf and for what was not recorded.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2, requires_grad=True)
+        >>> (w * 2).origin
+        <Call mul() -> (2,)>
+        """
         if self._view is not None:
             views.renew(self)
         node = self.node
@@ -154,12 +187,27 @@ class Variable:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded call computed this variable."""
+        """Whether no recorded call computed this variable.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2, requires_grad=True)
+        >>> w.is_leaf, (w * 2).is_leaf
+        (True, False)
+        """
         return self.origin is None
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are computed for this variable."""
+        """Whether gradients are computed for this variable.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).requires_grad, ag.ones(2, requires_grad=True).requires_grad
+        (False, True)
+        """
         if self._view is not None:
             views.renew(self)
         return self.node is not None
@@ -180,7 +228,16 @@ class Variable:
 
     @property
     def grad(self) -> Any:
-        """The gradient that `backward` added up; None before. Gradients stay at leaves and where `retain_grad` asks."""
+        """The gradient that `backward` added up; None before. Gradients stay at leaves and where `retain_grad` asks.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> w.grad
+        tensor([2., 4.])
+        """
         node = self.node
         if node is None:
             return None
@@ -206,7 +263,18 @@ class Variable:
         self.node.grad = value
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this result in ``.grad``, as leaves do."""
+        """Keep the gradient of this result in ``.grad``, as leaves do.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2, requires_grad=True)
+        >>> x = w * 3
+        >>> x.retain_grad()
+        >>> (x**2).sum().backward()
+        >>> x.grad
+        tensor([6., 6.])
+        """
         if not self.requires_grad:
             raise RuntimeError("retain_grad(): the tensor does not require grad")
         if isinstance(self.node, Computed):
@@ -219,6 +287,16 @@ class Variable:
         -------
         HookHandle
             Its ``remove()`` takes the hook away.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2, requires_grad=True)
+        >>> handle = w.register_hook(lambda g: 10 * g)
+        >>> w.sum().backward()
+        >>> w.grad
+        tensor([10., 10.])
+        >>> handle.remove()
         """
         if not self.requires_grad or self.node is None:
             raise RuntimeError("register_hook(): the tensor does not require grad")

@@ -69,18 +69,44 @@ def _replacing(input: Tensor, out: Tensor, operation: str) -> Tensor:
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Rectified linear unit, ``max(x, 0)``; the derivative at 0 is 0."""
+    """Rectified linear unit, ``max(x, 0)``; the derivative at 0 is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.relu(ag.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
     out = elementwise.relu(input)
     return _replacing(input, out, "relu") if inplace else out
 
 
 def relu_(input: Tensor) -> Tensor:
-    """Return ``relu(input, inplace=True)``."""
+    """Return ``relu(input, inplace=True)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> x = ag.tensor([-1.0, 2.0])
+    >>> y = F.relu_(x)
+    >>> x
+    tensor([0., 2.])
+    """
     return relu(input, inplace=True)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``min(max(x, 0), 6)``; the derivatives at 0 and 6 are 0."""
+    """Return ``min(max(x, 0), 6)``; the derivatives at 0 and 6 are 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.relu6(ag.tensor([-1.0, 3.0, 9.0]))
+    tensor([0., 3., 6.])
+    """
     out = activation.relu6(input)
     return _replacing(input, out, "relu6") if inplace else out
 
@@ -107,6 +133,13 @@ def rrelu(
     References
     ----------
     B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", 2015, arXiv:1505.00853.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.rrelu(ag.tensor([-1.0, 2.0]))
+    tensor([-0.2292,  2.    ])
     """
     if training:
         slope = random.rand(input.shape, dtype=input.dtype) * (upper - lower) + lower
@@ -131,13 +164,29 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``1.0507 * elu(x, 1.6733)``, which keeps mean 0 and variance 1."""
+    """Return ``1.0507 * elu(x, 1.6733)``, which keeps mean 0 and variance 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.selu(ag.tensor([-1.0, 0.0, 1.0]))
+    tensor([-1.1113,  0.    ,  1.0507])
+    """
     out = activation.selu(input)
     return _replacing(input, out, "selu") if inplace else out
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``."""
+    """Return ``max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.celu(ag.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.    ,  2.    ])
+    """
     out = activation.celu(input, alpha)
     return _replacing(input, out, "celu") if inplace else out
 
@@ -213,18 +262,42 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """Return `x` where it is larger than `threshold` and `value` elsewhere."""
+    """Return `x` where it is larger than `threshold` and `value` elsewhere.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.threshold(ag.tensor([0.5, 2.0]), 1.0, -3.0)
+    tensor([-3.,  2.])
+    """
     out = activation.threshold(input, threshold, value)
     return _replacing(input, out, "threshold") if inplace else out
 
 
 def tanh(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.tanh(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.7616])
+    """
     return elementwise.tanh(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
-    """Logistic function, ``1 / (1 + exp(-x))``."""
+    """Logistic function, ``1 / (1 + exp(-x))``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.sigmoid(ag.tensor([0.0, 2.0]))
+    tensor([0.5   , 0.8808])
+    """
     return elementwise.sigmoid(input)
 
 
@@ -237,19 +310,44 @@ def _softmax_dim(input: Tensor, dim: int | None, operation: str) -> int:
 
 
 def softmax(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
-    """Return ``exp(x) / sum(exp(x))`` along `dim`, computed in `dtype` where one is given."""
+    """Return ``exp(x) / sum(exp(x))`` along `dim`, computed in `dtype` where one is given.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.softmax(ag.tensor([[0.0, 0.0], [0.0, 2.0]]), dim=1)
+    tensor([[0.5   , 0.5   ],
+            [0.1192, 0.8808]])
+    """
     input = input if dtype is None else input.to(dtype=dtype)
     return reduce.softmax(input, _softmax_dim(input, dim, "softmax"))
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
-    """Return ``softmax(-x)`` along `dim`."""
+    """Return ``softmax(-x)`` along `dim`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.softmin(ag.tensor([0.0, 2.0]), dim=0)
+    tensor([0.8808, 0.1192])
+    """
     input = input if dtype is None else input.to(dtype=dtype)
     return activation.softmin(input, _softmax_dim(input, dim, "softmin"))
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
-    """Return ``x - log(sum(exp(x)))`` along `dim`, computed in `dtype` where one is given."""
+    """Return ``x - log(sum(exp(x)))`` along `dim`, computed in `dtype` where one is given.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.log_softmax(ag.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[-0.6931, -0.6931]])
+    """
     input = input if dtype is None else input.to(dtype=dtype)
     return reduce.log_softmax(input, _softmax_dim(input, dim, "log_softmax"))
 
@@ -302,6 +400,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     input2 : Tensor of shape (..., J)
     weight : Tensor of shape (K, I, J)
     bias : Tensor of shape (K,), optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.bilinear(ag.ones(5, 2), ag.ones(5, 3), ag.ones(4, 2, 3)).shape
+    (5, 4)
+    >>> F.bilinear(ag.tensor([[1.0, 2.0]]), ag.tensor([[3.0]]), ag.ones(1, 2, 1))
+    tensor([[9.]])
     """
     lead = input1.shape[:-1]
     if weight.ndim != 3 or lead != input2.shape[:-1] or (input1.shape[-1], input2.shape[-1]) != weight.shape[1:]:
@@ -317,7 +424,17 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set each element to 0 with probability `p` and divide the others by ``1 - p``; see `ops.random.dropout`."""
+    """Set each element to 0 with probability `p` and divide the others by ``1 - p``; see `ops.random.dropout`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> generator = ag.manual_seed(0)
+    >>> y = F.dropout(ag.ones(1000), p=0.25)
+    >>> y.unique(), F.dropout(ag.ones(3), p=0.25, training=False)
+    (tensor([0.    , 1.3333]), tensor([1., 1., 1.]))
+    """
     out = random.dropout(input, p, training)
     return _replacing(input, out, "dropout") if inplace else out
 
@@ -332,17 +449,44 @@ def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, spa
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels of (N, C, L) or (C, L) to 0 and divide the others by ``1 - p``."""
+    """Set whole channels of (N, C, L) or (C, L) to 0 and divide the others by ``1 - p``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y = F.dropout1d(ag.ones(2, 3, 4), p=0.5)
+    >>> y.amin(2).equal(y.amax(2))  # a channel is kept whole, or all of it is 0
+    True
+    """
     return _channel_dropout(input, p, training, inplace, 1, "dropout1d")
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels of (N, C, H, W) or (C, H, W) to 0 and divide the others by ``1 - p``."""
+    """Set whole channels of (N, C, H, W) or (C, H, W) to 0 and divide the others by ``1 - p``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y = F.dropout2d(ag.ones(2, 3, 4, 4), p=0.5)
+    >>> y.amin((2, 3)).equal(y.amax((2, 3)))  # a channel is kept whole, or all of it is 0
+    True
+    """
     return _channel_dropout(input, p, training, inplace, 2, "dropout2d")
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels of (N, C, D, H, W) or (C, D, H, W) to 0 and divide the others by ``1 - p``."""
+    """Set whole channels of (N, C, D, H, W) or (C, D, H, W) to 0 and divide the others by ``1 - p``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y = F.dropout3d(ag.ones(2, 3, 2, 2, 2), p=0.5)
+    >>> y.amin((2, 3, 4)).equal(y.amax((2, 3, 4)))  # a channel is kept whole, or all of it is 0
+    True
+    """
     return _channel_dropout(input, p, training, inplace, 3, "dropout3d")
 
 
@@ -352,6 +496,14 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     References
     ----------
     G. Klambauer et al., "Self-normalizing neural networks", 2017, arXiv:1706.02515.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> x = ag.ones(2, 3)
+    >>> F.alpha_dropout(x, 0.5, training=False).equal(x)
+    True
     """
     if not 0 <= p <= 1:
         raise ValueError(f"alpha_dropout(): p must be from 0 to 1 (p={p})")
@@ -437,6 +589,14 @@ def nll_loss(  # type: ignore[no-redef]  # it takes the place of the operation
     """Negative log-likelihood of log-probabilities; see `ops.loss.nll_loss`.
 
     Warns where `input` has numbers above 0: logarithms of probabilities are wanted.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> log_p = ag.tensor([[0.5, 0.5], [0.25, 0.75]]).log()
+    >>> F.nll_loss(log_p, ag.tensor([0, 0]))
+    tensor(1.0397)
     """
     for observer in observers:
         observer.loss_of("nll_loss", input)
@@ -454,6 +614,13 @@ def binary_cross_entropy_with_logits(  # type: ignore[no-redef]  # it takes the 
     """Binary cross-entropy of logits; see `ops.loss.binary_cross_entropy_with_logits`.
 
     Warns where `input` is the result of a sigmoid: logits are wanted.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.binary_cross_entropy_with_logits(ag.tensor([0.0, 2.0]), ag.tensor([1.0, 1.0]))
+    tensor(0.41)
     """
     for observer in observers:
         observer.loss_of("binary_cross_entropy_with_logits", input)

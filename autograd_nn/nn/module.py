@@ -889,12 +889,36 @@ def call_noted(module: Module, method: Callable[..., T], *args: Any) -> T:
 
 
 def register_module_forward_pre_hook(hook: Hook) -> HookHandle:
-    """Call ``hook(module, args)`` before `forward` of every module; see `Module.register_forward_pre_hook`."""
+    """Call ``hook(module, args)`` before `forward` of every module; see `Module.register_forward_pre_hook`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> seen = []
+    >>> handle = nn.register_module_forward_pre_hook(lambda module, args: seen.append(type(module).__name__))
+    >>> y = nn.Sequential(nn.Linear(3, 4), nn.ReLU())(ag.ones(2, 3))
+    >>> handle.remove()
+    >>> seen
+    ['Sequential', 'Linear', 'ReLU']
+    """
     return HookHandle(_everywhere, (_FORWARD_PRE, hook, False, False))
 
 
 def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> HookHandle:
-    """Call ``hook(module, args, output)`` after `forward` of every module; see `Module.register_forward_hook`."""
+    """Call ``hook(module, args, output)`` after `forward` of every module; see `Module.register_forward_hook`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> seen = []
+    >>> handle = nn.register_module_forward_hook(lambda module, args, output: seen.append(output.shape))
+    >>> y = nn.Sequential(nn.Linear(3, 4), nn.ReLU())(ag.ones(2, 3))
+    >>> handle.remove()
+    >>> seen
+    [(2, 4), (2, 4), (2, 4)]
+    """
     return HookHandle(_everywhere, (_FORWARD, hook, with_kwargs, always_call))
 
 

@@ -140,7 +140,14 @@ class UninitializedParameter(Uninitialized, Parameter):
 
 
 class UninitializedBuffer(Uninitialized):
-    """A buffer of a lazy module whose shape the first input decides; see `UninitializedParameter`."""
+    """A buffer of a lazy module whose shape the first input decides; see `UninitializedParameter`.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> nn.UninitializedBuffer()
+    <UninitializedBuffer>
+    """
 
     __slots__ = ()
 

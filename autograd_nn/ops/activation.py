@@ -208,12 +208,28 @@ _softshrink_input = gradient_of(_softshrink, passes.SOFTSHRINK, None)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Return `input` where ``abs(input) > lambd`` and 0 elsewhere, with a derivative of 0."""
+    """Return `input` where ``abs(input) > lambd`` and 0 elsewhere, with a derivative of 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.hardshrink(ag.tensor([-1.0, 0.2, 0.6]))
+    tensor([-1. ,  0. ,  0.6])
+    """
     return _hardshrink(_floating(input, "hardshrink"), lambd=lambd)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Return `input` moved by `lambd` towards 0, and 0 where ``abs(input) <= lambd``, with a derivative of 0."""
+    """Return `input` moved by `lambd` towards 0, and 0 where ``abs(input) <= lambd``, with a derivative of 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.softshrink(ag.tensor([-1.0, 0.2, 0.6]))
+    tensor([-0.5,  0. ,  0.1])
+    """
     if lambd < 0:
         raise RuntimeError(f"softshrink(): lambd must not be negative (lambd={lambd})")
     return _softshrink(_floating(input, "softshrink"), lambd=lambd)
@@ -312,7 +328,14 @@ _logsigmoid_input = gradient_of(_logsigmoid, passes.LOGSIGMOID, lambda x: neg(mu
 
 
 def logsigmoid(input: Tensor) -> Tensor:
-    """Return ``log(sigmoid(input))``, which never overflows."""
+    """Return ``log(sigmoid(input))``, which never overflows.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.tensor([0.0]).logsigmoid()
+    tensor([-0.6931])
+    """
     return _logsigmoid(_floating(input, "logsigmoid"))
 
 
@@ -355,7 +378,15 @@ _tanhshrink_input = gradient_of(_tanhshrink, passes.TANHSHRINK, _tanhshrink_curv
 
 
 def tanhshrink(input: Tensor) -> Tensor:
-    """Return ``input - tanh(input)``."""
+    """Return ``input - tanh(input)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.tanhshrink(ag.tensor([0.0, 1.0]))
+    tensor([0.    , 0.2384])
+    """
     return _tanhshrink(_widened(input))
 
 

@@ -288,7 +288,14 @@ def bitwise_xor(x: Operand, y: Operand) -> Array:
 
 @elementwise
 def add(x: Operand, y: Operand) -> Array:
-    """Return ``x + y``, elementwise."""
+    """Return ``x + y``, elementwise.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.add(xp.asarray([1, 2]), 1)
+    tensor([2, 3])
+    """
     if type(x) is not _ndarray or x.size < kernels.SHARED:
         return np.add(x, y)
     return kernels.arithmetic(passes.ADD, np.add, x, y)  # type: ignore[no-any-return]
@@ -299,7 +306,14 @@ add.defvjp(x=lambda g: g, y=lambda g: g)
 
 @elementwise
 def sub(x: Operand, y: Operand) -> Array:
-    """Return ``x - y``, elementwise."""
+    """Return ``x - y``, elementwise.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.subtract(xp.asarray([1, 2]), 3)
+    tensor([-2, -1])
+    """
     if type(x) is not _ndarray or x.size < kernels.SHARED:
         return np.subtract(x, y)
     return kernels.arithmetic(passes.SUB, np.subtract, x, y)  # type: ignore[no-any-return]
@@ -329,7 +343,14 @@ mul.defvjp(x=lambda g, y: mul(g, y), y=lambda g, x: mul(g, x))
 
 @elementwise(floating=True)
 def div(x: Operand, y: Operand) -> Array:
-    """Return ``x / y``, elementwise; integers are divided as float32."""
+    """Return ``x / y``, elementwise; integers are divided as float32.
+
+    Examples
+    --------
+    >>> from autograd_nn import array_api as xp
+    >>> xp.divide(xp.asarray([1.0, 6.0]), 4.0)
+    tensor([0.25, 1.5 ])
+    """
     if type(x) is not _ndarray or x.size < kernels.SHARED:
         return np.true_divide(x, y)
     return kernels.arithmetic(passes.DIV, np.true_divide, x, y)  # type: ignore[no-any-return]

@@ -884,7 +884,15 @@ def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") 
 def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
-    """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`."""
+    """The mean over classes (the last dim) of `binary_cross_entropy_with_logits`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.multilabel_soft_margin_loss(ag.zeros(1, 3), ag.tensor([[1.0, 0.0, 1.0]]))
+    tensor(0.6931)
+    """
     losses = binary_cross_entropy_with_logits(input, target, reduction="none")
     losses = mean(losses if weight is None else mul(losses, weight), -1)
     return _reduced(losses, reduction, "multilabel_soft_margin_loss")
@@ -900,7 +908,15 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """``sum over c != target of max(margin - input[target] + input[c], 0)**p / C`` for scores of shape (N, C) or
-    (C,)."""
+    (C,).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.multi_margin_loss(ag.tensor([[0.1, 0.2, 0.4]]), ag.tensor([2]))
+    tensor(0.5)
+    """
     if input.ndim < 2 and target.shape in ((), (1,)):
         scores, index = reshape(input, (1, -1)), reshape(target, (1,))
         losses = multi_margin_loss(scores, index, p, margin, weight, reduction=reduction)
@@ -940,6 +956,16 @@ def triplet_margin_with_distance_loss(
 
     With `swap`, ``d(positive, negative)`` takes the place of the second distance if it is smaller. At the kink the
     derivative is 1.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> anchor, near, far = ag.zeros(1, 2), ag.tensor([[0.0, 1.0]]), ag.tensor([[3.0, 0.0]])
+    >>> def city_blocks(a, b):
+    ...     return (a - b).abs().sum(1)
+    >>> F.triplet_margin_with_distance_loss(anchor, far, near, distance_function=city_blocks)
+    tensor(3.)
     """
     check_same_shape(anchor, positive, "triplet_margin_with_distance_loss")
     check_same_shape(anchor, negative, "triplet_margin_with_distance_loss")
@@ -981,6 +1007,13 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
         The labels of each row, then -1.
     reduction : {'mean', 'sum', 'none'}
         At the kink the derivative is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.multilabel_margin_loss(ag.tensor([[0.1, 0.2, 0.4]]), ag.tensor([[2, -1, -1]]))
+    tensor(0.5)
     """
     check_same_shape(input, target, "multilabel_margin_loss")
     if not input.ndim:

@@ -103,5 +103,12 @@ def rad2deg(input: Tensor) -> Tensor:
 
 
 def positive(input: Tensor) -> Tensor:
-    """Return the tensor itself."""
+    """Return the tensor itself.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.positive(ag.tensor([-1.0, 2.0]))
+    tensor([-1.,  2.])
+    """
     return input

@@ -487,6 +487,13 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     References
     ----------
     A. Krizhevsky, I. Sutskever and G. Hinton, NIPS 2012, section 3.3.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.local_response_norm(ag.ones(1, 4, 2, 2), size=2, alpha=1.0)[0, :, 0, 0]
+    tensor([0.7378, 0.5946, 0.5946, 0.5946])
     """
     if input.ndim < 3:
         raise RuntimeError(f"local_response_norm(): expects at least three dims (input.shape={input.shape})")

@@ -439,5 +439,13 @@ def adaptive_avg_pool1d(input: Tensor, output_size: OutputSize) -> Tensor:
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
-    """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`."""
+    """Return the largest elements of windows that tile sequences (N, C, L); see `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.adaptive_max_pool1d(ag.tensor([[[1.0, 5.0, 2.0, 4.0]]]), 2)
+    tensor([[[5., 4.]]])
+    """
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)

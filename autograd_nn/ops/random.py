@@ -139,12 +139,27 @@ def manual_seed(seed: int) -> Generator:
 
 
 def initial_seed() -> int:
-    """Return the seed of the default generator."""
+    """Return the seed of the default generator.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> generator = ag.manual_seed(7)
+    >>> ag.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
 def seed() -> int:
-    """Seed the default generator from the operating system; return the seed."""
+    """Seed the default generator from the operating system; return the seed.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> isinstance(ag.seed(), int)
+    True
+    """
     return default_generator.seed()
 
 
@@ -164,7 +179,17 @@ def get_rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(new_state: Mapping[str, Any]) -> None:
-    """Continue the default generator from a state that `get_rng_state` returned."""
+    """Continue the default generator from a state that `get_rng_state` returned.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> state = ag.get_rng_state()
+    >>> first = ag.rand(2)
+    >>> ag.set_rng_state(state)
+    >>> ag.equal(ag.rand(2), first)
+    True
+    """
     default_generator.set_state(new_state)
 
 

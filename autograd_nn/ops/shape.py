@@ -826,7 +826,15 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def contiguous(input: Tensor, memory_format: object = None) -> Tensor:
-    """Return `input` laid out in row-major order (`input` itself where it is)."""
+    """Return `input` laid out in row-major order (`input` itself where it is).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.zeros(2, 3).T
+    >>> x.is_contiguous(), x.contiguous().is_contiguous()
+    (False, True)
+    """
     return input if input.array.flags.c_contiguous else clone(input)
 
 

@@ -25,12 +25,26 @@ def is_floating_point(input: Tensor) -> bool:
 
 
 def is_complex(input: Tensor) -> bool:
-    """Return whether the elements are complex numbers."""
+    """Return whether the elements are complex numbers.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.is_complex(ag.tensor([1j])), ag.is_complex(ag.tensor([1.0]))
+    (True, False)
+    """
     return input.is_complex()
 
 
 def is_nonzero(input: Tensor) -> bool:
-    """Return whether the only element is not 0."""
+    """Return whether the only element is not 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.is_nonzero(ag.tensor([0.0])), ag.is_nonzero(ag.tensor([3]))
+    (False, True)
+    """
     return input.is_nonzero()
 
 

@@ -54,7 +54,16 @@ def max_unpool1d(
     padding: Size1d = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
-    """Return zeros with each maximum put back where `max_pool1d` found it; see `max_unpool2d`."""
+    """Return zeros with each maximum put back where `max_pool1d` found it; see `max_unpool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y, where = F.max_pool1d(ag.tensor([[[1.0, 5.0, 2.0, 4.0]]]), 2, return_indices=True)
+    >>> F.max_unpool1d(y, where, 2)
+    tensor([[[0., 5., 0., 4.]]])
+    """
     return _unpooled("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -76,6 +85,15 @@ def max_unpool2d(
         As for `max_pool2d`.
     output_size : sequence of int, optional
         Its last two are H and W; by default the least that was pooled: ``(OH - 1) s - 2 p + k``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y, where = F.max_pool2d(ag.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]), 2, return_indices=True)
+    >>> F.max_unpool2d(y, where, 2)
+    tensor([[[[0., 0.],
+              [4., 0.]]]])
     """
     return _unpooled("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
@@ -88,7 +106,16 @@ def max_unpool3d(
     padding: ShapeLike = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
-    """Return zeros with each maximum put back where `max_pool3d` found it; see `max_unpool2d`."""
+    """Return zeros with each maximum put back where `max_pool3d` found it; see `max_unpool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> y, where = F.max_pool3d(ag.rand(1, 1, 2, 4, 4), 2, return_indices=True)
+    >>> F.max_unpool3d(y, where, 2).shape
+    (1, 1, 2, 4, 4)
+    """
     return _unpooled("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -100,7 +127,15 @@ def _rooted(means: Tensor, count: int, norm_type: float) -> Tensor:
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Size1d, stride: Size1d | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """Return ``sum(input**p) ** (1 / p)`` of each window of (N, C, L); see `lp_pool2d`."""
+    """Return ``sum(input**p) ** (1 / p)`` of each window of (N, C, L); see `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.lp_pool1d(ag.tensor([[[3.0, 4.0, 0.0, 1.0]]]), 2, kernel_size=2)
+    tensor([[[5., 1.]]])
+    """
     count = math.prod(_sizes(kernel_size, "kernel_size", "lp_pool1d", 1, 1))
     return _rooted(avg_pool1d(pow(input, norm_type), kernel_size, stride, 0, ceil_mode), count, norm_type)
 
@@ -108,7 +143,16 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Size2d, stride: Size2d | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """Return ``sum(input**p) ** (1 / p)`` of each window, ``p=norm_type``; the gradient where the sum is 0 is 0."""
+    """Return ``sum(input**p) ** (1 / p)`` of each window, ``p=norm_type``; the gradient where the sum is 0 is 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.lp_pool2d(ag.ones(1, 1, 4, 4), 2, kernel_size=2)
+    tensor([[[[2., 2.],
+              [2., 2.]]]])
+    """
     count = math.prod(_sizes(kernel_size, "kernel_size", "lp_pool2d", 2, 1))
     return _rooted(avg_pool2d(pow(input, norm_type), kernel_size, stride, 0, ceil_mode), count, norm_type)
 
@@ -116,6 +160,14 @@ def lp_pool2d(
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: ShapeLike, stride: ShapeLike | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """Return ``sum(input**p) ** (1 / p)`` of each window of (N, C, D, H, W); see `lp_pool2d`."""
+    """Return ``sum(input**p) ** (1 / p)`` of each window of (N, C, D, H, W); see `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.lp_pool3d(ag.ones(1, 2, 4, 6, 8), 2, kernel_size=2).shape
+    (1, 2, 2, 3, 4)
+    """
     count = math.prod(_sizes(kernel_size, "kernel_size", "lp_pool3d", 3, 1))
     return _rooted(avg_pool3d(pow(input, norm_type), kernel_size, stride, 0, ceil_mode), count, norm_type)

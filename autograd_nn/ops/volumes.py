@@ -258,7 +258,15 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """Return the mean of each window of volumes (N, C, D, H, W); see `avg_pool2d`."""
+    """Return the mean of each window of volumes (N, C, D, H, W); see `avg_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.avg_pool3d(ag.ones(1, 2, 4, 6, 8), 2).shape
+    (1, 2, 2, 3, 4)
+    """
     _check_floats("avg_pool3d", input)
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError(f"avg_pool3d(): divisor_override must not be 0 (divisor_override={divisor_override})")
@@ -278,7 +286,15 @@ def _means(x: Tensor, **settings: Any) -> Tensor:
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
-    """Return the means of windows that tile volumes (N, C, D, H, W); see `adaptive_avg_pool2d`."""
+    """Return the means of windows that tile volumes (N, C, D, H, W); see `adaptive_avg_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.adaptive_avg_pool3d(ag.ones(1, 2, 4, 6, 8), (2, 3, 1)).shape
+    (1, 2, 2, 3, 1)
+    """
     size = _target_size("adaptive_avg_pool3d", 3, input, output_size)
     _check_floats("adaptive_avg_pool3d", input)
     out: Tensor = _on_images(_adaptive_means, 3, input, size=size)
@@ -291,7 +307,15 @@ def _adaptive_means(x: Tensor, size: Shape) -> Tensor:
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
-    """Return the largest elements of windows that tile volumes (N, C, D, H, W); see `adaptive_max_pool2d`."""
+    """Return the largest elements of windows that tile volumes (N, C, D, H, W); see `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> F.adaptive_max_pool3d(ag.ones(1, 2, 4, 6, 8), 2).shape
+    (1, 2, 2, 2, 2)
+    """
     size = _target_size("adaptive_max_pool3d", 3, input, output_size)
     out, places = _on_images(_adaptive_maxima, 3, input, size=size)
     return (out, places) if return_indices else out

@@ -34,7 +34,15 @@ __all__ = [
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Tensor, Tensor, Any], Tensor]:
-    """Return the exponential moving average ``decay * average + (1 - decay) * current``, as `avg_fn`."""
+    """Return the exponential moving average ``decay * average + (1 - decay) * current``, as `avg_fn`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.optim.swa_utils import get_ema_avg_fn
+    >>> get_ema_avg_fn(0.9)(ag.tensor(1.0), ag.tensor(2.0), 5)
+    tensor(1.1)
+    """
     return partial(_exponential, decay=number("get_ema_avg_fn()", "decay", decay, low=0, high=1))
 
 
@@ -43,7 +51,15 @@ def _exponential(average: Tensor, current: Tensor, n: Any, decay: float) -> Tens
 
 
 def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
-    """Return the equal average ``average + (current - average) / (n + 1)``, as `avg_fn`."""
+    """Return the equal average ``average + (current - average) / (n + 1)``, as `avg_fn`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.optim.swa_utils import get_swa_avg_fn
+    >>> get_swa_avg_fn()(ag.tensor(1.0), ag.tensor(4.0), 2)
+    tensor(2.)
+    """
     return _equal
 
 
@@ -53,7 +69,14 @@ def _equal(average: Tensor, current: Tensor, n: Any) -> Tensor:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
-    """Return the exponential moving average in place, as `multi_avg_fn`."""
+    """Return the exponential moving average in place, as `multi_avg_fn`.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+    >>> averaged = AveragedModel(nn.Linear(3, 2), multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    """
     return partial(_exponential_all, decay=number("get_ema_multi_avg_fn()", "decay", decay, low=0, high=1))
 
 
@@ -62,7 +85,14 @@ def _exponential_all(averages: Sequence[Tensor], currents: Sequence[Tensor], n: 
 
 
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
-    """Return the equal average in place, as `multi_avg_fn`."""
+    """Return the equal average in place, as `multi_avg_fn`.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
+    >>> averaged = AveragedModel(nn.Linear(3, 2), multi_avg_fn=get_swa_multi_avg_fn())
+    """
     return _equal_all
 
 
@@ -230,6 +260,16 @@ def update_bn(loader: Iterable[Any], model: Any, device: Any = None) -> None:
     ------
     ValueError
         A loader without batches; the statistics stay as they are.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.optim.swa_utils import update_bn
+    >>> model = nn.BatchNorm1d(2)
+    >>> update_bn([ag.tensor([[0.0, 2.0], [2.0, 4.0]])], model)
+    >>> model.running_mean
+    tensor([1., 3.])
     """
     if not callable(getattr(model, "modules", None)):
         raise TypeError(f"update_bn(): model must be a Module, not {type(model).__name__}")

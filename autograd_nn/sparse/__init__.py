@@ -51,6 +51,17 @@ class SparseTensor:
     ----------
     shape : Size
     dtype : NumPy dtype
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.eye(2).to_sparse()
+    >>> x.indices(), x.values()
+    (tensor([[0, 1],
+            [0, 1]]), tensor([1., 1.]))
+    >>> x.to_dense()
+    tensor([[1., 0.],
+            [0., 1.]])
     """
 
     is_sparse = True
@@ -314,7 +325,16 @@ def sparse_coo_tensor(
 
 
 def to_sparse(x: Tensor) -> SparseTensor:
-    """Return the elements of a tensor that are not 0, as a sparse tensor with their gradient."""
+    """Return the elements of a tensor that are not 0, as a sparse tensor with their gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sparse.to_sparse(ag.tensor([0.0, 5.0]))
+    tensor(indices=[[1]],
+           values=[5.0],
+           size=(2,), nnz=1, layout=torch.sparse_coo)
+    """
     note_read(x, "to_sparse()")
     places = np.array(np.nonzero(x.array)).reshape(x.ndim, -1).astype(np.int64)
     flat = np.ravel_multi_index(tuple(places), x.shape) if x.ndim else np.zeros(1)
@@ -333,6 +353,13 @@ def mm(mat1: Any, mat2: Any) -> Any:
     Returns
     -------
     Tensor of shape (n, m), sparse where both are
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sparse.mm(ag.eye(2).to_sparse(), ag.tensor([[3.0], [4.0]]))
+    tensor([[3.],
+            [4.]])
     """
     if not isinstance(mat1, SparseTensor):
         if isinstance(mat2, SparseTensor):
@@ -352,18 +379,42 @@ spmm = mm
 
 
 def addmm(mat: Tensor, mat1: SparseTensor, mat2: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
-    """Return ``beta * mat + alpha * (mat1 @ mat2)`` for a sparse `mat1`."""
+    """Return ``beta * mat + alpha * (mat1 @ mat2)`` for a sparse `mat1`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sparse.addmm(ag.ones(2, 1), ag.eye(2).to_sparse(), ag.tensor([[3.0], [4.0]]))
+    tensor([[4.],
+            [5.]])
+    """
     return beta * mat + alpha * mm(mat1, mat2)  # type: ignore[no-any-return]
 
 
 def sum(input: SparseTensor, dim: Any = None, dtype: DTypeLike | None = None) -> Tensor:
-    """Return the sum of all elements, or over a dim, as a dense tensor."""
+    """Return the sum of all elements, or over a dim, as a dense tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.sparse.sum(ag.tensor([[0.0, 1.0], [2.0, 0.0]]).to_sparse(), 0)
+    tensor([2., 1.])
+    """
     out = input.sum(dim)
     return out if dtype is None else out.to(dtype)
 
 
 def softmax(input: SparseTensor, dim: int, *, dtype: DTypeLike | None = None) -> SparseTensor:
-    """Return the softmax along a dim over the elements that are there."""
+    """Return the softmax along a dim over the elements that are there.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([[0.0, 1.0], [1.0, 1.0]]).to_sparse()
+    >>> ag.sparse.softmax(x, 1).to_dense()
+    tensor([[0. , 1. ],
+            [0.5, 0.5]])
+    """
     sparse = input.coalesce()
     values = sparse._elements if dtype is None else sparse._elements.to(dtype)
     others = [i for i in range(sparse.ndim) if i != dim % sparse.ndim]

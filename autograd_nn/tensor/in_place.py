@@ -118,19 +118,42 @@ def assign(target: Any, key: Any, value: Any) -> None:
 
 
 def _masked_scatter(self: Any, mask: Any, source: Any) -> Any:
-    """Return this tensor with the first elements of `source`, one after the other, where `mask` holds."""
+    """Return this tensor with the first elements of `source`, one after the other, where `mask` holds.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.zeros(4)
+    >>> x.masked_scatter_(ag.tensor([True, False, True, False]), ag.tensor([5.0, 6.0]))
+    tensor([5., 0., 6., 0.])
+    """
     return scattering._masked_scattered(self, mask, source, "masked_scatter_")
 
 
 def _fill_diagonal(self: Any, value: Any) -> Any:
-    """Return a matrix with its diagonal set to a number."""
+    """Return a matrix with its diagonal set to a number.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(2, 3).fill_diagonal_(1)
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     if self.ndim != 2:
         raise RuntimeError(f"fill_diagonal_(): expects a matrix (shape={self.shape})")
     return elementwise.masked_fill(self, np.eye(*self.shape, dtype=np.bool_), value)
 
 
 def _apply(self: Any, function: Callable[[Any], Any]) -> Any:
-    """Return each element x replaced by ``function(x)``; slow, and without gradient."""
+    """Return each element x replaced by ``function(x)``; slow, and without gradient.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.arange(3.0).apply_(lambda value: value**2 + 1)
+    tensor([1., 2., 5.])
+    """
     if self.requires_grad:
         raise TypeError("apply_(): has no gradient; use it under .detach() or on a tensor that requires none")
     values = [function(x) for x in self.array.reshape(-1).tolist()]
@@ -138,23 +161,53 @@ def _apply(self: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _fill(self: Any, value: Any) -> Any:
-    """Return the number that all elements become."""
+    """Return the number that all elements become.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(2).fill_(7)
+    tensor([7., 7.])
+    """
     return value if isinstance(value, Variable) else np.asarray(value)
 
 
 def _zero(self: Any) -> Any:
-    """Return 0 in the dtype of the tensor."""
+    """Return 0 in the dtype of the tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.ones(2).zero_()
+    tensor([0., 0.])
+    """
     return np.zeros((), self.dtype)
 
 
 def _copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
-    """Return what the elements become, broadcast to this shape."""
+    """Return what the elements become, broadcast to this shape.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(2).copy_(ag.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
     return src
 
 
 @random.sampled
 def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
-    """Return draws from a normal distribution."""
+    """Return draws from a normal distribution.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> generator = ag.manual_seed(0)
+    >>> x = ag.zeros(10000).normal_(mean=3.0, std=0.5)
+    >>> round(x.mean().item(), 1), round(x.std().item(), 1)
+    (3.0, 0.5)
+    """
     if self.dtype.kind == "c":
         return random.randn(self.shape, generator=generator, dtype=self.dtype).array * std + mean
     values = (generator or random.default_generator).normal(self.shape, self.dtype.type)
@@ -163,20 +216,45 @@ def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None
 
 @random.sampled
 def _uniform(self: Any, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Any:
-    """Return draws from [low, high), all values alike."""
+    """Return draws from [low, high), all values alike.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> generator = ag.manual_seed(0)
+    >>> x = ag.zeros(1000).uniform_(2, 3)
+    >>> bool((x >= 2).all() and (x < 3).all())
+    True
+    """
     values = (generator or random.default_generator).random(self.shape, self.dtype.type)
     return values * self.dtype.type(high - low) + self.dtype.type(low)
 
 
 @random.sampled
 def _bernoulli(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-    """Return 1 with probability `p`, else 0."""
+    """Return 1 with probability `p`, else 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(3).bernoulli_(1.0)
+    tensor([1., 1., 1.])
+    """
     return random.bernoulli(self, p, generator=generator)
 
 
 @random.sampled
 def _exponential(self: Any, lambd: Any = 1.0, *, generator: Any = None) -> Any:
-    """Return draws from the exponential distribution of rate `lambd`; never 0."""
+    """Return draws from the exponential distribution of rate `lambd`; never 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> generator = ag.manual_seed(0)
+    >>> x = ag.zeros(10000).exponential_(2.0)
+    >>> round(x.mean().item(), 1)
+    0.5
+    """
     values = (generator or random.default_generator).random(self.shape, self.dtype.type)
     draws = -np.log1p(-values) / self.dtype.type(lambd)
     return np.maximum(draws, np.finfo(self.dtype).tiny)
@@ -187,6 +265,14 @@ def _random(self: Any, low: Any = 0, high: Any = None, *, generator: Any = None)
     """Return draws from the integers from `low` (0 where one bound is given) to `high` - 1.
 
     Without bounds, up to the largest integer that the dtype holds exactly.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> generator = ag.manual_seed(0)
+    >>> x = ag.zeros(1000).random_(0, 3)
+    >>> x.unique()
+    tensor([0., 1., 2.])
     """
     if high is None:
         largest = 2**(np.finfo(self.dtype).nmant + 1) if self.dtype.kind == "f" else np.iinfo(self.dtype).max
@@ -197,7 +283,15 @@ def _random(self: Any, low: Any = 0, high: Any = None, *, generator: Any = None)
 
 
 def _scatter(self: Any, dim: Any, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
-    """Return the elements of `src`, or a number, at `index` along `dim` (see `ops.scattering.scatter`)."""
+    """Return the elements of `src`, or a number, at `index` along `dim` (see `ops.scattering.scatter`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.zeros(2, 3).scatter_(1, ag.tensor([[2], [0]]), 1.0)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
     return scattering.scatter(self, dim, index, value if src is None else src, reduce=reduce)
 
 

@@ -49,6 +49,16 @@ def set_printoptions(
         Set all of them first: as at the start, with 2 digits, with all elements.
     sci_mode : bool
         True is not supported: the elements decide.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.set_printoptions(precision=2)
+    >>> ag.tensor([1 / 3])
+    tensor([0.33])
+    >>> ag.set_printoptions(profile="default")
+    >>> ag.tensor([1 / 3])
+    tensor([0.3333])
     """
     profiles: dict[str | None, dict[str, Any]] = {
         None: _chosen, "default": {"precision": 4}, "short": {"precision": 2, "edgeitems": 2, "threshold": 1000},

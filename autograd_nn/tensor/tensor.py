@@ -86,6 +86,18 @@ class Tensor(InPlace, Variable):
     requires_grad : bool
     origin : Call or None
         The recorded call that computed the tensor.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> x = ag.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> loss = (x**2).mean()
+    >>> loss.backward()
+    >>> x.grad
+    tensor([[0.5, 1. ],
+            [1.5, 2. ]])
+    >>> x.detach().numpy().sum()
+    np.float32(10.0)
     """
 
     __slots__ = ()
@@ -110,22 +122,50 @@ class Tensor(InPlace, Variable):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The size of each dim."""
+        """The size of each dim.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).shape
+        (2, 3)
+        """
         return self.array.shape
 
     @property
     def ndim(self) -> int:
-        """The number of dims."""
+        """The number of dims.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).ndim
+        2
+        """
         return self.array.ndim
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the elements, as NumPy names it."""
+        """The type of the elements, as NumPy names it.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).dtype, ag.tensor([0.5]).dtype
+        (dtype('int64'), dtype('float32'))
+        """
         return self.array.dtype
 
     @property
     def device(self) -> device:
-        """The CPU."""
+        """The CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).device
+        device(type='cpu')
+        """
         return _CPU
 
     is_cpu = True
@@ -133,53 +173,128 @@ class Tensor(InPlace, Variable):
 
     @property
     def grad_fn(self) -> Call | None:
-        """The call that computed the tensor, as `origin`; None for a leaf."""
+        """The call that computed the tensor, as `origin`; None for a leaf.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.ones(2, requires_grad=True)
+        >>> x.grad_fn, (x * 2).grad_fn
+        (None, <Call mul() -> (2,)>)
+        """
         return self.origin
 
     @property
     def retains_grad(self) -> bool:
-        """Whether `retain_grad` was called on this result."""
+        """Whether `retain_grad` was called on this result.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.ones(2, requires_grad=True) * 3
+        >>> x.retains_grad
+        False
+        >>> x.retain_grad()
+        >>> x.retains_grad
+        True
+        """
         return isinstance(self.node, Computed) and self.node.retains
 
     @property
     def itemsize(self) -> int:
-        """The bytes of one element."""
+        """The bytes of one element.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1]).itemsize
+        8
+        """
         return self.array.itemsize
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all elements."""
+        """The bytes of all elements.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).nbytes
+        24
+        """
         return self.array.nbytes
 
     def size(self, dim: int | None = None) -> Any:
-        """Return the shape, or the size of one dim."""
+        """Return the shape, or the size of one dim.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).size(), ag.zeros(2, 3).size(1)
+        (Size([2, 3]), 3)
+        """
         shape = self.array.shape
         return Size(shape) if dim is None else shape[shapes.normalized_dim(dim, len(shape), "size")]
 
     def dim(self) -> int:
-        """Return the number of dims."""
+        """Return the number of dims.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).dim()
+        2
+        """
         return self.array.ndim
 
     ndimension = dim
 
     def stride(self, dim: int | None = None) -> Any:
-        """Return how many elements of memory lie between neighbours along each dim, or along one."""
+        """Return how many elements of memory lie between neighbours along each dim, or along one.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).stride(), ag.zeros(2, 3).T.stride()
+        ((3, 1), (1, 3))
+        """
         strides = tuple(n // self.array.itemsize for n in self.array.strides)
         return strides if dim is None else strides[dim]
 
     def numel(self) -> int:
-        """Return the number of elements."""
+        """Return the number of elements.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).nelement()
+        6
+        """
         return self.array.size
 
     nelement = numel
 
     def element_size(self) -> int:
-        """Return the bytes of one element."""
+        """Return the bytes of one element.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).element_size()
+        4
+        """
         return self.array.itemsize
 
     @property
     def real(self) -> Tensor:
-        """The real parts, as a view; the tensor itself where it is real."""
+        """The real parts, as a view; the tensor itself where it is real.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1 + 2j]).real
+        tensor([1.])
+        """
         return complexes.real(self)
 
     @real.setter
@@ -188,7 +303,14 @@ class Tensor(InPlace, Variable):
 
     @property
     def imag(self) -> Tensor:
-        """The imaginary parts, as a view; an error where the tensor is real."""
+        """The imaginary parts, as a view; an error where the tensor is real.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1 + 2j]).imag
+        tensor([2.])
+        """
         return complexes.imag(self)
 
     @imag.setter
@@ -197,50 +319,131 @@ class Tensor(InPlace, Variable):
 
     @property
     def H(self) -> Tensor:
-        """The conjugate of a matrix, transposed."""
+        """The conjugate of a matrix, transposed.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([[1, 2j]]).H
+        tensor([[1.-0.j],
+                [0.-2.j]], dtype=complex64)
+        """
         if self.ndim not in (0, 2):
             raise RuntimeError(f"H: expects a matrix (shape={tuple(self.shape)}); use .mH for batches of them")
         return complexes.adjoint(self) if self.ndim else complexes.conj(self)
 
     @property
     def mH(self) -> Tensor:
-        """The conjugates of matrices, with the last two dims exchanged."""
+        """The conjugates of matrices, with the last two dims exchanged.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(5, 2, 3, dtype=ag.complex64).mH.shape
+        (5, 3, 2)
+        """
         return complexes.adjoint(self)
 
     def is_floating_point(self) -> bool:
-        """Return whether the elements are floating-point numbers."""
+        """Return whether the elements are floating-point numbers.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).is_floating_point(), ag.tensor([1]).is_floating_point()
+        (True, False)
+        """
         return self.array.dtype.kind == "f"
 
     def is_complex(self) -> bool:
-        """Return whether the elements are complex numbers."""
+        """Return whether the elements are complex numbers.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1j]).is_complex()
+        True
+        """
         return self.array.dtype.kind == "c"
 
     def is_signed(self) -> bool:
-        """Return whether the elements can be negative."""
+        """Return whether the elements can be negative.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.0]).is_signed(), ag.tensor([1], dtype=ag.uint8).is_signed()
+        (True, False)
+        """
         return self.array.dtype.kind in "fic"
 
     def is_nonzero(self) -> bool:
-        """Return whether the only element is not 0."""
+        """Return whether the only element is not 0.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([3]).is_nonzero()
+        True
+        """
         return bool(self)
 
     def is_same_size(self, other: Tensor) -> bool:
-        """Return whether the other tensor has the same shape."""
+        """Return whether the other tensor has the same shape.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).is_same_size(ag.ones(2, 3))
+        True
+        """
         return self.array.shape == other.array.shape
 
     def get_device(self) -> int:
-        """Return -1, the number of the CPU."""
+        """Return -1, the number of the CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).get_device()
+        -1
+        """
         return -1
 
     def is_pinned(self) -> bool:
-        """Return False: memory is pinned for transfers to a GPU, of which there is none."""
+        """Return False: memory is pinned for transfers to a GPU, of which there is none.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).is_pinned()
+        False
+        """
         return False
 
     def pin_memory(self) -> Tensor:
-        """Raise: there is no GPU to pin memory for."""
+        """Raise: there is no GPU to pin memory for.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.ones(2)
+        >>> x.pin_memory() is x
+        Traceback (most recent call last):
+            ...
+        RuntimeError: pin_memory(): autograd_nn computes on the CPU only; leave it out
+        """
         raise RuntimeError("pin_memory(): autograd_nn computes on the CPU only; leave it out")
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Return whether the elements lie in row-major order without gaps."""
+        """Return whether the elements lie in row-major order without gaps.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).is_contiguous(), ag.zeros(2, 3).T.is_contiguous()
+        (True, False)
+        """
         return self.array.flags.c_contiguous
 
     def __len__(self) -> int:
@@ -267,7 +470,17 @@ class Tensor(InPlace, Variable):
     # -------------------------------------------------------------------------------- to Python and NumPy
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """Return the array, sharing memory; with `force` also of a tensor that requires a gradient."""
+        """Return the array, sharing memory; with `force` also of a tensor that requires a gradient.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
+        >>> w = ag.tensor([1.0], requires_grad=True)
+        >>> w.detach().numpy()
+        array([1.], dtype=float32)
+        """
         if self.node is not None and not force:
             raise RuntimeError("numpy(): the tensor requires a gradient, and changes of the array would not be "
                                "recorded; "
@@ -276,14 +489,32 @@ class Tensor(InPlace, Variable):
         return self.array
 
     def item(self) -> Any:
-        """Return the only element as a Python number."""
+        """Return the only element as a Python number.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([2.5]).item()
+        2.5
+        >>> ag.tensor([1.0, 2.0]).item()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: item(): expects a tensor of one element (shape=(2,))
+        """
         if self.array.size != 1:
             raise RuntimeError(f"item(): expects a tensor of one element (shape={self.shape})")
         note_read(self, "item()")
         return self.array.item()
 
     def tolist(self) -> Any:
-        """Return the elements as nested lists of Python numbers."""
+        """Return the elements as nested lists of Python numbers.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         note_read(self, "tolist()")
         return self.array.tolist()
 
@@ -313,7 +544,15 @@ class Tensor(InPlace, Variable):
         return namespace
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
-        """Return the tensor itself: there is no device but the CPU."""
+        """Return the tensor itself: there is no device but the CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.eye(2)
+        >>> x.to_device("cpu") is x
+        True
+        """
         check_cpu(device, "to_device")
         return self
 
@@ -382,20 +621,57 @@ class Tensor(InPlace, Variable):
             Record the pass, so that gradients can be differentiated.
         inputs : tensor or sequence of tensors, optional
             Add the gradients of these only.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> (w**2).sum().backward()
+        >>> w.grad
+        tensor([2., 4.])
+        >>> (w * w).backward(ag.tensor([1.0, 0.0]))
+        >>> w.grad
+        tensor([4., 4.])
         """
         engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
-        """Return a tensor outside the graph that shares this one's memory."""
+        """Return a tensor outside the graph that shares this one's memory.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> w.detach().requires_grad
+        False
+        >>> w.detach().numpy()
+        array([1., 2.], dtype=float32)
+        """
         return wrap(self.array)
 
     def detach_(self) -> Tensor:
-        """Take this tensor out of the graph, in place."""
+        """Take this tensor out of the graph, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.ones(2, requires_grad=True) * 2
+        >>> x.detach_().requires_grad
+        False
+        """
         self.node = None
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set `requires_grad` in place."""
+        """Set `requires_grad` in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> w = ag.ones(2).requires_grad_()
+        >>> w.requires_grad
+        True
+        """
         self.requires_grad = requires_grad
         return self
 
@@ -603,7 +879,14 @@ class Tensor(InPlace, Variable):
     igamma, igammac = special.gammainc, special.gammaincc
 
     def polygamma(self, n: Any) -> Tensor:
-        """Return derivative number `n` of `digamma`."""
+        """Return derivative number `n` of `digamma`.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.0]).polygamma(1)
+        tensor([1.6449])
+        """
         return special.polygamma(n, self)
 
     angle, conj, conj_physical, sgn = complexes.angle, complexes.conj, complexes.conj_physical, complexes.sgn
@@ -616,7 +899,15 @@ class Tensor(InPlace, Variable):
     deg2rad, rad2deg, positive = maths.deg2rad, maths.rad2deg, maths.positive
 
     def where(self, condition: Any, other: Any) -> Tensor:
-        """Return the elements where the condition holds and those of `other` elsewhere."""
+        """Return the elements where the condition holds and those of `other` elsewhere.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.tensor([-1.0, 2.0])
+        >>> x.where(x > 0, 0.0)
+        tensor([0., 2.])
+        """
         return elementwise.where(condition, self, other)
 
     # -------------------------------------------------------------------------------- reductions, along a dim
@@ -678,20 +969,51 @@ class Tensor(InPlace, Variable):
 
     @with_other_names
     def flip(self, *dims: Any) -> Tensor:
-        """Return a view with the order along some dims reversed."""
+        """Return a view with the order along some dims reversed.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([[1, 2], [3, 4]]).flip(0)
+        tensor([[3, 4],
+                [1, 2]])
+        """
         return shapes.flip(self, _listed(dims))
 
     def repeat(self, *sizes: Any) -> Tensor:
-        """Return the elements repeated along each dim."""
+        """Return the elements repeated along each dim.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).repeat(2, 2)
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+        """
         return shapes.repeat(self, _listed(sizes))
 
     @with_other_names
     def tile(self, *dims: Any) -> Tensor:
-        """Return the elements repeated along the last dims."""
+        """Return the elements repeated along the last dims.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).tile(2)
+        tensor([1, 2, 1, 2])
+        """
         return shapes.tile(self, _listed(dims))
 
     def reshape(self, *sizes: Any) -> Tensor:
-        """Return the elements in another shape (see `ops.shape.reshape`)."""
+        """Return the elements in another shape (see `ops.shape.reshape`).
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.arange(6).reshape(2, -1)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+        """
         return shapes.reshape(self, _listed(sizes))
 
     def view(self, *sizes: Any) -> Tensor:
@@ -701,6 +1023,15 @@ class Tensor(InPlace, Variable):
         ------
         RuntimeError
             Where the strides do not allow it; `reshape` copies then.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.arange(6).view(2, 3)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+        >>> ag.arange(6).view(3, -1).shape
+        (3, 2)
         """
         if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
             raise RuntimeError(f"view(): a view as another dtype is not supported (dtype={sizes[0]}); convert with "
@@ -713,30 +1044,75 @@ class Tensor(InPlace, Variable):
         return out
 
     def view_as(self, other: Tensor) -> Tensor:
-        """Return a view in the shape of `other`."""
+        """Return a view in the shape of `other`.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.arange(6).view_as(ag.zeros(3, 2)).shape
+        (3, 2)
+        """
         return self.view(other.shape)
 
     def reshape_as(self, other: Tensor) -> Tensor:
-        """Return the elements in the shape of `other`."""
+        """Return the elements in the shape of `other`.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.arange(6).reshape_as(ag.zeros(3, 2)).shape
+        (3, 2)
+        """
         return shapes.reshape(self, other.shape)
 
     @with_other_names
     def permute(self, *dims: Any) -> Tensor:
-        """Return a view with the dims in another order."""
+        """Return a view with the dims in another order.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3, 4).permute(2, 0, 1).shape
+        (4, 2, 3)
+        """
         return shapes.permute(self, _listed(dims))
 
     @property
     def T(self) -> Tensor:
-        """The tensor with its dims in reverse order."""
+        """The tensor with its dims in reverse order.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(2, 3).T.shape
+        (3, 2)
+        """
         return shapes.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self) -> Tensor:
-        """The tensor with its last two dims exchanged."""
+        """The tensor with its last two dims exchanged.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.zeros(5, 2, 3).mT.shape
+        (5, 3, 2)
+        """
         return shapes.transpose(self, -1, -2)
 
     def expand(self, *sizes: Any) -> Tensor:
-        """Return a view with dims of size 1 repeated; -1 keeps a size."""
+        """Return a view with dims of size 1 repeated; -1 keeps a size.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([[1], [2]]).expand(2, 3)
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+        >>> ag.tensor([1, 2, 3]).expand(2, -1).shape
+        (2, 3)
+        """
         return shapes.expand(self, _listed(sizes))
 
     def unfold(self, dimension: int, size: int, step: int) -> Tensor:
@@ -749,6 +1125,14 @@ class Tensor(InPlace, Variable):
         Returns
         -------
         Tensor of shape (..., (n - size) // step + 1, ..., size)
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.arange(5).unfold(0, 3, 1)
+        tensor([[0, 1, 2],
+                [1, 2, 3],
+                [2, 3, 4]])
         """
         dimension = shapes.normalized_dim(dimension, self.ndim, "unfold")
         if not self.ndim:
@@ -762,18 +1146,47 @@ class Tensor(InPlace, Variable):
         return shapes.movedim(shapes.unflatten(elements, dimension, windows.shape), dimension + 1, -1)
 
     def expand_as(self, other: Tensor) -> Tensor:
-        """Return a view in the shape of `other`."""
+        """Return a view in the shape of `other`.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2, 3]).expand_as(ag.zeros(2, 3))
+        tensor([[1, 2, 3],
+                [1, 2, 3]])
+        """
         return shapes.broadcast_to(self, other.shape)
 
     def sum_to_size(self, *sizes: Any) -> Tensor:
-        """Return the sum over the dims that broadcasting to this shape added or repeated."""
+        """Return the sum over the dims that broadcasting to this shape added or repeated.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
+        """
         return shapes.sum_to_size(self, _listed(sizes))
 
     # -------------------------------------------------------------------------------- dtype, device
 
     def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False,
            memory_format: Any = None) -> Tensor:
-        """Return the tensor in another dtype; devices are accepted as far as they are the CPU."""
+        """Return the tensor in another dtype; devices are accepted as far as they are the CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.tensor([1, 2])
+        >>> x.to(ag.float64)
+        tensor([1., 2.], dtype=float64)
+        >>> x.to("cpu") is x
+        True
+        >>> x.to("cuda")
+        Traceback (most recent call last):
+            ...
+        RuntimeError: to(): autograd_nn computes on the CPU only (device='cuda')
+        """
         for target in targets:
             if isinstance(target, Tensor):
                 dtype = target.dtype
@@ -787,43 +1200,115 @@ class Tensor(InPlace, Variable):
         return out.clone() if copy and out is self else out
 
     def type_as(self, other: Tensor) -> Tensor:
-        """Return the tensor in the dtype of `other`."""
+        """Return the tensor in the dtype of `other`.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9]).type_as(ag.tensor([1]))
+        tensor([1])
+        """
         return shapes.converted(self, other.dtype)
 
     def float(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as float32."""
+        """Return the tensor as float32.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).float()
+        tensor([1., 2.])
+        """
         return shapes.converted(self, np.float32)
 
     def double(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as float64."""
+        """Return the tensor as float64.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).double()
+        tensor([0.5], dtype=float64)
+        """
         return shapes.converted(self, np.float64)
 
     def long(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as int64."""
+        """Return the tensor as int64.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9]).long()
+        tensor([1])
+        """
         return shapes.converted(self, np.int64)
 
     def int(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as int32."""
+        """Return the tensor as int32.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9, -1.9]).int()
+        tensor([ 1, -1], dtype=int32)
+        """
         return shapes.converted(self, np.int32)
 
     def bool(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as booleans."""
+        """Return the tensor as booleans.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.0, 0.5]).bool()
+        tensor([False,  True])
+        """
         return shapes.converted(self, np.bool_)
 
     def half(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as float16."""
+        """Return the tensor as float16.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.1]).half()
+        tensor([0.1], dtype=float16)
+        """
         return shapes.converted(self, np.float16)
 
     def short(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as int16."""
+        """Return the tensor as int16.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9]).short()
+        tensor([1], dtype=int16)
+        """
         return shapes.converted(self, np.int16)
 
     def byte(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as uint8."""
+        """Return the tensor as uint8.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9, 200.0]).byte()
+        tensor([  1, 200], dtype=uint8)
+        """
         return shapes.converted(self, np.uint8)
 
     def type(self, dtype: Any = None) -> Any:
-        """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``."""
+        """Return the tensor in another dtype; without one, PyTorch's name of its own, as ``'torch.FloatTensor'``.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).type()
+        'torch.FloatTensor'
+        >>> ag.ones(2).type(ag.int64)
+        tensor([1, 1])
+        """
         if dtype is None:
             return f"torch.{TYPE_NAMES[self.dtype.name]}Tensor"
         if isinstance(dtype, str) and dtype.endswith("Tensor"):
@@ -835,68 +1320,172 @@ class Tensor(InPlace, Variable):
             raise TypeError(f"type(): is not the dtype of a tensor (dtype={dtype!r})") from None
 
     def cfloat(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as complex64."""
+        """Return the tensor as complex64.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.0]).cfloat()
+        tensor([1.+0.j], dtype=complex64)
+        """
         return shapes.converted(self, np.complex64)
 
     def cdouble(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as complex128."""
+        """Return the tensor as complex128.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.0]).cdouble()
+        tensor([1.+0.j], dtype=complex128)
+        """
         return shapes.converted(self, np.complex128)
 
     def char(self, memory_format: Any = None) -> Tensor:
-        """Return the tensor as int8."""
+        """Return the tensor as int8.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1.9, -2.9]).char()
+        tensor([ 1, -2], dtype=int8)
+        """
         return shapes.converted(self, np.int8)
 
     def cpu(self) -> Tensor:
-        """Return the tensor itself: it is on the CPU."""
+        """Return the tensor itself: it is on the CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.ones(2)
+        >>> x.cpu() is x
+        True
+        """
         return self
 
     def cuda(self, device: Any = None) -> Tensor:
-        """Raise: there is no other device than the CPU."""
+        """Raise: there is no other device than the CPU.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.ones(2).cuda()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: cuda(): autograd_nn computes on the CPU only
+        """
         raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
 
     def to_sparse(self) -> Any:
-        """Return the elements that are not 0 as a sparse tensor (see `sparse`), with their gradient."""
+        """Return the elements that are not 0 as a sparse tensor (see `sparse`), with their gradient.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.eye(2).to_sparse()
+        tensor(indices=[[0, 1], [0, 1]],
+               values=[1.0, 1.0],
+               size=(2, 2), nnz=2, layout=torch.sparse_coo)
+        """
         return importlib.import_module("autograd_nn.sparse").to_sparse(self)  # a room above this one
 
     def to_dense(self) -> Tensor:
-        """Return the tensor itself: it is dense."""
+        """Return the tensor itself: it is dense.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.eye(2)
+        >>> x.to_dense() is x
+        True
+        """
         return self
 
     # -------------------------------------------------------------------------------- new tensors like this one
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
-        """Return a copy of `data` in this tensor's dtype."""
+        """Return a copy of `data` in this tensor's dtype.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).new_tensor([1, 2])
+        tensor([1., 2.])
+        """
         if device is not None:
             check_cpu(device, "new_tensor")
         return Tensor(data, requires_grad, dtype or self.dtype)
 
     @with_other_names
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
-        """Return zeros of this tensor's dtype."""
+        """Return zeros of this tensor's dtype.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).new_zeros(3)
+        tensor([0, 0, 0])
+        """
         return creation.zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     @with_other_names
     def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
-        """Return ones of this tensor's dtype."""
+        """Return ones of this tensor's dtype.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).new_ones(3)
+        tensor([1., 1., 1.])
+        """
         return creation.ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     @with_other_names
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
-        """Return a tensor of this dtype, not initialized."""
+        """Return a tensor of this dtype, not initialized.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([1, 2]).new_empty(2, 3).shape
+        (2, 3)
+        """
         return creation.empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     @with_other_names
     def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
                  ) -> Tensor:
-        """Return a tensor of this dtype filled with a number."""
+        """Return a tensor of this dtype filled with a number.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.5]).new_full((2,), 7)
+        tensor([7., 7.])
+        """
         return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     def bernoulli(self, p: Any = None, *, generator: Any = None) -> Tensor:
-        """Return 1 with the probability that each element says, else 0."""
+        """Return 1 with the probability that each element says, else 0.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.0, 1.0]).bernoulli()
+        tensor([0., 1.])
+        """
         return random.bernoulli(self, p, generator=generator)
 
     def multinomial(self, num_samples: Any, replacement: Any = False, *, generator: Any = None) -> Tensor:
-        """Return the indices of draws from each row of weights (see `ops.random.multinomial`)."""
+        """Return the indices of draws from each row of weights (see `ops.random.multinomial`).
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> ag.tensor([0.0, 1.0]).multinomial(3, replacement=True)
+        tensor([1, 1, 1])
+        """
         return random.multinomial(self, num_samples, replacement, generator=generator)
 
     # -------------------------------------------------------------------------------- in place
@@ -918,19 +1507,51 @@ class Tensor(InPlace, Variable):
         return self
 
     def squeeze_(self, dim: Any = None) -> Tensor:
-        """Take dims of size 1 away, in place."""
+        """Take dims of size 1 away, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(1, 3)
+        >>> x.squeeze_().shape
+        (3,)
+        """
         return self._view_in_place(shapes.squeeze(self, dim), "squeeze_()")
 
     def unsqueeze_(self, dim: Dim) -> Tensor:
-        """Insert a dim of size 1, in place."""
+        """Insert a dim of size 1, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(3)
+        >>> x.unsqueeze_(0).shape
+        (1, 3)
+        """
         return self._view_in_place(shapes.unsqueeze(self, dim), "unsqueeze_()")
 
     def transpose_(self, dim0: Dim, dim1: Dim) -> Tensor:
-        """Exchange two dims, in place."""
+        """Exchange two dims, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(2, 3, 4)
+        >>> x.transpose_(0, 2).shape
+        (4, 3, 2)
+        """
         return self._view_in_place(shapes.transpose(self, dim0, dim1), "transpose_()")
 
     def t_(self) -> Tensor:
-        """Transpose a matrix in place."""
+        """Transpose a matrix in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(2, 3)
+        >>> x.t_().shape
+        (3, 2)
+        """
         return self._view_in_place(self.t(), "t_()")
 
 
@@ -1066,6 +1687,13 @@ def from_dlpack(source: Any) -> Tensor:
     ----------
     source : object with ``__dlpack__`` and ``__dlpack_device__``
         On the CPU, of native numbers or booleans.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import numpy as np
+    >>> ag.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
     """
     array = np.from_dlpack(source)
     if array.dtype.kind not in ELEMENTS:

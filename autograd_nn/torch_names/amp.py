@@ -74,7 +74,14 @@ def is_autocast_available(device_type: str) -> bool:
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """Return whether operations are computed in less than the tensors' precision: no."""
+    """Return whether operations are computed in less than the tensors' precision: no.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.is_autocast_enabled()
+    False
+    """
     return False
 
 

@@ -97,7 +97,17 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
 
 
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
-    """Return the X with ``A @ X = b`` given what `linalg.lu_factor` returns of `A` (see `linalg.lu_solve`)."""
+    """Return the X with ``A @ X = b`` given what `linalg.lu_factor` returns of `A` (see `linalg.lu_solve`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> A = ag.tensor([[2.0, 1.0], [1.0, 3.0]])
+    >>> LU, pivots = ag.linalg.lu_factor(A)
+    >>> ag.lu_solve(ag.tensor([[3.0], [4.0]]), LU, pivots)
+    tensor([[1.],
+            [1.]])
+    """
     return decompositions.lu_solve(LU_data, LU_pivots, b)
 
 
@@ -111,7 +121,16 @@ class TriangularSolution(NamedTuple):
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> TriangularSolution:
-    """Return the X with ``A @ X = b``, and a copy of `A` (see `linalg.solve_triangular`)."""
+    """Return the X with ``A @ X = b``, and a copy of `A` (see `linalg.solve_triangular`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> A = ag.tensor([[2.0, 1.0], [0.0, 4.0]])
+    >>> ag.triangular_solve(ag.tensor([[4.0], [8.0]]), A)[0]
+    tensor([[1.],
+            [2.]])
+    """
     matrix, upper = (A.mT, not upper) if transpose else (A, upper)
     return TriangularSolution(solving.solve_triangular(matrix, b, upper=upper, unitriangular=unitriangular), A.clone())
 

@@ -31,9 +31,22 @@ class _OfDtype(type):
         return isinstance(x, Tensor) and x.dtype == cls.dtype
 
 
+_EXAMPLE = """A tensor of {dtype}, of a sequence, or of sizes (then not initialized).
+
+Examples
+--------
+>>> import autograd_nn as ag
+>>> ag.{name}([1, 0]).dtype
+dtype('{dtype}')
+>>> ag.{name}(2, 3).shape
+(2, 3)
+"""
+
+
 def _named_after(dtype: str) -> _OfDtype:
-    return _OfDtype(f"{TYPE_NAMES[dtype]}Tensor", (), {
-        "__doc__": f"A tensor of {dtype}, of a sequence, or of sizes (then not initialized).",
+    name = f"{TYPE_NAMES[dtype]}Tensor"
+    return _OfDtype(name, (), {
+        "__doc__": _EXAMPLE.format(dtype=dtype, name=name),
         "dtype": np.dtype(dtype),
     })  # fmt: skip
 

@@ -104,6 +104,15 @@ def set_num_threads(count: int) -> None:
 
     More threads than processors are allowed (the chunks then share the processors); results have the same
     bits for every number.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> before = ag.get_num_threads()
+    >>> ag.set_num_threads(1)
+    >>> ag.get_num_threads()
+    1
+    >>> ag.set_num_threads(before)
     """
     global _count
     if count < 1:

@@ -135,7 +135,17 @@ def _removed(module: Module, name: str, kind: type[_WeightHook], parts: tuple[st
 
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Make a weight that `weight_norm` divided a plain parameter again, of the same value."""
+    """Make a weight that `weight_norm` divided a plain parameter again, of the same value.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> layer = nn.utils.weight_norm(nn.Linear(3, 2))
+    >>> sorted(name for name, _ in layer.named_parameters())
+    ['bias', 'weight_g', 'weight_v']
+    >>> sorted(name for name, _ in nn.utils.remove_weight_norm(layer).named_parameters())
+    ['bias', 'weight']
+    """
     return _removed(module, name, _WeightNorm, ("g", "v"), "remove_weight_norm")
 
 
@@ -181,5 +191,13 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Make a weight that `spectral_norm` divided a plain parameter again, of the same value."""
+    """Make a weight that `spectral_norm` divided a plain parameter again, of the same value.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> layer = nn.utils.remove_spectral_norm(nn.utils.spectral_norm(nn.Linear(3, 2)))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'weight']
+    """
     return _removed(module, name, _SpectralNorm, ("orig", "u", "v"), "remove_spectral_norm")

@@ -37,6 +37,14 @@ class PackedSequence(NamedTuple):
         How many sequences have an element at each step.
     sorted_indices, unsorted_indices : Tensor of shape (N,), int64, or None
         The order by length, and back; None where the sequences came in that order.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> packed = nn.utils.rnn.pack_sequence([ag.tensor([1, 2, 3]), ag.tensor([4])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
 
     data: Tensor
@@ -217,5 +225,14 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """Return the sequences of a packed batch as a list; the inverse of `pack_sequence`."""
+    """Return the sequences of a packed batch as a list; the inverse of `pack_sequence`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> packed = nn.utils.rnn.pack_sequence([ag.tensor([1, 2, 3]), ag.tensor([4])])
+    >>> nn.utils.rnn.unpack_sequence(packed)
+    [tensor([1, 2, 3]), tensor([4])]
+    """
     return unpad_sequence(*pad_packed_sequence(packed_sequences))
