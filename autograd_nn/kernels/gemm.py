@@ -23,7 +23,8 @@ and N alone: a single column is a sum by vectors along K, and where K is long an
 fixed length whose products are summed in order.
 
 Where the edges would waste too much of the tile (10 columns in a panel of 32), the transposed product is computed
-instead. A single row times a matrix that lies row by row has no reuse to gain from packing, and reads it as it lies.
+instead. Few rows have little reuse to gain from packing: the matrix is then read as it lies, by tiles if it lies row by
+row, else by squares that are transposed in registers.
 
 NumPy's products are used for other dtypes only: OpenBLAS wakes a pool of threads of its own, which fights with ours
 for the processors, and the bits of its rows depend on their number.
@@ -49,6 +50,7 @@ from .tile import (
     ADD,
     BIAS_OF_COLUMN,
     BIAS_OF_ROW,
+    GROUPS,
     REGISTERS,
     VECTOR_BYTES,
     ZERO,
@@ -71,8 +73,11 @@ ROWS, VECTORS = (12, 2) if REGISTERS == 32 else (6, 2)
 REST = ROWS // 3
 
 DOT_ROWS = 4  # rows of a matrix that are multiplied with a vector at a time
-# The tile of a product of one row with a matrix, and how many rows of the matrix it takes at a time.
-WIDE, WIDE_ROWS = 8, 64
+# Few rows times a matrix: vectors of a panel, rows of the matrix that are taken at a time, rows of a tile of half the
+# width. Up to so many rows it pays to read the matrix as it lies, row by row or column by column.
+WIDE, WIDE_ROWS = 8, 16
+HALF, FEW = WIDE // 2, 4 if REGISTERS == 32 else 2
+MOST_ROWS, MOST_ROWS_OF_COLUMNS = 12, 4
 
 PACK_LENGTH = 64  # columns of `a` that are packed at a time where they lie together
 PACK_WORK, TRANSPOSE_WORK = 9, 20  # multiply-adds in the time of packing or transposing an element
@@ -83,6 +88,7 @@ ROW_BLOCK = 80 * ROWS  # rows of one block, for which all columns are packed ane
 OUTER_WORK = 2**18  # elements of a product of a column with a row above which threads share it
 THREAD_WORK = 2**18  # multiply-adds that pay for one thread
 ALONE_WORK = 2**22  # multiply-adds of a matrix that all threads share, in a batch
+IN_PLACE = 2**16  # elements of `b` up to which it is read as it lies
 SPLIT_LENGTH = 4096  # of the pieces of a long reduction
 SPLIT_COLUMNS = 64  # columns of `c` up to which the reduction is split
 
@@ -129,21 +135,25 @@ def pack_columns(
     """Pack a block of ``b``: of each panel of columns, element (k, j) to ``k * panel + j``; zeros beyond."""
     width = lanes(b)
     panel = VECTORS * width
+    if b_column == 1:
+        # A row lies together: all panels take their part of some rows before the next are read.
+        for k_begin in range(0, k_count, WIDE_ROWS):
+            k_end = min(k_begin + WIDE_ROWS, k_count)
+            for n in range(0, column_count, panel):
+                target = packed_start + n * k_count
+                for k in range(k_begin, k_end):
+                    for j in range(0, panel, width):
+                        start = b_start + k * b_row + n + j
+                        copy_vector(b, start, packed, target + k * panel + j, column_count - n - j)
+        return
     for n in range(0, column_count, panel):
-        target = packed_start + n * k_count
-        if b_column == 1:
-            for k in range(k_count):
-                for j in range(0, panel, width):
-                    start = b_start + k * b_row + n + j
-                    copy_vector(b, start, packed, target + k * panel + j, column_count - n - j)
-        else:
-            for j in range(0, panel, width):
-                for k in range(0, k_count, width):
-                    transpose_block(
-                        b, b_start + (n + j) * b_column + k, b_column,
-                        packed, target + k * panel + j, panel,
-                        (column_count - n - j, k_count - k), width,
-                    )  # fmt: skip
+        for j in range(0, panel, width):
+            for k in range(0, k_count, width):
+                transpose_block(
+                    b, b_start + (n + j) * b_column + k, b_column,
+                    packed, packed_start + n * k_count + k * panel + j, panel,
+                    (column_count - n - j, k_count - k), width,
+                )  # fmt: skip
 
 
 # --- Products of matrices -----------------------------------------------------------------------------
@@ -251,8 +261,10 @@ def product(
                     n_count = min(p.n_block, column_end - n)
                     source, target = b_starts[s] + k * p.b_row + n * p.b_column, (s * p.M + m) * p.N + n
                     bias_start = m if p.begin == BIAS_OF_ROW else n
-                    # Few row panels use a column too rarely to pay for packing: whole panels are read as they lie.
-                    in_place = n_count // panel * panel if p.b_column == 1 and m_count <= 3 * ROWS else 0
+                    # Few row panels use a column too rarely to pay for packing: whole panels are read as they lie,
+                    # if the rows of `b` lie close together, such that they stay in the cache between two panels.
+                    is_small = p.b_column == 1 and m_count <= 3 * ROWS and k_count * p.b_row <= IN_PLACE
+                    in_place = n_count // panel * panel if is_small else 0
                     if in_place:
                         multiply_block(
                             Place(space, a_space), Place(b, source), p.b_row, panel, Place(c, target), p.N,
@@ -291,10 +303,11 @@ def rows_times_vector(t: int, threads: int, w: Array, x: Array, R: int, K: int, 
 
 
 @chunked
-def vector_times_rows(
-    t: int, threads: int, x: Array, w: Array, K: int, N: int, y: Array, edge: Array, bias: Array, begin: int, relu: int
-) -> None:
-    """Compute ``y = x @ w``, with `begin` and `relu` of the tile; each thread owns some panels of columns.
+def rows_times_rows(
+    t: int, threads: int, x: Array, w: Array, M: int, K: int, N: int, y: Array, edge: Array, bias: Array, begin: int,
+    relu: int,
+) -> None:  # fmt: skip
+    """Compute ``y = x @ w`` for few rows of ``x``, with `begin` and `relu` of the tile; each thread owns some columns.
 
     Rows of ``w`` are read as they lie, some at a time, so that few pages are in use at once. The last panel
     may be narrower than the tile, which would read beyond the array: its rows are first copied to ``edge``.
@@ -304,6 +317,8 @@ def vector_times_rows(
     panels = -(-N // panel)
     for k in range(0, K, WIDE_ROWS):
         k_count = min(WIDE_ROWS, K - k)
+        first = begin if k == 0 else ADD
+        last = relu != 0 and k + k_count == K
         for p in range(panels * t // threads, panels * (t + 1) // threads):
             j = p * panel
             source, start, row = w, k * N + j, N
@@ -312,23 +327,36 @@ def vector_times_rows(
                     for v in range(0, panel, width):
                         copy_vector(w, start + r * N + v, edge, r * panel + v, N - j - v)
                 source, start, row = edge, 0, panel
-            multiply_tile(
-                1, WIDE, (k_count, 1, 1), Rows(x, k, (1, 0, 0), 0), Columns(source, start, (row, 0, 0), width),
-                Target(y, j, 0, width), (1, N - j), begin if k == 0 else ADD, Place(bias, j),
-                relu != 0 and k + k_count == K,
-            )  # fmt: skip
+            for i in range(0, M - FEW + 1, FEW):
+                for v in range(0, min(panel, N - j), HALF * width):
+                    multiply_tile(
+                        FEW, HALF, (k_count, 1, 1), Rows(x, i * K + k, (1, 0, 0), K),
+                        Columns(source, start + v, (row, 0, 0), width), Target(y, i * N + j + v, N, width),
+                        (FEW, N - j - v), first, Place(bias, j + v), last,
+                    )  # fmt: skip
+            for i in range(M // FEW * FEW, M):
+                multiply_tile(
+                    1, WIDE, (k_count, 1, 1), Rows(x, i * K + k, (1, 0, 0), 0),
+                    Columns(source, start, (row, 0, 0), width), Target(y, i * N + j, 0, width),
+                    (1, N - j), first, Place(bias, j), last,
+                )  # fmt: skip
 
 
 @chunked
-def rows_times_row(
-    t: int, threads: int, w: Array, x: Array, R: int, K: int, y: Array, bias: Array, begin: int, relu: int
+def rows_times_columns(
+    t: int, threads: int, x: Array, w: Array, M: int, K: int, N: int, y: Array, bias: Array, begin: int, relu: int
 ) -> None:
-    """Compute ``y = w @ x``, summed as a tile would; each thread owns some groups of rows."""
+    """Compute ``y = x @ w.T`` for few rows of ``x``, summed as a tile would; each thread owns some rows of ``w``."""
     width = lanes(y)
-    groups = -(-R // width)
+    step = width * (GROUPS if M == 1 else 1)
+    groups = -(-N // step)
     for group in range(groups * t // threads, groups * (t + 1) // threads):
-        r = group * width
-        sums_of_rows(w, r * K, K, R - r, x, 0, K, y, r, begin, bias, r, relu != 0)
+        n = group * step
+        count = min(step, N - n)
+        for i in range(0, M - FEW + 1, FEW):
+            sums_of_rows(FEW, w, n * K, K, count, x, i * K, K, K, y, i * N + n, N, begin, bias, n, relu != 0)
+        for i in range(M // FEW * FEW, M):
+            sums_of_rows(1, w, n * K, K, count, x, i * K, K, K, y, i * N + n, N, begin, bias, n, relu != 0)
 
 
 @chunked
@@ -480,17 +508,19 @@ def multiply_column(a: Array, x: Array, y: Array) -> None:
     total(partial, 1, y)
 
 
-def multiply_row(x: Array, b: Array, y: Array, bias: Array | None, relu: bool) -> None:
-    """Compute ``y = x @ b + bias`` for vectors and a matrix (K, N) that lies row by row or column by column."""
-    K, N = b.shape
-    threads = max(1, min(get_num_threads(), N * K // THREAD_WORK))
-    if not b.flags.carray:
-        begin, bias = (ZERO, y) if bias is None else (BIAS_OF_ROW, bias)
-        rows_times_row(threads, contiguous(b.T).reshape(-1), contiguous(x), N, K, y, bias, begin, int(relu))
+def multiply_few(x: Array, b: Array, y: Array, bias: Array | None, relu: bool) -> None:
+    """Compute ``y = x @ b + bias`` for few rows, and a matrix (K, N) that lies row by row or column by column."""
+    M, (K, N) = len(x), b.shape
+    threads = max(1, min(get_num_threads(), M * N * K // THREAD_WORK))
+    x, target = contiguous(x).reshape(-1), y.reshape(-1)
+    begin = ZERO if bias is None else BIAS_OF_COLUMN
+    bias = target if bias is None else bias
+    if b.flags.carray:
+        edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
+        rows_times_rows(threads, x, b.reshape(-1), M, K, N, target, edge, bias, begin, int(relu))
         return
-    edge = np.empty(WIDE_ROWS * WIDE * VECTOR_BYTES // y.itemsize, y.dtype)
-    begin, bias = (ZERO, y) if bias is None else (BIAS_OF_COLUMN, bias)
-    vector_times_rows(threads, contiguous(x), b.reshape(-1), K, N, y, edge, bias, begin, int(relu))
+    begin = ZERO if begin == ZERO else BIAS_OF_ROW
+    rows_times_columns(threads, x, contiguous(b.T).reshape(-1), M, K, N, target, bias, begin, int(relu))
 
 
 def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
@@ -505,8 +535,8 @@ def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None,
     elif K == 1 and bias is None and not relu:
         outer(get_num_threads(), contiguous(a).reshape(-1), contiguous(b).reshape(-1), out)
         return out
-    elif M == 1:
-        multiply_row(a.reshape(-1), b, out.reshape(-1), bias, relu)
+    elif M <= MOST_ROWS_OF_COLUMNS or (M <= MOST_ROWS and b.flags.carray):
+        multiply_few(a, b, out, bias, relu)
         return out
     else:
         return multiply(a, b, out, bias, relu)

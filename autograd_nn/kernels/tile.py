@@ -86,12 +86,14 @@ from .annotations import Array, Builder, Context, Pair, Signature, Triple, Type,
 from .compile import intrinsic, or_twin
 
 __all__ = [
-    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "REGISTERS", "VECTOR_BYTES", "ZERO", "Columns", "Place", "Rows", "Target",
-    "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "sums_of_rows", "transpose_block",
+    "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "GROUPS", "REGISTERS", "VECTOR_BYTES", "ZERO", "Columns", "Place", "Rows",
+    "Target", "copy_every_second", "copy_vector", "dot_products", "lanes", "multiply_tile", "sums_of_rows",
+    "transpose_block",
 ]  # fmt: skip
 
 # What the accumulators hold when the reduction begins: argument `begin` of the tile.
 ZERO, ADD, BIAS_OF_ROW, BIAS_OF_COLUMN = 0, 1, 2, 3
+GROUPS = 2  # vectors of rows that `sums_of_rows` sums side by side
 
 
 def host_vector_bytes() -> int:
@@ -277,19 +279,21 @@ def dot_products_reference(
 
 
 def sums_of_rows_reference(
-    a: Array, a_start: int, a_row: int, row_count: int, b: Array, b_start: int, count: int, c: Array, c_start: int,
-    begin: int, bias: Array, bias_start: int, relu: bool,
+    rows: int, a: Array, a_start: int, a_row: int, row_count: int, b: Array, b_start: int, b_row: int, count: int,
+    c: Array, c_start: int, c_row: int, begin: int, bias: Array, bias_start: int, relu: bool,
 ) -> None:  # fmt: skip
-    """Write the products of a vector's width of rows of ``a`` with one vector ``b``, summed as `multiply_tile` does.
+    """Write the products of some rows of ``a`` with `rows` rows of ``b``, summed as `multiply_tile` does.
 
-    ``c[c_start + i] = begin + sum_k a[a_start + i * a_row + k] * b[b_start + k]`` for ``i < row_count``, one
-    multiply-add after the other: squares of ``a`` are transposed in registers. `begin` is ``ZERO`` or ``BIAS_OF_ROW``.
+    ``c[c_start + r * c_row + i] = begin + sum_k a[a_start + i * a_row + k] * b[b_start + r * b_row + k]`` for
+    ``i < row_count`` and ``r < rows``, one multiply-add after the other: squares of ``a`` are transposed in registers.
+    Of ``a`` it takes `GROUPS` vectors of rows at most; `rows` is a literal int, `begin` is ``ZERO`` or ``BIAS_OF_ROW``.
     """
-    for i in range(min(row_count, lanes_reference(c))):
-        total = bias[bias_start + i] if begin == BIAS_OF_ROW else c.dtype.type(0)
-        for k in range(count):
-            total += a[a_start + i * a_row + k] * b[b_start + k]
-        c[c_start + i] = 0 if relu and total < 0 else total
+    for r in range(rows):
+        for i in range(min(row_count, GROUPS * lanes_reference(c))):
+            total = bias[bias_start + i] if begin == BIAS_OF_ROW else c.dtype.type(0)
+            for k in range(count):
+                total += a[a_start + i * a_row + k] * b[b_start + r * b_row + k]
+            c[c_start + r * c_row + i] = 0 if relu and total < 0 else total
 
 
 # --- The intrinsics: the same as vector instructions ------------------------------------------------
@@ -698,6 +702,7 @@ def copy_every_second_intrinsic(
     return types.void(source, source_start, target, target_start), generate
 
 
+LINE_BYTES = 64  # of a line of the cache
 SUMS_PER_ROW = 2  # vectors of a dot product that are summed apart, to hide the latency of a multiply-add
 
 
@@ -760,66 +765,108 @@ def generate_dot_products(context: Context, builder: Builder, signature: Signatu
     return context.get_dummy_value()
 
 
-@intrinsic()
+@intrinsic(prefer_literal=True)
 def sums_of_rows_intrinsic(
-    typing_context: Any, a: Type, a_start: Type, a_row: Type, row_count: Type, b: Type, b_start: Type, count: Type,
-    c: Type, c_start: Type, begin: Type, bias: Type, bias_start: Type, relu: Type,
+    typing_context: Any, rows: Type, a: Type, a_start: Type, a_row: Type, row_count: Type, b: Type, b_start: Type,
+    b_row: Type, count: Type, c: Type, c_start: Type, c_row: Type, begin: Type, bias: Type, bias_start: Type,
+    relu: Type,
 ) -> Typed:  # fmt: skip
+    if not isinstance(rows, types.IntegerLiteral):
+        raise TypingError(f"sums_of_rows(): the number of rows must be literal (rows={rows})")
     check_arrays("sums_of_rows", c, a, b, bias)
     signature = types.void(
-        a, a_start, a_row, row_count, b, b_start, count, c, c_start, begin, bias, bias_start, relu
+        rows, a, a_start, a_row, row_count, b, b_start, b_row, count, c, c_start, c_row, begin, bias, bias_start, relu
     )
     return signature, generate_sums_of_rows
 
 
 def generate_sums_of_rows(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Value:
-    """Emit the sums of a vector's width of rows: whole squares of `a`, then the masked rest."""
-    a_type, b_type, c_type, bias_type = (signature.args[at] for at in (0, 4, 7, 10))
+    """Emit the sums of some vectors of rows of `a`: a line of the cache of each row at a time, then the masked rest.
+
+    A sum is a chain of multiply-adds, each of which waits for the one before. The chains of several vectors of rows
+    are independent: while one waits, the processor runs ahead into the next.
+    """
+    a_type, b_type, c_type, bias_type = (signature.args[at] for at in (1, 5, 9, 13))
+    rows = range(signature.args[0].literal_value)
     v = VectorBuilder(context, builder, c_type)
-    a_start, a_row, row_count, b_start, count, c_start, begin, bias_start = int64s_at(
-        context, builder, signature, arguments, 1, 2, 3, 5, 6, 8, 9, 11
+    a_start, a_row, row_count, b_start, b_row, count, c_start, c_row, begin, bias_start = int64s_at(
+        context, builder, signature, arguments, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14
     )
-    relu = context.cast(builder, arguments[12], signature.args[12], types.boolean)
+    relu = context.cast(builder, arguments[15], signature.args[15], types.boolean)
     a, b, c, bias = (
         v.address(array_pointer(context, builder, kind, arguments[at]), start)
-        for kind, at, start in ((a_type, 0, a_start), (b_type, 4, b_start), (c_type, 7, c_start),
-                                (bias_type, 10, bias_start))
+        for kind, at, start in ((a_type, 1, a_start), (b_type, 5, b_start), (c_type, 9, c_start),
+                                (bias_type, 13, bias_start))
     )  # fmt: skip
-    # Rows that do not exist are read as the last one that does: what is summed there is not kept.
-    last = builder.sub(row_count, whole(1))
-    rows = []
-    for i in range(v.lanes):
-        is_kept = builder.icmp_signed("<", whole(i), row_count)
-        rows.append(v.address(a, builder.mul(builder.select(is_kept, whole(i), last), a_row)))
-    kept = v.lanes_below(row_count)
-    sums = cgutils.alloca_once(builder, v.vector)
-    builder.store(v.zero, sums)
-    with builder.if_then(builder.icmp_signed("==", begin, whole(BIAS_OF_ROW))):
-        builder.store(v.load_masked(bias, kept), sums)
+    b_rows = [v.address(b, builder.mul(whole(r), b_row)) for r in rows]
+    width = whole(v.lanes)
+    row_count = builder.select(builder.icmp_signed(">", row_count, whole(GROUPS * v.lanes)),
+                               whole(GROUPS * v.lanes), row_count)  # fmt: skip
+    groups = builder.sdiv(builder.add(row_count, whole(v.lanes - 1)), width)
 
-    squares = builder.sdiv(count, whole(v.lanes))
-    with cgutils.for_range(builder, squares) as loop:
-        k = builder.mul(loop.index, whole(v.lanes))
-        total = builder.load(sums)
-        for i, column in enumerate(transposed(v, [v.load(v.address(row, k)) for row in rows])):
-            total = v.multiply_add(column, v.broadcast_from(v.address(b, k, whole(i))), total)
-        builder.store(total, sums)
-    k = builder.mul(squares, whole(v.lanes))
-    rest = builder.sub(count, k)
-    with builder.if_then(builder.icmp_signed(">", rest, whole(0))):
-        mask = v.lanes_below(rest)
-        columns = transposed(v, [v.load_masked(v.address(row, k), mask) for row in rows])
-        factors = v.load_masked(v.address(b, k), mask)
-        total = builder.load(sums)
-        for i, column in enumerate(columns):
-            factor = v.broadcast(builder.extract_element(factors, ir.Constant(INT32, i)))
-            more = v.multiply_add(column, factor, total)
-            total = builder.select(builder.icmp_signed("<", whole(i), rest), more, total)
-        builder.store(total, sums)
+    # Rows that do not exist are read as the last one that does: what is summed there is not kept.
+    offsets = cgutils.alloca_once(builder, ir.ArrayType(INT64, GROUPS * v.lanes))
+    last = builder.sub(row_count, whole(1))
+    with cgutils.for_range(builder, builder.mul(groups, width)) as loop:
+        row = builder.select(builder.icmp_signed("<", loop.index, last), loop.index, last)
+        builder.store(builder.mul(row, a_row), cgutils.gep_inbounds(builder, offsets, 0, loop.index))
+    sums = [cgutils.alloca_once(builder, ir.ArrayType(v.vector, GROUPS)) for _ in rows]
+
+    def kept(group: Value) -> Value:
+        return v.lanes_below(builder.sub(row_count, builder.mul(group, width)))
+
+    def add_squares(k: Value, count: int, mask: Value | None, left: Value) -> None:
+        """Add `count` squares of each vector of rows; with a mask the first `left` columns of one."""
+        factors = [v.load_masked(v.address(row, k), mask) for row in b_rows] if mask is not None else []
+        with cgutils.for_range(builder, groups) as loop:
+            places = [cgutils.gep_inbounds(builder, each, 0, loop.index) for each in sums]
+            totals = [builder.load(place) for place in places]
+            first = builder.mul(loop.index, width)
+            lines = []
+            for i in range(v.lanes):
+                place = cgutils.gep_inbounds(builder, offsets, 0, builder.add(first, whole(i)))
+                lines.append(v.address(a, builder.load(place), k))
+            for square in range(count):
+                at = [v.address(line, whole(square * v.lanes)) for line in lines]
+                loaded = [v.load(each) if mask is None else v.load_masked(each, mask) for each in at]
+                for i, column in enumerate(transposed(v, loaded)):
+                    for r in rows:
+                        if mask is None:
+                            factor = v.broadcast_from(v.address(b_rows[r], k, whole(square * v.lanes + i)))
+                            totals[r] = v.multiply_add(column, factor, totals[r])
+                        else:
+                            factor = v.broadcast(builder.extract_element(factors[r], ir.Constant(INT32, i)))
+                            more = v.multiply_add(column, factor, totals[r])
+                            totals[r] = builder.select(builder.icmp_signed("<", whole(i), left), more, totals[r])
+            for total, place in zip(totals, places, strict=True):
+                builder.store(total, place)
+
+    with cgutils.for_range(builder, groups) as loop:
+        total = cgutils.alloca_once_value(builder, v.zero)
+        builder.store(v.zero, total)
+        with builder.if_then(builder.icmp_signed("==", begin, whole(BIAS_OF_ROW))):
+            builder.store(v.load_masked(v.address(bias, builder.mul(loop.index, width)), kept(loop.index)), total)
+        for each in sums:
+            builder.store(builder.load(total), cgutils.gep_inbounds(builder, each, 0, loop.index))
+
+    squares = max(1, LINE_BYTES // VECTOR_BYTES)
+    lines = builder.sdiv(count, whole(squares * v.lanes))
+    with cgutils.for_range(builder, lines) as loop:
+        add_squares(builder.mul(loop.index, whole(squares * v.lanes)), squares, None, width)
+    done = builder.mul(lines, whole(squares * v.lanes))
+    rest = builder.sub(count, done)
+    with cgutils.for_range(builder, builder.sdiv(builder.add(rest, whole(v.lanes - 1)), width)) as loop:
+        k = builder.mul(loop.index, width)
+        left = builder.sub(rest, k)
+        add_squares(builder.add(done, k), 1, v.lanes_below(left), left)
 
     floor = v.broadcast(builder.select(relu, ir.Constant(v.scalar, 0.0), ir.Constant(v.scalar, float("-inf"))))
-    total = builder.load(sums)
-    v.store_masked(builder.select(builder.fcmp_ordered("<", total, floor), floor, total), c, kept)
+    with cgutils.for_range(builder, groups) as loop:
+        for r in rows:
+            total = builder.load(cgutils.gep_inbounds(builder, sums[r], 0, loop.index))
+            target = v.address(c, builder.mul(whole(r), c_row), builder.mul(loop.index, width))
+            result = builder.select(builder.fcmp_ordered("<", total, floor), floor, total)
+            v.store_masked(result, target, kept(loop.index))
     return context.get_dummy_value()
 
 

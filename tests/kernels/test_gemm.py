@@ -209,24 +209,25 @@ def test_other_dtypes_are_numpys():
 def test_small_products_by_each_method(M, K, N, dtype, rng):
     for orders in ORDERS:
         a, b = operand(rng, (M, K), dtype, orders[0]), operand(rng, (K, N), dtype, orders[1])
-        bias, out, column, row = rng.standard_normal(N).astype(dtype), *(np.empty(n, dtype) for n in ((M, N), M, N))
+        bias, column = rng.standard_normal(N).astype(dtype), np.empty(M, dtype)
+        out, rows = np.empty((2, M, N), dtype)
         gemm.multiply(a, b, out, bias, True)
         gemm.multiply_column(a, b[:, 0], column)
-        gemm.multiply_row(a[0], b, row, bias, True)
+        gemm.multiply_few(a, b, rows, bias, True)
         np.testing.assert_allclose(out, np.maximum(a @ b + bias, 0), 1e-4, 1e-5)
         np.testing.assert_allclose(column, a @ b[:, 0], 1e-4, 1e-5)
-        np.testing.assert_array_equal(row, out[0])
+        np.testing.assert_array_equal(rows, out)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("K", "N"), [(1, 3), (4, 64), (64, 1), (64, 2), (65, 33), (300, 10), (300, 70), (5000, 40),
-                                      (700, 130)])  # fmt: skip
+                                      (700, 130), (256, 260)])  # fmt: skip
 def test_rows_have_the_same_bits_in_every_batch(K, N, dtype, rng):
     x, w = operand(rng, (300, K), dtype, "n"), operand(rng, (N, K), dtype, "n")
     bias, b = operand(rng, (N,), dtype, "n"), operand(rng, (K, N), dtype, "n")
     linear, product = gemm.linear(x, w, bias, relu=True), gemm.matmul(x, b)
     stack = gemm.matmul(x.reshape(20, 15, K), np.broadcast_to(b, (20, K, N)))
-    for rows in (1, 2, 3, 4, 5, 7, 8, 13, 31, 64, 128, 299):
+    for rows in (1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 31, 64, 128, 299):
         for begin in (0, 300 - rows):
             part = x[begin : begin + rows]
             np.testing.assert_array_equal(gemm.linear(part, w, bias, relu=True), linear[begin : begin + rows])
@@ -294,12 +295,12 @@ def test_own_kernels_run_as_plain_python():
             a, b = rng.standard_normal((M, K)), rng.standard_normal((K, N))
             for x, y in [(a, b), (np.asfortranarray(a), np.asfortranarray(b))]:
                 np.testing.assert_allclose(gemm.multiply(x, y, np.empty((M, N))), a @ b, atol=1e-12)
-        out, row = np.empty((5, 1)), np.empty(3)
+        out, row = np.empty((5, 1)), np.empty((3, 3))
         gemm.multiply_column(a[:5], b[:, 0], out.reshape(-1))
         np.testing.assert_allclose(out, a[:5] @ b[:, :1], atol=1e-12)
         for matrix in (b, np.asfortranarray(b)):
-            gemm.multiply_row(a[0], matrix, row, None, False)
-            np.testing.assert_allclose(row, a[0] @ b, atol=1e-12)
+            gemm.multiply_few(a[:3], matrix, row, None, False)
+            np.testing.assert_allclose(row, a[:3] @ b, atol=1e-12)
         np.testing.assert_allclose(gemm.matmul(np.ones((400, 300)), np.ones((300, 200))), 300)
         """,
         NUMBA_DISABLE_JIT="1",

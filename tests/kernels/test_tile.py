@@ -23,6 +23,7 @@ from autograd_nn.kernels.tile import (
     dot_products,
     lanes,
     multiply_tile,
+    sums_of_rows,
     transpose_block,
 )
 
@@ -77,6 +78,11 @@ def copy(source, target, count):
 @jit
 def dot(a, a_row, b, c, count):
     dot_products(DOT_ROWS, a, 1, a_row, b, 2, count, c, 1, 2)
+
+
+@jit
+def row_sums(a, a_row, row_count, b, b_row, count, c, c_row, begin, bias, relu):
+    sums_of_rows(DOT_ROWS, a, 1, a_row, row_count, b, 2, b_row, count, c, 1, c_row, begin, bias, 1, relu)
 
 
 def width_of(dtype):
@@ -222,6 +228,28 @@ def test_dot_products(dtype, count, rng):
     for result in (c, twin):
         close(result[1:6:2], np.array(expected))
         np.testing.assert_array_equal(result[::2], -1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("count", [1, 7, 16, 37])
+@pytest.mark.parametrize("missing", [0, 1, 9])
+@pytest.mark.parametrize(("begin", "relu"), [(ZERO, True), (BIAS_OF_ROW, False)])
+def test_sums_of_rows_are_those_of_the_tile(dtype, count, missing, begin, relu, rng):
+    rows = max(1, tile.GROUPS * width_of(dtype) - missing)
+    a, b = rng.standard_normal((rows, count)).astype(dtype), rng.standard_normal((DOT_ROWS, count)).astype(dtype)
+    a[0, 0], bias = np.nan, rng.standard_normal(1 + rows).astype(dtype)
+    flat_a, flat_b = np.append(dtype(0), a), np.append(np.zeros(2, dtype), b)
+    c, twin = np.full((2, 1 + DOT_ROWS * (rows + 1)), -1, dtype)
+    row_sums(flat_a, count, rows, flat_b, count, count, c, rows + 1, begin, bias, relu)
+    tile.sums_of_rows_reference(
+        DOT_ROWS, flat_a, 1, count, rows, flat_b, 2, count, count, twin, 1, rows + 1, begin, bias, 1, relu
+    )
+    expected = b.astype(np.float64) @ a.T + (bias[1:] if begin == BIAS_OF_ROW else 0)
+    expected = np.where(expected < 0, 0, expected) if relu else expected
+    for result in (c, twin):
+        close(result[1:].reshape(DOT_ROWS, -1)[:, :rows], expected.astype(dtype))
+        assert np.isnan(result[1]) and result[0] == -1
+        np.testing.assert_array_equal(result[1:].reshape(DOT_ROWS, -1)[:, rows], -1)
 
 
 @COMPILED
