@@ -27,8 +27,10 @@ from . import (
     pictures,
     readme,
     scaling,
+    sixteen,
     start,
     steps,
+    threads,
 )
 from .measure import FULL, QUICK, Effort
 from .report import Table, as_run, describe, load, machine, save
@@ -39,11 +41,13 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "steps": steps.run,
     "compiled": compiled.run,
     "operations": operations.run,
+    "nets": sixteen.run,
     "control": control.run,
     "notebook": notebook.run,
     "overhead": overhead.run,
     "start": start.run,
     "scaling": scaling.run,
+    "threads": threads.run,
     "machines": machines.run,
 }
 OTHERS = "torch", "keras", "mygrad", "autograd", "tinygrad"
@@ -53,9 +57,10 @@ APART: dict[str, tuple[str, ...]] = {
     "overhead": OTHERS,
     "compiled": ("torch", "jax", "onnxruntime"),
     "operations": ("torch",),
+    "nets": ("torch",),
 }
 """Subjects that run each framework in a process of its own, in turns, with the frameworks that they know."""
-ONE_AND_ALL = "compiled", "operations"
+ONE_AND_ALL = "compiled", "operations", "nets"
 """Subjects that run with one thread, and with all."""
 
 

@@ -1,5 +1,6 @@
 """The benchmarks run, find wrong results and compare runs; nothing here depends on how fast anything is."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -17,6 +18,7 @@ from benchmarks import (
     control,
     exact,
     history,
+    in_jax,
     kernels,
     machines,
     notebook,
@@ -26,7 +28,10 @@ from benchmarks import (
     readme,
     rivals,
     scaling,
+    sixteen,
     start,
+    threads,
+    zoo,
 )
 from benchmarks import steps as steps_subject
 from benchmarks.__main__ import SUBJECTS, main
@@ -258,7 +263,8 @@ def test_unknown_subject_is_refused(capsys):
 
 
 def test_every_subject_is_registered():
-    modules = (kernels, steps_subject, compiled, operations, control, notebook, overhead, start, scaling, machines)
+    modules = (kernels, steps_subject, compiled, operations, sixteen, control, notebook, overhead, start, scaling,
+               threads, machines)
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
@@ -272,18 +278,66 @@ def test_subject_runs_without_rivals(name, alone, tmp_path):
     for table in tables:
         assert table.lines()
         assert all(OURS in row.timings or "per image" in row.timings for row in table.rows)
-    if name in ("kernels", "steps", "overhead", "scaling"):
+    if name in ("kernels", "steps", "overhead", "scaling", "operations", "nets", "compiled"):
         assert any("torch" in note for table in tables for note in table.absent)
     pictures.draw(as_run({name: tables}, machine()), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["kernels", "steps", "overhead"])
+COMPILED = pytest.param("compiled", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["kernels", "steps", COMPILED, "operations", "nets", "overhead"])
 def test_subject_runs_with_rivals(name, tmp_path):
     pytest.importorskip("torch")
     tables = SUBJECTS[name](TINY)
     assert any("torch" in row.timings for table in tables for row in table.rows)
     pictures.draw(as_run({name: tables}, machine()), tmp_path)
-    assert name == "overhead" or list(tmp_path.glob("*.png"))
+    assert name not in ("kernels", "steps") or list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.filterwarnings("ignore:.*have no gradient")  # the last bias of the PINN
+@pytest.mark.parametrize("net", zoo.SIXTEEN, ids=lambda net: net.case)
+def test_the_nets_are_pytorchs(net):
+    torch = pytest.importorskip("torch")
+    net = dataclasses.replace(net, batch=2)
+    weights = zoo.initial(net)
+    ours, theirs = zoo.Trainer(net, OURS, weights), zoo.Trainer(net, "torch", weights)
+    for trainer in (ours, theirs):
+        trainer.model.eval()
+    with ag.no_grad(), torch.no_grad():
+        found, expected = ours.model(ours.x), theirs.model(theirs.x)
+    if not net.draws or net is zoo.TABULAR:
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-3, atol=1e-4)
+    ours.model.train()
+    assert math.isfinite(ours.train().item())
+
+
+def test_steps_in_jax_have_our_losses():
+    jax = pytest.importorskip("jax")
+    for net in (compiled.RELU_POLICY, dataclasses.replace(compiled.SERIES, batch=2)):
+        weights = zoo.initial(net)
+        own = zoo.Trainer(net, OURS, weights)
+        losses = [own.train().item() for _ in range(3)]
+        assert len(set(losses)) == 3
+        step = compiled.same_losses(net.case, "jax", in_jax.step(jax, net, weights), losses)
+        with pytest.raises(ArithmeticError, match="jax has the loss"):
+            compiled.same_losses(net.case, "jax", step, losses)
+
+
+def test_a_rival_that_fails_is_named_and_a_wrong_one_is_not_excused():
+    others = compiled.Rivals()
+    assert others.prepared("torch.compile", "a net", lambda: 1 / 0 if others.remarks else [].pop()) is None
+    assert others.absent == ["torch.compile in a net (IndexError: pop from empty list)"]
+    with pytest.raises(ArithmeticError):
+        others.prepared("torch", "a net", lambda: compiled.same_losses("a net", "torch", lambda: np.float32(2), [1.0]))
+
+
+@pytest.mark.slow  # starts two processes
+def test_two_trainings_run_side_by_side():
+    (row,) = threads.side_by_side((dataclasses.replace(zoo.POLICY, batch=1),), 2, 0.01, 2)
+    assert row.case == "RL policy 4-64-64-2, batch 1"
+    assert [len(timing.samples) for timing in row.timings.values()] == [2, 2, 2]
+    assert row.figures["times of one alone"] > 0
 
 
 def test_control_agrees_with_keras():
