@@ -102,14 +102,12 @@ def test_examples_with_onnx(name):
     run_examples(name)
 
 
-def test_public_names_have_examples(reference):
+def test_every_public_name_has_an_example(reference):
     names = {}
     for module in reference.MODULES:
         for name, value in reference.members(module):
             value = reference.plain(value)
             if callable(value):
                 names.setdefault(id(value), (f"{module}.{name}", ">>> " in (value.__doc__ or "")))
-    without = [name for name, shown in names.values() if not shown]
-    assert len(names) - len(without) >= 1070, f"{len(without)} of {len(names)} have no example"
-    whole = "autograd_nn.nn.init", "autograd_nn.optim", "autograd_nn.func", "autograd_nn.autograd.functional"
-    assert not [name for name in without if name.rpartition(".")[0] in whole]
+    assert len(names) > 1300
+    assert not [name for name, shown in names.values() if not shown], "no example"

@@ -622,3 +622,10 @@ def test_an_update_that_cannot_be_recorded_on_a_view_says_so_and_writes_nothing(
     scale(base, 3.0)
     base.sum().backward()
     assert leaf.grad.tolist() == [3, 3, 3, 3]
+
+
+def test_the_very_first_write_of_a_process_is_seen_if_it_is_of_arrays_together(monkeypatch):
+    monkeypatch.setattr(versions, "clock", 0)
+    a, b = np.zeros(2), np.zeros(3)
+    versions.Together([a, b], "step").mark()
+    assert versions.last_change(a) == versions.last_change(b) == (1, "step")

@@ -66,7 +66,15 @@ def as_tensors(batch: Any) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Return one sample with its arrays, nested ones too, as Tensors; the rest stays (PyTorch's name)."""
+    """Return one sample with its arrays, nested ones too, as Tensors; the rest stays (PyTorch's name).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import default_convert
+    >>> default_convert({"x": np.ones(2, np.float32), "name": "a"})
+    {'x': tensor([1., 1.]), 'name': 'a'}
+    """
     return as_tensors(data)
 
 

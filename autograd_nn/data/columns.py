@@ -225,6 +225,18 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",", encoding: str =
         If there is no such file.
     ValueError
         If it is too large, is no text, or its first line names no columns.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.data import read_csv
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "shop.csv")
+    >>> count = path.write_text("size;sold\\n1.5;1\\n")
+    >>> table = read_csv(path, delimiter=";")
+    >>> table.names, list(table.rows())
+    (['size', 'sold'], [(2, ['1.5', '1'])])
+    >>> folder.cleanup()
     """
     return CSVFile(path, delimiter, encoding, na_values, max_bytes)
 

@@ -79,6 +79,17 @@ class ChainDataset(IterableDataset):
     ----------
     datasets : iterable of IterableDataset
         Read when their turn comes.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import ChainDataset, IterableDataset
+    >>> class Count(IterableDataset):
+    ...     def __init__(self, n):
+    ...         self.n = n
+    ...     def __iter__(self):
+    ...         return iter(range(self.n))
+    >>> list(ChainDataset([Count(2), Count(3)]))
+    [0, 1, 0, 1, 2]
     """
 
     def __init__(self, datasets: Iterable[Any]):

@@ -57,6 +57,11 @@ def read_image(path: str | os.PathLike[str], mode: str | None = "RGB", *, max_pi
         If the file is no whole image of a known format, or has too many pixels; the message names the file.
     ImportError
         Without the extra `data`.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import read_image
+    >>> image = read_image("photo.jpg").resize((224, 224))  # doctest: +SKIP
     """
     image = need("PIL.Image", "data", "read_image()")
     path = Path(path)

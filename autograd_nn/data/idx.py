@@ -53,6 +53,18 @@ def read_idx(path: str | os.PathLike[str], *, dtype: Any = None, ndim: int | Non
     ValueError
         If the file is not a whole, valid IDX file of that type; the message names the file, what was expected
         and what was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.data import read_idx, write_idx
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "images-idx3-ubyte")
+    >>> write_idx(path, np.zeros((2, 28, 28), np.uint8))
+    >>> read_idx(path).shape
+    (2, 28, 28)
+    >>> folder.cleanup()
     """
     path = Path(path)
     if not path.exists():
@@ -144,6 +156,18 @@ def write_idx(path: str | os.PathLike[str], array: Any) -> None:
     ------
     ValueError
         If IDX has no code for the dtype or the number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.data import read_idx, write_idx
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "labels-idx1-ubyte.gz")
+    >>> write_idx(path, np.array([3, 1, 2], np.uint8))
+    >>> read_idx(path)
+    array([3, 1, 2], dtype=uint8)
+    >>> folder.cleanup()
     """
     array = np.asarray(array)
     codes = {np.dtype(name).newbyteorder("="): code for code, name in DTYPES.items()}

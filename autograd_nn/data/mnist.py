@@ -103,6 +103,20 @@ class IDXDataset(ImageDataset):
     ------
     FileNotFoundError, ValueError
         As `read_idx`; also if the counts of images and labels differ or a label has no class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.data import IDXDataset, write_idx
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> images, labels = pathlib.Path(folder.name, "images"), pathlib.Path(folder.name, "labels")
+    >>> write_idx(images, np.zeros((2, 28, 28), np.uint8))
+    >>> write_idx(labels, np.array([3, 1], np.uint8))
+    >>> dataset = IDXDataset(images, labels)
+    >>> len(dataset), dataset[0][0].shape, dataset[0][1]
+    (2, (1, 28, 28), 3)
+    >>> folder.cleanup()
     """
 
     def __init__(self, images: str | os.PathLike[str], labels: str | os.PathLike[str], classes: Any = None,
@@ -241,6 +255,12 @@ class FashionMNIST(MNIST):
 
     Parameters are those of `MNIST`; without `root` it needs ``download=True``, as the package ships no part
     of it.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import FashionMNIST
+    >>> clothes = FashionMNIST("data/fashion")  # doctest: +SKIP
+    >>> clothes.classes[clothes.labels[0]]  # doctest: +SKIP
     """
 
     classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
@@ -277,6 +297,11 @@ class EMNIST(IDXDataset):
         The training set or the test set.
     transform, target_transform : callable, optional
         See `ImageDataset`.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import EMNIST
+    >>> letters = EMNIST("data/emnist", split="letters")  # doctest: +SKIP
     """
 
     _merged = tuple(letter for letter in string.ascii_lowercase if letter not in "cijklmopsuvwxyz")

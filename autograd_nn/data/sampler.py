@@ -23,6 +23,18 @@ class Sampler:
     generator : Generator, numpy.random.Generator or int, optional
         A generator or a seed of the sampler's own. Without one, a DataLoader hands in the generator of its
         epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data import DataLoader, Sampler
+    >>> class Every(Sampler):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def indices(self, generator):
+    ...         return np.arange(0, 6, 2)
+    >>> list(Every())
+    [0, 2, 4]
     """
 
     def __init__(self, generator: Any = None):

@@ -146,6 +146,14 @@ class StratifiedSampler(Sampler):
     labels : Tensor, array_like or Dataset
         One label per sample.
     generator : Generator, numpy.random.Generator or int, optional
+
+    Examples
+    --------
+    >>> from autograd_nn.data import StratifiedSampler
+    >>> labels = [0, 0, 0, 0, 1, 1]
+    >>> order = list(StratifiedSampler(labels, generator=0))
+    >>> [sum(labels[i] for i in order[start : start + 3]) for start in (0, 3)]
+    [1, 1]
     """
 
     def __init__(self, labels: Any, generator: Any = None):

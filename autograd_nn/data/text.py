@@ -409,6 +409,19 @@ class TokenizerBridge(Tokenizer):
     ----------
     tokenizer : object
         With ``encode`` and ``decode``. It is saved by its own library.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import TokenizerBridge
+    >>> class Words:
+    ...     n_vocab = 3
+    ...     def encode(self, text):
+    ...         return [len(word) for word in text.split()]
+    ...     def decode(self, tokens):
+    ...         return " ".join("x" * n for n in tokens)
+    >>> bridge = TokenizerBridge(Words())
+    >>> len(bridge), bridge.encode("to be or"), bridge.decode([2, 2])
+    (3, [2, 2, 2], 'xx xx')
     """
 
     def __init__(self, tokenizer: Any):

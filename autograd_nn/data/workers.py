@@ -47,7 +47,14 @@ _current = _Current()
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """Return the `WorkerInfo` of the DataLoader's worker that runs this code, or None outside of workers."""
+    """Return the `WorkerInfo` of the DataLoader's worker that runs this code, or None outside of workers.
+
+    Examples
+    --------
+    >>> from autograd_nn.data import get_worker_info
+    >>> get_worker_info() is None
+    True
+    """
     return _current.info
 
 

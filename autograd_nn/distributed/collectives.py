@@ -19,7 +19,19 @@ __all__ = ["ReduceOp", "all_gather", "all_gather_object", "all_reduce", "barrier
 
 
 class ReduceOp(enum.Enum):
-    """How `all_reduce` puts the tensors of all processes together, element by element."""
+    """How `all_reduce` puts the tensors of all processes together, element by element.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> import autograd_nn as ag
+    >>> dist.init_process_group()
+    >>> x = ag.tensor([1.0, 2.0])
+    >>> dist.all_reduce(x, op=dist.ReduceOp.MAX)
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
 
     SUM = "sum"
     AVG = "avg"
@@ -53,7 +65,15 @@ def _tensor(function: str, tensor: Any) -> Tensor:
 
 
 def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> Work | None:
-    """Wait until all processes have come here."""
+    """Wait until all processes have come here.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> dist.barrier()
+    >>> dist.destroy_process_group()
+    """
     the_group("barrier", group).barrier()
     return Work() if async_op else None
 
@@ -71,6 +91,17 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
         Only all processes.
     async_op : bool
         Whether to return something to wait for; it is done already.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> import autograd_nn as ag
+    >>> dist.init_process_group()
+    >>> x = ag.tensor([1.0, 2.0])
+    >>> dist.all_reduce(x)
+    >>> x / dist.get_world_size()
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
     """
     found = the_group("all_reduce", group)
     values = _tensor("all_reduce", tensor).array
@@ -89,13 +120,37 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
 
 def reduce(tensor: Tensor, dst: int = 0, op: ReduceOp = ReduceOp.SUM, group: Any = None,
            async_op: bool = False) -> Work | None:
-    """Put the tensors of all processes together as `all_reduce` does; all of them get the result, not `dst` alone."""
+    """Put the tensors of all processes together as `all_reduce` does; all of them get the result, not `dst` alone.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> import autograd_nn as ag
+    >>> dist.init_process_group()
+    >>> x = ag.tensor([1.0, 2.0])
+    >>> dist.reduce(x, dst=0)
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     return all_reduce(tensor, op, group, async_op)
 
 
 @no_grad()
 def broadcast(tensor: Tensor, src: int = 0, group: Any = None, async_op: bool = False) -> Work | None:
-    """Give a tensor, in place, the values that it has on one process."""
+    """Give a tensor, in place, the values that it has on one process.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> import autograd_nn as ag
+    >>> dist.init_process_group()
+    >>> x = ag.tensor([1.0, 2.0])
+    >>> dist.broadcast(x, src=0)
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = the_group("broadcast", group)
     if not 0 <= src < found.size:
         raise ValueError(f"broadcast(): src must be a rank below {found.size} (src={src})")
@@ -107,7 +162,19 @@ def broadcast(tensor: Tensor, src: int = 0, group: Any = None, async_op: bool = 
 
 @no_grad()
 def all_gather(tensor_list: list[Tensor], tensor: Tensor, group: Any = None, async_op: bool = False) -> Work | None:
-    """Write the tensors of all processes into those of a list."""
+    """Write the tensors of all processes into those of a list.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> import autograd_nn as ag
+    >>> dist.init_process_group()
+    >>> parts = [ag.zeros(2) for _ in range(dist.get_world_size())]
+    >>> dist.all_gather(parts, ag.tensor([1.0, 2.0]))
+    >>> parts
+    [tensor([1., 2.])]
+    >>> dist.destroy_process_group()
+    """
     found = the_group("all_gather", group)
     values = _tensor("all_gather", tensor).array
     if len(tensor_list) != found.size:
@@ -120,12 +187,34 @@ def all_gather(tensor_list: list[Tensor], tensor: Tensor, group: Any = None, asy
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
-    """Write an object of each process into a list; objects are pickled, between the processes of one job."""
+    """Write an object of each process into a list; objects are pickled, between the processes of one job.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> names = [None] * dist.get_world_size()
+    >>> dist.all_gather_object(names, "first")
+    >>> names
+    ['first']
+    >>> dist.destroy_process_group()
+    """
     found = the_group("all_gather_object", group)
     object_list[:] = found.gather_objects(obj, "an object of all_gather_object")
 
 
 def broadcast_object_list(object_list: list[Any], src: int = 0, group: Any = None, device: Any = None) -> None:
-    """Give a list the objects that it has on one process."""
+    """Give a list the objects that it has on one process.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> names = ["first"]
+    >>> dist.broadcast_object_list(names, src=0)
+    >>> names
+    ['first']
+    >>> dist.destroy_process_group()
+    """
     found = the_group("broadcast_object_list", group)
     object_list[:] = found.gather_objects(list(object_list), "the objects of broadcast_object_list")[src]

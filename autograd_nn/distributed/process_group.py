@@ -16,17 +16,38 @@ _PATIENCE = 300.0
 
 
 def is_available() -> bool:
-    """Return True: a job of one process needs nothing, one of several the extra ``distributed``."""
+    """Return True: a job of one process needs nothing, one of several the extra ``distributed``.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.is_available()
+    True
+    """
     return True
 
 
 def is_mpi_available() -> bool:
-    """Return whether mpi4py is installed."""
+    """Return whether mpi4py is installed.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> isinstance(dist.is_mpi_available(), bool)
+    True
+    """
     return importlib.util.find_spec("mpi4py") is not None
 
 
 def is_initialized() -> bool:
-    """Return whether this process has joined a group."""
+    """Return whether this process has joined a group.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.is_initialized()
+    False
+    """
     return joined() is not None
 
 
@@ -52,6 +73,14 @@ def init_process_group(backend: str | None = None, init_method: str | None = Non
         Another backend, world size or rank.
     ImportError
         A job of several processes without mpi4py.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group("mpi")
+    >>> dist.get_rank(), dist.get_world_size()
+    (0, 1)
+    >>> dist.destroy_process_group()
     """
     if backend not in (None, "mpi"):
         raise ValueError(f"init_process_group(): backend must be 'mpi' (backend={backend!r}); start the job with "
@@ -70,7 +99,16 @@ def init_process_group(backend: str | None = None, init_method: str | None = Non
 
 
 def destroy_process_group(group: Any = None) -> None:
-    """Wait for all processes, and leave the group."""
+    """Wait for all processes, and leave the group.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> dist.destroy_process_group()
+    >>> dist.is_initialized()
+    False
+    """
     the_group("destroy_process_group", group)
     finalize()
 
@@ -86,16 +124,43 @@ def the_group(function: str, group: Any = None) -> Group:
 
 
 def get_rank(group: Any = None) -> int:
-    """Return the number of this process, from 0."""
+    """Return the number of this process, from 0.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> dist.get_rank()
+    0
+    >>> dist.destroy_process_group()
+    """
     return the_group("get_rank", group).rank
 
 
 def get_world_size(group: Any = None) -> int:
-    """Return how many processes there are."""
+    """Return how many processes there are.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> dist.get_world_size()
+    1
+    >>> dist.destroy_process_group()
+    """
     return the_group("get_world_size", group).size
 
 
 def get_backend(group: Any = None) -> str:
-    """Return 'mpi'."""
+    """Return 'mpi'.
+
+    Examples
+    --------
+    >>> import autograd_nn.distributed as dist
+    >>> dist.init_process_group()
+    >>> dist.get_backend()
+    'mpi'
+    >>> dist.destroy_process_group()
+    """
     the_group("get_backend", group)
     return "mpi"

@@ -61,6 +61,14 @@ def dtypes_apart(operation: str, wanted: str = "", **given: Any) -> RuntimeError
         The name of the tensor whose dtype the others are to have, as a layer's weight; without it the hint is general.
     **given : NumPy dtype
         The dtype of each tensor by name; None for one that is absent.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> error = engine.dtypes_apart("matmul", x=ag.ones(2).dtype, y=ag.ones(2).double().dtype)
+    >>> type(error).__name__
+    'RuntimeError'
     """
     named = ", ".join(f"{name}: {dtype}" for name, dtype in given.items())
     target = given.get(wanted)
@@ -89,7 +97,17 @@ def promoted(arrays: list[Any], floating: bool) -> list[Any]:
 
 
 def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]:
-    """Return the dtype that an elementwise operation of these arrays and Python numbers has."""
+    """Return the dtype that an elementwise operation of these arrays and Python numbers has.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> engine.common_dtype([np.ones(2, np.float32), 2])
+    dtype('float32')
+    >>> engine.common_dtype([np.zeros(2, int)], floating=True)
+    dtype('float32')
+    """
     tiers: list[list[np.dtype[Any]]] = [[], [], []]  # with dimensions, 0-d, Python numbers
     for a in arrays:
         if isinstance(a, np.ndarray) or not isinstance(a, np.generic | float | int | complex):
@@ -108,12 +126,28 @@ def common_dtype(arrays: Iterable[Any], floating: bool = False) -> np.dtype[Any]
 
 
 def complex_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of complex numbers whose parts are of a floating-point dtype, or complex64 for another one."""
+    """Return the dtype of complex numbers whose parts are of a floating-point dtype, or complex64 for another one.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> engine.complex_of(np.dtype("float32"))
+    dtype('complex64')
+    """
     return np.dtype(np.complex128 if dtype in (np.float64, np.complex128) else np.complex64)
 
 
 def real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of the parts of complex numbers; a dtype of real numbers stays."""
+    """Return the dtype of the parts of complex numbers; a dtype of real numbers stays.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> engine.real_of(np.dtype("complex64")), engine.real_of(np.dtype("float32"))
+    (dtype('float32'), dtype('float32'))
+    """
     return dtype if dtype.kind != "c" else np.dtype(np.float64 if dtype == np.complex128 else np.float32)
 
 

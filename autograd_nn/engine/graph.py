@@ -18,6 +18,14 @@ class Node:
     """A place where gradients arrive: the shape and dtype of a variable, and its gradient once there is one.
 
     A rule that reads ``x_like`` is handed the node of `x`, or a bare `Node` where x has none.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> y = ag.ones(2, requires_grad=True).sum()
+    >>> node = y.grad_fn
+    >>> node.shape, node.dtype
+    ((), dtype('float32'))
     """
 
     __slots__ = ("__weakref__", "dtype", "grad", "hooks", "shape")
@@ -37,7 +45,15 @@ class Node:
 
 
 class Leaf(Node):
-    """The node of a variable that requires a gradient and was not computed from others."""
+    """The node of a variable that requires a gradient and was not computed from others.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> y = ag.ones(2, requires_grad=True) * 3
+    >>> type(y.grad_fn.parents[0]).__name__
+    'Leaf'
+    """
 
     __slots__ = ()
 
@@ -62,6 +78,15 @@ class Call(Node):
         The count of in-place changes when the call was made (see `versions`).
     retains : bool
         Whether the gradient of the first result is kept in ``grad`` (`Variable.retain_grad`).
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> y = ag.ones(2, requires_grad=True) * 3
+    >>> y.grad_fn
+    <Call mul() -> (2,)>
+    >>> y.grad_fn.primitive.name, y.grad_fn.shape
+    ('mul', (2,))
     """
 
     __slots__ = ("count", "inputs", "outputs", "params", "parents", "plan", "primitive", "retains", "time")
@@ -81,7 +106,15 @@ class Call(Node):
 
 
 class Result(Node):
-    """The node of a further result of a call: its only parent is the call, its number `index`."""
+    """The node of a further result of a call: its only parent is the call, its number `index`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> values, _ = ag.ones(2, 3, requires_grad=True).max(dim=1)
+    >>> values.requires_grad
+    True
+    """
 
     __slots__ = ("index", "parents", "retains")
 
@@ -107,6 +140,13 @@ class Variable:
     array : ndarray
         The elements. What is written into it past the door is not recorded, and not seen.
     node : Node or None
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> isinstance(ag.ones(2), engine.Variable)
+    True
     """
 
     __slots__ = ("__weakref__", "_view", "array", "node")
@@ -306,7 +346,18 @@ class Variable:
 
 
 class HookHandle:
-    """Takes a registered hook away with ``remove()``, or at the end of a ``with`` block."""
+    """Takes a registered hook away with ``remove()``, or at the end of a ``with`` block.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> w = ag.ones(2, requires_grad=True)
+    >>> handle = w.register_hook(lambda g: 10 * g)
+    >>> handle.remove()
+    >>> w.sum().backward()
+    >>> w.grad
+    tensor([1., 1.])
+    """
 
     _count = itertools.count()
 
@@ -334,13 +385,31 @@ result_type: type[Variable] = Variable
 
 
 def set_result_type(kind: type[Variable]) -> None:
-    """Say which subclass of `Variable` primitives return."""
+    """Say which subclass of `Variable` primitives return.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> engine.set_result_type(ag.Tensor)
+    """
     global result_type
     result_type = kind
 
 
 def wrap(array: Array, node: Node | None = None) -> Tensor:
-    """Return a new variable that shares `array`."""
+    """Return a new variable that shares `array`.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> array = np.zeros(2)
+    >>> x = engine.wrap(array)
+    >>> array[0] = 5
+    >>> x
+    tensor([5., 0.], dtype=float64)
+    """
     out = object.__new__(result_type)
     out.array = array
     out.node = node

@@ -46,6 +46,12 @@ class Primitive(Generic[_Out]):
     of_complex : callable or None
         The array function for inputs of which one is complex; None where the operation is not defined for complex
         numbers.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.exp.name, ag.exp.differentiable
+    ('exp', 1)
     """
 
     def __init__(self, forward: Rule, *, results: str = "out", elementwise: bool = False, floating: bool = False,
@@ -354,6 +360,21 @@ class Update(Primitive[Any]):
 
     The door marks what changed. An update with rules can be recorded: the tensor that it wrote into gets a node whose
     parents are its old node and the other inputs.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.engine import update
+    >>> @update(writes="x")
+    ... def halve(x):
+    ...     x *= 0.5
+    >>> x = ag.tensor([2.0, 4.0])
+    >>> halve(x)
+    tensor([1., 2.])
+    >>> x
+    tensor([1., 2.])
+    >>> type(halve).__name__
+    'Update'
     """
 
     def __init__(self, forward: Rule, writes: str, results: str = "", complex: bool = False):
@@ -427,7 +448,18 @@ class Update(Primitive[Any]):
 
 
 def check_recordable(target: Any, operation: str) -> None:
-    """Raise where a write into `target`, or into the owner of the view that it is, could not be recorded."""
+    """Raise where a write into `target`, or into the owner of the view that it is, could not be recorded.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> w = ag.ones(2, requires_grad=True)
+    >>> with ag.no_grad():
+    ...     w.zero_()
+    tensor([0., 0.], requires_grad=True)
+    >>> engine.check_recordable(w.detach(), "zero_")  # a leaf itself would be a RuntimeError
+    """
     owner = target._view.base if type(target._view) is views.View else target
     if isinstance(owner.node, Leaf):
         raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while operations "
@@ -435,7 +467,14 @@ def check_recordable(target: Any, operation: str) -> None:
 
 
 def check_writable(array: Any, operation: str) -> None:
-    """Raise where memory cannot be written to."""
+    """Raise where memory cannot be written to.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> engine.check_writable(np.zeros(3), "zero_")  # an expanded array would be a RuntimeError
+    """
     if not isinstance(array, _ndarray) or array.flags.writeable:
         return
     if any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape)):
@@ -482,6 +521,18 @@ def primitive(
         The function takes complex numbers too (as that of a view always does). Rules are those of real numbers: the
         backward pass conjugates where gradients enter and leave it, so that a rule multiplies by the derivative of a
         holomorphic function as it is.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.engine import primitive
+    >>> @primitive
+    ... def reversed_rows(x):
+    ...     return x[::-1].copy()
+    >>> reversed_rows.defvjp(x=lambda g: reversed_rows(g))
+    >>> reversed_rows(ag.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
     """
     if forward is None:
         return functools.partial(primitive, results=results, view=view, complex=complex)
@@ -519,6 +570,20 @@ def elementwise(
         Only so many inputs, the first ones, are promoted (0: all); the others are masks and the like.
     complex : bool
         The function takes complex numbers too, as for `primitive`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.engine import elementwise
+    >>> from autograd_nn.ops.elementwise import mul
+    >>> @elementwise
+    ... def cube(x):
+    ...     return x**3
+    >>> cube.defvjp(x=lambda g, x: mul(g, 3 * x * x))
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> cube(x).sum().backward()
+    >>> x.grad
+    tensor([ 3., 12.])
     """
     if forward is None:
         return functools.partial(elementwise, floating=floating, operands=operands, complex=complex)
@@ -538,5 +603,18 @@ def update(*, writes: str, complex: bool = False) -> Callable[[Rule], Update]:
         The names of the inputs that are written into, apart by spaces: ``"p m v"``; ``"*arrays"`` for all of them.
     complex : bool
         The function takes complex numbers too.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.engine import update
+    >>> @update(writes="total")
+    ... def add_to(total, x):
+    ...     total += x
+    >>> total = ag.zeros(2)
+    >>> add_to(total, ag.ones(2))
+    tensor([1., 1.])
+    >>> total
+    tensor([1., 1.])
     """
     return lambda forward: Update(forward, writes, complex=complex)

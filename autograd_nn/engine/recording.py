@@ -161,6 +161,19 @@ class listen:
     For each application of a primitive in this thread, ``listener(proceed, primitive, inputs, params)`` is
     called in its place and returns the result, normally that of ``proceed(*inputs, **params)``. Listeners
     nest: an inner one's `proceed` goes through the outer one.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> names = []
+    >>> def note(proceed, primitive, inputs, settings):
+    ...     names.append(primitive.name)
+    ...     return proceed(*inputs, **settings)
+    >>> with engine.listen(note):
+    ...     y = (ag.ones(2) * 3).sum()
+    >>> names
+    ['mul', 'sum']
     """
 
     def __init__(self, listener: Callable[..., Any]):
@@ -209,6 +222,17 @@ def effect(method: _Function) -> _Function:
 
     A listener that replays calls later can make it itself: if it has a method ``effect(method, args, kwargs)``, that
     is called in place of the function.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> @engine.effect
+    ... def count(seen):
+    ...     seen.append(1)
+    >>> seen = []
+    >>> count(seen)
+    >>> seen
+    [1]
     """
 
     @functools.wraps(method)
@@ -221,13 +245,27 @@ def effect(method: _Function) -> _Function:
 
 
 def note_read(x: Any, operation: str) -> None:
-    """Tell listeners that Python reads elements of a tensor or an array: what follows may depend on them."""
+    """Tell listeners that Python reads elements of a tensor or an array: what follows may depend on them.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> engine.note_read(ag.zeros(2), "item")
+    """
     if state.listener is not None:
         state.listener.tell("read", x, operation)
 
 
 def note_made(array: Any) -> None:
-    """Tell listeners of an array that was made of Python numbers alone."""
+    """Tell listeners of an array that was made of Python numbers alone.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> engine.note_made(np.zeros(2))
+    """
     if state.listener is not None:
         state.listener.tell("made", array)
 
@@ -242,17 +280,43 @@ structure = Structure()
 
 
 def results_of(out: Any) -> tuple[Any, ...]:
-    """Return the results of a call as a tuple, for listeners: what `proceed` returned, or what is in it."""
+    """Return the results of a call as a tuple, for listeners: what `proceed` returned, or what is in it.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> engine.results_of(ag.tensor(1.0)), engine.results_of(None)
+    ((tensor(1.),), ())
+    """
     return out if isinstance(out, tuple) else () if out is None else (out,)
 
 
 def differentiating() -> Any:
-    """Return the call whose rules run in this thread now (None in a forward pass), for listeners."""
+    """Return the call whose rules run in this thread now (None in a forward pass), for listeners.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> engine.differentiating() is None
+    True
+    """
     return state.differentiating
 
 
 class Observer:
-    """Is told what happens; `observe` puts one on the list. Each method is called at the event that it names."""
+    """Is told what happens; `observe` puts one on the list. Each method is called at the event that it names.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> class Count(engine.Observer):
+    ...     steps = 0
+    ...     def step_begins(self, optimizer):
+    ...         self.steps += 1
+    >>> Count().hears()
+    True
+    """
 
     def hears(self) -> bool:
         """Return whether it does anything now; a compiled step tells no observer of what it replays."""
@@ -287,5 +351,25 @@ observers: list[Observer] = []
 
 
 def observe(observer: Observer) -> None:
-    """Put an observer on the list."""
+    """Put an observer on the list.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.engine import Observer, recording
+    >>> class Count(Observer):
+    ...     steps = 0
+    ...     def step_begins(self, optimizer):
+    ...         self.steps += 1
+    >>> count = Count()
+    >>> engine.observe(count)
+    >>> w = ag.ones(2, requires_grad=True)
+    >>> w.sum().backward()
+    >>> optim.SGD([w], lr=0.1).step()
+    >>> count.steps
+    1
+    >>> recording.observers.remove(count)
+    """
     observers.append(observer)

@@ -30,7 +30,17 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 
 def mark_changed(array: np.ndarray, operation: str = "") -> None:
-    """Note that `operation` wrote to the memory of `array`."""
+    """Note that `operation` wrote to the memory of `array`.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> x = np.zeros(2)
+    >>> engine.mark_changed(x, "fill")
+    >>> engine.last_change(x)[1]
+    'fill'
+    """
     global clock, _stamps, _limit
     clock += 1
     if array.base is None:
@@ -56,10 +66,20 @@ class Together:
     arrays : list of ndarray
     operation : str
         What writes to them.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import numpy as np
+    >>> a, b = np.zeros(2), np.zeros(3)
+    >>> both = engine.Together([a, b], "reset")
+    >>> both.mark()
+    >>> engine.last_change(a)[1], engine.last_change(b)[1]
+    ('reset', 'reset')
     """
 
     def __init__(self, arrays: list[np.ndarray], operation: str):
-        self.time, self.operation = 0, operation
+        self.time, self.operation = -1, operation
         self.writes: list[Write] = []  # one list for all
         self.owners = list({id(owner): owner for owner in map(_owner, arrays)}.values())
 
@@ -75,7 +95,19 @@ class Together:
 
 
 def last_change(array: np.ndarray) -> tuple[int, str]:
-    """Return when the memory of `array` was last written to, and by which operation; (0, "") for never."""
+    """Return when the memory of `array` was last written to, and by which operation; (0, "") for never.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> import autograd_nn as ag
+    >>> x = ag.zeros(2)
+    >>> engine.last_change(x.array)
+    (0, '')
+    >>> y = x.add_(1)
+    >>> engine.last_change(x.array)[1]
+    'copy_into'
+    """
     owner = _owner(array)
     reference, writes = _stamps.get(id(owner), (None, []))
     if reference is None or reference() is not owner:

@@ -42,47 +42,208 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class MistakeWarning(UserWarning):
-    """Something that is allowed and almost never meant."""
+    """Something that is allowed and almost never meant.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> warnings.simplefilter("ignore", mistakes.MistakeWarning)  # says nothing of any of them
+    >>> warnings.simplefilter("default", mistakes.MistakeWarning)
+    >>> issubclass(mistakes.GrowingGraph, mistakes.MistakeWarning)
+    True
+    """
 
 
 class SoftmaxBeforeCrossEntropy(MistakeWarning):
-    """The input of a cross-entropy is the result of a softmax, which the loss applies itself."""
+    """The input of a cross-entropy is the result of a softmax, which the loss applies itself.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> p = F.softmax(ag.randn(4, 3, requires_grad=True), 1)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     loss = F.cross_entropy(p, ag.tensor([0, 1, 2, 0]))
+    >>> seen[0].category.__name__
+    'SoftmaxBeforeCrossEntropy'
+    """
 
 
 class SigmoidBeforeLogitsLoss(MistakeWarning):
-    """The input of a loss of logits is the result of a sigmoid, which the loss applies itself."""
+    """The input of a loss of logits is the result of a sigmoid, which the loss applies itself.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> p = ag.randn(4, requires_grad=True).sigmoid()
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     loss = F.binary_cross_entropy_with_logits(p, ag.ones(4))
+    >>> seen[0].category.__name__
+    'SigmoidBeforeLogitsLoss'
+    """
 
 
 class NotLogProbabilities(MistakeWarning):
-    """The input of `nll_loss` has numbers above 0: logits or probabilities, and no logarithms of probabilities."""
+    """The input of `nll_loss` has numbers above 0: logits or probabilities, and no logarithms of probabilities.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import autograd_nn.nn.functional as F
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     loss = F.nll_loss(ag.tensor([[2.0, 1.0]], requires_grad=True), ag.tensor([0]))
+    >>> seen[0].category.__name__
+    'NotLogProbabilities'
+    """
 
 
 class LayersInAList(MistakeWarning):
-    """A module keeps layers in a plain list, tuple or dict, so that its parameters lack theirs."""
+    """A module keeps layers in a plain list, tuple or dict, so that its parameters lack theirs.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = [nn.Linear(2, 2), nn.Linear(2, 2)]  # nn.ModuleList([...]) is right
+    ...         self.out = nn.Linear(2, 1)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     parameters = list(Net().parameters())
+    >>> seen[0].category.__name__
+    'LayersInAList'
+    """
 
 
 class TrainingMode(MistakeWarning):
-    """Dropout or batch normalization computes in training mode while nothing is recorded."""
+    """Dropout or batch normalization computes in training mode while nothing is recorded.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     with ag.no_grad():
+    ...         y = model(ag.ones(3, 2))  # model.eval() should stand before
+    >>> seen[0].category.__name__
+    'TrainingMode'
+    """
 
 
 class MissingGradient(MistakeWarning):
-    """An optimizer stepped while parameters of it had no gradient: they stay as they are."""
+    """An optimizer stepped while parameters of it had no gradient: they stay as they are.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> w, unused = ag.ones(2, requires_grad=True), ag.ones(2, requires_grad=True)
+    >>> optimizer = optim.SGD([w, unused], lr=0.1)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     optimizer.step()
+    >>> seen[0].category.__name__
+    'MissingGradient'
+    """
 
 
 class ForgottenZeroGrad(MistakeWarning):
-    """An optimizer used gradients again, after a backward pass had added to them."""
+    """An optimizer used gradients again, after a backward pass had added to them.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import optim
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> w = ag.ones(2, requires_grad=True)
+    >>> optimizer = optim.SGD([w], lr=0.1)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     for _ in range(3):
+    ...         (w**2).sum().backward()  # optimizer.zero_grad() should stand before this line
+    ...         optimizer.step()
+    >>> seen[0].category.__name__
+    'ForgottenZeroGrad'
+    """
 
 
 class EvaluationMode(MistakeWarning):
-    """A part of the model is in evaluation mode while it is trained."""
+    """A part of the model is in evaluation mode while it is trained.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> warnings.simplefilter("error", mistakes.EvaluationMode)  # an error instead of a warning
+    >>> warnings.simplefilter("default", mistakes.EvaluationMode)
+    """
 
 
 class GrowingGraph(MistakeWarning):
-    """Losses of past steps are held with their graphs, as by ``total += loss``: ``loss.item()`` is the number alone."""
+    """Losses of past steps are held with their graphs, as by ``total += loss``: ``loss.item()`` is the number alone.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> w = ag.ones(2, requires_grad=True)
+    >>> total = 0.0
+    >>> for _ in range(3):
+    ...     total += (w**2).sum().item()  # without item(), total keeps the graphs of all steps
+    >>> total
+    6.0
+    """
 
 
 class UnexpectedFloat64(MistakeWarning):
-    """The loss is of float64 although no parameter is: some input is, and all that follows takes twice the time."""
+    """The loss is of float64 although no parameter is: some input is, and all that follows takes twice the time.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> import warnings
+    >>> from autograd_nn import mistakes
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     mistakes.forget()
+    ...     (model(ag.ones(3, 2)) * ag.ones(3, 1).double()).sum().backward()
+    ...     optimizer.step()
+    >>> seen[0].category.__name__
+    'UnexpectedFloat64'
+    """
 
 
 _told: set[type[MistakeWarning]] = set()
@@ -99,7 +260,13 @@ modes = 0  # how often a module was told its mode
 
 
 def forget() -> None:
-    """Let every kind warn once more."""
+    """Let every kind warn once more.
+
+    Examples
+    --------
+    >>> from autograd_nn import mistakes
+    >>> mistakes.forget()
+    """
     _told.clear()
     _roots.clear()
     _looked_at.clear()

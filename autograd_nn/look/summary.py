@@ -44,6 +44,15 @@ def multiply_adds(primitive: Primitive[Any], inputs: Sequence[Any], out: Tensor)
 
     Counted are matrix products, convolutions (transposed ones too) and the recurrent part of recurrent layers, all by
     their definition: what a faster algorithm saves is not taken off, taps on padding are not either. All else counts 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.summary import multiply_adds
+    >>> a, b = ag.ones(2, 3, requires_grad=True), ag.ones(3, 4)
+    >>> y = a @ b
+    >>> multiply_adds(y.grad_fn.primitive, (a, b), y)
+    24
     """
     rule = _MULTIPLY_ADDS.get(primitive.name)
     return rule([tuple(getattr(x, "shape", ())) for x in inputs], out.shape) if rule else 0
@@ -72,6 +81,15 @@ class LayerSummary:
         Whether there is such a parameter.
     multiply_adds : int
         Of the operations in it that are in no module inside it, over all its calls.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.summary import summary
+    >>> table = summary(nn.Linear(3, 2), (1, 3))
+    >>> layer = table.layers[-1]
+    >>> layer.kind, layer.parameters, layer.multiply_adds
+    ('Linear', 8, 6)
     """
 
     name: str
@@ -115,6 +133,14 @@ class Summary:
     activation_nbytes : int
         Of the results of all operations of the forward pass, as a training step keeps them at most; results that are
         views are not counted.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.summary import summary
+    >>> table = summary(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), (1, 3))
+    >>> table.parameters, table.multiply_adds
+    (26, 20)
     """
 
     layers: list[LayerSummary]

@@ -57,6 +57,13 @@ class Group:
     tree : Tree
     mine : range
         The shards of this rank.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> group = parallel.Group(shards=4)
+    >>> group.rank, group.size, group.mine
+    (0, 1, range(0, 4))
     """
 
     def __init__(self, shards: int = 8, exact: bool = True, patience: float = 300.0, batch_norm: str = "tree",
@@ -431,7 +438,14 @@ def _agree(group: Group) -> None:
 
 
 def current() -> Group | None:
-    """Return the group of this job; under mpiexec it is made, with the defaults of `init`, where it was not yet."""
+    """Return the group of this job; under mpiexec it is made, with the defaults of `init`, where it was not yet.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> parallel.current() is None
+    True
+    """
     if _job.group is None and not _job.ended and any(name in os.environ for name in _LAUNCHED):
         return init()
     return _job.group
@@ -449,26 +463,53 @@ def launched_ranks() -> int:
 
 
 def rank() -> int:
-    """Return the number of this process among those of the job, from 0."""
+    """Return the number of this process among those of the job, from 0.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> parallel.rank()
+    0
+    """
     group = current()
     return 0 if group is None else group.rank
 
 
 def size() -> int:
-    """Return how many processes the job has."""
+    """Return how many processes the job has.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> parallel.size()
+    1
+    """
     group = current()
     return 1 if group is None else group.size
 
 
 def barrier() -> None:
-    """Wait until all ranks have come here."""
+    """Wait until all ranks have come here.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> parallel.barrier()
+    """
     group = current()
     if group is not None:
         group.barrier()
 
 
 def finalize() -> None:
-    """Wait for all ranks, and leave the group: what follows runs in each process by itself."""
+    """Wait for all ranks, and leave the group: what follows runs in each process by itself.
+
+    Examples
+    --------
+    >>> from autograd_nn import parallel
+    >>> group = parallel.init()
+    >>> parallel.finalize()
+    """
     if _job.group is not None:
         _job.group.place = "the end"
         _job.group.barrier("finalize")

@@ -32,6 +32,14 @@ class Parts:
         This rank's parts.
     sample : batch
         The first sample of the batch, if some shard of this rank has none: it shows what a batch looks like.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.parallel import Parts
+    >>> parts = Parts(5, {0: 3, 1: 2}, {0: ag.ones(3, 2), 1: ag.zeros(2, 2)})
+    >>> parts.joined().shape
+    (5, 2)
     """
 
     def __init__(self, size: int, sizes: dict[int, int], shards: dict[int, Any] | None = None, sample: Any = None,

@@ -66,6 +66,18 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     FileNotFoundError
     ValueError
         The file is damaged or of another kind.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.checkpoints import load_tensors, save_tensors
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "weights.safetensors")
+    >>> save_tensors(path, {"w": ag.ones(2)})
+    >>> load_tensors(path)
+    {'w': tensor([1., 1.])}
+    >>> folder.cleanup()
     """
     arrays, _ = _read(path, "load_tensors")
     return {name: as_tensor(array) for name, array in arrays.items()}
@@ -265,6 +277,20 @@ def save_checkpoint(
     ------
     OSError
         No room, no permission; the checkpoint that was there is whole and in its place.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.checkpoints import load_checkpoint, save_checkpoint
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "run.safetensors")
+    >>> model = nn.Linear(3, 2)
+    >>> save_checkpoint(path, model=model, optimizer=optim.Adam(model.parameters()), epoch=4)
+    >>> load_checkpoint(path, model=nn.Linear(3, 2))["epoch"]
+    4
+    >>> folder.cleanup()
     """
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
     state = {name: part.state_dict() for name, part in parts.items() if part is not None}
@@ -301,6 +327,20 @@ def load_checkpoint(
     ValueError
         The file is damaged, or does not fit: one error lists all that is missing, unexpected or different, with the
         nearest names. Nothing was changed then.
+
+    Examples
+    --------
+    >>> from autograd_nn import nn
+    >>> import pathlib, tempfile
+    >>> from autograd_nn.checkpoints import load_checkpoint, save_checkpoint
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "run.safetensors")
+    >>> model, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> save_checkpoint(path, model=model, epoch=4)
+    >>> extra = load_checkpoint(path, model=other)
+    >>> other.weight.equal(model.weight), extra["epoch"]
+    (True, 4)
+    >>> folder.cleanup()
     """
     content: dict[str, Any] = load(path)
     name = os.fspath(path)

@@ -661,7 +661,15 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
     ----------
     """ + _SETTINGS.replace(
         "LOSSES", "'squared_error', 'absolute_error', 'huber'; or ``loss(output, target)``."
-    ).replace("    CLASS_WEIGHT\n", "")
+    ).replace("    CLASS_WEIGHT\n", "") + """
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 100)[:, None]
+    >>> net = NetRegressor((16,), lr=0.01, max_iter=60, random_state=0)  # doctest: +SKIP
+    >>> net.fit(x, 2 * x[:, 0]).score(x, 2 * x[:, 0]) > 0.9  # doctest: +SKIP
+    True
+    """
 
     def __init__(
         self,

@@ -29,12 +29,13 @@ class OptunaPruning(Callback):
 
     Examples
     --------
-    ::
-
-        def objective(trial):
-            optimizer = optim.Adam(model.parameters(), lr=trial.suggest_float("lr", 1e-5, 1e-1, log=True))
-            history = fit(model, loader, optimizer, loss, 20, validation, [OptunaPruning(trial)])
-            return history["validation_loss"][-1]
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import fit
+    >>> def objective(trial):
+    ...     optimizer = optim.Adam(model.parameters(), lr=trial.suggest_float("lr", 1e-5, 1e-1, log=True))
+    ...     history = fit(model, loader, optimizer, loss, 20, validation, [OptunaPruning(trial)])
+    ...     return history["validation_loss"][-1]
+    >>> optuna.create_study().optimize(objective, n_trials=20)  # doctest: +SKIP
     """
 
     def __init__(self, trial: Any, monitor: str = "validation_loss"):

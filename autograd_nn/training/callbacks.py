@@ -52,6 +52,21 @@ class Run:
         Whether the run ends after this step, as one of several ranks was interrupted.
     quiet : bool
         Whether nothing is printed of why the run ended.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> from autograd_nn import optim
+    >>> from autograd_nn.training import Callback, fit
+    >>> class Last(Callback):
+    ...     def on_epoch_end(self, run):
+    ...         print(run.epoch, "of", run.epochs, run.step, run.steps)
+    >>> model = nn.Linear(2, 1)
+    >>> x, y = ag.ones(64, 2), ag.zeros(64, 1)
+    >>> history = fit(model, (x, y), optim.SGD(model.parameters(), lr=0.1), "mse_loss", 2, callbacks=[Last()])
+    1 of 2 2 2
+    2 of 2 2 2
     """
 
     def __init__(self, model: Any, optimizer: Any, loader: Any, epochs: int, history: History, callbacks: list[Any],
@@ -321,6 +336,11 @@ class ModelCheckpoint(Callback):
         Whether larger is better.
     keep : int
         How many to keep: the last one saved at the path itself, those before it beside it as ``path.1``, ...
+
+    Examples
+    --------
+    >>> from autograd_nn.training import ModelCheckpoint
+    >>> callbacks = [ModelCheckpoint("best.safetensors", monitor="validation_loss")]
     """
 
     everywhere = False

@@ -212,6 +212,11 @@ class TensorBoardLogger(Logger):
     folder : path
     every : int, optional
         See `Logger`.
+
+    Examples
+    --------
+    >>> from autograd_nn.training import TensorBoardLogger
+    >>> callbacks = [TensorBoardLogger("runs/first")]  # doctest: +SKIP
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: int | None = None):

@@ -31,6 +31,14 @@ class LearningRates(NamedTuple):
         The rate of each step, and its loss, smoothed.
     suggestion : float
         The rate at which the loss falls fastest; NaN if it never falls.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.training import LearningRates
+    >>> found = LearningRates(np.array([1e-3, 1e-2, 1e-1]), np.array([2.0, 1.0, 3.0]), 1e-2)
+    >>> found.suggestion
+    0.01
     """
 
     rates: np.ndarray

@@ -722,6 +722,16 @@ class Whole(Metric):
     function : callable
         ``function(output, target)`` returns a number or an array.
     name : str, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import Whole
+    >>> largest = Whole(lambda output, target: (output - target).abs().max(), "largest error")
+    >>> largest.update(ag.tensor([1.0, 3.0]), ag.tensor([0.0, 0.0]))
+    >>> largest.update(ag.tensor([5.0]), ag.tensor([1.0]))
+    >>> largest.compute()
+    tensor(4.)
     """
 
     state = ("outputs", "targets")
@@ -768,6 +778,16 @@ class MeanOverBatches(Metric):
     function : callable
         ``function(output, target)`` returns a number.
     name : str, optional
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.training import MeanOverBatches
+    >>> error = MeanOverBatches(lambda output, target: (output - target).abs().mean(), "error")
+    >>> error.update(ag.tensor([1.0, 3.0]), ag.tensor([0.0, 0.0]))
+    >>> error.update(ag.tensor([5.0]), ag.tensor([0.0]))
+    >>> error.compute()
+    3.0
     """
 
     state = ("total", "count")

@@ -197,7 +197,16 @@ def _count(name: str, prediction: Any, target: Any, classes: int | None,
 
 
 class PrecisionRecallF1(NamedTuple):
-    """The result of `precision_recall_f1`."""
+    """The result of `precision_recall_f1`.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.metrics import precision_recall_f1
+    >>> found = precision_recall_f1(ag.tensor([1, 1, 0, 0]), ag.tensor([1, 0, 0, 0]))
+    >>> found.precision, found.recall
+    (array([1. , 0.5]), array([0.66666667, 1.        ]))
+    """
 
     precision: Any
     recall: Any

@@ -25,6 +25,11 @@ class ProgressBar(Callback):
     ----------
     file : file, optional
         Where both go; by default the bar goes to stderr, the lines to stdout.
+
+    Examples
+    --------
+    >>> from autograd_nn.training import ProgressBar
+    >>> callbacks = [ProgressBar()]
     """
 
     everywhere = False

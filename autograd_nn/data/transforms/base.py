@@ -56,6 +56,16 @@ class Transform:
     ----------
     generator : Generator, numpy.random.Generator or int, optional
         A generator or a seed of the transform's own.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data.transforms import Transform
+    >>> class Double(Transform):
+    ...     def apply(self, batch):
+    ...         return 2 * batch
+    >>> Double()(ag.ones(3))
+    tensor([2., 2., 2.])
     """
 
     batched = True
@@ -102,6 +112,17 @@ class ImageTransform(Transform):
     """The base class of transforms of images: a subclass defines ``images(batch)`` over (N, ..., C, H, W).
 
     A subclass for which Pillow has a method of its own also defines ``picture(image)``.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data.transforms import ImageTransform
+    >>> class Negative(ImageTransform):
+    ...     def images(self, batch):
+    ...         return 1 - batch
+    >>> Negative()(ag.zeros(1, 2, 2))
+    tensor([[[1., 1.],
+             [1., 1.]]])
     """
 
     def images(self, batch: np.ndarray) -> np.ndarray:

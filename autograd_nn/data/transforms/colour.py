@@ -103,7 +103,16 @@ class ToTensor(Transform):
 
 
 class PILToTensor(Transform):
-    """Turn a PIL image or an array (H, W) or (H, W, C) into a Tensor (C, H, W) of the same values and dtype."""
+    """Turn a PIL image or an array (H, W) or (H, W, C) into a Tensor (C, H, W) of the same values and dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data.transforms import PILToTensor
+    >>> x = PILToTensor()(np.zeros((4, 6, 3), np.uint8))
+    >>> x.shape, x.dtype
+    ((3, 4, 6), dtype('uint8'))
+    """
 
     def apply(self, batch: Any) -> np.ndarray:
         """Transform a batch (N, H, W) or (N, H, W, C) into (N, C, H, W)."""
@@ -139,6 +148,12 @@ class ToPILImage(Transform):
     ----------
     mode : str, optional
         Pillow's mode; by default "L", "LA", "RGB" or "RGBA" by the number of channels.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data.transforms import ToPILImage
+    >>> ToPILImage()(ag.ones(3, 4, 6)).size  # doctest: +SKIP
     """
 
     batched = False
@@ -202,6 +217,13 @@ class ConvertImageDtype(ToDtype):
     Parameters
     ----------
     dtype : dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data.transforms import ConvertImageDtype
+    >>> ConvertImageDtype()(np.array([[[0, 51, 255]]], np.uint8))
+    array([[[0. , 0.2, 1. ]]], dtype=float32)
     """
 
     def __init__(self, dtype: Any = np.float32):

@@ -582,6 +582,15 @@ def warp(batch: np.ndarray, matrices: np.ndarray, shift: np.ndarray, interpolati
     -------
     ndarray
         Of the shape and dtype of `batch`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_nn.data.transforms import warp
+    >>> image = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> warp(image, np.eye(2)[None], np.array([[1.0, 0.0]]), "nearest", fill=0.0)
+    array([[[0., 1.],
+            [0., 3.]]])
     """
     count, lead, (height, width) = len(batch), batch.shape[1:-2], batch.shape[-2:]
     y, x = np.meshgrid(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij")

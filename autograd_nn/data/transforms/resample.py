@@ -23,7 +23,15 @@ BLOCK = 32  # output pixels per product: of a band's matrix little more than the
 
 
 class InterpolationMode(enum.Enum):
-    """How values between pixels are found, under torchvision's names."""
+    """How values between pixels are found, under torchvision's names.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.data.transforms import InterpolationMode, Resize
+    >>> Resize((4, 4), interpolation=InterpolationMode.NEAREST)(ag.zeros(3, 8, 8)).shape
+    (3, 4, 4)
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"

@@ -75,6 +75,12 @@ class Box:
         How many operations it stands for.
     details : str
         Shown when the mouse rests on the box.
+
+    Examples
+    --------
+    >>> from autograd_nn.graph_drawing import Box
+    >>> Box("operation", ["mul", "(2, 3)"], parents={0: 1}).lines
+    ['mul', '(2, 3)']
     """
 
     kind: str
@@ -97,6 +103,16 @@ class GraphDrawing:
         The picture, and its text in the DOT language of other programs.
     theme : {'auto', 'light', 'dark'}
         The colours of the picture; 'auto': those of the page around it.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> from autograd_nn.graph_drawing import draw_graph
+    >>> drawing = draw_graph((ag.ones(2, requires_grad=True) * 3).sum())
+    >>> drawing
+    GraphDrawing(2 operations in 3 boxes)
+    >>> drawing.svg[:4]
+    '<svg'
     """
 
     def __init__(self, boxes: list[Box], results: Sequence[int], theme: str = "auto"):

@@ -38,6 +38,15 @@ def plot_activations(model: Module, x: Tensor | ArrayLike, *, layers: Sequence[s
         Feature maps that are drawn of a layer.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> picture = plots.plot_activations(nn.Sequential(nn.Linear(4, 8), nn.ReLU()), ag.ones(1, 4))
+    >>> len(picture.get_axes())
+    3
     """
     x = x if isinstance(x, Tensor) else Tensor(np.asarray(x))
     modules = dict(model.named_modules())

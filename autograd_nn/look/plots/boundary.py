@@ -39,6 +39,16 @@ def plot_decision_boundary(model: Module, x: Tensor | ArrayLike, target: Tensor 
     steps : int
         Places along each side.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> points = ag.randn(20, 2)
+    >>> picture = plots.plot_decision_boundary(nn.Linear(2, 2), points, points[:, 0] > 0)
+    >>> picture.get_axes()[0].get_xlabel()
+    'first input'
     """
     points, labels = array_of(x), array_of(target).reshape(-1)
     if points.ndim != 2 or points.shape[1] != 2 or len(labels) != len(points) or not len(points):
@@ -83,6 +93,14 @@ def plot_embedding(vectors: Tensor | ArrayLike, labels: Tensor | ArrayLike | Non
     texts : sequence of str, optional
         Written beside the points.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> picture = plots.plot_embedding(ag.eye(4)[:, :3], labels=[0, 0, 1, 1], classes=["cat", "dog"])
+    >>> picture.get_axes()[0].get_ylabel()
+    'second component (44% of the variance)'
     """
     values = array_of(vectors).astype(np.float64)
     if values.ndim != 2 or values.shape[1] < 2 or not len(values):

@@ -28,6 +28,13 @@ def plot_confusion(matrix: Tensor | ArrayLike, classes: Sequence[Any] | None = N
     classes : sequence, optional
         Their names; the indices by default.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> picture = plots.plot_confusion([[8, 2], [1, 9]], ["cat", "dog"])
+    >>> picture.get_axes()[0].get_title()
+    '85.0% right, 3 errors in 20'
     """
     counts = array_of(matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:

@@ -26,6 +26,13 @@ def plot_history(history: History | Mapping[str, Sequence[float]], *, quantities
         Without the prefix; all but the seconds by default.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> picture = plots.plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
+    >>> [ax.get_title() for ax in picture.get_axes()]
+    ['loss']
     """
     series = series_of(history)
     names = [name for name in dict.fromkeys(name.removeprefix("validation_").removeprefix("val_") for name in series)

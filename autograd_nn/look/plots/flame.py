@@ -30,6 +30,19 @@ def plot_flame(profiled: profile, *, ax: Axes | None = None) -> Drawn:
     ----------
     profiled : profile
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> from autograd_nn.look.profile import profile
+    >>> model = nn.Linear(4, 2)
+    >>> with profile(model) as profiled:
+    ...     model(ag.ones(3, 4)).sum().backward()
+    >>> picture = plots.plot_flame(profiled)
+    >>> len(profiled.events) > 0
+    True
     """
     if not isinstance(profiled, profile):
         raise TypeError(f"plot_flame(): needs a profile, got {type(profiled).__name__}")

@@ -40,6 +40,17 @@ def plot_gradients(model: Module, x: Tensor | ArrayLike | None = None, *, ax: Ax
     ------
     RuntimeError
         No parameter has a gradient.
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> model(ag.ones(3, 4)).sum().backward()
+    >>> picture = plots.plot_gradients(model, ag.ones(3, 4))
+    >>> [ax.get_title() for ax in picture.get_axes()]
+    ['size of the gradient', 'relative to the parameter', 'dead units']
     """
     parameters = list(model.named_parameters())
     if all(parameter.grad is None for _, parameter in parameters):

@@ -22,6 +22,14 @@ def plot_learning_rates(found: LearningRates, *, ax: Axes | None = None, figure:
         What `training.find_learning_rate` returned.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import numpy as np
+    >>> from autograd_nn.training import LearningRates
+    >>> found = LearningRates(np.array([1e-3, 1e-2, 1e-1]), np.array([2.0, 1.0, 3.0]), 1e-2)
+    >>> picture = plots.plot_learning_rates(found)
     """
     if not isinstance(found, LearningRates):
         raise TypeError("plot_learning_rates(): needs what find_learning_rate() returned, got "

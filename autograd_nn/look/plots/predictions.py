@@ -45,6 +45,16 @@ def plot_predictions(model: Module, images: Tensor | ArrayLike, targets: Tensor 
         Images that are shown.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    >>> picture = plots.plot_predictions(model, ag.rand(6, 1, 4, 4), [0, 1, 2, 0, 1, 2])
+    >>> len(picture.get_axes())
+    6
     """
     images, targets = array_of(images), array_of(targets).astype(np.int64)
     if len(images) != len(targets) or targets.ndim != 1 or not len(images):
@@ -93,6 +103,17 @@ def saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLike | 
     ----------
     K. Simonyan, A. Vedaldi, A. Zisserman, "Deep inside convolutional networks: visualising image classification models
     and saliency maps", 2013, arXiv:1312.6034.
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> model = nn.Linear(3, 2)
+    >>> map_of = plots.saliency(model, ag.ones(1, 3), 0)
+    >>> np.allclose(map_of[0], model.weight[0].abs().detach())
+    True
     """
     leaf = Tensor(array_of(x), requires_grad=True)
     with preserved(model), enable_grad():
@@ -120,6 +141,16 @@ def plot_saliency(model: Module, x: Tensor | ArrayLike, target: Tensor | ArrayLi
         Images that are shown.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> from autograd_nn import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    >>> picture = plots.plot_saliency(model, ag.rand(2, 1, 4, 4), [0, 2])
+    >>> [ax.get_title() for ax in picture.get_axes()[:2]]
+    ['class 0', 'class 2']
     """
     images = array_of(x)[:most]
     if target is None:

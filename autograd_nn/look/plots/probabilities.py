@@ -34,6 +34,14 @@ def plot_roc(scores: Tensor | ArrayLike, target: Tensor | ArrayLike, classes: Se
     classes : sequence, optional
         Names of the classes.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> picture = plots.plot_roc(ag.tensor([-1.0, 0.5, 0.2, 2.0]), ag.tensor([0, 0, 1, 1]))
+    >>> picture.get_axes()[0].get_legend().get_texts()[0].get_text()
+    'area 0.750'
     """
     columns = _columns("plot_roc", scores, target)
     names = _names("plot_roc", columns, classes)
@@ -81,6 +89,14 @@ def plot_calibration(probabilities: Tensor | ArrayLike, target: Tensor | ArrayLi
     bins : int
         The probabilities are taken together in so many equal parts of the range.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> import autograd_nn as ag
+    >>> picture = plots.plot_calibration(ag.tensor([0.2, 0.2, 0.9, 0.9]), ag.tensor([0, 0, 1, 1]))
+    >>> picture.get_axes()[0].get_xlabel()
+    'mean probability'
     """
     columns = _columns("plot_calibration", probabilities, target)
     names = _names("plot_calibration", columns, classes)

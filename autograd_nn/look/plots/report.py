@@ -33,6 +33,13 @@ def save_report(path: str | os.PathLike[str], model: Module,
         See `plot_confusion`.
     classes : sequence, optional
         Names of the classes.
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> from autograd_nn import nn
+    >>> model = nn.Linear(16, 3)
+    >>> plots.save_report("run.png", model, {"loss": [1.0, 0.5]})  # doctest: +SKIP
     """
     with styled("save_report"):
         series = series_of(history) if history is not None else {}

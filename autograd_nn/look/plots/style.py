@@ -75,7 +75,14 @@ def set_theme(theme: str) -> str:
 
 
 def available() -> bool:
-    """Return whether matplotlib is installed."""
+    """Return whether matplotlib is installed.
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> plots.available()
+    True
+    """
     return matplotlib is not None
 
 
@@ -86,7 +93,16 @@ def require(operation: str) -> None:
 
 
 class Picture(Figure):
-    """A figure that notebooks show by itself and that pyplot does not hold on to."""
+    """A figure that notebooks show by itself and that pyplot does not hold on to.
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> picture = plots.plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
+    >>> picture.savefig("curves.png")  # doctest: +SKIP
+    >>> type(picture).__name__
+    'Picture'
+    """
 
     def savefig(self, fname: str | os.PathLike[str] | IO[bytes], **settings: Any) -> None:
         """Write the picture to a file; the background is the picture's own, whatever the style in use says."""

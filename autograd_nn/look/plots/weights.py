@@ -31,6 +31,14 @@ def plot_weights(model: Module, *, most_layers: int = 6, ax: Axes | None = None,
         Layers that are drawn as images.
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> from autograd_nn import nn
+    >>> picture = plots.plot_weights(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()))
+    >>> len(picture.get_axes())
+    2
     """
     weights, pictured = weights_of(model), pictured_layers(model)[:most_layers]
     if not weights:
@@ -56,6 +64,14 @@ def plot_weight_histograms(model: Module, *, ax: Axes | None = None, figure: Fig
     model : Module
     ax : Axes, optional
     figure : Figure or SubFigure, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> from autograd_nn import nn
+    >>> picture = plots.plot_weight_histograms(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    >>> len(picture.get_axes())
+    2
     """
     weights = weights_of(model)
     if not weights:
@@ -95,6 +111,14 @@ def plot_filters(layer: Conv2d, name: str = "", *, most: int = 64, ax: Axes | No
         colour. Of others the longer side is that of the larger number: filters, or input channels; the first
         ``2 sqrt(most)`` of both are drawn.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> from autograd_nn import nn
+    >>> picture = plots.plot_filters(nn.Conv2d(1, 6, 3), "first layer")
+    >>> picture.get_axes()[0].get_title()
+    'first layer: 6 filters of 3 × 3'
     """
     weights = layer.weight.array
     total, channels = weights.shape[:2]
@@ -139,6 +163,14 @@ def plot_weight_rows(layer: Linear, name: str = "", *, image_shape: tuple[int, i
     most : int
         Units that are drawn, those with the largest weights (Euclidean norm) first.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from autograd_nn import plots
+    >>> from autograd_nn import nn
+    >>> picture = plots.plot_weight_rows(nn.Linear(16, 3))
+    >>> picture.get_axes()[0].get_title()
+    'weights of 3 units, largest first'
     """
     weights = layer.weight.array
     side = math.isqrt(weights.shape[1])

@@ -87,17 +87,41 @@ class ResNet(nn.Module):
 
 
 def resnet18(classes: int = 1000) -> ResNet:
-    """Return ResNet-18, with torchvision's weight names."""
+    """Return ResNet-18, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> net = models.resnet18(classes=10)
+    >>> net(ag.zeros(2, 3, 32, 32)).shape
+    (2, 10)
+    """
     return ResNet((2, 2, 2, 2), False, classes)
 
 
 def resnet34(classes: int = 1000) -> ResNet:
-    """Return ResNet-34, with torchvision's weight names."""
+    """Return ResNet-34, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> sum(p.numel() for p in models.resnet34(classes=10).parameters())
+    21289802
+    """
     return ResNet((3, 4, 6, 3), False, classes)
 
 
 def resnet50(classes: int = 1000) -> ResNet:
-    """Return ResNet-50, with torchvision's weight names."""
+    """Return ResNet-50, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> net = models.resnet50(classes=10)
+    >>> net.fc
+    Linear(in_features=2048, out_features=10, bias=True)
+    """
     return ResNet((3, 4, 6, 3), True, classes)
 
 
@@ -130,22 +154,54 @@ class VGG(nn.Module):
 
 
 def vgg11(classes: int = 1000) -> VGG:
-    """Return VGG-11, with torchvision's weight names."""
+    """Return VGG-11, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> from autograd_nn.checkpoints import load_tensors
+    >>> net = models.vgg11()  # doctest: +SKIP
+    >>> net.load_state_dict(load_tensors("vgg11.safetensors"))  # doctest: +SKIP
+    """
     return VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), classes)
 
 
 def vgg13(classes: int = 1000) -> VGG:
-    """Return VGG-13, with torchvision's weight names."""
+    """Return VGG-13, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> from autograd_nn.checkpoints import load_tensors
+    >>> net = models.vgg13()  # doctest: +SKIP
+    >>> net.load_state_dict(load_tensors("vgg13.safetensors"))  # doctest: +SKIP
+    """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 2, (512,) * 2, (512,) * 2), classes)
 
 
 def vgg19(classes: int = 1000) -> VGG:
-    """Return VGG-19, with torchvision's weight names."""
+    """Return VGG-19, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> from autograd_nn.checkpoints import load_tensors
+    >>> net = models.vgg19()  # doctest: +SKIP
+    >>> net.load_state_dict(load_tensors("vgg19.safetensors"))  # doctest: +SKIP
+    """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4), classes)
 
 
 def vgg16(classes: int = 1000) -> VGG:
-    """Return VGG-16, with torchvision's weight names."""
+    """Return VGG-16, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> from autograd_nn.checkpoints import load_tensors
+    >>> net = models.vgg16()  # doctest: +SKIP
+    >>> net.load_state_dict(load_tensors("vgg16.safetensors"))  # doctest: +SKIP
+    """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3), classes)
 
 
@@ -200,7 +256,16 @@ class MobileNetV2(nn.Module):
 
 
 def mobilenet_v2(classes: int = 1000) -> MobileNetV2:
-    """Return MobileNetV2, with torchvision's weight names."""
+    """Return MobileNetV2, with torchvision's weight names.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> net = models.mobilenet_v2(classes=10)
+    >>> net(ag.zeros(2, 3, 32, 32)).shape
+    (2, 10)
+    """
     return MobileNetV2(classes)
 
 
@@ -264,7 +329,14 @@ class EfficientNet(nn.Module):
 
 
 def efficientnet_b0(classes: int = 1000) -> EfficientNet:
-    """Return EfficientNet-B0, with torchvision's weight names; without its stochastic depth in training."""
+    """Return EfficientNet-B0, with torchvision's weight names; without its stochastic depth in training.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> sum(p.numel() for p in models.efficientnet_b0(classes=10).parameters())
+    4020358
+    """
     return EfficientNet(classes)
 
 
@@ -316,6 +388,14 @@ def unet(channels: int = 3, classes: int = 2, width: int = 64, depth: int = 4) -
     width : int
         Channels at full size; twice as many after each of the `depth` halvings.
     depth : int
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> net = models.unet(channels=1, classes=2, width=4, depth=2)
+    >>> net(ag.zeros(1, 1, 16, 16)).shape
+    (1, 2, 16, 16)
     """
     if depth < 1 or width < 1:
         raise ValueError(f"unet(): width and depth must be at least 1 (width={width}, depth={depth})")

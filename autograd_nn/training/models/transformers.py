@@ -113,12 +113,29 @@ class VisionTransformer(nn.Module):
 
 
 def vit_tiny(classes: int = 1000, size: int = 224, patch: int = 16, channels: int = 3) -> VisionTransformer:
-    """Return ViT-Ti/16, with timm's weight names (``vit_tiny_patch16_224``)."""
+    """Return ViT-Ti/16, with timm's weight names (``vit_tiny_patch16_224``).
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> net = models.vit_tiny(classes=10, size=32, patch=8)
+    >>> net(ag.zeros(1, 3, 32, 32)).shape
+    (1, 10)
+    """
     return VisionTransformer(192, 3, 12, classes, size, patch, channels)
 
 
 def vit_small(classes: int = 1000, size: int = 224, patch: int = 16, channels: int = 3) -> VisionTransformer:
-    """Return ViT-S/16, with timm's weight names (``vit_small_patch16_224``)."""
+    """Return ViT-S/16, with timm's weight names (``vit_small_patch16_224``).
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> net = models.vit_small(classes=10, size=32, patch=8)
+    >>> net.head
+    Linear(in_features=384, out_features=10, bias=True)
+    """
     return VisionTransformer(384, 6, 12, classes, size, patch, channels)
 
 
@@ -196,7 +213,16 @@ class GPT(nn.Module):
 
 def gpt(vocabulary: int = 50257, context: int = 1024, layers: int = 12, heads: int = 12, width: int = 768,
         dropout: float = 0.0, bias: bool = True) -> GPT:
-    """Return a GPT with nanoGPT's weight names; the defaults are those of GPT-2 with 124 million parameters."""
+    """Return a GPT with nanoGPT's weight names; the defaults are those of GPT-2 with 124 million parameters.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> net = models.gpt(vocabulary=65, context=16, layers=2, heads=2, width=32)
+    >>> net(ag.zeros(1, 8, dtype=ag.int64)).shape
+    (1, 8, 65)
+    """
     return GPT(vocabulary, context, layers, heads, width, dropout, bias)
 
 
@@ -310,5 +336,14 @@ def bert(vocabulary: int = 30522, context: int = 512, layers: int = 12, heads: i
     """Return a BERT encoder with the weight names of transformers' BertModel; the defaults are bert-base-uncased's.
 
     ``bert(layers=6, width=384)`` has the sizes of all-MiniLM-L6-v2.
+
+    Examples
+    --------
+    >>> from autograd_nn import models
+    >>> import autograd_nn as ag
+    >>> encoder = models.bert(vocabulary=100, context=16, layers=2, heads=2, width=32)
+    >>> hidden, pooled = encoder(ag.zeros(1, 8, dtype=ag.int64))
+    >>> hidden.shape, pooled.shape
+    ((1, 8, 32), (1, 32))
     """
     return Bert(vocabulary, context, layers, heads, width, 4 * width if hidden is None else hidden, dropout)

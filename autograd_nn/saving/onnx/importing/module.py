@@ -92,6 +92,23 @@ class OnnxModule(Module):
     ----------
     input_names, output_names : list of str
         It is called with inputs in this order, or by name; it returns a tensor, or a tuple of several.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> import numpy as np
+    >>> from autograd_nn import nn
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "net.onnx")
+    >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU()).eval()
+    >>> exported = ag.onnx.export(model, ag.ones(1, 3), path)
+    >>> loaded = ag.onnx.load(path)
+    >>> np.allclose(loaded(ag.ones(5, 3)).detach(), model(ag.ones(5, 3)).detach())
+    True
+    >>> [name for name, _ in loaded.named_parameters()]
+    ['0.weight', '0.bias']
+    >>> folder.cleanup()
     """
 
     def __init__(self, graph: Graph):
