@@ -28,10 +28,13 @@ lint: .venv/ready
 format: .venv/ready
 	.venv/bin/ruff format $(wildcard $(FORMATTED))
 
-wheel: .venv/ready  ## dist/*.whl and dist/*.tar.gz, with their metadata checked
+COMPILED := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
+
+wheel: .venv/ready  ## dist/*.whl and dist/*.tar.gz; on Linux x86-64 with compiled kernels, but for `make wheel PURE=1`
 	$(PIP) install build twine
 	rm -rf dist build
-	.venv/bin/python -m build --outdir dist . >/dev/null
+	AUTOGRAD_NN_WHEEL=$(if $(PURE),pure,$(if $(COMPILED),compiled,pure)) \
+	    .venv/bin/python -m build --outdir dist . >/dev/null
 	.venv/bin/twine check --strict dist/*
 
 reading: .venv/ready  ## the reading lists, with their numbers of lines

@@ -75,7 +75,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -83,7 +82,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 
 from .annotations import Array, Builder, Context, Pair, Signature, Triple, Type, Typed, Value, Values
-from .compile import intrinsic, or_twin
+from .compile import VECTOR_BYTES, intrinsic, or_twin
 
 __all__ = [
     "ADD", "BIAS_OF_COLUMN", "BIAS_OF_ROW", "GROUPS", "REGISTERS", "VECTOR_BYTES", "ZERO", "Columns", "Place", "Rows",
@@ -96,15 +95,6 @@ ZERO, ADD, BIAS_OF_ROW, BIAS_OF_COLUMN = 0, 1, 2, 3
 GROUPS = 2  # vectors of rows that `sums_of_rows` sums side by side
 
 
-def host_vector_bytes() -> int:
-    """Return the size of the processor's vector registers: AVX-512, AVX2, else NEON or SSE."""
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx2") else 16
-
-
-VECTOR_BYTES = host_vector_bytes()
 # How many vector registers there are; a tile needs rows * vectors + vectors + 1 of them at most.
 REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -140,12 +140,12 @@ OTHERS: tuple[Callable[[], None], ...] = (
 )  # fmt: skip
 
 
-def compile_all(tell: Callable[[str], None] = print) -> None:
-    """Compile the kernels of `STEP` and `OTHERS`, or find them in the cache."""
+def compile_all(tell: Callable[[str], None] = print, calls: Sequence[Callable[[], None]] | None = None) -> None:
+    """Compile the kernels of `STEP` and `OTHERS`, or of other calls, or find them in the cache."""
     threads = get_num_threads()
     set_num_threads(max(2, threads))
     try:
-        for call in STEP + OTHERS:
+        for call in STEP + OTHERS if calls is None else calls:
             tell(call.__name__.strip("_").replace("_", " "))
             call()
     finally:

@@ -41,10 +41,12 @@ from .count import get_num_threads, set_num_threads, start_pool, threads_for
 from .decorators import Chunked, chunked, intrinsic, jit, or_twin
 from .options import JIT_DISABLED, OPTIONS
 from .progress import compile_hooks
+from .shipped import VECTOR_BYTES
 
 __all__ = [
     "JIT_DISABLED",
     "OPTIONS",
+    "VECTOR_BYTES",
     "Chunked",
     "cache_folder",
     "chunked",

@@ -11,22 +11,23 @@ import gc
 import hashlib
 import os
 import pathlib
+import pickle
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-import llvmlite
 import llvmlite.binding
-import numba
 from numba.core import caching, ccallback
+from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
 from ..annotations import Context, Signature
+from . import shipped, target
 from .linking import njit
 from .options import BOUNDSCHECK, JIT_DISABLED, OPTIONS, config
 
@@ -46,20 +47,10 @@ KERNELS = pathlib.Path(__file__).parents[1]
 
 def _fingerprint() -> str:
     """Return a name for what all compiled kernels depend on."""
-    digest = _digest([*sorted((KERNELS / "compile").rglob("*.py")), KERNELS / "annotations.py"])
-    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    override = config.CPU_NAME, config.CPU_FEATURES, config.OPT
-    digest.update(repr((sys.version_info[:2], numba.__version__, llvmlite.__version__)).encode())
-    digest.update(repr((processor, tuple(map(str, override)), BOUNDSCHECK)).encode())
-    name: str = digest.hexdigest()[:20]
-    return name
-
-
-def _digest(paths: Iterable[pathlib.Path]) -> Any:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(str(path.relative_to(KERNELS)).encode() + b"\0" + path.read_bytes())
-    return digest
+    processor = target.name(), sorted(target.features()), shipped.VECTOR_BYTES
+    override = [str(setting) for setting in (config.CPU_NAME, config.CPU_FEATURES, config.OPT)]
+    made_of = sorted(shipped.made_by().items()), processor, override, BOUNDSCHECK, shipped.identity()
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:20]
 
 
 @cache
@@ -87,7 +78,7 @@ def _module_folder(module: str) -> str:
             new = {path for source in new for path in _imports(source)} - sources
     else:
         sources = set(KERNELS.rglob("*.py"))
-    return f"{module or 'all'}-{_digest(sorted(sources)).hexdigest()[:20]}"
+    return f"{module or 'all'}-{shipped.digest(sorted(sources), KERNELS).hexdigest()[:20]}"
 
 
 def _candidate_folders() -> Iterator[str]:
@@ -137,11 +128,15 @@ def _writable_folder() -> str | None:
 cache_folder: str | None = None if JIT_DISABLED else _writable_folder()
 
 
+_name_of_folder = cache(_module_folder)
+
+
 @cache
 def _folder(module: str) -> str:
-    """Make the folder for the machine code of a module, and return its path."""
-    assert cache_folder is not None
-    name = _module_folder(module)
+    """Make the folder for the machine code of a module, and return its path, "" if none can be written."""
+    if cache_folder is None:
+        return ""
+    name = _name_of_folder(module)
     folder = os.path.join(cache_folder, name)
     with contextlib.suppress(OSError):  # another process may be at it
         if os.path.isdir(folder):
@@ -159,7 +154,9 @@ class _Locator(caching._CacheLocator):
         self._disambiguator = f"{function.__code__.co_firstlineno}-{build}"
         module, ours = function.__module__.removeprefix(PACKAGE + "."), function.__module__.startswith(PACKAGE + ".")
         # a function with free variables may be made of functions of modules that its own does not import
-        self._folder = _folder(module if ours and not function.__closure__ else "")
+        module = module if ours and not function.__closure__ else ""
+        self._folder = _folder(module)
+        self.shipped = _name_of_folder(module) if ours else ""
         self._stamp = ""
         if not ours:  # a test's: its file is not in the folder's name
             status = os.stat(function.__code__.co_filename)
@@ -180,16 +177,36 @@ class _Entry(caching.CompileResultCacheImpl):
         self._locator = _Locator(function, build)
         module = function.__module__.removeprefix(PACKAGE + ".")
         self._filename_base = self.get_filename_base(f"{module}.{function.__qualname__}", sys.abiflags)
+        self.shipped = self._locator.shipped and f"{self._locator.shipped}/{self._filename_base}"
+
+    def reduce(self, data: Any) -> Any:
+        """Return what is kept: of LLVM's code, by which Numba would link this kernel into others, only the names."""
+        (name, kind, (machine_code, _)), *rest = super().reduce(data)
+        return (name, kind, (machine_code, _names_alone(data.library._final_module))), *rest
 
 
-before_compiling: list[Callable[[], None]] = []
+def _names_alone(module: Any) -> bytes:
+    """Return a module that defines the names of another one, which Numba looks up in it, and nothing else."""
+    private = {llvmlite.binding.Linkage.private, llvmlite.binding.Linkage.internal}
+
+    def names(values: Any) -> list[str]:
+        return [value.name for value in values if not value.is_declaration and value.linkage not in private]
+
+    lines = [f'define void @"{name}"() {{ unreachable }}' for name in names(module.functions)]
+    lines += [f'@"{name}" = global i8 0' for name in names(module.global_variables)]
+    bitcode: bytes = llvmlite.binding.parse_assembly("\n".join(lines)).as_bitcode()
+    return bitcode
+
+
+before_compiling: list[Callable[[], None]] = [shipped.tell]
 """Called when a kernel is not in the cache, before it is compiled."""
 
 
 class _Cache(caching.FunctionCache):
-    """The disk cache of one build; a file that cannot be read or written means compiling, never failing.
+    """The disk cache of one build, behind what came with the package.
 
-    From a search in vain until `release`, which follows compilation, other processes that search wait.
+    A file that cannot be read or written means compiling, never failing. From a search in vain until `release`, which
+    follows compilation, other processes that search wait.
     """
 
     _impl_class: Any
@@ -198,16 +215,40 @@ class _Cache(caching.FunctionCache):
         self._impl_class = lambda function: _Entry(function, build)
         super().__init__(function)
         self._lock: Any = None
+        if cache_folder is None:
+            self.disable()
 
     def load_overload(self, sig: Signature, target_context: Context) -> Any:
-        found = self._find(sig, target_context)
-        if found is None:
+        found = self._find_shipped(sig, target_context) or self._find(sig, target_context)
+        if found is None and cache_folder is not None:
             self._lock, waited = _locked(os.path.join(self._cache_path, f"{self._impl.filename_base}.lock"))
             found = self._find(sig, target_context) if waited else None
         if found is None:
             for call in before_compiling:
                 call()
+        elif shipped.collected is not None:
+            self._collect(sig, target_context)
         return found
+
+    def _shipped_as(self, sig: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the name of the machine code for a signature among what is shipped, and the types of arguments."""
+        arguments = tuple(getattr(sig, "args", sig))
+        return shipped.key(self._impl.shipped, arguments), arguments
+
+    def _find_shipped(self, sig: Signature, target_context: Context) -> Any:
+        name, arguments = self._shipped_as(sig)
+        data = shipped.find(name)
+        if data is None:
+            return None
+        try:
+            made_for, kept = pickle.loads(data)
+            if made_for != arguments:
+                return None
+            target_context.refresh()
+            return self._impl.rebuild(target_context, kept)
+        except Exception as error:
+            shipped.refuse(f"{type(error).__name__}: {error}")
+            return None
 
     def _find(self, sig: Signature, target_context: Context) -> Any:
         try:
@@ -217,9 +258,19 @@ class _Cache(caching.FunctionCache):
                 self.flush()
             return None
 
+    def _collect(self, sig: Signature, target_context: Context) -> None:
+        """Note machine code that the folder has, for an archive to be shipped."""
+        name, arguments = self._shipped_as(sig)
+        kept = self._cache_file.load(self._index_key(sig, target_context.codegen()))
+        if self._impl.shipped and kept is not None:
+            assert shipped.collected is not None
+            shipped.collected[name] = dumps((arguments, kept))
+
     def save_overload(self, sig: Signature, data: Any) -> None:
         try:
             super().save_overload(sig, data)
+            if shipped.collected is not None:
+                self._collect(sig, data.target_context)
         except Exception:
             self.disable()
 
@@ -258,7 +309,7 @@ def _locked(path: str) -> tuple[Any, bool]:
 
 
 @contextlib.contextmanager
-def _compiling(kept: _Cache | None) -> Iterator[None]:
+def _compiling(kept: _Cache) -> Iterator[None]:
     """Compile in peace: the garbage collector finds next to nothing and takes a sixth of the time."""
     collects = gc.isenabled()
     gc.disable()
@@ -267,8 +318,7 @@ def _compiling(kept: _Cache | None) -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-        if kept is not None:
-            kept.release()
+        kept.release()
 
 
 def build(
@@ -290,9 +340,8 @@ def build(
     dispatcher = njit(no_cfunc_wrapper=True, **(OPTIONS | options))(function)
     if JIT_DISABLED:
         return dispatcher
-    kept = None if cache_folder is None else _Cache(named_after or function, kind)
-    if kept is not None:
-        dispatcher._cache = kept
+    kept = _Cache(named_after or function, kind)
+    dispatcher._cache = kept
     compile_undisturbed = dispatcher.compile
 
     def compile(signature: Any) -> Any:
@@ -307,9 +356,8 @@ def build_callback(function: Callable[..., Any], signature: Signature) -> int:
     """Compile a function that C code can call, or find it in the cache, and return its address."""
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     callback: Any = ccallback.CFunc(function, (signature.args, signature.return_type), {}, options)
-    kept = None if cache_folder is None else _Cache(function, "callback")
-    if kept is not None:
-        callback._cache = kept
+    kept = _Cache(function, "callback")
+    callback._cache = kept
     with _compiling(kept):
         callback.compile()
     address: int = callback.address

@@ -190,6 +190,10 @@ class Chunked(Generic[*Arguments]):
         for t in range(threads):
             self.python(t, threads, *arguments)
 
+    def compile(self, threads: int, *arguments: *Arguments) -> None:
+        """Compile what a call would run, or find it in the cache, and run nothing."""
+        self.build.compile((types.int64, types.int64, numba.typeof(arguments)))  # type: ignore[attr-defined]
+
     def __call__(self, threads: int, *arguments: *Arguments) -> None:
         if threads > 0:  # without a chunk there is no work, and the loop over chunks would not end
             self.build(threads, workers_for(threads), *arguments)

@@ -60,7 +60,7 @@ from ..annotations import Builder, Context, Signature, Typed, Value, Values
 from .cache import build, build_callback
 from .linking import helper
 
-__all__ = ["RUN", "is_supported", "start"]
+__all__ = ["RUN", "compile_pool", "is_supported", "start"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -503,6 +503,13 @@ def _serve(index: int) -> None:
     _work_compiled(index)
 
 
+def compile_pool() -> int:
+    """Compile the pool, or find it in the cache; return the address of `run`."""
+    _work_compiled.compile((types.int64,))
+    _wake_compiled.compile(())
+    return build_callback(_run_job, types.void(*[types.int64] * 4))
+
+
 def start(threads: int) -> None:
     """Have workers for jobs of so many threads, or as many as the system lets us have."""
     global ready
@@ -510,9 +517,7 @@ def start(threads: int) -> None:
         if threads <= ready:
             return
         if run_slot.value is None:
-            _work_compiled.compile((types.int64,))
-            _wake_compiled.compile(())
-            run_slot.value = build_callback(_run_job, types.void(*[types.int64] * 4))
+            run_slot.value = compile_pool()
         _workers[:] = [worker for worker in _workers if worker.is_alive()]  # if an interrupt came in between
         if not _workers:
             _set_up()
