@@ -29,6 +29,10 @@ Cache
     its first kernel starts a helper that compiles those that commonly follow (`ahead`).
     ``python -m autograd_nn.kernels warm`` fills the cache beforehand.
 
+Shipped kernels
+    A wheel for Linux on x86-64 brings machine code for levels of processors (`target`), which is looked up before the
+    cache (`shipped`). All kernels of a process are then written for that level's vector registers.
+
 Environment
     ``AUTOGRAD_NN_VERBOSE=1`` prints each kernel as it is compiled; ``AUTOGRAD_NN_AHEAD=0`` does without the helper;
     ``AUTOGRAD_NN_BOUNDSCHECK=1`` compiles kernels that check each index (slow, for tests); ``NUMBA_DISABLE_JIT=1`` runs

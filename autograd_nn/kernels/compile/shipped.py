@@ -28,6 +28,7 @@ __all__ = ["VECTOR_BYTES", "collected", "digest", "find", "identity", "level", "
 
 KERNELS = pathlib.Path(__file__).parents[1]
 FOLDER = KERNELS / "shipped"
+NOT_IN_CODE = ("__init__", "ahead", "count", "progress", "shipped")  # modules here that machine code does not depend on
 
 level: str | None = None  # whose code is used
 collected: dict[str, bytes] | None = None  # what is compiled, while an archive is made
@@ -46,7 +47,7 @@ def digest(paths: Iterable[pathlib.Path], root: pathlib.Path) -> Any:
 def made_by() -> dict[str, str]:
     """Return what machine code depends on, besides the processor and the kernels' own sources."""
     sources = {*(KERNELS / "compile").glob("*.py"), KERNELS / "annotations.py"}
-    sources -= {KERNELS / "compile" / f"{name}.py" for name in ("ahead", "count", "progress", "shipped")}
+    sources -= {KERNELS / "compile" / f"{name}.py" for name in NOT_IN_CODE}
     return {
         "Python": ".".join(map(str, sys.version_info[:2])),
         "Numba": numba.__version__,
