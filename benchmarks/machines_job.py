@@ -1,7 +1,7 @@
 """One job of the subject ``machines``: rank 0 prints the seconds of each step, as JSON.
 
-``mpiexec -n N python -m benchmarks.machines_job ours|late|torch NET BATCH STEPS SHARDS``; in *late*, gradients leave
-only after the backward pass.
+``mpiexec -n N python -m benchmarks.machines_job ours|late|torch NET BATCH STEPS SHARDS [GBITS]``; in *late*, gradients
+leave only after the backward pass; with GBITS messages take as long as on a link of so many Gbit/s.
 """
 
 from __future__ import annotations
@@ -91,13 +91,45 @@ def send_late() -> None:
     Buckets.send, Buckets.close = lambda self: None, close_and_send  # type: ignore[method-assign]
 
 
-def main(kind: str, net: str, batch: str, steps: str, shards: str) -> None:
+def emulate(gbits: float, latency: float = 5e-5) -> None:
+    """Let each rank have a link of its own, of so many Gbit/s in each direction, on which messages queue.
+
+    Only time is emulated: a message counts as arrived when the link would have carried it. That a network card or its
+    driver takes processor time is left out.
+    """
+    from mpi4py import MPI
+
+    from autograd_nn.parallel.group import Running
+
+    advance, free, due = Running._advance, [0.0], dict[Running, float]()
+
+    def slow_advance(self: Running) -> None:
+        advance(self)
+        due.pop(self, None)
+        if not self.done:
+            sent = sum(array.nbytes for array in self.kept[1].values())
+            free[0] = max(free[0], time.perf_counter()) + sent / (gbits * 1.25e8)
+            due[self] = free[0] + latency
+
+    def slow_poke(self: Running) -> bool:
+        while not self.done:
+            if time.perf_counter() < due[self] or not MPI.Request.Testall(self.requests):
+                return False
+            self._advance()
+        return True
+
+    Running._advance, Running.poke = slow_advance, slow_poke  # type: ignore[method-assign]
+
+
+def main(kind: str, net: str, batch: str, steps: str, shards: str, gbits: str = "0") -> None:
     """Time the steps of this job."""
     rng = np.random.default_rng(0)
     images = rng.standard_normal((int(batch), 1, 28, 28)).astype(np.float32)
     labels = rng.integers(0, 10, int(batch))
     if kind == "late":
         send_late()
+    if float(gbits):
+        emulate(float(gbits))
     rank, step = torch(net, images, labels) if kind == "torch" else ours(net, images, labels, int(shards))
     seconds = []
     for _ in range(int(steps) + 3):

@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn from its JSON: the ratio of each case, step time against the batch, roofline, control."""
+"""Pictures of a run, drawn from its JSON: compiled steps, ratios, step time against the batch, roofline, control."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from matplotlib.ticker import FuncFormatter
 from .measure import readable
 from .report import OURS
 
-COLOURS = {OURS: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91", "autograd": "#c08a2e",
-           "tinygrad": "#8c8c8c"}  # fmt: skip
-MARKERS = {OURS: "o", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v", "tinygrad": "X"}
+COMPILED = f"{OURS} compiled"
+COLOURS = {OURS: "#0b6e4f", COMPILED: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91",
+           "autograd": "#c08a2e", "tinygrad": "#8c8c8c", "jax": "#30638e"}  # fmt: skip
+MARKERS = {OURS: "o", COMPILED: "*", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v",
+           "tinygrad": "X"}  # fmt: skip
 
 
 def colour(name: str) -> str:
@@ -54,6 +56,42 @@ def finish(figure: Any, run: dict[str, Any], path: pathlib.Path) -> None:
 def tables(run: dict[str, Any], subject: str, title: str) -> list[dict[str, Any]]:
     """Return the tables of a subject whose title starts so."""
     return [table for table in run["subjects"].get(subject, ()) if table["title"].startswith(title)]
+
+
+def draw_training_steps(run: dict[str, Any], path: pathlib.Path) -> None:
+    """Draw the time of each training step relative to our compiled step: ours, eager and compiled, and the others'."""
+    chosen = tables(run, "compiled", "Compiled training steps")
+    if not chosen:
+        return
+    counts = [len(table["rows"]) for table in chosen]
+    figure, axes = plt.subplots(len(chosen), 1, figsize=(9.4, 1.9 + 0.42 * sum(counts)), sharex=True, squeeze=False,
+                                height_ratios=counts, layout="constrained")  # fmt: skip
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
+    named: dict[str, Any] = {}
+    for table, axis in zip(chosen, axes[:, 0]):
+        rows = table["rows"]
+        for name in dict.fromkeys(name for row in rows for name in row["times"]):
+            held = [(at, row["ratios"][name]) for at, row in enumerate(rows) if name in row["ratios"]]
+            hollow = {"markerfacecolor": "white"} if name == OURS else {}
+            (named[name],) = axis.plot([ratio for _, ratio in held], [at for at, _ in held], MARKERS.get(name, "P"),
+                                       color=colour(name), markersize=14 if name == COMPILED else 8, linestyle="none",
+                                       clip_on=False, **hollow)  # fmt: skip
+        for at, row in enumerate(rows):
+            axis.hlines(at, 1, max(row["ratios"].values(), default=1), color="0.85", zorder=0)
+        labels = [f"{row['case']}\n{readable(row['times'][COMPILED]['median'])} compiled" if COMPILED in row["times"]
+                  else row["case"] for row in rows]  # fmt: skip
+        axis.set_yticks(range(len(rows)), labels, fontsize=7.5)
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+        axis.axvline(1, color=colour(COMPILED), linewidth=1.5, zorder=0)
+        axis.grid(True, axis="x", color="0.92")
+        axis.set_title(table["title"].rpartition(", ")[2], fontsize=9, loc="right")
+    axes[-1, 0].set_xlabel("time of a training step relative to the compiled step of autograd_nn (right: slower)")
+    axes[0, 0].set_title("A training step, eager and compiled", fontweight="bold", fontsize=11, loc="left")
+    figure.legend(list(named.values()), list(named), fontsize=8, loc="outside upper center", ncols=len(named),
+                  frameon=False)  # fmt: skip
+    finish(figure, run, path)
 
 
 def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
@@ -269,6 +307,7 @@ def draw(run: dict[str, Any], folder: pathlib.Path) -> None:
         Made where it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    draw_training_steps(run, folder / "training_steps.png")
     draw_batches(run, folder)
     draw_roofline(run, folder)
     draw_ratios(run, folder)

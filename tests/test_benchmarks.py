@@ -242,18 +242,42 @@ def test_compare_command_flags_a_slowdown(tmp_path, capsys):
     assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 0
 
 
-def test_readme_table_is_written_between_the_markers(tmp_path):
-    page = tmp_path / "README.md"
+def _compiled_run():
+    def row(case, **medians):
+        return Row(case, {name.replace("_", " "): Timing([value] * 3, value) for name, value in medians.items()})
+
+    def renamed(row):
+        names = {"eager": OURS, "ours": f"{OURS} compiled"}
+        row.timings = {names.get(name, name): timing for name, timing in row.timings.items()}
+        return row
+
+    one = [row("ConvNet, batch 1", eager=0.2, ours=0.01, torch=0.15, torch_compiled=0.3, jax=0.06),
+           row("MLP, batch 128", eager=0.02, ours=0.01, torch=0.04, torch_compiled=0.015, jax=0.03)]  # fmt: skip
+    two = [row("MLP, batch 128", eager=0.01, ours=0.005)]
+    both = [Table(f"Compiled training steps, {words}", "note", [renamed(row) for row in rows], base=f"{OURS} compiled")
+            for words, rows in (("1 thread", one), ("2 threads", two))]  # fmt: skip
+    return as_run({"compiled": both}, machine())
+
+
+def test_readme_table_and_picture_are_written(tmp_path):
+    page, picture = tmp_path / "README.md", tmp_path / "steps.png"
     page.write_text(f"above\n{readme.BEGIN}\nold\n{readme.END}\nbelow\n")
-    save(tmp_path / "run.json", _run(1.0, rival=0.5))
-    assert main(["readme", str(tmp_path / "run.json"), "--readme", str(page)]) == 0
+    save(tmp_path / "run.json", _compiled_run())
+    words = ["readme", str(tmp_path / "run.json"), "--readme", str(page), "--picture", str(picture)]
+    assert main(words) == 0
     text = page.read_text()
-    assert text.startswith("above\n")
-    assert text.endswith("\nbelow\n")
-    assert "old" not in text
-    assert "500 ms (0.50)" in text
+    assert text.startswith("above\n") and text.endswith("\nbelow\n") and "old" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {row.count("|") - 1 for row in rows} == {4}
+    assert rows[2] == "| ConvNet, batch 1, 1 thread | 200 ms, **10.0 ms** | 150 ms (15.0) | JAX 60.0 ms (6.0) |"
+    assert rows[3].endswith("| 20.0 ms, **10.0 ms** | 40.0 ms (4.0) | torch.compile 15.0 ms (1.5) |")
+    assert rows[4] == "| MLP, batch 128, 2 threads | 10.0 ms, **5.00 ms** | - | - |"
+    assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="markers"):
         readme.insert("no markers", "x")
+    save(tmp_path / "run.json", _run(1.0))
+    with pytest.raises(ValueError, match="needs the subject compiled \\(it has steps\\)"):
+        main(words)
 
 
 def test_unknown_subject_is_refused(capsys):
