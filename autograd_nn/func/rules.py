@@ -195,8 +195,8 @@ _rule(
     reduce._count_nonzero, reduce._amax, reduce._amin, reduce._shares, reduce._logsumexp, reduce._logsumexp_input,
     reduce._softmax, reduce._softmax_input, reduce._log_softmax, reduce._log_softmax_input, distance._euclidean,
     distance._p_norm, scan._cumsum, scan._recurrence, scan._cumprod, scan._product_before, scan._running, scan._prod,
-    scan._logcumsumexp, scan._argsort, scan._top_indices, scan._middle, shape._flip, shape._roll, shape._narrow,
-    shape._pad_constant, shape._crop, shape._diagonal, shape._put_diagonal, shape._cat, index._slice,
+    scan._prod_input, scan._logcumsumexp, scan._argsort, scan._top_indices, scan._middle, shape._flip, shape._roll,
+    shape._narrow, shape._pad_constant, shape._crop, shape._diagonal, shape._put_diagonal, shape._cat, index._slice,
     index._take_along, index._put_along, index._take_last_along, index._put_last_along, scattering._reduced_along,
     scattering._counts, distance._zero_norm, fourier._transform, fourier._to_half, fourier._from_half,
 )(_moved_dims)  # fmt: skip

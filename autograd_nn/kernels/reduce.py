@@ -28,7 +28,8 @@ from autograd_nn.kernels.lanes import Lanes, Number, Registers, select
 from autograd_nn.kernels.memory import contiguous
 from autograd_nn.kernels.tile import INT32, INT64, array_pointer, whole
 
-__all__ = ["MAXIMUM", "MINIMUM", "PRODUCT", "SUM", "Fold", "running_product", "running_sum"]
+__all__ = ["MAXIMUM", "MINIMUM", "PRODUCT", "SUM", "Fold", "products_of_others", "running_product",
+           "running_sum"]  # fmt: skip
 
 PIECE = 16_384  # elements that are folded into one partial result
 ROW_PIECE = 4096  # the same along a row
@@ -353,6 +354,28 @@ def running_product(x: Array, axis: int, *, reverse: bool = False, exclusive: bo
     return _running(_running_product_before if exclusive else _running_product, x, axis, reverse)
 
 
+def products_of_others(g: Array, x: Array, axis: int) -> Array:
+    """Return, for each element, the product of the others along an axis, times ``g``: the gradient of a product.
+
+    No division occurs: the products of the elements before and behind are multiplied, each taken in double precision.
+
+    Parameters
+    ----------
+    g : ndarray of the shape of `x` without `axis`
+    x : ndarray of the same dtype, float32, float64 or float16
+    axis : int, from 0
+    """
+    if x.dtype.itemsize == 2:
+        return products_of_others(g.astype(np.float32), x.astype(np.float32), axis).astype(x.dtype)
+    out = np.empty(x.shape, x.dtype)
+    if out.size:
+        view = outer, _, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+        threads = min(outer * -(-inner // BLOCK), threads_for(4 * x.size))
+        _products_of_others(threads, contiguous(g).reshape(outer, inner), contiguous(x).reshape(view),
+                            out.reshape(view), np.empty((threads, BLOCK)))  # fmt: skip
+    return out
+
+
 def recurrence(a: Array, b: Array, axis: int) -> Array:
     """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along an axis and ``y[-1] = 0``, computed in double precision.
 
@@ -406,6 +429,14 @@ def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, tota
 @chunked
 def _running_product(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
+    if inner == 1:
+        for row in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
+            one = 1.0
+            for i in range(length):
+                k = uintp(length - 1 - i if reverse else i)
+                one *= x[row, k, 0]
+                out[row, k, 0] = one
+        return
     blocks = (inner + BLOCK - 1) // BLOCK
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
         o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
@@ -435,6 +466,57 @@ def _running_product_before(t: int, threads: int, x: Array, out: Array, reverse:
             for j in range(width):
                 out[o, k, first + j] = total[j]
                 total[j] *= x[o, k, first + j]
+
+
+@chunked
+def _products_of_others(t: int, threads: int, g: Array, x: Array, out: Array, totals: Array) -> None:
+    outer, length, inner = x.shape
+    if inner == 1:
+        begin, end = uintp(t * outer // threads), uintp((t + 1) * outer // threads)
+        whole_groups = begin + (end - begin) // uintp(4) * uintp(4)
+        for r in range(begin, whole_groups, uintp(4)):  # chains of products that do not wait for each other
+            r1, r2, r3 = r + uintp(1), r + uintp(2), r + uintp(3)
+            p0 = p1 = p2 = p3 = 1.0
+            for i in range(length):
+                k = uintp(length - 1 - i)
+                out[r, k, 0], out[r1, k, 0], out[r2, k, 0], out[r3, k, 0] = p0, p1, p2, p3
+                p0, p1, p2, p3 = p0 * x[r, k, 0], p1 * x[r1, k, 0], p2 * x[r2, k, 0], p3 * x[r3, k, 0]
+            p0, p1, p2, p3 = 1.0 * g[r, 0], 1.0 * g[r1, 0], 1.0 * g[r2, 0], 1.0 * g[r3, 0]
+            for i in range(length):
+                k = uintp(i)
+                out[r, k, 0], out[r1, k, 0] = out[r, k, 0] * p0, out[r1, k, 0] * p1
+                out[r2, k, 0], out[r3, k, 0] = out[r2, k, 0] * p2, out[r3, k, 0] * p3
+                p0, p1, p2, p3 = p0 * x[r, k, 0], p1 * x[r1, k, 0], p2 * x[r2, k, 0], p3 * x[r3, k, 0]
+        for r in range(whole_groups, end):
+            one = 1.0
+            for i in range(length):
+                k = uintp(length - 1 - i)
+                out[r, k, 0] = one
+                one *= x[r, k, 0]
+            one = 1.0 * g[r, 0]
+            for i in range(length):
+                k = uintp(i)
+                out[r, k, 0] *= one
+                one *= x[r, k, 0]
+        return
+    blocks = (inner + BLOCK - 1) // BLOCK
+    for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
+        o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
+        width = min(uintp(BLOCK), uintp(inner) - first)
+        total = totals[t]
+        for j in range(width):
+            total[j] = 1
+        for i in range(length):
+            k = uintp(length - 1 - i)
+            for j in range(width):
+                out[o, k, first + j] = total[j]
+                total[j] *= x[o, k, first + j]
+        for j in range(width):
+            total[j] = g[o, first + j]
+        for i in range(uintp(length)):
+            for j in range(width):
+                out[o, i, first + j] *= total[j]
+                total[j] *= x[o, i, first + j]
 
 
 @chunked

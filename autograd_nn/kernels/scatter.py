@@ -104,8 +104,29 @@ def take_along(x: Array, index: Array) -> tuple[Array, bool]:
     """
     out = np.empty(index.shape, x.dtype)
     wrong = np.zeros(1, np.int64)
-    _take_along(threads_for(4 * out.size), contiguous(x), contiguous(index), out, wrong)
+    x, index, threads = contiguous(x), contiguous(index), threads_for(4 * out.size)
+    if index.shape[2] == 1 and out.size:
+        _take_from_rows(threads, x.reshape(len(x), -1), index.reshape(len(x), -1), out.reshape(len(x), -1), wrong)
+    else:
+        _take_along(threads, x, index, out, wrong)
     return out, not wrong[0]
+
+
+@chunked
+def _take_from_rows(t: int, threads: int, x: Array, index: Array, out: Array, wrong: Array) -> None:
+    count, M = index.shape
+    K = x.shape[1]
+    first, last, left, right = _block(t, threads, count, M, count >= threads)
+    bad = 0
+    for o in range(uintp(first), uintp(last)):
+        for m in range(uintp(left), uintp(right)):
+            k = index[o, m]
+            k += K if k < 0 else 0
+            outside = (k < 0) | (k >= K)
+            bad |= outside
+            out[o, m] = x[o, uintp(0 if outside else k)]
+    if bad:
+        wrong[0] = 1
 
 
 @chunked
@@ -115,14 +136,6 @@ def _take_along(t: int, threads: int, x: Array, index: Array, out: Array, wrong:
     first, last, left, right = _block(t, threads, count, M, count >= threads)
     bad = False
     for o in range(uintp(first), uintp(last)):
-        if width == 1:  # the inner loop would cost more than its only step
-            for m in range(uintp(left), uintp(right)):
-                k = index[o, m, 0]
-                k = k + K if k < 0 else k
-                outside = k < 0 or k >= K
-                bad |= outside
-                out[o, m, 0] = x[o, uintp(0) if outside else uintp(k), 0]
-            continue
         for m in range(uintp(left), uintp(right)):
             for i in range(uintp(width)):
                 k = index[o, m, i]
@@ -152,8 +165,30 @@ def add_along(out: Array, index: Array, values: Array) -> bool:
     wrong = np.zeros(1, np.int64)
     parts = max(index.shape[0], index.shape[2] // COLUMNS)
     threads = max(1, min(threads_for(4 * index.size), parts))
-    _add_along(threads, out, contiguous(index), contiguous(values), index.shape[0] >= threads, wrong)
+    index, values, outer = contiguous(index), contiguous(values), index.shape[0] >= threads
+    if index.shape[2] == 1 and index.size and out.size:
+        count = len(index)
+        _add_to_rows(threads, out.reshape(count, -1), index.reshape(count, -1), values.reshape(count, -1), wrong)
+    else:
+        _add_along(threads, out, index, values, outer, wrong)
     return not wrong[0]
+
+
+@chunked
+def _add_to_rows(t: int, threads: int, out: Array, index: Array, values: Array, wrong: Array) -> None:
+    count, M = index.shape
+    K = out.shape[1]
+    bad = 0
+    for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
+        for m in range(uintp(M)):
+            k = index[o, m]
+            k += K if k < 0 else 0
+            if (k < 0) | (k >= K):
+                bad = 1
+            else:
+                out[o, uintp(k)] += values[o, m]
+    if bad:
+        wrong[0] = 1
 
 
 @chunked
@@ -161,23 +196,18 @@ def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, ou
     count, M, width = index.shape
     K = out.shape[1]
     first, last, left, right = _block(t, threads, count, width, outer)
+    bad = False
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(M)):
-            if width == 1:
-                k = index[o, m, 0]
-                k += K if k < 0 else 0
-                if k < 0 or k >= K:
-                    wrong[0] = 1
-                else:
-                    out[o, uintp(k), 0] += values[o, m, 0]
-                continue
             for i in range(uintp(left), uintp(right)):
                 k = index[o, m, i]
                 k += K if k < 0 else 0
                 if k < 0 or k >= K:
-                    wrong[0] = 1
+                    bad = True
                 else:
                     out[o, uintp(k), i] += values[o, m, i]
+    if bad:
+        wrong[0] = 1
 
 
 def add_slices(out: Array, index: Array, values: Array) -> bool:

@@ -324,6 +324,11 @@ def _product_before_by_numpy(x: Array, *, dim: int, reverse: bool) -> Array:
     return np.flip(out, dim) if reverse else out
 
 
+def _prod_input_by_numpy(g: Array, x: Array, *, dim: int) -> Array:
+    before, behind = (_product_before_by_numpy(x, dim=dim, reverse=reverse) for reverse in (False, True))
+    return np.expand_dims(g, dim) * before * behind
+
+
 def _sigmoid(x: Array) -> Array:
     with np.errstate(over="ignore"):
         out: Array = 1 / (1 + np.exp(-x))
@@ -389,7 +394,8 @@ _BY_NUMPY: dict[Any, dict[str, Callable[..., Any]]] = {
         "_recurrence": _recurrence_by_numpy,
         "_cumprod": lambda x, *, dim: x.cumprod(dim),
         "_product_before": _product_before_by_numpy,
-        "_prod": lambda x: x.prod(axis=-1),
+        "_prod": lambda x, *, dim: x.prod(axis=dim),
+        "_prod_input": _prod_input_by_numpy,
     },
 }
 

@@ -17,7 +17,7 @@ from ..kernels import reduce as kernels
 from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import add, exp, gt, log, mul, neg, sub, where
 from .index import _integers, _put_along, take_along_dim
-from .reduce import _spread
+from .reduce import _spread, _sum
 from .shape import _narrow, _pad_constant, flip, normalized_dim, normalized_dims, permute, reshape, squeeze, to_dtype
 
 __all__ = [
@@ -176,23 +176,38 @@ def cummin(x: Tensor, dim: int) -> Ordered:
 
 
 @primitive
-def _prod(x: Array) -> Array:
-    """Return the product over the last dim."""
+def _prod(x: Array, *, dim: int) -> Array:
+    """Return the product over a dim."""
     if x.dtype.kind == "f":
-        return kernels.PRODUCT(x, (x.ndim - 1,))
-    out: Array = x.prod(axis=-1, dtype=np.int64)
+        return kernels.PRODUCT(x, (dim,))
+    out: Array = x.prod(axis=dim, dtype=np.int64)
     return out
 
 
-def _prod_rule(g: Tensor, x: Tensor) -> Tensor:
-    last = x.ndim - 1
-    if not x.shape[last]:
-        return x
-    before, behind = (_product_before(x, dim=last, reverse=reverse) for reverse in (False, True))
-    return mul(mul(_spread(g, x, (last,)), before), behind)
+@primitive
+def _prod_input(g: Array, x: Array, *, dim: int) -> Array:
+    """Return `g` times the product of the other elements along a dim, for each element."""
+    return kernels.products_of_others(g, x, dim)
 
 
-_prod.defvjp(x=_prod_rule)
+def _before_and_behind(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    return _product_before(x, dim=dim, reverse=False), _product_before(x, dim=dim, reverse=True)
+
+
+def _prod_input_g(h: Tensor, x: Tensor, dim: int) -> Tensor:
+    before, behind = _before_and_behind(x, dim)
+    return _sum(mul(h, mul(before, behind)), dims=(dim,), keepdim=False)
+
+
+def _prod_input_x(h: Tensor, g: Tensor, x: Tensor, dim: int) -> Tensor:
+    before, behind = _before_and_behind(x, dim)
+    h = mul(h, _spread(g, x, (dim,)))
+    through_before = _before_rule(mul(h, behind), x, before, dim, False)
+    return add(through_before, _before_rule(mul(h, before), x, behind, dim, True))
+
+
+_prod.defvjp(x=lambda g, x, dim: _prod_input(g, x, dim=dim))
+_prod_input.defvjp(g=_prod_input_g, x=_prod_input_x)
 
 
 def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -212,12 +227,11 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
     kept = [i for i in range(x.ndim) if i not in dims]
     shape = [n for i, n in enumerate(x.shape) if i not in dims]
     count = math.prod(x.shape[i] for i in dims)
-    if dims != (x.ndim - 1,):
-        x_last = x if dims == tuple(range(x.ndim)) else permute(x, (*kept, *dims))
-        x_last = reshape(x_last, (*shape, count))
+    if len(dims) == 1:
+        out = _prod(x, dim=dims[0])
     else:
-        x_last = x
-    out = _prod(x_last)
+        joined = x if dims == tuple(range(x.ndim)) else permute(x, (*kept, *dims))
+        out = _prod(reshape(joined, (*shape, count)), dim=len(shape))
     out = out if dtype is None else to_dtype(out, dtype)
     return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
 

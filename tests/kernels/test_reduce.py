@@ -134,3 +134,33 @@ def test_exclusive_products_and_recurrences(rng, shape, dtype):
         found = reduce.running_product(np.flip(a, axis), axis, exclusive=True, reverse=True)
         np.testing.assert_allclose(np.moveaxis(np.flip(found, axis), axis, 0), before, rtol=tolerance)
         np.testing.assert_allclose(np.moveaxis(reduce.recurrence(a, b, axis), axis, 0), run, rtol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1,), (30,), (4, 0, 2), (11, 6), (5, 7, 3), (3, 4, 130)], ids=str)
+def test_products_of_others(rng, shape, dtype):
+    x = (1 + rng.standard_normal(shape) / 10).astype(dtype)
+    if x.ndim > 1 and x.size:
+        x[0, 0], x[1, :2], x[2] = 0, 0, np.nan  # one zero, two of them, NaN
+    for axis in range(x.ndim):
+        g = rng.standard_normal(np.delete(shape, axis)).astype(dtype)
+        expected = np.empty(shape)
+        for i in range(shape[axis]):
+            others = np.delete(x.astype(np.float64), i, axis).prod(axis=axis)
+            expected[(slice(None),) * axis + (i,)] = g * others
+        before = g.copy(), x.copy()
+        for source in (x, np.asfortranarray(x)):
+            found = reduce.products_of_others(g, source, axis)
+            np.testing.assert_allclose(found, expected, rtol=2e-6 if dtype == np.float32 else 1e-13)
+            assert found.dtype == dtype
+        np.testing.assert_array_equal(g, before[0])
+        np.testing.assert_array_equal(x, before[1])
+
+
+def test_products_of_others_have_the_same_bits_for_any_number_of_threads(rng, threads):
+    x = (1 + rng.standard_normal((150, 201)) / 10).astype(np.float32)
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        results.append([reduce.products_of_others(g, x, axis).tobytes() for axis, g in enumerate((x[0], x[:, 0]))])
+    assert results[0] == results[1] == results[2]

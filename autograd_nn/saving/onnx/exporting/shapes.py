@@ -544,8 +544,8 @@ def _softmax(g: Graph, call: Call, dim: int) -> str:
 
 
 @translates("prod")
-def _prod(g: Graph, call: Call) -> str:
+def _prod(g: Graph, call: Call, dim: int) -> str:
     value, out = call.inputs[0], call.results[0]
     name = g.cast(g.name_of(value), value.dtype, out.dtype)
-    return g.reduce("ReduceProd", name, [value.ndim - 1], False)
+    return g.reduce("ReduceProd", name, [dim], False)
 
