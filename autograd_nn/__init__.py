@@ -42,6 +42,7 @@ from .ops.arithmetic import *
 from .ops.complexes import *
 from .ops.conv import *
 from .ops.creation import *
+from .ops.discrete import *
 from .ops.distance import cdist as cdist
 from .ops.distance import cosine_similarity as cosine_similarity
 from .ops.distance import norm as norm

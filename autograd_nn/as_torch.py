@@ -54,6 +54,8 @@ class _Finder(MetaPathFinder, Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module of this package, or say that there is none."""
         try:
+            if spec.name == "torch":
+                return _torch()
             if spec.name == "torchvision":
                 return _vision(spec.name)
             module = importlib.import_module(_ours(spec.name))
@@ -72,6 +74,18 @@ class _Finder(MetaPathFinder, Loader):
             own, path = spec.loader_state
             module.__spec__ = own
             module.__path__ = [] if path is None else path
+
+
+def _torch() -> ModuleType:
+    """Return the module that stands for torch: the package, but for ``Tensor(...)``, which makes floats as there."""
+    package = importlib.import_module(_PACKAGE)
+    module: Any = ModuleType(_PACKAGE, package.__doc__)
+    module.__path__ = package.__path__
+    module.__all__ = package.__all__
+    module.__dir__ = package.__dir__
+    module.__getattr__ = lambda name: getattr(package, name)
+    module.Tensor = importlib.import_module(f"{_PACKAGE}.torch_names.typed_tensors").AnyTensor
+    return module  # type: ignore[no-any-return]
 
 
 def _vision(name: str) -> ModuleType:

@@ -20,7 +20,91 @@ import numpy as np
 from .engine import enable_grad, grad, wrap
 from .tensor import Tensor
 
-__all__ = ["gradcheck", "gradgradcheck"]
+__all__ = ["assert_close", "gradcheck", "gradgradcheck"]
+
+_RTOL = {"float16": 1e-3, "float32": 1.3e-6, "float64": 1e-7, "complex64": 1.3e-6, "complex128": 1e-7}
+
+
+def assert_close(
+    actual: Any,
+    expected: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_dtype: bool = True,
+    msg: str | Callable[[str], str] | None = None,
+) -> None:
+    """Raise AssertionError unless two tensors, or sequences or dicts of them, agree.
+
+    Elements may differ by ``atol + rtol * abs(expected)``. Without both, these are PyTorch's: for float32 1e-5 and
+    1.3e-6, for float64 1e-7 and 1e-7, for float16 1e-5 and 1e-3, and 0 for integers.
+
+    Parameters
+    ----------
+    actual, expected : tensor, array, number, or sequences or dicts of them
+    rtol, atol : float, optional
+        Both or none.
+    equal_nan : bool
+        Whether NaN agrees with NaN.
+    check_dtype : bool
+        Whether tensors must have one dtype.
+    msg : str or callable, optional
+        The error's text, or what makes one of ours.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.testing.assert_close(ag.tensor([1.0, 2.0]), ag.tensor([1.0, 2.0 + 1e-6]))
+    >>> ag.testing.assert_close(ag.ones(2), ag.zeros(2))
+    Traceback (most recent call last):
+    AssertionError: assert_close(): 2 of 2 elements differ, by at most 1.0 at [0] (allowed: rtol=1.3e-06, atol=1e-05)
+    """
+    if (rtol is None) != (atol is None):
+        raise ValueError(f"assert_close(): rtol and atol must be given together (rtol={rtol}, atol={atol})")
+    problem = _disagreement(actual, expected, rtol, atol, equal_nan, check_dtype, "")
+    if problem:
+        text = f"assert_close(): {problem}"
+        raise AssertionError(msg(text) if callable(msg) else text if msg is None else msg)
+
+
+def _disagreement(actual: Any, expected: Any, rtol: Any, atol: Any, equal_nan: bool, check_dtype: bool, at: str) -> str:
+    """Return in what two nested values differ; '' where they agree."""
+    pairs: Any = None
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        if actual.keys() != expected.keys():
+            return f"the keys differ{at} ({sorted(actual)} and {sorted(expected)})"
+        pairs = [(key, actual[key], expected[key]) for key in actual]
+    elif isinstance(actual, list | tuple) and isinstance(expected, list | tuple):
+        if len(actual) != len(expected):
+            return f"the lengths differ{at} ({len(actual)} and {len(expected)})"
+        pairs = [(i, a, e) for i, (a, e) in enumerate(zip(actual, expected))]
+    if pairs is not None:
+        found = (_disagreement(a, e, rtol, atol, equal_nan, check_dtype, f"{at} in item {key!r}")
+                 for key, a, e in pairs)
+        return next((problem for problem in found if problem), "")
+    a, e = (x.array if isinstance(x, Tensor) else np.asarray(x) for x in (actual, expected))
+    if a.dtype == object or e.dtype == object:
+        raise TypeError(f"assert_close(): compares tensors, arrays and numbers{at} (got {type(actual).__name__} and "
+                        f"{type(expected).__name__})")
+    if a.shape != e.shape:
+        return f"the shapes differ{at} ({a.shape} and {e.shape})"
+    if check_dtype and a.dtype != e.dtype and isinstance(actual, Tensor) and isinstance(expected, Tensor):
+        return f"the dtypes differ{at} ({a.dtype} and {e.dtype})"
+    dtype = np.result_type(a, e)
+    wide = np.complex128 if dtype.kind == "c" else np.float64 if dtype.kind == "f" else dtype
+    if rtol is None:
+        rtol = _RTOL.get(dtype.name, 0.0)
+        atol = 0.0 if dtype.kind in "iub" else 1e-7 if dtype.name in ("float64", "complex128") else 1e-5
+    a, e = a.astype(wide), e.astype(wide)
+    close = a == e if dtype.kind == "b" else np.isclose(a, e, rtol, atol, equal_nan)
+    if close.all():
+        return ""
+    with np.errstate(invalid="ignore"):
+        far = np.where(close, 0, a ^ e if dtype.kind == "b" else np.abs(np.where(a > e, a - e, e - a)))
+    worst = np.unravel_index(np.argmax(np.nan_to_num(far, nan=np.inf) if dtype.kind in "fc" else far), far.shape)
+    return (f"{close.size - int(close.sum())} of {close.size} elements differ{at}, by at most {far[worst].item()} at "
+            f"{[int(i) for i in worst]} (allowed: rtol={rtol:.3g}, atol={atol:.3g})")
 
 
 def gradcheck(

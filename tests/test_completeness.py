@@ -32,7 +32,7 @@ get_rng_state initial_seed manual_seed seed set_rng_state: they are about the ge
 cdist pdist cosine_similarity tensordot einsum isin searchsorted bucketize: about several tensors of equal rank
 atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors cartesian_prod: about several tensors
 block_diag cat stack column_stack dstack hstack vstack meshgrid: about several tensors
-std_mean var_mean combinations trapezoid cumulative_trapezoid gradient: PyTorch has no method
+poisson std_mean var_mean combinations trapezoid cumulative_trapezoid gradient: PyTorch has no method
 can_cast promote_types result_type: about dtypes
 complex polar view_as_complex view_as_real: PyTorch has no method
 """)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import autograd_nn as ag
 from autograd_nn import Tensor, primitive, tensor
 from autograd_nn.engine import elementwise
 from autograd_nn.ops.elementwise import exp, mul, square
@@ -165,3 +166,39 @@ def test_changing_an_input_is_found_out():
 
     with pytest.raises(RuntimeError, match="changed its input 0"):
         gradcheck(function, leaf(2))
+
+
+@pytest.mark.parametrize(("actual", "expected", "settings", "error"), [
+    (ag.tensor([1.0]), ag.tensor([1.0 + 1e-6]), {}, None),
+    (ag.tensor([1.0]), ag.tensor([1.001]), {}, r"1 of 1 elements differ, by at most 0.0010000\d* at \[0\]"),
+    (ag.tensor([1.0]), ag.tensor([1.001]), {"rtol": 0, "atol": 0.01}, None),
+    (ag.tensor([1, 2]), ag.tensor([1, 3]), {}, r"1 of 2 elements differ, by at most 1 at \[1\]"),
+    (ag.tensor([float("nan")]), ag.tensor([float("nan")]), {}, "1 of 1 elements differ"),
+    (ag.tensor([float("nan")]), ag.tensor([float("nan")]), {"equal_nan": True}, None),
+    (ag.tensor([True]), ag.tensor([False]), {}, "1 of 1 elements differ"),
+    (ag.zeros(2), ag.zeros(3), {}, r"the shapes differ \(\(2,\) and \(3,\)\)"),
+    (ag.zeros(2), ag.zeros(2).double(), {}, r"the dtypes differ \(float32 and float64\)"),
+    (ag.zeros(2), ag.zeros(2).double(), {"check_dtype": False}, None),
+    ([ag.zeros(2), 1], [ag.zeros(2), 2], {}, r"elements differ in item 1"),
+    ({"a": ag.zeros(2)}, {"b": ag.zeros(2)}, {}, r"the keys differ"),
+    ({"a": [ag.zeros(2)]}, {"a": [ag.ones(2)]}, {}, r"in item 'a' in item 0"),
+    ([1], [1, 2], {}, r"the lengths differ \(1 and 2\)"),
+    (2, 2.0, {}, None),
+    (ag.zeros(0), ag.zeros(0), {}, None),
+    (ag.tensor([1 + 1j]), ag.tensor([1 + 2j]), {}, "1 of 1 elements differ, by at most 1.0"),
+])
+def test_assert_close(actual, expected, settings, error):
+    if error is None:
+        ag.testing.assert_close(actual, expected, **settings)
+        return
+    with pytest.raises(AssertionError, match=error):
+        ag.testing.assert_close(actual, expected, **settings)
+    with pytest.raises(AssertionError, match=r"^mine$"):
+        ag.testing.assert_close(actual, expected, **settings, msg="mine")
+
+
+def test_assert_close_refuses_half_a_tolerance():
+    with pytest.raises(ValueError, match="rtol and atol must be given together"):
+        ag.testing.assert_close(1.0, 1.0, rtol=0.1)
+    with pytest.raises(TypeError, match="compares tensors, arrays and numbers"):
+        ag.testing.assert_close(object(), object())

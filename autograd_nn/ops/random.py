@@ -20,10 +20,12 @@ from .creation import _made
 
 __all__ = [
     "Generator", "bernoulli", "default_generator", "dropout", "get_rng_state", "initial_seed", "manual_seed",
-    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed",
-    "set_rng_state",
+    "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
 ]  # fmt: skip
 
+
+_LARGEST_RATE = 2.0**63 - 2.0**36  # that NumPy draws from; the result is an int64
 
 FloatType: TypeAlias = type[np.float32] | type[np.float64]
 
@@ -494,6 +496,26 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         )
     draws = (generator or default_generator).random(input.shape, np.float64)
     return _made((draws < chance).astype(input.dtype), None, False, "bernoulli")
+
+
+@sampled
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return a draw from the Poisson distribution of each rate, in the dtype of `input`; not differentiable.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.poisson(ag.tensor([0.0, 1e6])).log10().round(decimals=1)
+    tensor([-inf,   6.])
+    """
+    note_read(input, "poisson()")
+    rates = input.array
+    if rates.dtype.kind != "f" or (rates.size and not (np.min(rates) >= 0 and np.max(rates) <= _LARGEST_RATE)):
+        smallest, largest = (np.min(rates), np.max(rates)) if rates.size else (0, 0)
+        raise RuntimeError(f"poisson(): rates must be floats from 0 to {_LARGEST_RATE:.2g} (dtype={rates.dtype}, "
+                           f"smallest {smallest}, largest {largest})")
+    draws = (generator or default_generator).draw("poisson", rates)
+    return _made(draws.astype(input.dtype), None, False, "poisson")
 
 
 @sampled

@@ -35,6 +35,7 @@ __all__ = [
     "sort",
     "topk",
     "unique",
+    "unique_consecutive",
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ sums and products
@@ -442,6 +443,35 @@ def unique(
     results = [wrap(values)]
     results += [wrap(inverse.reshape(shape).astype(np.int64))] if return_inverse else []
     results += [wrap(counts.astype(np.int64))] if return_counts else []
+    return tuple(results) if len(results) > 1 else results[0]
+
+
+def unique_consecutive(
+    x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> TensorOrTuple:
+    """Return the first of each run of equal elements, or of equal slices along `dim`; not differentiable.
+
+    Returns
+    -------
+    Tensor, or a tuple
+        With `return_inverse` the number of the run of each element, with `return_counts` how long each run is.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.unique_consecutive(ag.tensor([1, 1, 2, 1]), return_counts=True)
+    (tensor([1, 2, 1]), tensor([2, 1, 1]))
+    """
+    dim = None if dim is None else normalized_dim(dim, x.ndim, "unique_consecutive")
+    note_read(x, "unique_consecutive()")
+    array = x.array.reshape(-1) if dim is None else x.array
+    along = np.moveaxis(array, dim or 0, 0)
+    differs = (along[1:] != along[:-1]).any(axis=tuple(range(1, along.ndim)))
+    begins = np.concatenate([np.ones(min(len(along), 1), bool), differs])
+    results = [wrap(np.compress(begins, array, axis=dim or 0))]
+    inverse = begins.cumsum() - 1
+    results += [wrap(inverse.reshape(x.shape) if dim is None else inverse)] if return_inverse else []
+    results += [wrap(np.diff(np.append(np.flatnonzero(begins), len(along))))] if return_counts else []
     return tuple(results) if len(results) > 1 else results[0]
 
 

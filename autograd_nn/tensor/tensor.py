@@ -29,6 +29,7 @@ from ..ops import (
     arithmetic,
     complexes,
     creation,
+    discrete,
     distance,
     elementwise,
     fourier,
@@ -843,6 +844,9 @@ class Tensor(InPlace, Variable):
         elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
     )  # fmt: skip
     isnan, isinf, isfinite, isclose = elementwise.isnan, elementwise.isinf, elementwise.isfinite, elementwise.isclose
+    isneginf, isposinf, isreal, signbit = discrete.isneginf, discrete.isposinf, discrete.isreal, discrete.signbit
+    gcd, lcm, heaviside, nextafter = discrete.gcd, discrete.lcm, discrete.heaviside, discrete.nextafter
+    unique_consecutive = scan.unique_consecutive
     logical_and, logical_or, logical_xor, logical_not = (
         elementwise.logical_and, elementwise.logical_or, elementwise.logical_xor, elementwise.logical_not
     )  # fmt: skip

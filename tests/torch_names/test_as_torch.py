@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import autograd_nn as ag
@@ -59,7 +60,7 @@ def test_pytorch_comes_back():
     spec, path = ag.nn.functional.__spec__, ag.nn.__path__
     with in_place_of_torch():
         module = importlib.import_module("torch.nn.functional")
-        assert module is ag.nn.functional and importlib.import_module("torch") is ag
+        assert module is ag.nn.functional and importlib.import_module("torch").randn is ag.randn
         with pytest.raises(ModuleNotFoundError, match=r"torch\.nothing is not in autograd_nn"):
             importlib.import_module("torch.nothing")
         with pytest.raises(AttributeError, match=r"torchvision\.io"):
@@ -72,3 +73,19 @@ def test_it_is_not_put_over_pytorch():
     pytest.importorskip("torch")
     with pytest.raises(RuntimeError, match="already"):
         importlib.import_module("autograd_nn.as_torch").install()
+
+
+def test_tensors_made_by_the_class_are_floats_as_in_pytorch():
+    with in_place_of_torch():
+        import torch
+
+        x = torch.Tensor([0, 1])
+        x[0] = 0.5
+        assert x.tolist() == [0.5, 1.0] and x.dtype == torch.float32
+        assert torch.Tensor(np.zeros(2)).dtype == torch.float32
+        assert torch.Tensor(3).shape == (3,) and torch.Tensor(2, 3).shape == (2, 3)
+        assert isinstance(torch.arange(2), torch.Tensor) and not isinstance(2, torch.Tensor)
+        assert type(x) == torch.Tensor and issubclass(torch.nn.Parameter, torch.Tensor)  # noqa: E721
+        assert torch.Tensor.add(x, 1).tolist() == [1.5, 2.0]
+        assert {torch.Tensor: 1}[type(x)] == 1
+    assert ag.Tensor([0, 1]).dtype == np.int64
