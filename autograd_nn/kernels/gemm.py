@@ -526,7 +526,7 @@ def multiply_few(x: Array, b: Array, y: Array, bias: Array | None, relu: bool) -
 def multiply_matrices(a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """Compute ``out = a @ b`` for matrices by the method that suits their shape; its bits depend on K and N alone."""
     (M, K), N = a.shape, b.shape[1]
-    if JIT_DISABLED or not (out.size and K):
+    if JIT_DISABLED or not (out.size and K) or out.dtype.kind != "f":
         product_by_numpy(a, b, out)
     elif N == 1:
         multiply_column(a, b.reshape(-1), out.reshape(-1))

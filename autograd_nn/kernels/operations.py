@@ -309,7 +309,8 @@ def _gelu_tanh(x: Number) -> Number:
 
 def _gelu_tanh_gradient(g: Number, x: Number) -> Number:
     gate = _gelu_tanh_gate(x)
-    slope = 2.0 * TANH_RATE * fma(x * x, 3.0 * TANH_CUBE, 1.0)
+    squares = select(x * x < 4096.0, x * x, 4096.0)  # farther out the gate is 0 or 1
+    slope = 2.0 * TANH_RATE * fma(squares, 3.0 * TANH_CUBE, 1.0)
     return g * (gate * (1.0 + x * ((1.0 - gate) * slope)))
 
 

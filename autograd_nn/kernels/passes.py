@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import FunctionType
@@ -74,6 +75,7 @@ class Pass:
         self.inputs = [_positional(function) for function in functions]
         self.keywords = [_keywords(function) for function in functions]
         self.width = max(self.inputs)
+        self.home = sys._getframe(1).f_globals["__name__"], sys._getframe(1).f_code.co_filename
         self._kernel: Any = None
 
     @property
@@ -279,14 +281,16 @@ _BODIES = {1: _of_1, 2: _of_2, 3: _of_3, 4: _of_4, 5: _of_5}
 def _compiled(operation: Pass) -> Any:
     """Return the kernel of a pass: a body with its own `emit` in the place of a global name.
 
-    A closure over it would never be found in the cache by another process.
+    A closure over it would never be found in the cache by another process. The body counts as a function of the module
+    that declares the pass, so that an edit of that module, or of what it imports, makes the machine code stale.
     """
     if JIT_DISABLED:
         return _interpreter(operation)
     template = _BODIES[operation.width + operation.summed]
     name = f"pass_{operation.name}"
-    body = FunctionType(template.__code__, {"emit": _instructions(operation)}, name)
-    body.__module__, body.__qualname__ = __name__, name
+    module, file = operation.home
+    body = FunctionType(template.__code__.replace(co_filename=file), {"emit": _instructions(operation)}, name)
+    body.__module__, body.__qualname__ = module, name
     return Chunked(body, False)
 
 

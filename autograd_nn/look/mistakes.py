@@ -134,7 +134,11 @@ class LayersInAList(MistakeWarning):
 
 
 class TrainingMode(MistakeWarning):
-    """Dropout or batch normalization computes in training mode while nothing is recorded.
+    """Dropout or batch normalization computes in training mode while nothing is recorded, and no training is near.
+
+    A generator that makes fakes for the discriminator, or a policy that is asked for an action, is in training mode
+    under ``no_grad()`` on purpose. So a layer may compute once between two backward passes; what computes twice is
+    evaluated. In a program that asked for no parameters, so trains nothing, once is enough for the warning.
 
     Examples
     --------
@@ -256,6 +260,9 @@ _SHAPING = ("reshape", "squeeze", "unsqueeze", "transpose", "permute", "getitem"
 _looked_at: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # modules, as of so many changes
 _asleep: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # modules in evaluation mode
 _modes_seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by optimizers, at their last steps
+_trains = False  # whether parameters were asked for, say for an optimizer
+_passes = 0  # backward passes
+_unrecorded: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # layers, as of so many passes
 modes = 0  # how often a module was told its mode
 
 
@@ -267,6 +274,9 @@ def forget() -> None:
     >>> from autograd_nn import mistakes
     >>> mistakes.forget()
     """
+    global _trains
+    _trains = False
+    _unrecorded.clear()
     _told.clear()
     _roots.clear()
     _looked_at.clear()
@@ -307,6 +317,8 @@ def note_root(root: Any) -> None:
 
 class _Listening(Observer):
     def backward_begins(self, roots: list[Any]) -> None:
+        global _passes
+        _passes += 1
         for root in roots:
             note_root(root)
 
@@ -334,11 +346,15 @@ class _Listening(Observer):
             check_loss(operation, input)
 
     def parameters_listed(self, module: Any) -> None:
+        global _trains
+        _trains = True
         if _looked_at.get(module) != structure.changes:
             check_lists(module)
 
     def trains_unrecorded(self, module: Any) -> None:
-        if getattr(module, "p", 1):  # a dropout of nothing is the same in both modes
+        again = _unrecorded.get(module) == _passes
+        _unrecorded[module] = _passes
+        if getattr(module, "p", 1) and (again or not _trains):  # a dropout of nothing is the same in both modes
             effect = "drops elements at random" if hasattr(module, "p") else "normalizes by the batch at hand"
             warn_once(TrainingMode, f"{type(module).__name__}: {effect}, as in training, while nothing is recorded "
                                     "(no_grad()); to evaluate, call model.eval() first")

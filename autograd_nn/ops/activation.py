@@ -19,6 +19,7 @@ from .elementwise import (
     _within,
     abs,
     add,
+    clamp,
     div,
     exp,
     gradient_of,
@@ -459,6 +460,7 @@ def _gelu_tanh(x: Array) -> Array:
 
 def _gelu_tanh_curvature(x: Tensor) -> Tensor:
     """Differentiate ``s + x s'`` with s = sigmoid(2 u), u = RATE (x + CUBE x**3) and v, the derivative of 2 u."""
+    x = clamp(x, -64.0, 64.0)  # farther out it is 0, and squares leave the range
     squares = square(x)
     s = sigmoid(mul(mul(x, add(mul(squares, CUBE), 1)), 2 * RATE))
     v = add(mul(squares, 6 * RATE * CUBE), 2 * RATE)

@@ -96,6 +96,7 @@ def norm(
         return _euclidean(input, dims=dims, keepdim=keepdim)
     if p == "nuc":
         return _nuclear(input, dims, keepdim)
+    p = p.item() if isinstance(p, np.generic) else p
     if not isinstance(p, int | float):
         raise ValueError(f"norm(): p must be a number, 'fro' or 'nuc' (p={p!r})")
     if p == 1:

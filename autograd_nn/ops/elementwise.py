@@ -1234,6 +1234,7 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
         raise RuntimeError(f"clamp(): at least one of min and max must be given (x.shape={x.shape}, min=None, "
                            "max=None)")
     if isinstance(min, _NUMBER_OR_NONE) and isinstance(max, _NUMBER_OR_NONE):
+        min, max = (bound.item() if isinstance(bound, np.generic) else bound for bound in (min, max))
         if x.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
             x = add(x, 0.0)
         return _clamp(x, low=min, high=max)

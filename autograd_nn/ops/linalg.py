@@ -64,7 +64,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
     if x.dtype != y.dtype:
         raise dtypes_apart("matmul", x=x.dtype, y=y.dtype)
     if rows and columns:
-        return sum(mul(x, y))
+        return sum(mul(x, y), dtype=x.dtype if x.dtype.kind in "iu" else None)
     if x.ndim > 2 and y.ndim <= 2:
         y_matrix = unsqueeze(y, 1) if columns else y
         out = _matmul(reshape(x, (-1, x.shape[-1])) if x.shape[-1] else _flat_rows(x), y_matrix)

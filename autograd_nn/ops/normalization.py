@@ -502,7 +502,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     total = squares[:, :channels]
     for i in range(1, size):
         total = add(total, squares[:, i : i + channels])
-    divisor = pow(add(mul(total, alpha / size), k), beta)
+    share = alpha.item() if isinstance(alpha, np.generic) else alpha  # a float32 would be divided in float32
+    divisor = pow(add(mul(total, share / size), k), beta)
     if _left_range(input, divisor):
         return to_dtype(local_response_norm(to_dtype(input, np.float64), size, alpha, beta, k), input.dtype)
     return div(input, divisor)

@@ -11,7 +11,7 @@ from ..typing import Tensor, TensorLike
 from . import joining, scan
 from .elementwise import where
 from .index import ARRAY, _check_range, _getitem, _integers, index_put
-from .shape import _put_diagonal, cat, diag_embed, diagonal, normalized_dim, reshape
+from .shape import _put_diagonal, cat, diag_embed, diagonal, normalized_dim, reshape, to_dtype
 
 __all__ = ["block_diag", "combinations", "diagflat", "diagonal_scatter", "dsplit", "msort", "put", "select_scatter",
            "slice_scatter"]  # fmt: skip
@@ -71,6 +71,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     _check_fits("diagonal_scatter", diagonal(input.detach(), offset, dim1, dim2).shape, src)
     dim1, dim2 = dim1 % input.ndim, dim2 % input.ndim
     where_ones = _put_diagonal(np.ones(src.shape, bool), shape=input.shape, offset=offset, dim1=dim1, dim2=dim2)
+    src = to_dtype(src, input.dtype)
     return where(where_ones, _put_diagonal(src, shape=input.shape, offset=offset, dim1=dim1, dim2=dim2), input)
 
 

@@ -127,7 +127,7 @@ def _var(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) 
 def _std(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) -> Array:
     with np.errstate(over="ignore"):
         out: Array = np.sqrt(_var.forward(x, dims=dims, keepdim=keepdim, correction=correction))
-    if x.dtype == np.float32 and np.isinf(out).any():  # the squares, not the result, left the range of float32
+    if x.dtype == np.float32 and (np.isinf(out) | (out < 1e-18)).any():  # the squares left the range of float32
         out = _std.forward(x.astype(np.float64), dims=dims, keepdim=keepdim, correction=correction).astype(x.dtype)
     return out
 
@@ -317,7 +317,10 @@ def _amin(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
 @primitive
 def _shares(x: Array, out: Array, *, dims: tuple[int, ...]) -> Array:
     """Return 1 where an element is the extreme, divided by how many are."""
-    shares = TIES(x, out.reshape(_kept_shape(x.shape, dims)))
+    extremes = out.reshape(_kept_shape(x.shape, dims))
+    shares = TIES(x, extremes)
+    if (absent := np.isnan(extremes)).any():  # the extreme is the elements that are NaN
+        shares = np.where(absent & np.isnan(x), x.dtype.type(1), shares)
     np.divide(shares, folds.SUM(shares, dims, keepdims=True), out=shares)
     return shares
 

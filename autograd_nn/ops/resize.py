@@ -104,7 +104,8 @@ def _antialiased_taps(
         weights = np.maximum(1 - distance, 0)
     weights = np.where(places < last[:, None], weights, 0)
     normalized: Array = weights / weights.sum(1, keepdims=True)
-    return normalized, np.minimum(places, size - 1)
+    heaviest = np.take_along_axis(places, normalized.argmax(1)[:, None], 1)
+    return normalized, np.where(normalized == 0, heaviest, places)  # no weight of 0 meets an element that is infinite
 
 
 @primitive

@@ -17,7 +17,7 @@ import numpy as np
 from ..engine import primitive, wrap
 from ..kernels import sample as kernels
 from ..typing import Array, Shape, Tensor
-from .elementwise import add, clamp, div, eq, floor, gt, logical_and, lt, mul, remainder, round, sub, where
+from .elementwise import add, clamp, div, eq, floor, gt, isnan, logical_and, lt, mul, remainder, round, sub, where
 from .linalg import matmul
 from .shape import movedim, reshape, select, stack, transpose
 
@@ -87,7 +87,8 @@ def cubic(t: Any, a: float) -> list[Any]:
 def _kept_within(x: Tensor, size: int) -> Tensor:
     """Return positions moved to the nearest element; the derivative is 1 between the outermost elements, else 0."""
     inside = logical_and(gt(x, 0), lt(x, size - 1))
-    return where(inside, x, clamp(x.detach(), 0, size - 1))
+    end = clamp(x.detach(), 0, size - 1)
+    return where(inside, x, where(isnan(end), 0.0, end))  # NaN stands for -1 in the grid
 
 
 def _mirror(size: int, align_corners: bool) -> tuple[float, float]:
@@ -115,7 +116,7 @@ def _padded(x: Tensor, size: int, padding_mode: str, align_corners: bool) -> Ten
 def _place(position: Array, size: int, padding_mode: str, align_corners: bool) -> Array:
     """Return the element at a whole position, -1 beyond the ends unless the mode says which one stands for it."""
     if padding_mode == "border":
-        position = position.clip(0, size - 1)
+        position = np.where(np.isnan(position), 0, position.clip(0, size - 1))
     elif padding_mode == "reflection":
         low, span = _mirror(size, align_corners)
         if span == 0:
@@ -125,6 +126,7 @@ def _place(position: Array, size: int, padding_mode: str, align_corners: bool) -
             turns = np.floor(away / span)
             rest = away - turns * span
             position = np.where(turns % 2 == 0, rest + low, span + low - rest).clip(0, size - 1)
+            position = np.where(np.isnan(position), 0, position)  # infinity is mirrored to nowhere
     inside = (position >= 0) & (position < size)
     return np.where(inside, position, -1).astype(np.int64)
 
@@ -174,7 +176,7 @@ def grid_sample(
         'bilinear' is trilinear for volumes; 'bicubic' (Keys, a = -0.75) is for images only; 'nearest' rounds halves to
         even positions.
     padding_mode : {'zeros', 'border', 'reflection'}
-        What lies beyond the ends.
+        What lies beyond the ends. For the last two NaN in `grid` stands for -1.
     align_corners : bool, optional
         Whether -1 and 1 are the centres of the outermost elements, or (the default) their outer edges.
 

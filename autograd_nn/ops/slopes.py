@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, note_read, primitive, wrap
+from ..engine import Variable, get_default_dtype, note_read, primitive, wrap
 from ..typing import Array, Number, Tensor
 from . import distance, scan
 from .elementwise import add, div, gt, isnan, lerp, mul, sub, where
@@ -79,6 +79,7 @@ def _slope(y: Tensor, spacing: Any, edge_order: int) -> Tensor:
     n = y.shape[-1]
     if isinstance(spacing, Variable):
         places: Any = spacing
+        places = places if places.dtype.kind in "fc" else to_dtype(places, y.dtype)
         steps = sub(narrow(places, 0, 1, n - 1), narrow(places, 0, 0, n - 1))
     else:
         steps = wrap(np.full(n - 1, spacing, y.dtype))
@@ -130,7 +131,9 @@ def gradient(
         if input.shape[d] < edge_order + 1:
             raise RuntimeError(f"gradient(): needs at least {edge_order + 1} samples along each dim "
                                f"(input.shape={input.shape}, edge_order={edge_order})")
-    input = input if input.dtype.kind in "fc" else to_dtype(input, np.float32)
+    if input.dtype.kind not in "fc":
+        kinds = [h.array.dtype for h in spacings if isinstance(h, Variable)]
+        input = to_dtype(input, next((dtype for dtype in kinds if dtype.kind == "f"), get_default_dtype()))
     return tuple(movedim(_slope(movedim(input, d, -1), h, edge_order), -1, d) for d, h in zip(places, spacings))
 
 

@@ -484,14 +484,24 @@ def _lstsq(a: Array, b: Array, *, rcond: float) -> tuple[Array, Array, Array]:
     return out, rank, values
 
 
+@primitive
+def _binary_size(x: Array) -> Array:
+    """Return the power of two next to the largest magnitude of each matrix, of shape (..., 1, 1); 1 for zeros."""
+    largest = np.abs(x).max((-2, -1), keepdims=True, initial=0)
+    out: Array = np.ldexp(np.ones_like(largest), np.frexp(largest)[1])
+    return out
+
+
 @_lstsq.defvjps
 def _lstsq_rule(
     g: Tensor | None, a: Tensor, b: Tensor, rcond: float, needs: tuple[bool, ...]
 ) -> Gradients:
     if g is None:
         return None, None
+    size = _binary_size(a)  # of a matrix of small elements the squares of the inverse leave the range
+    a, g = a / size, g / size
     inverse = _pinv(a, atol=0.0, rtol=rcond, hermitian=False)
-    g_a = _pinv_input(_matmul(g, transposed(b)), a, inverse) if needs[0] else None
+    g_a = _pinv_input(_matmul(g, transposed(b)), a, inverse) / size if needs[0] else None
     return g_a, _matmul(transposed(inverse), g) if needs[1] else None
 
 

@@ -20,6 +20,7 @@ from .elementwise import (
     div,
     eq,
     exp,
+    gt,
     log,
     log1p,
     logical_and,
@@ -275,7 +276,20 @@ log_ndtr = _unary("log_ndtr", """
     """)  # fmt: skip
 
 erfc.defvjp(x=lambda g, x: mul(g, mul(exp(neg(square(x))), -_BELL)))
-erfcx.defvjp(x=lambda g, out, x: mul(g, sub(mul(mul(x, out), 2.0), _BELL)))
+
+
+
+def _erfcx_slope(x: Tensor, out: Tensor) -> Tensor:
+    """Return ``2 x erfcx(x) - 2 / sqrt(pi)``; of large x by its asymptotic series, as the difference has no digits."""
+    far = gt(x, 6.0 if x.dtype.itemsize <= 4 else 30.0)
+    w = div(0.5, square(where(far, x, 1.0)))
+    series: Tensor = mul(w, 0.0)
+    for factor in (15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0):
+        series = mul(mul(w, -factor), add(series, 1.0))
+    return where(far, mul(series, _BELL), sub(mul(mul(where(far, 0.0, x), out), 2.0), _BELL))
+
+
+erfcx.defvjp(x=lambda g, out, x: mul(g, _erfcx_slope(x, out)))
 erfinv.defvjp(x=lambda g, out: mul(g, mul(exp(square(out)), 1 / _BELL)))
 ndtr.defvjp(x=lambda g, x: mul(g, mul(exp(mul(square(x), -0.5)), 1 / math.sqrt(2 * math.pi))))
 ndtri.defvjp(x=lambda g, out: mul(g, mul(exp(mul(square(out), 0.5)), math.sqrt(2 * math.pi))))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autograd_nn.kernels import compile as compiling
-from autograd_nn.kernels import elementwise
+from autograd_nn.kernels import elementwise, operations
 
 ROOT = pathlib.Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and file modes")
@@ -116,7 +116,7 @@ def test_a_module_is_compiled_again_when_it_or_one_that_it_imports_changes_and_o
     kernels = tmp_path / "autograd_nn" / "kernels"
     shutil.copytree(compiling.cache.KERNELS, kernels, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(compiling.cache, "KERNELS", kernels)
-    modules = ["gemm", "conv.direct", "conv.winograd.passes", "recurrent", "pool", "optim", "softmax", ""]
+    modules = ["gemm", "conv.direct", "conv.winograd.passes", "recurrent", "pool", "optim", "softmax", "operations", ""]
 
     def changed_by(path):
         compiling.cache._imports.cache_clear()
@@ -127,10 +127,18 @@ def test_a_module_is_compiled_again_when_it_or_one_that_it_imports_changes_and_o
 
     assert changed_by("optim.py") == ["optim", ""]
     assert changed_by("gemm.py") == ["gemm", "recurrent", ""]
-    assert changed_by("tile.py") == ["gemm", "conv.direct", "conv.winograd.passes", "recurrent", "softmax", ""]
+    assert changed_by("tile.py") == [
+        "gemm", "conv.direct", "conv.winograd.passes", "recurrent", "softmax", "operations", "",
+    ]  # fmt: skip
     assert changed_by("conv/winograd/transforms.py") == ["conv.winograd.passes", ""]
-    assert changed_by("functions.py") == ["softmax", ""]
+    assert changed_by("functions.py") == ["softmax", "operations", ""]
+    assert changed_by("operations.py") == ["operations", ""]
     compiling.cache._imports.cache_clear()
+
+
+def test_the_kernel_of_a_pass_is_stale_when_the_module_that_declares_it_changes():
+    assert operations.GELU_TANH.home[0] == operations.__name__
+    assert operations.GELU_TANH.kernel.python.__module__ == operations.__name__
 
 
 def test_the_users_own_functions_keep_numbas_settings():

@@ -147,6 +147,7 @@ class Frozen(nn.Module):
          "Sequential.0.layers: a plain dict .* use nn.ModuleDict"),
         (lambda: unrecorded(nn.Dropout()), TrainingMode, "Dropout: drops elements .* call model.eval() first"),
         (lambda: unrecorded(nn.BatchNorm1d(2)), TrainingMode, "BatchNorm1d: normalizes by the batch at hand"),
+        (lambda: evaluated_in_training_mode(2), TrainingMode, "Dropout: drops elements"),
         (unused_layer, MissingGradient, r"2 of 4 parameters .* unused.weight (3, 2), unused.bias (3,); are they used"),
         (no_backward, MissingGradient, "2 of 2 parameters .* was backward() called?"),
         (no_zero_grad, ForgottenZeroGrad, "call optimizer.zero_grad() before each backward()"),
@@ -259,9 +260,35 @@ def unrecorded_on_purpose():
     summary(model, x)
 
 
+def fakes_for_a_discriminator():
+    generator = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout())
+    discriminator = nn.Linear(2, 1)
+    optimizers = [optim.SGD(model.parameters(), lr=0.01) for model in (generator, discriminator)]
+    noise = tensor([[1.0, 2.0], [3.0, 4.0]])
+    for _ in range(3):
+        with no_grad():
+            fakes = generator(noise)
+        for optimizer in optimizers[::-1]:
+            images = fakes if optimizer is optimizers[1] else generator(noise)
+            for each in optimizers:
+                each.zero_grad()
+            discriminator(images).mean().backward()
+            optimizer.step()
+
+
+def evaluated_in_training_mode(batches):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+    train(model)
+    with no_grad():
+        for _ in range(batches):
+            model(tensor([[1.0, 2.0]]))
+
+
 @pytest.mark.parametrize(
     "right",
     [
+        fakes_for_a_discriminator,
+        lambda: evaluated_in_training_mode(1),
         right_training,
         accumulated_over_batches,
         frozen_parameters,
