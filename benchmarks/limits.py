@@ -19,10 +19,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from autograd_nn.kernels.tile import host_vector_bytes
+from autograd_nn.kernels.compile.target import vector_bytes
 
 ACCUMULATORS = 12  # independent chains: enough to hide the latency of an FMA on two ports
-LANES = host_vector_bytes() // 4
+LANES = vector_bytes() // 4
 STEPS = 2_000_000
 STREAM = 8_000_000  # float32 elements of each of the three arrays, 96 MB together: far beyond the caches
 ROUNDS = 9
