@@ -60,8 +60,8 @@ loss.softmax loss.cross_entropy loss.cross_entropy_input: reference.log_softmax
 norm.batch_norm norm.group_norm norm.layer_norm: reference.normalize
 norm.batch_norm_input norm.group_norm_input norm.layer_norm_input: reference.normalize_input
 norm.channel_sum: NumPy's sum
-optim.adam_step: reference.adam
-optim.sgd_step: reference.sgd
+optim.adam_step optim.adam_steps optim.amsgrad_steps: reference.adam
+optim.sgd_step optim.sgd_steps optim.momentum_steps: reference.sgd
 pool.avg_pool2d pool.avg_pool2d_input: reference.avg_pool2d_matrix, a matrix and its transpose
 pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
 pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
@@ -81,8 +81,8 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 NO_KERNELS = (
     "by_numpy",  # what is left to NumPy
     "warm",  # it calls kernels so that they are compiled
-    "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions", "lanes",
-    "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
+    "addresses", "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions",
+    "lanes", "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip
 NO_ARRAYS = listed("""
 conv.choice.force_method conv.choice.forget_weights conv.choice.method conv.choice.set_winograd: settings

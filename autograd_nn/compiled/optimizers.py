@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..kernels import optim as kernels
+from ..kernels.addresses import Table
 from ..kernels.compile import threads_for
 from ..kernels.machine import Call, Slot
 from ..optim import SGD, Adam, AdamW, Optimizer
 
 __all__ = ["Stepping", "can_step"]
+
+WIDTHS = {"sgd_steps": 2, "momentum_steps": 3, "adam_steps": 4, "amsgrad_steps": 5}  # arrays of each parameter
 
 # Of a group: what is read anew, or compared apart.
 _LIVE = ("lr", "betas", "momentum", "weight_decay", "params", "initial_lr", "param_names")
@@ -63,35 +66,47 @@ class Stepping:
         self.calls = self._calls(updates)
 
     def _calls(self, updates: list[Any]) -> list[Call] | None:
-        stepping = [(p, group) for group in self.groups for p in group.stepping]
-        if len(updates) != len(stepping):
-            return None
-        calls = []
-        for record, (p, group) in zip(updates, stepping):
-            arrays = [x for x in record.inputs if isinstance(x, np.ndarray)]
-            is_known = record.primitive.name == ("adam_step" if self.is_adam else "sgd_step")
-            if not is_known or record.inputs[0] is not p.array or not all(x.flags.carray for x in arrays):
+        rows: dict[int, list[np.ndarray]] = {}  # by the id of a parameter's array: its gradient, itself, its states
+        for record in updates:
+            width = WIDTHS.get(record.primitive.name)
+            if width is None:
                 return None
-            flat = [threads_for(2 * p.array.size), *(x.reshape(-1) for x in arrays)]
-            calls.append(self._adam(group, flat) if self.is_adam else self._sgd(group, flat))
-        return None if any(len(self._steps(group)) > 1 for group in self.groups) else calls
+            arrays = record.inputs[len(record.primitive.signature.inputs) :]
+            rows |= {id(arrays[i + 1]): arrays[i : i + width] for i in range(0, len(arrays), width)}
+        if len(rows) != sum(len(group.stepping) for group in self.groups):
+            return None
+        calls: list[Call] = []
+        for group in self.groups:
+            if len(self._steps(group)) > 1:
+                return None
+            by_dtype: dict[Any, list[np.ndarray]] = {}
+            for p in group.stepping:
+                row = rows.get(id(p.array))
+                if row is None or not all(type(x) is np.ndarray and x.flags.carray for x in row):
+                    return None
+                by_dtype.setdefault(p.array.dtype, []).extend(row)
+            for dtype, arrays in by_dtype.items():
+                kernel, numbers = self._adam(group) if self.is_adam else self._sgd(group)
+                like, known = kernels.LIKE[dtype]
+                length = sum(p.array.size for p in group.stepping if p.array.dtype == dtype)
+                calls.append(Call(kernel, (threads_for(2 * length), like, Table(arrays), known, *numbers)))
+        return calls
 
     @staticmethod
-    def _sgd(group: _Group, flat: list[Any]) -> Call:
+    def _sgd(group: _Group) -> tuple[Any, tuple[Any, ...]]:
         settings = group.group
         common = group.rate, group.decay, -1.0 if settings["maximize"] else 1.0
         if not settings["momentum"]:
-            return Call(kernels._sgd, (*flat, *common))
-        return Call(kernels._sgd_momentum, (*flat, *common, group.momentum,
-                                            1.0 - settings["dampening"], bool(settings["nesterov"])))
+            return kernels._sgd, common
+        return kernels._momentum, (*common, group.momentum, 1.0 - settings["dampening"], bool(settings["nesterov"]))
 
     @staticmethod
-    def _adam(group: _Group, flat: list[Any]) -> Call:
+    def _adam(group: _Group) -> tuple[Any, tuple[Any, ...]]:
         settings = group.group
-        return Call(kernels._amsgrad if settings["amsgrad"] else kernels._adam, (
-            *flat, group.rate, group.correction, group.new, group.beta2, group.new2, float(settings["eps"]),
+        return kernels._amsgrad if settings["amsgrad"] else kernels._adam, (
+            group.rate, group.correction, group.new, group.beta2, group.new2, float(settings["eps"]),
             group.shrink, group.decay, -1.0 if settings["maximize"] else 1.0,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     @staticmethod
     def _steps(group: _Group) -> set[Any]:

@@ -17,7 +17,7 @@ from .errors import asked_for, named
 from .graph import Call, Leaf, Node, Result, Variable, wrap
 from .recording import state
 from .rules import Plan, Signature, sources_of
-from .versions import mark_changed
+from .versions import mark_all_changed, mark_changed
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -377,7 +377,7 @@ class Update(Primitive[Any]):
     'Update'
     """
 
-    def __init__(self, forward: Rule, writes: str, results: str = "", complex: bool = False):
+    def __init__(self, forward: Rule, writes: str, results: str = "", complex: bool = False, every: int = 1):
         super().__init__(forward, results=results, complex=complex)
         names = [*self.signature.inputs, *([f"*{self.signature.rest}"] if self.signature.rest else [])]
         unknown = [name for name in writes.split() if name not in names]
@@ -386,11 +386,12 @@ class Update(Primitive[Any]):
         self.writes = [names.index(name) for name in writes.split()]
         self.region: Callable[..., Any] | None = None  # of the inputs: the part of the first written one that changes
         self.writes_rest = self.signature.rest is not None and f"*{self.signature.rest}" in writes.split()
+        self.every = every
+        self._places: dict[int, list[int]] = {}  # by the number of inputs
 
     def written(self, inputs: Any) -> list[Any]:
         """Return which of the inputs of a call are written into."""
-        chosen = [inputs[i] for i in self.writes if i < len(inputs)]
-        return chosen + list(inputs[len(self.signature.inputs) + 1 :]) if self.writes_rest else chosen
+        return [inputs[i] for i in self.places(len(inputs))]
 
     def _recorded(self, inputs: tuple[Any, ...]) -> tuple[Any, int]:
         """Return the tensor whose node a call changes (or None), and which inputs need a gradient, as bits."""
@@ -408,11 +409,20 @@ class Update(Primitive[Any]):
 
     def places(self, count: int) -> list[int]:
         """Return the positions of the inputs that are written into, of so many."""
-        return [i for i in self.writes if i < len(self.signature.inputs)] + [*range(len(self.signature.inputs), count)]
+        known = self._places.get(count)
+        if known is None:
+            named, every = len(self.signature.inputs), self.every
+            known = [i for i in self.writes if i < min(named, count)]
+            if self.writes_rest:
+                known += [i for i in range(named, count) if every == 1 or (i - named) % every]
+            self._places[count] = known
+        return known
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         if state.listener is not None:
             return state.listener(self, inputs, params)
+        if self.every > 1:
+            return self._many(inputs, params)
         arrays: list[Any] = []
         for x in inputs:
             if isinstance(x, Variable):
@@ -445,6 +455,26 @@ class Update(Primitive[Any]):
             if target._view is not None:
                 target._view.version += 1
         return inputs[writes[0]] if results is None and writes else _wrapped(results)
+
+
+    def _many(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
+        """Do the same for rows of arrays: nothing is recorded, all is marked at one time."""
+        places = self.places(len(inputs))
+        arrays = [x.array if isinstance(x, Variable) else x for x in inputs]
+        written = [arrays[i] for i in places]
+        for i in places:
+            x = inputs[i]
+            if isinstance(x, Variable) and x._view is not None and not x._view.tracked:
+                written = [array for array in written if array is not x.array]
+        try:
+            self.forward(*arrays, **params)
+        except (IndexError, TypeError, ValueError) as error:
+            for array in written:
+                check_writable(array, self.name + "()")
+            if (better := named(error, self, arrays)) is error:
+                raise
+            raise better from error
+        mark_all_changed(written, self.name)
 
 
 def check_recordable(target: Any, operation: str) -> None:
@@ -590,7 +620,7 @@ def elementwise(
     return Primitive(forward, elementwise=True, floating=floating, operands=operands, complex=complex)
 
 
-def update(*, writes: str, complex: bool = False) -> Callable[[Rule], Update]:
+def update(*, writes: str, complex: bool = False, every: int = 1) -> Callable[[Rule], Update]:
     """Make an update of an array function that writes into some of its inputs.
 
     Numbers that change from call to call (a learning rate, a count of steps) are inputs, not settings. A rule may be
@@ -603,6 +633,8 @@ def update(*, writes: str, complex: bool = False) -> Callable[[Rule], Update]:
         The names of the inputs that are written into, apart by spaces: ``"p m v"``; ``"*arrays"`` for all of them.
     complex : bool
         The function takes complex numbers too.
+    every : int
+        Of so many arrays in a row that stand for ``*arrays`` the first is only read; 1: none is.
 
     Examples
     --------
@@ -617,4 +649,4 @@ def update(*, writes: str, complex: bool = False) -> Callable[[Rule], Update]:
     >>> total
     tensor([1., 1.])
     """
-    return lambda forward: Update(forward, writes, complex=complex)
+    return lambda forward: Update(forward, writes, complex=complex, every=every)

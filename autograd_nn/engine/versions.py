@@ -58,6 +58,20 @@ def mark_changed(array: np.ndarray, operation: str = "") -> None:
         _limit = max(1024, 2 * len(_stamps))
 
 
+def mark_all_changed(arrays: list[np.ndarray], operation: str = "") -> None:
+    """Note that `operation` wrote to the memory of all of them, at one time."""
+    global clock
+    clock += 1
+    writes: list[Write] = [(clock, operation, -_EVER, _EVER)]  # one list for all: what is appended to is a copy
+    stamps = _stamps
+    for array in arrays:
+        if array.base is None:
+            stamps[id(array)] = _ref(array), writes
+    for array in arrays:
+        if array.base is not None or len(_stamps) > _limit:
+            mark_changed(array, operation)
+
+
 class Together:
     """Arrays that are written to together, again and again: one stamp for all of them.
 

@@ -24,6 +24,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 
+from .addresses import Table, objects_of
 from .by_numpy import hearing
 from .compile import JIT_DISABLED, Chunked, start_pool
 from .compile.count import workers_for
@@ -68,8 +69,15 @@ class Call(NamedTuple):
     @property
     def arrays(self) -> list[np.ndarray]:
         """The arrays among the arguments."""
-        return [x if isinstance(x, np.ndarray) else x.array for x in self.arguments
-                if isinstance(x, np.ndarray | Half | Pointer)]
+        found: list[np.ndarray] = []
+        for x in self.arguments:
+            if isinstance(x, np.ndarray):
+                found.append(x)
+            elif isinstance(x, Half | Pointer):
+                found.append(x.array)
+            elif isinstance(x, Table):
+                found += x
+        return found
 
     def moved(self, at_home: Callable[[np.ndarray], np.ndarray]) -> Call:
         """Return the call with its arrays replaced."""
@@ -81,6 +89,8 @@ class Call(NamedTuple):
                 arguments.append(Half(at_home(x.array), x.part))
             elif isinstance(x, Pointer):
                 arguments.append(Pointer(at_home(x.array)))
+            elif isinstance(x, Table):
+                arguments.append(Table(map(at_home, x)))
             else:
                 arguments.append(x)
         return Call(self.kernel, tuple(arguments))
@@ -278,7 +288,8 @@ def _entry(call: Call) -> tuple[int, tuple[Any, ...], str]:
     """Return the address of the machine code of a call, its arguments, and what its signature begins with."""
     if isinstance(call.kernel, C):
         return call.kernel.address, call.arguments, "C"
-    threads, *rest = call.arguments
+    threads: int
+    threads, *rest = [objects_of(x) if isinstance(x, Table) else x for x in call.arguments]  # type: ignore[assignment]
     arguments = int(threads), workers_for(threads), tuple(rest)
     types = tuple(numba.typeof(_plain(x)) for x in arguments)
     dispatcher = call.kernel.build
@@ -300,10 +311,12 @@ class Machine:
     def __init__(self, calls: Sequence[Call]):
         code: list[int] = []
         starts = []
+        self._tables: list[Any] = []
         for call in calls:
             words: list[int] = []
             codes: list[str] = []
             address, arguments, begin = _entry(call)
+            self._tables.append(arguments)  # keeps those
             for x in arguments:
                 _flatten(x, words, codes)
             starts.append(len(code))

@@ -173,7 +173,10 @@ class profile:
                     names.append(name)
             frame = frame.f_back
         trail = tuple(names[::-1])
-        owner = next((self._owners[id(x)][0] for x in inputs if id(x) in self._owners), None)
+        owners = {self._owners[id(x)][0]: None for x in inputs if id(x) in self._owners}
+        owner = next(iter(owners), None)
+        if len(owners) > 1 and not trail:  # an optimizer's pass over all parameters
+            return ("",)
         if owner is not None and owner != (trail[-1] if trail else None):
             parts = owner.split(".") if owner else []
             trail = ("", *(".".join(parts[: i + 1]) for i in range(len(parts))))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..engine import update
+from ..engine import update as door
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
 from ..typing import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, together
 
 __all__ = ["Adam", "AdamW"]
 
@@ -81,16 +81,33 @@ class Adam(Optimizer):
         return {**state, "max_exp_avg_sq": zeros_like(p)} if group["amsgrad"] else state
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        adam_step(
-            p, g, state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None,
-            group["lr"], beta1, beta2, state["step"], eps=group["eps"], weight_decay=group["weight_decay"],
-            decoupled=group["decoupled_weight_decay"], maximize=group["maximize"],
-        )  # fmt: skip
+        self._update_all([p], [g], [state], group)
+
+    @together(update)
+    def update_all(self, params: list[Any], gradients: list[Any], states: list[dict[str, Any]],
+                   group: Mapping[str, Any]) -> None:
+        self._update_all(params, gradients, states, group)
+
+    @staticmethod
+    def _update_all(params: list[Any], gradients: list[Any], states: list[dict[str, Any]], group: Mapping[str, Any]
+                    ) -> None:
+        by_step: dict[int, list[Any]] = {}
+        for p, g, state in zip(params, gradients, states):
+            step = state["step"] = state["step"] + 1
+            arrays = by_step.get(step)
+            if arrays is None:
+                arrays = by_step[step] = []
+            arrays += g, p, state["exp_avg"], state["exp_avg_sq"]
+            if group["amsgrad"]:
+                arrays.append(state["max_exp_avg_sq"])
+        steps = amsgrad_steps if group["amsgrad"] else adam_steps
+        for step, arrays in by_step.items():
+            steps(group["lr"], *group["betas"], step, group["eps"], group["weight_decay"], *arrays,
+                  decoupled=group["decoupled_weight_decay"], maximize=group["maximize"])
 
 
-adam_step = update(writes="p m v vmax")(kernels.adam_step)
+adam_steps = door(writes="*arrays", every=4)(kernels.adam_steps)
+amsgrad_steps = door(writes="*arrays", every=5)(kernels.amsgrad_steps)
 
 
 class AdamW(Adam):

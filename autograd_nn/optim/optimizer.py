@@ -18,7 +18,7 @@ from ..ops.index import copy_into
 from ..typing import Array, Tensor
 from .arguments import MEANT_IN_GROUPS, KeywordsChecked, flag, function, is_array, number, refuse_module, require
 
-__all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend"]
+__all__ = ["Optimizer", "decayed_gradient", "gradient_to_descend", "together"]
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -93,6 +93,19 @@ def decayed_gradient(p: Array, g: Array, lr: float, weight_decay: float, maximiz
         return gradient_to_descend(p, g, weight_decay, maximize)
     p *= 1 - lr * weight_decay
     return -g if maximize else g
+
+
+def together(update: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Declare that a method ``update_all`` does what ``update`` does for each parameter.
+
+    Where a subclass, an object or a test has another ``update``, that one is called for each parameter.
+    """
+
+    def declare(update_all: Any) -> Any:
+        update_all.update = update
+        return update_all
+
+    return declare
 
 
 class Optimizer(KeywordsChecked):
@@ -206,6 +219,15 @@ class Optimizer(KeywordsChecked):
         """
         raise NotImplementedError(f"{self._name}.update() is not defined")
 
+    def update_all(self, params: list[Any], gradients: list[Any], states: list[dict[str, Any]],
+                   group: Mapping[str, Any]) -> None:
+        """Update the parameters of a group in place: by `update`, one after the other.
+
+        A subclass that can do it in one pass over memory says so with `together`.
+        """
+        for p, g, state in zip(params, gradients, states):
+            self.update(p, g, state, group)
+
     # -------------------------------------------------------------------------------- steps
 
     @effect
@@ -232,18 +254,27 @@ class Optimizer(KeywordsChecked):
         loss = self._loss_of(closure)
         self._begin_step()
         states = self.state
+        update_all: Any = type(self).update_all
+        update = type(self).update
+        if "update" in vars(self) or getattr(update_all, "update", None) is not getattr(update, "__wrapped__", update):
+            update_all = Optimizer.update_all
         before = recording.recording
         try:  # a context manager could be interrupted as its end begins, and would put nothing back
             recording.recording = False
             for group in self.param_groups:
+                params, gradients, held = [], [], []
                 for p in group["params"]:
                     node = p.node
-                    if node is None or node.grad is None:
+                    if node is None or (g := node.grad) is None:
                         continue
                     state = states.get(p)
                     if state is None:
                         state = states[p] = self._new_state(p, group)
-                    self.update(p, node.grad, state, group)
+                    params.append(p)
+                    gradients.append(g)
+                    held.append(state)
+                if params:
+                    update_all(self, params, gradients, held, group)
         finally:
             recording.recording = before
         for hook in [*self._post_hooks.values()]:

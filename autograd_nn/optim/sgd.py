@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
-from ..engine import update
+from ..engine import update as door
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
 from ..typing import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, together
 
 __all__ = ["SGD"]
 
@@ -78,11 +79,34 @@ class SGD(Optimizer):
         return {"momentum_buffer": None}
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        momentum, dampening = group["momentum"], group["dampening"]
-        if momentum and state["momentum_buffer"] is None:
-            state["momentum_buffer"], dampening = zeros_like(p), 0.0
-        sgd_step(p, g, state["momentum_buffer"] if momentum else None, group["lr"], momentum, dampening,
-                 weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
+        self._update_all([p], [g], [state], group)
+
+    @together(update)
+    def update_all(self, params: list[Any], gradients: list[Any], states: list[dict[str, Any]],
+                   group: Mapping[str, Any]) -> None:
+        self._update_all(params, gradients, states, group)
+
+    @staticmethod
+    def _update_all(params: list[Any], gradients: list[Any], states: list[dict[str, Any]], group: Mapping[str, Any]
+                    ) -> None:
+        momentum, common = group["momentum"], (group["lr"], group["weight_decay"])
+        if not momentum:
+            sgd_steps(*common, *chain.from_iterable(zip(gradients, params)), maximize=group["maximize"])
+            return
+        first: list[Any] = []
+        later: list[Any] = []
+        for p, g, state in zip(params, gradients, states):
+            buffer = state["momentum_buffer"]
+            if buffer is None:
+                buffer = state["momentum_buffer"] = zeros_like(p)
+                first += g, p, buffer
+            else:
+                later += g, p, buffer
+        for arrays, dampening in ((first, 0.0), (later, group["dampening"])):
+            if arrays:
+                momentum_steps(*common, momentum, dampening, *arrays, nesterov=group["nesterov"],
+                               maximize=group["maximize"])
 
 
-sgd_step = update(writes="p buf")(kernels.sgd_step)
+sgd_steps = door(writes="*arrays", every=2)(kernels.sgd_steps)
+momentum_steps = door(writes="*arrays", every=3)(kernels.momentum_steps)

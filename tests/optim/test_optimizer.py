@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autograd_nn import Tensor, from_numpy, nn, optim
+from autograd_nn.engine import listen
 from autograd_nn.optim import Optimizer
 
 from .cases import KINDS, OPTIMIZERS, make
@@ -243,7 +244,7 @@ def test_a_read_only_parameter_is_refused():
         assert (p.array < 1).all() and (q.array < 1).all()
         q.array.flags.writeable = False
         if kind != "LBFGS":
-            with pytest.raises(RuntimeError, match=r"step\(\): the memory is read-only"):
+            with pytest.raises(RuntimeError, match=r"steps?\(\): the memory is read-only"):
                 optimizer.step()
 
 
@@ -450,3 +451,96 @@ def test_a_pre_hook_may_replace_the_closure():
     optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
     with pytest.raises(TypeError, match=r"SGD.step\(\): a pre-hook must return None or \(args, kwargs\), not int"):
         optimizer.step()
+
+
+# ------------------------------------------------------------------------------------ all parameters in one pass
+
+ONE_PASS = [("SGD", {"weight_decay": 0.1}, "sgd_steps"), ("SGD", {"momentum": 0.9, "dampening": 0.5}, "momentum_steps"),
+            ("Adam", {}, "adam_steps"), ("AdamW", {}, "adam_steps"), ("Adam", {"amsgrad": True}, "amsgrad_steps")]
+
+
+def some_parameters(dtypes):
+    rng = np.random.default_rng(0)
+    shapes = (3, 4), (5,), (), (2, 0), (40, 30)
+    params = [Tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
+              for shape, dtype in zip(shapes, dtypes)]
+    return params, [[rng.standard_normal(p.shape).astype(p.array.dtype) for p in params] for _ in range(3)]
+
+
+@pytest.mark.parametrize(("name", "settings", "operation"), ONE_PASS, ids=lambda value: str(value))
+@pytest.mark.parametrize("dtypes", [["f4"] * 5, ["f8"] * 5, ["f4", "f8", "f4", "f8", "f4"]], ids=["f4", "f8", "mixed"])
+def test_one_call_updates_all_parameters_to_the_bits_of_one_after_the_other(name, settings, operation, dtypes):
+    params, steps = some_parameters(dtypes)
+    alone = [Tensor(p.array.copy(), requires_grad=True) for p in params]
+    together = getattr(optim, name)(params, lr=0.1, **settings)
+    each = [getattr(optim, name)([p], lr=0.1, **settings) for p in alone]
+    names = []
+
+    def note(proceed, primitive, inputs, params):
+        names.append(primitive.name)
+        return proceed(*inputs, **params)
+
+    for step, gradients in enumerate(steps):
+        skipped = 1 if step == 0 else None  # it is one step behind the others
+        for i, (p, q, g) in enumerate(zip(params, alone, gradients)):
+            p.grad, q.grad = (None, None) if i == skipped else (Tensor(g), Tensor(g.copy()))
+        with listen(note):
+            together.step()
+        for optimizer in each:
+            optimizer.step()
+    behind = name != "SGD" or "momentum" in settings  # states that differ are updated apart, in buffers' first step too
+    calls = {"sgd_steps": 3, "momentum_steps": 1 + 2 + 1}.get(operation, 1 + 2 + 2) if behind else 3
+    assert names.count(operation) == calls
+    for p, q in zip(params, alone):
+        assert p.array.tobytes() == q.array.tobytes()
+
+
+def test_strided_parameters_and_read_only_gradients_take_the_same_step():
+    rng = np.random.default_rng(1)
+    x, g = rng.standard_normal((2, 6, 4)).astype(np.float32)
+    g.flags.writeable = False
+    for settings in ({}, {"momentum": 0.9}):
+        strided, plain = Tensor(x.copy().T, requires_grad=True), Tensor(x.T.copy(), requires_grad=True)
+        for p in (strided, plain):
+            optimizer = optim.SGD([Tensor(np.ones(3, np.float32), requires_grad=True), p], lr=0.1, **settings)
+            for _ in range(2):
+                p.grad = Tensor(g.T)
+                optimizer.step()
+        assert strided.array.tobytes("C") == plain.array.tobytes("C") and not np.array_equal(plain.array, x.T)
+
+
+@pytest.mark.parametrize("kind", ["subclass", "mixin", "object", "class"])
+def test_another_update_is_called_for_each_parameter(kind, monkeypatch):
+    seen = []
+
+    def update(self, p, g, state, group):
+        seen.append(p)
+
+    class Subclass(optim.Adam):
+        pass
+
+    Subclass.update = update
+    mixed = type("Mixed", (type("Mixin", (), {"update": update}), optim.Adam), {})
+    params = [Tensor(np.ones(2, np.float32), requires_grad=True) for _ in range(3)]
+    optimizer = {"subclass": Subclass, "mixin": mixed}.get(kind, optim.Adam)(params)
+    if kind == "object":
+        optimizer.update = update.__get__(optimizer)
+    if kind == "class":
+        monkeypatch.setattr(optim.Adam, "update", update)
+    for p in params:
+        p.grad = Tensor(np.ones(2, np.float32))
+    optimizer.step()
+    assert [id(p) for p in seen] == [id(p) for p in params] and all((p.array == 1).all() for p in params)
+
+
+def test_a_pass_marks_what_it_wrote_and_not_the_gradients():
+    p, q = (Tensor(np.ones(3, np.float32), requires_grad=True) for _ in range(2))
+    optimizer = optim.SGD([p, q], lr=0.1)
+    square, scaled = p * p, p.detach() * q
+    p.grad, q.grad = Tensor(np.ones(3, np.float32)), Tensor(np.ones(3, np.float32), requires_grad=True)
+    kept = (q.grad * q.grad).sum()
+    optimizer.step()
+    kept.backward()  # a gradient was only read
+    for out in (square, scaled):
+        with pytest.raises(RuntimeError, match=r"was changed in place after it was used, by sgd_steps\(\)"):
+            out.sum().backward()
