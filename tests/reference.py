@@ -323,6 +323,26 @@ def slope(function, x, *others, step=1e-6):
 # --- Elements at given places --------------------------------------------------------------------------
 
 
+def mix_planes(x, rows, columns):
+    """Each element of the result is mixed of two rows, then of two elements of the mixed row."""
+    x = x.astype(np.float64)
+    out = np.empty((len(x), len(rows.first), x.shape[2]))
+    for h, (a, b, share) in enumerate(zip(*rows)):
+        out[:, h] = x[:, a] + (x[:, b] - x[:, a]) * share
+    return out if columns is None else mix_planes(out.swapaxes(1, 2), columns, None).swapaxes(1, 2)
+
+
+def mix_planes_input(g, rows, columns, height, width):
+    """Each gradient goes to the two elements that were mixed, by their shares."""
+    if columns is not None:
+        g = mix_planes_input(g.swapaxes(1, 2), columns, None, width, g.shape[1]).swapaxes(1, 2)
+    out = np.zeros((len(g), height, width))
+    for h, (a, b, share) in enumerate(zip(*rows)):
+        out[:, a] += g[:, h] * (1.0 - share)
+        out[:, b] += g[:, h] * float(share)
+    return out
+
+
 def weighted_take(x, weight, index):
     """Weighted sums of the elements at the places of each point; place -1 holds 0."""
     x = np.concatenate([x.astype(np.float64), np.zeros((*x.shape[:2], 1))], 2)

@@ -70,6 +70,7 @@ reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product r
 reduce.products_of_others: NumPy's product without one element
 scatter.add_rows scatter.add_along scatter.add_slices: np.add.at
 scatter.take_along: np.take_along_axis
+scatter.take_slices: np.take
 special.unary special.binary: mpmath to 20 digits, identities
 softmax.softmax softmax.softmax_input softmax.log_softmax_input: NumPy in float64, written out
 softmax.logsumexp softmax.weighted_softmax: NumPy in float64, written out

@@ -302,7 +302,8 @@ def _rows(call: Applied) -> Any:
 _rule(
     pool._max_pool2d, pool._max_pool2d_relu, pool._window_put, pool._window_take, pool._places, pool._avg_pool2d,
     pool._avg_pool2d_input, pool._adaptive_avg_pool2d, pool._adaptive_avg_pool2d_input, pool._adaptive_max_pool2d,
-    pool._plane_take, pool._plane_put, resize._unfold, resize._fold, volumes._slices, volumes._slices_put,
+    pool._plane_take, pool._plane_put, resize._unfold, resize._fold, resize._linear_resize, resize._linear_resize_input,
+    volumes._slices, volumes._slices_put,
     loss._cross_entropy_rows, loss._one_hot_rows, loss._pick_rows, loss._other_classes, loss._listed_labels,
     loss._first_or_none, loss._unlisted_classes, sampling._weighted_take, sampling._weighted_put,
     sampling._weighted_products, sampling._grid_places,

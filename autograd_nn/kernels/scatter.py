@@ -13,7 +13,7 @@ from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, jit, threads_for
 from autograd_nn.kernels.memory import contiguous
 
-__all__ = ["add_along", "add_rows", "add_slices", "bag_sums", "take_along"]
+__all__ = ["add_along", "add_rows", "add_slices", "bag_sums", "take_along", "take_slices"]
 
 COLUMNS = 16  # the least that is worth a thread
 
@@ -210,6 +210,48 @@ def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, ou
         wrong[0] = 1
 
 
+def take_slices(x: Array, index: Array) -> Array:
+    """Return ``out[o, m] = x[o, index[m]]``: slices of each matrix, by place.
+
+    Parameters
+    ----------
+    x : ndarray (O, K, I)
+    index : ndarray (M,), int64
+        From 0 to K - 1; not checked.
+
+    Returns
+    -------
+    ndarray (O, M, I)
+    """
+    O, K, width = x.shape
+    out = np.empty((O, index.size, width), x.dtype)
+    if out.size:
+        x, index, threads = contiguous(x), contiguous(index), min(threads_for(out.size), O * index.size)
+        if width == 1:
+            _take_columns(threads, x.reshape(O, K), index, out.reshape(O, index.size))
+        else:
+            _take_slices(threads, x, index, out)
+    return out
+
+
+@chunked
+def _take_columns(t: int, threads: int, x: Array, index: Array, out: Array) -> None:
+    count = len(out)
+    for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
+        for m in range(uintp(index.size)):
+            out[o, m] = x[o, uintp(index[m])]
+
+
+@chunked
+def _take_slices(t: int, threads: int, x: Array, index: Array, out: Array) -> None:
+    count, M, width = out.shape
+    for unit in range(uintp(t * count * M // threads), uintp((t + 1) * count * M // threads)):
+        o, m = unit // uintp(M), unit % uintp(M)
+        source, target = x[o, uintp(index[m])], out[o, m]
+        for i in range(uintp(width)):
+            target[i] = source[i]
+
+
 def add_slices(out: Array, index: Array, values: Array) -> bool:
     """Add each slice to a slice of `out`, in place: ``out[o, index[m]] += values[o, m]``.
 
@@ -228,8 +270,25 @@ def add_slices(out: Array, index: Array, values: Array) -> bool:
     wrong = np.zeros(1, np.int64)
     parts = max(out.shape[0], out.shape[2] // COLUMNS)
     threads = max(1, min(threads_for(2 * values.size), parts))
-    _add_slices(threads, out, contiguous(index), contiguous(values), out.shape[0] >= threads, wrong)
+    index, values, count = contiguous(index), contiguous(values), len(out)
+    if out.shape[2] == 1 and out.size and index.size:
+        _add_columns(threads, out.reshape(count, -1), index, values.reshape(count, -1), wrong)
+    else:
+        _add_slices(threads, out, index, values, count >= threads, wrong)
     return not wrong[0]
+
+
+@chunked
+def _add_columns(t: int, threads: int, out: Array, index: Array, values: Array, wrong: Array) -> None:
+    count, K = out.shape
+    for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
+        for m in range(uintp(index.size)):
+            k = index[m]
+            k += K if k < 0 else 0
+            if k < 0 or k >= K:
+                wrong[0] = 1
+            else:
+                out[o, uintp(k)] += values[o, m]
 
 
 @chunked
@@ -243,8 +302,6 @@ def _add_slices(t: int, threads: int, out: Array, index: Array, values: Array, o
                 k += K
             if k < 0 or k >= K:
                 wrong[0] = 1
-            elif width == 1:  # without a loop, which costs more than its only step
-                out[o, uintp(k), 0] += values[o, m, 0]
             else:
                 for i in range(uintp(left), uintp(right)):
                     out[o, uintp(k), i] += values[o, m, i]

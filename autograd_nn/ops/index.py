@@ -548,7 +548,14 @@ def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array)
 
 @primitive
 def _index_select(x: Array, index: Array, *, dim: int) -> Array:
-    return x.take(index, dim)
+    shape = (*x.shape[:dim], index.size, *x.shape[dim + 1 :])
+    if index.ndim != 1 or dim < 0 or math.prod(shape) < LARGE or x.dtype.char not in "fd":
+        return x.take(index, dim)
+    places, size = index.astype(np.int64, copy=False), x.shape[dim]
+    first = int(places.min())
+    _check_places(-size <= first and int(places.max()) < size, places, size)
+    places = places if first >= 0 else np.where(places < 0, places + size, places)
+    return kernels.take_slices(_in_three(x, dim), places).reshape(shape)
 
 
 @primitive

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..engine import get_default_dtype, primitive
+from ..kernels import resize as kernels
 from ..typing import Array, Pair, Shape, ShapeLike, Size2d, Tensor
 from .conv import pair
-from .elementwise import add, mul, round, sub
+from .elementwise import round
 from .index import _index_select
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .sampling import cubic, resampled
@@ -59,7 +61,7 @@ def _nearest(size: int, new_size: int, scale: float | None, exact: bool) -> Arra
     return clipped
 
 
-def _linear_positions(size: int, new_size: int, scale: float | None, align_corners: bool) -> tuple[Array, Array, Array]:
+def linear_positions(size: int, new_size: int, scale: float | None, align_corners: bool) -> tuple[Array, Array, Array]:
     """Return for each place of the resized axis its two neighbours and the share of the second."""
     if align_corners:
         positions = np.arange(new_size) * ((size - 1) / (new_size - 1) if new_size > 1 else 0.0)
@@ -108,6 +110,58 @@ def _antialiased_taps(
     return normalized, np.where(normalized == 0, heaviest, places)  # no weight of 0 meets an element that is infinite
 
 
+@lru_cache(maxsize=256)
+def _mixture(
+    size: int, new_size: int, scale: float | None, align_corners: bool, dtype: np.dtype[Any]
+) -> kernels.Mixture:
+    first, second, share = linear_positions(size, new_size, scale, align_corners)
+    return kernels.Mixture(first, second, share.astype(dtype))
+
+
+def _mixtures(
+    shape: Shape, sizes: Shape, scales: tuple[float | None, ...], align_corners: bool, dtype: np.dtype[Any]
+) -> list[tuple[Shape, kernels.Mixture, kernels.Mixture | None]]:
+    """Return the passes that resize the last dims: planes (height, width) and what their rows and columns become.
+
+    The last two dims take one pass. Before them, or alone, a dim takes one in which columns stay as they are.
+    """
+    rank = len(sizes)
+    settings = zip(shape[-rank:], sizes, scales)
+    tables = [_mixture(size, new_size, scale, align_corners, dtype) for size, new_size, scale in settings]
+    if rank == 1:
+        return [((shape[-1], 1), tables[0], None)]
+    last = (shape[-2:], tables[-2], tables[-1])
+    return [last] if rank == 2 else [((shape[-3], shape[-2] * shape[-1]), tables[0], None), last]
+
+
+@primitive
+def _linear_resize(x: Array, *, sizes: Shape, scales: tuple[float | None, ...], align_corners: bool) -> Array:
+    """Return `x` with its last dims interpolated linearly, from the first of them on."""
+    out = x
+    for plane, rows, columns in _mixtures(x.shape, sizes, scales, align_corners, x.dtype):
+        out = kernels.mix_planes(out.reshape(math.prod(out.shape) // math.prod(plane), *plane), rows, columns)
+        if columns is None and len(sizes) == 3:
+            out = out.reshape(-1, *plane[1:])
+    return out.reshape(*x.shape[: -len(sizes)], *sizes)
+
+
+@primitive
+def _linear_resize_input(
+    g: Array, *, size: Shape, sizes: Shape, scales: tuple[float | None, ...], align_corners: bool
+) -> Array:
+    """Return the adjoint of `_linear_resize`: the gradient of last dims that were of `size`."""
+    outer = g.shape[: -len(sizes)]
+    out = g
+    for (height, width), rows, columns in _mixtures(size, sizes, scales, align_corners, g.dtype)[::-1]:
+        planes = (len(rows.first), width if columns is None else len(columns.first))
+        out = kernels.mix_planes_input(out.reshape(-1, *planes), rows, columns, height, width)
+    return out.reshape(*outer, *size)
+
+
+_linear_resize.defvjp(x=lambda g, x_like, **p: _linear_resize_input(g, size=x_like.shape[-len(p["sizes"]) :], **p))
+_linear_resize_input.defvjp(g=lambda h, size, **p: _linear_resize(h, **p))
+
+
 @primitive
 def _resampled_bytes(x: Array, weights: Array, places: Array, *, dim: int) -> Array:
     """Return what `resampled` does of uint8: with weights of 16 bits, rounded to uint8, as Pillow and PyTorch do."""
@@ -139,7 +193,7 @@ def _interpolated_bytes(
         elif mode == "bicubic":
             weights, places = _cubic_taps(*along)
         else:
-            first, second, share = _linear_positions(*along)
+            first, second, share = linear_positions(*along)
             weights, places = np.stack([1 - share, share], 1), np.stack([first, second], 1)
         x = _resampled_bytes(x, weights, places, dim=dim)
     return x
@@ -219,19 +273,16 @@ def interpolate(
             f"interpolate(): mode must be 'nearest', 'nearest-exact', 'area' or {' or '.join(map(repr, smooth))} for "
             f"{input.ndim} dims (mode={mode!r})"
         )
+    if mode == linear and not antialias:
+        return _linear_resize(input, sizes=sizes, scales=scales, align_corners=bool(align_corners))
     for dim, new_size, scale in zip(range(2, input.ndim), sizes, scales):
         along = input.shape[dim], new_size, scale
         if mode in ("nearest", "nearest-exact"):
             input = _index_select(input, _nearest(*along, mode == "nearest-exact"), dim=dim)
         elif antialias:
             input = resampled(input, dim, *_antialiased_taps(*along, bool(align_corners), mode))
-        elif mode == "bicubic":
-            input = resampled(input, dim, *_cubic_taps(*along, bool(align_corners)))
         else:
-            first, second, share = _linear_positions(*along, bool(align_corners))
-            share = share.astype(input.dtype).reshape((-1,) + (1,) * (input.ndim - dim - 1))
-            left, right = _index_select(input, first, dim=dim), _index_select(input, second, dim=dim)
-            input = add(left, mul(sub(right, left), share))
+            input = resampled(input, dim, *_cubic_taps(*along, bool(align_corners)))
     return input
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from autograd_nn.engine import wrap
 from autograd_nn.kernels import scatter
+from autograd_nn.ops import index as index_ops
 from tests import reference
 
 
@@ -85,7 +87,10 @@ def test_slices_are_added(shape, dtype, threads):
         out = x.copy()
         assert scatter.add_slices(out, index, values)
         np.testing.assert_allclose(out, expected, 1e-5, 1e-5)
-        found.append(out.tobytes())
+        places = np.where(index < 0, index + x.shape[1], index)
+        taken = scatter.take_slices(np.asfortranarray(x), places)
+        np.testing.assert_array_equal(taken, x.take(places, 1))
+        found.append(out.tobytes() + taken.tobytes())
     assert len(set(found)) == 1
 
 
@@ -97,6 +102,14 @@ def test_places_out_of_range_are_told_and_nothing_is_written_there(place):
     out = x.copy()
     assert not scatter.add_along(out, index, np.ones(index.shape, np.float32))
     assert out.sum() == x.sum() + index.size - 1
+    with pytest.raises(IndexError, match=r"out of range for a dim of size"):
+        index_ops._index_select(wrap(np.ones((2, 3, 3000), np.float32)), wrap(np.array([0, place])), dim=1)
+    columns = np.ones((2, 3, 1), np.float32)
+    assert not scatter.take_along(columns, index[:, :, 3:])[1]
+    out = columns.copy()
+    assert not scatter.add_along(out, index[:, :, 3:], np.ones((2, 5, 1), np.float32))
+    assert not scatter.add_slices(out, np.array([0, place]), np.ones((2, 2, 1), np.float32))
+    assert out.sum() == 6 + 9 + 2
     places = np.array([0, place])
     out = x.copy()
     assert not scatter.add_slices(out, places, np.ones((2, 2, 4), np.float32))

@@ -748,6 +748,8 @@ case("adaptive_avg_pool1d", lambda x: pool.adaptive_avg_pool1d(x, 3), ("normal",
 case("adaptive_max_pool1d", lambda x: pool.adaptive_max_pool1d(x, 3), ("apart", 1, 2, 7))
 for mode in ("nearest", "nearest-exact", "bilinear", "area"):
     case(f"interpolate({mode})", lambda x, m=mode: resize.interpolate(x, (5, 2), mode=m), ("normal", 1, 2, 3, 4))
+case("gradient of interpolate", lambda g: resize._linear_resize_input(g, size=(3, 4), sizes=(5, 2), scales=(None, None),
+     align_corners=False), ("normal", 2, 5, 2))
 case(
     "interpolate, corners aligned",
     lambda x: resize.interpolate(x, scale_factor=1.7, mode="linear", align_corners=True),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....ops.index import ARRAY, Slice
+from ....ops.resize import linear_positions
 from .elementwise import log_of_sum
 from .graph import ENDLESS, Graph
 from .table import arguments, name_like, translates
@@ -338,6 +339,24 @@ def _putlast(g: Graph, call: Call, shape: tuple[Number, ...], key: tuple[Any, ..
 def _index_select(g: Graph, call: Call, dim: int) -> str:
     x, index = arguments(g, call)
     return g.node("Gather", x, index, axis=dim)
+
+
+@translates("linear_resize")
+def _linear_resize(
+    g: Graph, call: Call, sizes: tuple[Number, ...], scales: tuple[float | None, ...], align_corners: bool
+) -> str:
+    value = call.inputs[0]
+    name, first = g.name_of(value), value.ndim - len(sizes)
+    for dim, new_size, scale in zip(range(first, value.ndim), sizes, scales):
+        size = value.shape[dim]
+        if isinstance(size, Size) or isinstance(new_size, Size):
+            raise NotImplementedError("onnx.export(): interpolate() has no ONNX form if a dim that is resized depends "
+                                      f"on the batch size (shape={value.shape}, sizes={sizes})")
+        mixed = linear_positions(size, new_size, scale, align_corners)
+        share = g.constant(mixed[2].reshape(-1, *(1,) * (value.ndim - dim - 1)), value.dtype)
+        left, right = (g.node("Gather", name, g.constant(places, np.int64), axis=dim) for places in mixed[:2])
+        name = g.node("Add", left, g.node("Mul", g.node("Sub", right, left), share))
+    return name
 
 
 @translates("index_put")
