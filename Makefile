@@ -1,4 +1,4 @@
-.PHONY: train test check test-all lint format wheel docs links reading notebooks bench clean
+.PHONY: train test levels check test-all lint format wheel docs links reading notebooks bench clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -11,6 +11,14 @@ train: .venv/ready  ## train a network on the digits that come with the package
 
 test: .venv/ready  ## the tests that need no more than the extra `test`
 	$(PYTEST) -m "not slow" $(ARGS)
+
+levels: .venv/ready  ## a sample of the tests of kernels, as code for each level of x86-64 that this processor has
+	own=$$(.venv/bin/python -c "from autograd_nn.kernels.compile import target; print(target.host_level())"); \
+	for level in x86-64-v2 x86-64-v3 x86-64-v4; do \
+	    if [ "$$level" \> "$$own" ]; then echo "$$level: this processor has no more than $$own"; continue; fi; \
+	    echo "$$level:"; NUMBA_CPU_NAME=$$level NUMBA_CPU_FEATURES= .venv/bin/python -m pytest -q -p no:cacheprovider \
+	        $(or $(ARGS),tests/kernels/test_tile.py tests/kernels/test_softmax.py tests/kernels/test_optim.py) || exit 1; \
+	done
 
 check: lint  ## the fast lane: lint, and a sample of the tests of the engine, the Tensor, operations, layers, optimizers
 	.venv/bin/python -m pytest -q -x -m "not slow and not torch" --sample=12 \

@@ -1,7 +1,7 @@
-"""Start: import, first training step with an empty and with a warm kernel cache, peak memory, installed size.
+"""Start: import, first training step with an empty and a warm kernel cache and from the wheel, memory, installed size.
 
 Each figure comes from a fresh process. The step is that of the MNIST ConvNet, batch 100; memory is told of larger nets
-too.
+too. The wheel is the newest one with compiled kernels in `dist/` (``make wheel``); its cache is empty in each process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 
 from autograd_nn.kernels.compile import get_num_threads
 
@@ -72,20 +73,44 @@ SHAPES = {"convnet": (100, 1, 28, 28), "mnist_example": (64, 1, 28, 28), "resnet
 NAMES = {"convnet": "MNIST ConvNet", "mnist_example": "PyTorch's MNIST example", "resnet": "ResNet of 3 blocks"}
 
 
-def probe(name: str, net: str = "convnet", cache: str | None = None) -> tuple[float, float, float]:
-    """Return the seconds of import and first step, and the peak memory in MB, of a fresh process."""
+def probe(
+    name: str, net: str = "convnet", cache: str | None = None, package: str | None = None
+) -> tuple[float, float, float]:
+    """Return the seconds of import and first step, and the peak memory in MB, of a fresh process.
+
+    Parameters
+    ----------
+    cache, package : str, optional
+        The folder of our kernel cache, and one that holds our package, if not those of this process.
+    """
     environment = dict(os.environ)
     if cache:
         environment["NUMBA_CACHE_DIR"] = cache
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+    folders = [package, str(ROOT), environment.get("PYTHONPATH")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
     step, again = STEPS[name]
     code = PROBE.format(imports=IMPORTS[name].format(threads=get_num_threads()), shape=SHAPES[net],
                         step=step.format(net=net), again=again)  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=package, check=False)
     if done.returncode:
         raise RuntimeError(f"the probe of {name} failed:\n{done.stderr}")
     imported, first, peak = json.loads(done.stdout.splitlines()[-1])
     return imported, first, peak
+
+
+def from_wheel(times: int) -> Timing | None:
+    """Return the seconds of the first step from the newest wheel with compiled kernels; None if there is no wheel."""
+    wheels = sorted((ROOT / "dist").glob("*manylinux*.whl"), key=lambda path: path.stat().st_mtime)
+    if not wheels:
+        return None
+    with tempfile.TemporaryDirectory() as package:
+        zipfile.ZipFile(wheels[-1]).extractall(package)
+        seconds = []
+        for _ in range(times + 1):  # the first one also compiles Python's own files
+            with tempfile.TemporaryDirectory() as cache:
+                seconds.append(probe(OURS, cache=cache, package=package)[1])
+        return Timing(seconds[1:], seconds[0])
 
 
 def required(requirement: str, seen: set[str]) -> float:
@@ -135,6 +160,7 @@ def run(effort: Effort) -> list[Table]:
                     probe(name, net, cache)  # compiles
                     peaks[net][name] = Timing([probe(name, net, cache)[2]], 0.0)
         imports[name], warm[name], memory[name] = (Timing([run[i] for run in again], first[i]) for i in range(3))
+    shipped = from_wheel(effort.choose(5, 1, 1)) if effort.level else None
     sizes = {name: Timing([installed_size(name)], 0.0) for name in names}
     if "keras" in sizes and "torch" in sizes:
         counted: set[str] = set()
@@ -143,6 +169,7 @@ def run(effort: Effort) -> list[Table]:
         Row("import", imports),
         Row("first step, kernel cache empty", cold),
         Row("first step, kernel cache warm", warm),
+        *([Row("first step, from the wheel, kernel cache empty", {OURS: shipped})] if shipped else []),
         Row(f"peak memory of 21 steps, {NAMES['convnet']}", memory, unit="MB"),
         *(Row(f"peak memory of 21 steps, {NAMES[net]}", peaks[net], unit="MB") for net in larger),
         Row("installed size, all that it requires included", sizes, unit="MB"),

@@ -148,10 +148,13 @@ def max_pool2d(
     index = np.empty(out.shape, np.uint8 if kernel[0] * kernel[1] <= 255 else np.int32)
     lowest = x.dtype.type(-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
     threads = threads_for(x.size)
+    padded = _padded_planes(threads, x, out, kernel, stride, padding, dilation, lowest)
+    if kernel == stride == (2, 2) and dilation == (1, 1) and not padded.size:
+        _max_quarters(threads, _planes(x), _planes(out), _planes(index), relu)
+        return out, index
     _max_pool(
-        *(threads, _planes(x), _planes(out), _planes(index)),
-        _padded_planes(threads, x, out, kernel, stride, padding, dilation, lowest),
-        lowest, _window(kernel, stride, padding, dilation, relu),
+        threads, _planes(x), _planes(out), _planes(index), padded, lowest,
+        _window(kernel, stride, padding, dilation, relu),
     )  # fmt: skip
     return out, index
 
@@ -263,13 +266,14 @@ def _max_of_pairs(x: Array, top: Any, low: Any, out: Array, index: Array, at: An
         out[at + j] = zero if clipped else highest
 
 
-@jit
-def _max_of_quarters(x: Array, out: Array, index: Array, first: int, last: int, relu: bool) -> None:
-    """Find the maxima of 2x2 windows, stride 2, in some planes.
+@chunked
+def _max_quarters(t: int, threads: int, x: Array, out: Array, index: Array, relu: bool) -> None:
+    """Find the maxima of 2x2 windows, stride 2, in some planes: as `_max_pool`, which is compiled for far longer.
 
     Rows are often shorter than LLVM's loops over vectors. So whole runs of vectors reach beyond a row, into what the
     next row then overwrites.
     """
+    first, last = t * x.shape[0] // threads, (t + 1) * x.shape[0] // threads
     H, W = x.shape[1:]
     OH, OW = out.shape[1:]
     x, out, index = x.reshape(-1), out.reshape(-1), index.reshape(-1)
@@ -296,9 +300,6 @@ def _max_pool(
     is_padded = padded.size > 0
     plane = padded if is_padded else x
     common = sW == 2 and kH == kW and dH == 1 and dW == 1
-    if common and kW == 2 and sH == 2 and not is_padded:
-        _max_of_quarters(x, out, index, t * P // threads, (t + 1) * P // threads, relu != 0)
-        return
     for p in range(t * P // threads, (t + 1) * P // threads):
         q = p
         if is_padded:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from . import elementwise, gated, gemm, loss, norm, optim, pool, recurrent, scatter
+from . import elementwise, gated, gemm, loss, norm, operations, optim, pool, recurrent, reduce, scatter, softmax
 from .annotations import Array
 from .compile import get_num_threads, set_num_threads, start_pool
 from .conv import choice
+from .passes import Pass
 
 __all__ = ["OTHERS", "STEP", "ahead", "compile_all"]
 
@@ -128,6 +130,90 @@ def _rows() -> None:
     scatter.add_rows(_ones(10, 64), np.zeros(5, np.int64), _ones(5, 64))
 
 
+def _convolutions(channels: int, filters: int, kernel: int, stride: int, size: int, groups: int = 1) -> None:
+    """Call a convolution and both of its gradients, with and without bias."""
+    x, w = _ones(4, channels, size, size), _ones(filters, channels // groups, kernel, kernel)
+    margin = (kernel // 2, kernel // 2)
+    settings: dict[str, Any] = {"stride": (stride, stride), "padding": (margin, margin), "groups": groups}
+    g = choice.conv2d(x, w, _ones(filters), **settings)
+    choice.conv2d_input(g, w, size=(size, size), **settings)
+    choice.conv2d_weight(g, x, size=(kernel, kernel), **settings)
+
+
+def _convolutions_of_residual_nets() -> None:
+    for settings in ((3, 64, 3, 1, 32), (64, 128, 3, 2, 32), (256, 128, 1, 2, 8), (64, 64, 1, 1, 16), (3, 64, 7, 2, 32),
+                     (256, 256, 3, 1, 8)):  # fmt: skip
+        _convolutions(*settings)
+
+
+def _depthwise_convolutions() -> None:
+    for kernel in (3, 5):
+        for stride in (1, 2):
+            _convolutions(32, 32, kernel, stride, 16, 32)
+
+
+def _other_pools() -> None:
+    x = _ones(8, 10, 26, 26)
+    for padding in ((0, 0), (1, 1)):
+        out, index = pool.max_pool2d(x, kernel=(3, 3), stride=(2, 2), padding=padding)
+        pool.max_pool2d_put(out, index, size=(26, 26), kernel=(3, 3), stride=(2, 2), padding=padding)
+    out, index = pool.adaptive_max_pool2d(x, size=(2, 2))
+    pool.adaptive_max_pool2d_put(out, index, size=(26, 26))
+
+
+def _products_of_vectors() -> None:
+    gemm.linear(_ones(1, 64), _ones(64, 64), _ones(64))
+    gemm.linear(_ones(256, 256), _ones(1, 256), _ones(1))
+    gemm.matmul(_ones(64, 1), _ones(1, 64))
+    gemm.matmul(_ones(1, 64), _ones(64, 64))
+    gemm.matmul(_ones(8, 64).T, _ones(8, 4))
+
+
+def _norms_of_rows_and_groups() -> None:
+    rows = _ones(256, 64)
+    _, mean, rstd = norm.batch_norm(rows, _ones(64), _ones(64), eps=1e-5)
+    norm.normalize(rows, _ones(64), _ones(64), mean, rstd)
+    norm.batch_norm_input(rows, rows, _ones(64), mean, rstd)
+    x = _ones(4, 2, 4, 81)
+    _, mean, rstd = norm.group_norm(x, _ones(8), _ones(8), eps=1e-5)
+    norm.group_norm_input(x, x, _ones(8), mean, rstd)
+
+
+def _softmax() -> None:
+    x = _ones(8, 100, 100)
+    softmax.softmax_input(x, softmax.softmax(x, 2), 2)
+    softmax.log_softmax_input(x, softmax.log_softmax(x, 2), 2)
+    softmax.logsumexp(x, 2)
+
+
+def _gated_recurrence() -> None:
+    w, g = _ones(3 * 64, 64), _ones(3, 32, 64)
+    recurrent.gru(_ones(3, 32, 3 * 64), w, _ones(3 * 64), _ones(32, 64))
+    recurrent.gru_input(g, g, _ones(3, 32, 3 * 64), w)
+
+
+def _folds() -> None:
+    x = _ones(300, 300)
+    for fold in (reduce.SUM, reduce.MAXIMUM, reduce.MINIMUM):
+        fold(x, (1,))
+
+
+def _slices() -> None:
+    index = np.zeros(5, np.int64)
+    scatter.add_slices(_ones(2, 9, 7), index, _ones(2, 5, 7))
+    scatter.add_along(_ones(2, 9, 7), np.zeros((2, 5, 7), np.int64), _ones(2, 5, 7))
+
+
+def _passes() -> None:
+    """Call all elementwise operations: the kernel of each holds its gradients too."""
+    for operation in vars(operations).values():
+        if isinstance(operation, Pass):
+            arrays = [_ones(40, 50) for _ in range(operation.inputs[0])]
+            if operation is operations.WHERE:
+                arrays[0] = np.ones((40, 50), bool)
+            operation(*arrays, numbers=(1.0,) * len(operation.keywords[0]))
+
+
 STEP: tuple[Callable[[], None], ...] = (
     _convolution_of_one_channel, start_pool, _max_pool, _products, _losses, _gradients_of_losses,
     _gradient_of_max_pool, _gradient_of_relu, _weights_of_one_channel, _sums, _adam,
@@ -136,7 +222,8 @@ STEP: tuple[Callable[[], None], ...] = (
 
 OTHERS: tuple[Callable[[], None], ...] = (
     _sgd, _batch_norm, _layer_norm, _activations, _convolution, _gradients_of_convolution, _average_pools,
-    _small_products, _recurrence, _rows,
+    _small_products, _recurrence, _rows, _convolutions_of_residual_nets, _depthwise_convolutions, _other_pools,
+    _products_of_vectors, _norms_of_rows_and_groups, _softmax, _gated_recurrence, _folds, _slices, _passes,
 )  # fmt: skip
 
 
