@@ -1,6 +1,6 @@
-"""Take pictures of the built site: four pages, in the light and the dark theme, on a desktop and on a phone.
+"""Take pictures of the built site: five pages, in the light and the dark theme, on a desktop and on a phone.
 
-``make docs`` first; then ``python docs/picture_site.py docs/pictures/site`` writes 16 pictures. A search that finds
+``make docs`` first; then ``python docs/picture_site.py docs/pictures/site`` writes 20 pictures. A search that finds
 nothing is an error. It needs ``pip install playwright`` and a Chromium on the path.
 """
 
@@ -16,11 +16,13 @@ from playwright.sync_api import sync_playwright
 SITE = pathlib.Path(__file__).resolve().parent / "_build" / "html"
 PAGES = {
     "start": "index.html",
-    "tutorial": "tutorials/01_autograd_from_the_inside.html",
+    "tutorial": "tutorials/05_the_convnet.html#filters-before-and-after",
     "reference": "reference/autograd_nn.nn-convolution.html",
+    "pictures": "guides/pictures.html#where-are-the-borders",
     "search": "search.html?q=conv",
 }
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+SCROLL = "place => document.getElementById(place).scrollIntoView({behavior: 'instant'})"
 SEARCHES = ("learning rate", "conv", "resume")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -45,8 +47,12 @@ def main() -> None:
                     page.goto(f"{address}/{path}")
                     if name == "search":
                         page.wait_for_selector("ul.search li")
-                        page.wait_for_timeout(1500)
-                    page.screenshot(path=folder / f"{name}_{device}_{theme}.jpg", type="jpeg", quality=70)
+                    _, _, place = path.partition("#")
+                    if place:  # once more, as images that load move it
+                        page.wait_for_load_state("networkidle")
+                        page.evaluate(SCROLL, place)
+                    page.wait_for_timeout(1500)
+                    page.screenshot(path=folder / f"{name}_{device}_{theme}.jpg", type="jpeg", quality=50)
                     wide = page.evaluate("document.documentElement.scrollWidth")
                     if wide > width:
                         print(f"{name} on a {device}: {wide} pixels wide, the window has {width}")
