@@ -81,7 +81,7 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 # Modules that compute nothing by themselves: they compile, schedule, move data or choose, or are parts of kernels.
 NO_KERNELS = (
     "by_numpy",  # what is left to NumPy
-    "warm",  # it calls kernels so that they are compiled
+    "warm", "ship",  # they call kernels so that they are compiled
     "addresses", "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions",
     "lanes", "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip
