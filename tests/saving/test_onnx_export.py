@@ -106,7 +106,7 @@ def test_layer(row):
             buffer.data = buffer.array + np.float32(0.25)
     arrays = [narrow(x) for x in inputs]
     without_batch = (f"{name}{arguments}" in WITHOUT_BATCH and arrays[0].ndim < 4) or (name == "Flatten" and arguments)
-    without_batch = without_batch or name == "EmbeddingBag" or (name == "CrossEntropyLoss" and not settings)
+    without_batch = without_batch or name == "EmbeddingBag"
     dims = None if without_batch or (name == "Softmax2d" and arrays[0].ndim == 3) else batch_dims_of(name, settings,
                                                                                                    arrays)
     proto = exported(layer, tensors(arrays), dims)
