@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ..kernels.machine import Call, Half, Machine, Pointer, blas, recorded
 from ..kernels.passes import Pass, _laid_out
 from ..ops.index import numpy_index
 from ..ops.loss import ELEMENTWISE
+from .proofs import Lowered, known_or_proven
 from .reach import owner, same_bits
 from .trace import Computation
 
@@ -76,23 +77,19 @@ def _vary(arrays: list[np.ndarray], integers: bool, seed: int, large: bool = Fal
 
     The squares of `large` ones leave the range of their dtype: an array function may then take another way.
     """
-    source = np.random.default_rng(seed)
+    source = np.random.Generator(np.random.SFC64(seed))
     for x in arrays:
         if not x.flags.writeable or not x.size:
             continue
         if x.dtype.kind == "f":
-            x[...] = source.standard_normal(x.shape) * (np.finfo(x.dtype).max ** 0.55 if large else 1)
+            drawn = source.random(x.shape, np.float64 if x.dtype == np.float64 else np.float32)
+            drawn -= 0.5
+            drawn *= min(4 * np.finfo(x.dtype).max ** 0.55, np.finfo(drawn.dtype).max) if large else 4
+            x[...] = drawn
         elif integers and x.dtype.kind in "iu":
             x[...] = 0 if x.any() else 1
         elif integers and x.dtype.kind == "b":
             np.logical_not(x, out=x)
-
-
-class Lowered(NamedTuple):
-    """Kernels that do what a call of a primitive does, and the memory that they use on the way."""
-
-    calls: Calls
-    scratch: list[np.ndarray]
 
 
 def lowered(record: Computation, forward: Callable[..., Any]) -> Lowered | None:
@@ -105,6 +102,10 @@ def lowered(record: Computation, forward: Callable[..., Any]) -> Lowered | None:
         The array function, with the conversion of its inputs.
     """
     rule = RULES.get(record.primitive.name)
+    return known_or_proven(record, rule, lambda: _found(record, forward, rule))
+
+
+def _found(record: Computation, forward: Callable[..., Any], rule: Callable[..., Calls] | None) -> Lowered | None:
     if rule is not None:
         mine = Memory(*record.inputs, *record.outs)
         inputs = [mine(x) if isinstance(x, np.ndarray) else x for x in record.inputs]
@@ -177,8 +178,10 @@ def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, call
     writes = [x for x in record.inputs if isinstance(x, np.ndarray) and any(x is w for w in record.writes)]
     outs = [out for out in record.outs if out is not None]
     try:
+        theirs = Memory(*record.inputs, *outs, *extras.values())
+        machine = Machine([call.moved(theirs) for call in ours])
         for attempt, (integers, large) in enumerate(((False, False), (True, False), (False, True))):
-            his, theirs = Memory(*record.inputs), Memory(*record.inputs, *outs, *extras.values())
+            his = Memory(*record.inputs)
             _vary([his(x) for x in record.inputs if isinstance(x, np.ndarray)], integers, attempt, large)
             for x in record.inputs:
                 if isinstance(x, np.ndarray) and x.flags.writeable:
@@ -191,7 +194,6 @@ def _proven(record: Computation, forward: Callable[..., Any], mine: Memory, call
                     theirs.homes[key][1].fill(0xFF)
                 else:
                     np.copyto(theirs(root), contents[key])
-            machine = Machine([call.moved(theirs) for call in ours])
             with np.errstate(all="ignore"):
                 try:
                     results = forward(*[his(x) if isinstance(x, np.ndarray) else x for x in record.inputs],

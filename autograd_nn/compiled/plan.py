@@ -123,6 +123,13 @@ class Plan:
         start = -self.arena.ctypes.data % 64
         self._homes |= {key: (self.arena, start + at) for key, at in places.items()}
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes of memory are the plan's own: the arena, what lasts, arguments, and what undoes a run."""
+        buffers = {id(buffer): buffer for buffer, _ in self._homes.values()} | {id(self.arena): self.arena}
+        others = [*self.inputs, *(copy for _, copy in (*self.saved, *self.restored)), *(held for _, held in self.held)]
+        return sum(buffer.nbytes for buffer in (*buffers.values(), *others))
+
     def poison(self) -> None:
         """Fill all memory that is computed on the way with NaN."""
         for buffer, _ in self._homes.values():

@@ -484,7 +484,7 @@ class Compiled:
             return f"{self._name} is about to be traced"
         plan = known.plan
         lines = [f"{self._name}: {len(plan.steps)} calls{'' if known.is_trusted else ', to be rehearsed'}; "
-                 f"{plan.arena.nbytes} bytes for what is computed on the way"]
+                 f"{plan.arena.nbytes} bytes for what is computed on the way, {plan.nbytes} bytes of memory in all"]
         if known.changes:
             lines.append(f"traced anew {len(known.changes)} times, because of {_listed(known.changes)}")
         in_python = [name for i, name in enumerate(plan.names) if i not in plan._known]

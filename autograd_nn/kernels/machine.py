@@ -291,12 +291,27 @@ def _entry(call: Call) -> tuple[int, tuple[Any, ...], str]:
     threads: int
     threads, *rest = [objects_of(x) if isinstance(x, Table) else x for x in call.arguments]  # type: ignore[assignment]
     arguments = int(threads), workers_for(threads), tuple(rest)
-    types = tuple(numba.typeof(_plain(x)) for x in arguments)
     dispatcher = call.kernel.build
-    if types not in dispatcher.overloads:
-        dispatcher.compile(types)
-    compiled = dispatcher.overloads[types]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), arguments, ""
+    form = dispatcher, _form(arguments)
+    address = _addresses.get(form)
+    if address is None:
+        types = tuple(numba.typeof(_plain(x)) for x in arguments)
+        if types not in dispatcher.overloads:
+            dispatcher.compile(types)
+        compiled = dispatcher.overloads[types]
+        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        _addresses[form] = address
+    return address, arguments, ""
+
+
+_addresses: dict[Any, int] = {}  # of machine code, by its kernel and the form of its arguments
+
+
+def _form(x: Any) -> Any:
+    """Return what the type of an argument is known by, quicker than Numba tells the type."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.str, x.ndim, x.flags.num
+    return (type(x), *map(_form, x)) if isinstance(x, tuple) else type(x)
 
 
 class Machine:

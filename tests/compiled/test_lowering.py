@@ -1,10 +1,16 @@
 """What layers are made of runs natively; what a kernel leaves to Python for some numbers, Python does in between."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
 import autograd_nn as ag
 from autograd_nn import nn
+from autograd_nn.compiled import lowering, proofs
+from autograd_nn.compiled.trace import Computation
+from autograd_nn.kernels.machine import Machine, is_available
+from autograd_nn.ops import linalg
 
 F = nn.functional
 
@@ -81,3 +87,36 @@ def test_a_variance_beyond_float32_is_left_to_python(make):
         assert after == [value.numpy().tobytes() for value in layer.state_dict().values()]
         layer.load_state_dict(before)
     assert all(known.is_trusted for known in compiled.signatures.values()), compiled.explain()
+
+
+# ------------------------------------------------------------------------------------ what was proven once
+
+
+def lowered_linear(shape, seed, **changes):
+    rng = np.random.default_rng(seed)
+    x, w, b = (rng.standard_normal(n).astype(np.float32) for n in (shape, (5, shape[1]), (5,)))
+    record = Computation(linalg._linear, [x, w, b], {}, False)
+    record.outs = [linalg._linear.forward(x, w, b)]
+    return record, lowering.lowered(record, linalg._linear.forward)
+
+
+@pytest.mark.skipif(not is_available(), reason="runs no native programs")
+def test_a_form_is_proven_once_and_its_kernels_are_put_onto_other_arrays(monkeypatch):
+    monkeypatch.setattr(proofs, "_proofs", OrderedDict())
+    proven = []
+    prove = lowering._proven
+    monkeypatch.setattr(lowering, "_proven", lambda *arguments: proven.append(1) or prove(*arguments))
+    lowered_linear((300, 70), 0)
+    count = len(proven)
+    record, found = lowered_linear((300, 70), 1)  # the form is known
+    assert count and len(proven) == count
+    wanted = record.outs[0].copy()
+    record.outs[0].fill(np.nan)
+    assert Machine(found.calls).run() < 0
+    assert record.outs[0].tobytes() == wanted.tobytes()
+    held = list(record.inputs) + record.outs + found.scratch
+    for call in found.calls:  # nothing of the first call's arrays is left
+        for array in call.arrays:
+            assert array.nbytes < 4096 or any(np.shares_memory(array, x) for x in held)
+    lowered_linear((301, 70), 2)  # another form
+    assert len(proven) > count
