@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import elementwise, gated, gemm, loss, norm, operations, optim, pool, recurrent, reduce, scatter, softmax
+from . import elementwise, gated, gemm, loss, norm, operations, optim, pool, recurrent, reduce, resize, scatter
+from . import softmax as softmax_along
 from .annotations import Array
 from .compile import get_num_threads, set_num_threads, start_pool
 from .conv import choice
@@ -181,9 +182,9 @@ def _norms_of_rows_and_groups() -> None:
 
 def _softmax() -> None:
     x = _ones(8, 100, 100)
-    softmax.softmax_input(x, softmax.softmax(x, 2), 2)
-    softmax.log_softmax_input(x, softmax.log_softmax(x, 2), 2)
-    softmax.logsumexp(x, 2)
+    softmax_along.softmax_input(x, softmax_along.softmax(x, 2), 2)
+    softmax_along.log_softmax_input(x, softmax_along.log_softmax(x, 2), 2)
+    softmax_along.logsumexp(x, 2)
 
 
 def _gated_recurrence() -> None:
@@ -199,9 +200,19 @@ def _folds() -> None:
 
 
 def _slices() -> None:
-    index = np.zeros(5, np.int64)
-    scatter.add_slices(_ones(2, 9, 7), index, _ones(2, 5, 7))
-    scatter.add_along(_ones(2, 9, 7), np.zeros((2, 5, 7), np.int64), _ones(2, 5, 7))
+    for width in (1, 7):
+        index = np.zeros((2, 5, width), np.int64)
+        scatter.take_slices(_ones(2, 9, width), index[0, :, 0])
+        scatter.add_slices(_ones(2, 9, width), index[0, :, 0], _ones(2, 5, width))
+        scatter.take_along(_ones(2, 9, width), index)
+        scatter.add_along(_ones(2, 9, width), index, _ones(2, 5, width))
+
+
+def _interpolation() -> None:
+    place = np.zeros(9, np.int64)
+    mixture = resize.Mixture(place, place, _ones(9))
+    resize.mix_planes(_ones(8, 5, 5), mixture, mixture)
+    resize.mix_planes_input(_ones(8, 9, 9), mixture, mixture, 5, 5)
 
 
 def _passes() -> None:
@@ -223,7 +234,8 @@ STEP: tuple[Callable[[], None], ...] = (
 OTHERS: tuple[Callable[[], None], ...] = (
     _sgd, _batch_norm, _layer_norm, _activations, _convolution, _gradients_of_convolution, _average_pools,
     _small_products, _recurrence, _rows, _convolutions_of_residual_nets, _depthwise_convolutions, _other_pools,
-    _products_of_vectors, _norms_of_rows_and_groups, _softmax, _gated_recurrence, _folds, _slices, _passes,
+    _products_of_vectors, _norms_of_rows_and_groups, _softmax, _gated_recurrence, _folds, _slices,
+    _interpolation, _passes,
 )  # fmt: skip
 
 

@@ -102,7 +102,8 @@ step(net(nn.Conv2d(3, 64, 7, 2, 3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(64, 128, 3,
 step(net(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU6(), nn.Conv2d(32, 32, 3, 1, 1, groups=32), nn.Hardswish(),
          nn.Conv2d(32, 32, 5, 2, 2, groups=32), nn.AvgPool2d(2)), zeros(4, 3, 32, 32), rule=optim.SGD)
 step(net(nn.Conv2d(3, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.SiLU(), nn.ConvTranspose2d(16, 8, 4, 2, 1),
-         nn.InstanceNorm2d(8), nn.LeakyReLU(), nn.Upsample(scale_factor=2)), zeros(4, 3, 16, 16))
+         nn.InstanceNorm2d(8), nn.LeakyReLU(), nn.Upsample(scale_factor=2),
+         nn.Upsample(scale_factor=2, mode="bilinear")), zeros(4, 3, 16, 16))
 step(net(nn.Conv1d(1, 16, 3, padding=2, dilation=2), nn.ELU(), nn.AdaptiveAvgPool1d(4)), zeros(4, 1, 100))
 step(nn.Sequential(nn.Linear(64, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(0.1), nn.Linear(256, 1)),
      zeros(256, 64), squares, optim.AdamW)
