@@ -7,9 +7,14 @@ it finds serves twice: a `Snapshot` puts state back and compares it, and `guards
 from __future__ import annotations
 
 import builtins
+import contextvars
 import functools
+import operator
 import random
+import sys
 import types
+import weakref
+from array import array as NumberArray
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
@@ -20,7 +25,7 @@ import numpy as np
 from ..engine import Leaf, Variable
 from ..nn import Module
 from ..ops.random import Generator, default_generator
-from .watch import Watch, code_within, is_users, is_users_file, names_in
+from .watch import Watch, code_within, is_users, is_users_file, names_in, words_in
 
 __all__ = ["MISSING", "Place", "Reach", "Snapshot", "alike", "owner", "same"]
 
@@ -29,6 +34,11 @@ LIMIT = 100_000  # objects beyond which the walk gives up
 _ATOMS = (int, float, bool, str, bytes, complex, type(None), np.generic, np.dtype, slice, range, CodeType)
 _PACKAGE = __name__.split(".")[0] + "."
 _READERS = frozenset({"get_last_lr", "get_lr", "state_dict"})  # methods that hand out what such objects hold
+_VIEWS = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
+_STATELESS = frozenset({"abc", "argparse", "builtins", "collections.abc", "types", "typing"})  # of methods that hide
+# nothing: they read what the user's code names
+_FIXED = frozenset({"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "types", "typing",
+                    "uuid", "_thread"})  # whose objects without attributes never change, or are locks
 _LIVE = (_PACKAGE + "optim.",)  # objects whose methods are called anew by each replay: nothing of them is guarded
 
 
@@ -214,6 +224,37 @@ class Slots(Place):
         return f"{self.path}.{self.names[i]}"
 
 
+class Content(Place):
+    """What an object holds that has no attributes: bytes, numbers, what a view or a weak reference leads to."""
+
+    def now(self) -> tuple[Any, ...]:
+        holder = self.holder
+        if isinstance(holder, weakref.ref):
+            return (holder(),)
+        if isinstance(holder, contextvars.ContextVar):
+            return (holder.get(MISSING),)
+        if isinstance(holder, types.MappingProxyType):
+            return (*holder.keys(), *holder.values())
+        return tuple(holder) if isinstance(holder, _VIEWS) else (bytes(holder),)
+
+    def put(self, values: tuple[Any, ...]) -> None:
+        holder = self.holder
+        if values == self.now():
+            return
+        if isinstance(holder, contextvars.ContextVar):
+            holder.set(values[0])
+        elif isinstance(holder, NumberArray):
+            del holder[:]
+            holder.frombytes(values[0])
+        elif isinstance(holder, bytearray):
+            holder[:] = values[0]
+        elif isinstance(holder, memoryview) and not holder.readonly:
+            holder.cast("B")[:] = values[0]
+
+    def name(self, i: int) -> str:
+        return self.path
+
+
 class Absent(Place):
     """Names that a namespace does not have: those of a class or of Python stand for them."""
 
@@ -280,8 +321,10 @@ class Reach:
         self.sources: dict[int, tuple[str, Any]] = {id(default_generator): ("default_generator", default_generator)}
         self.problems: dict[str, None] = {}
         self.names: set[str] = set()
+        self.words: set[str] = set()  # by which getattr may ask for an attribute
         for code in watch.codes:
             self.names |= names_in(code)
+            self.words |= words_in(code)
         self._seen: dict[int, tuple[bool, Any]] = {}
         self._found: set[CodeType] = set()
         self._waiting: deque[tuple[Any, str, bool]] = deque([(function, getattr(function, "__name__", "step"), True)])
@@ -347,7 +390,13 @@ class Reach:
             self._class(value, path, guarded, fresh)
         elif isinstance(value, Generator | np.random.Generator | np.random.RandomState | random.Random):
             self.sources[id(value)] = path, value
-        elif hasattr(value, "__next__"):
+        elif isinstance(value, (*_VIEWS, NumberArray, bytearray, memoryview, weakref.ref, contextvars.ContextVar)):
+            place = Content(path, value)
+            self._add(place, guarded, fresh)
+            self._later(*((item, path) for item in place.now() if item is not MISSING), guarded=guarded)
+        elif isinstance(value, types.BuiltinMethodType | types.MethodWrapperType):
+            self._later((value.__self__, path.rpartition(".")[0] or path), guarded=guarded)
+        elif hasattr(type(value), "__next__"):
             if guarded:
                 self.problems[f"it reads from an iterator, {path}: what comes next cannot be known"] = None
         else:
@@ -403,9 +452,12 @@ class Reach:
 
     def _namespace(self, module: types.ModuleType, path: str, guarded: bool, fresh: bool) -> None:
         file = getattr(module, "__file__", None)
-        if file is None or not is_users_file(file):
-            return
         names = tuple(name for name in vars(module) if name in self.names)
+        if file is None or not is_users_file(file):  # there, values as os.environ
+            if module.__name__.startswith(_PACKAGE) or module.__name__ == _PACKAGE[:-1]:
+                return
+            names = tuple(name for name in names
+                          if not (callable(vars(module)[name]) or isinstance(vars(module)[name], types.ModuleType)))
         if names:
             self._add(Names(path, vars(module), names), guarded, fresh)
             self._later(*((vars(module)[name], f"{path}.{name}") for name in names), guarded=guarded)
@@ -421,6 +473,8 @@ class Reach:
             if name in names or isinstance(value, FunctionType | staticmethod | classmethod | property):
                 self._later((value, f"{kind.__name__}.{name}"), guarded=guarded)
         self._later(*((base, base.__name__) for base in kind.__bases__), guarded=guarded)
+        if type(kind) is not type:
+            self._later((type(kind), type(kind).__name__), guarded=guarded)
 
     def _object(self, value: Any, path: str, guarded: bool, fresh: bool) -> None:
         kind = type(value)
@@ -449,8 +503,10 @@ class Reach:
             self._add(place, guarded, fresh)
             self._later(*((item, place.name(i)) for i, item in enumerate(place.now()) if item is not MISSING),
                         guarded=guarded)
+        if held is None and not slots and guarded and not _is_fixed(value):
+            self.problems[f"it reads {path}, of {module}.{kind.__name__}, whose changes are not seen"] = None
         if isinstance(held, dict):
-            if module.startswith(_PACKAGE):
+            if module.startswith(_PACKAGE) or any(map(_hides, kind.__mro__)):
                 self._add(Attributes(path, held), guarded, fresh)
                 names = tuple(held)
             else:
@@ -459,6 +515,7 @@ class Reach:
                     self._add(Names(path, held, names), guarded, fresh)
                 of_class = {name for base in kind.__mro__[:-1] for name in vars(base)} - held.keys()
                 absent = self._named(sorted(of_class))
+                absent += tuple(sorted(self.words - held.keys() - of_class))
                 if absent and _is_users_class(kind):
                     self._add(Absent(path, held, absent), guarded, fresh)
             self._later(*((held[name], f"{path}.{name}") for name in names), guarded=guarded)
@@ -473,6 +530,21 @@ class Reach:
         everything = not self.names.isdisjoint(_READERS)
         for name, item in held.items():
             self._later((item, f"{path}.{name}"), guarded=guarded and (everything or name in self.names))
+
+
+def _hides(kind: type) -> bool:
+    """Return whether methods of a class are Python's own, which read what no code of the user's names."""
+    module = kind.__module__
+    return module not in _STATELESS and module.partition(".")[0] in sys.stdlib_module_names and any(
+        isinstance(value, FunctionType) for value in vars(kind).values())
+
+
+def _is_fixed(value: Any) -> bool:
+    """Return whether an object without attributes never changes."""
+    kind = type(value)
+    if isinstance(value, operator.itemgetter) or kind is object:
+        return True
+    return kind.__module__.partition(".")[0] in (*_FIXED, _PACKAGE[:-1], "numpy", "numba", "llvmlite")
 
 
 def _listed(slots: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import llvmlite
 import numba
 import numpy as np
 
-__all__ = ["Watch", "code_within", "is_users", "names_in"]
+__all__ = ["Watch", "code_within", "is_users", "names_in", "words_in"]
 
 _LIBRARIES = tuple(
     os.path.realpath(path) + os.sep
@@ -33,6 +33,7 @@ _ROOTS = (__name__.split(".")[0] + ".", "numpy", "numba", "llvmlite")
 _PACKAGES = os.sep + "site-packages" + os.sep
 _CLOCKS_AND_DICE = frozenset({"random", "_random", "time", "datetime", "_datetime", "secrets", "uuid", "posix", "nt"})
 _TALKING = frozenset({"logging", "_io", "tqdm", "warnings", "_warnings", "socket", "_socket", "subprocess"})
+_TELLING = _CLOCKS_AND_DICE | _TALKING
 _BUILTINS = frozenset({"print", "input", "open", "exec", "eval", "breakpoint"})
 _BY_ANY_NAME = frozenset({"getattr", "vars", "globals", "locals", "dir"})
 _known: dict[str, bool] = {}
@@ -64,15 +65,17 @@ def code_within(code: CodeType) -> list[CodeType]:
 
 def names_in(code: CodeType) -> set[str]:
     """Return the names of globals and attributes that code reads, and the words among its constants."""
-    names: set[str] = set()
+    return words_in(code).union(*(each.co_names for each in code_within(code)))
+
+
+def words_in(code: CodeType) -> set[str]:
+    """Return the words among the constants of code that may be names of attributes."""
+    words: set[str] = set()
     for each in code_within(code):
-        names.update(each.co_names)
         for constant in each.co_consts:
-            if isinstance(constant, str) and constant.isidentifier():
-                names.add(constant)
-            elif isinstance(constant, tuple):
-                names.update(word for word in constant if isinstance(word, str))
-    return names
+            several = constant if isinstance(constant, tuple | frozenset) else (constant,)
+            words.update(word for word in several if isinstance(word, str) and word.isidentifier())
+    return words
 
 
 class Watch:
@@ -114,23 +117,36 @@ class Watch:
                 return
             if is_users(code) and not _is_librarys(frame):
                 self.codes.add(code)
-            elif frame.f_back is not None and frame.f_back.f_code in self.codes:
+            else:
                 module = frame.f_globals.get("__name__", "").split(".")[0]
-                if module in _CLOCKS_AND_DICE or module in _TALKING:
-                    self._note(frame.f_back, f"{module}.{code.co_name}()")
-        elif event == "c_call" and frame.f_code in self.codes:
+                if module in _TELLING or (module == "os" and code.co_name == "getenv"):
+                    self._note(self._asking(frame.f_back), f"{module}.{code.co_name}()")
+        elif event == "c_call":
             name = getattr(called, "__name__", "")
             owner = getattr(called, "__self__", None)
-            module = getattr(called, "__module__", None) or type(owner).__module__
+            module = getattr(called, "__module__", None) or (
+                owner if isinstance(owner, type) else type(owner)).__module__
             if module == "builtins":
+                if frame.f_code not in self.codes:
+                    return
                 if name in _BUILTINS and called is getattr(__import__("builtins"), name):
                     self._note(frame, f"{name}()")
                 elif name in _BY_ANY_NAME:
                     self.by_any_name = True
-            elif module in _CLOCKS_AND_DICE or module in _TALKING:
-                self._note(frame, f"{module.lstrip('_')}.{name}()")
+            elif module in _TELLING:
+                self._note(self._asking(frame), f"{module.lstrip('_')}.{name}()")
 
-    def _note(self, frame: FrameType, what: str) -> None:
+    def _asking(self, frame: FrameType | None) -> FrameType | None:
+        """Return the frame of the user's code that runs, itself or by way of Python's libraries; else None."""
+        while frame is not None and frame.f_code not in self.codes:
+            if frame.f_code.co_filename.startswith((_LIBRARIES[0], *_COMPILERS)):
+                return None
+            frame = frame.f_back
+        return frame
+
+    def _note(self, frame: FrameType | None, what: str) -> None:
+        if frame is None:
+            return
         code = frame.f_code
         self.problems[f"it calls {what}, in {code.co_name}() ({os.path.basename(code.co_filename)}, "
                       f"line {frame.f_lineno})"] = None
