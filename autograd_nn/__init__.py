@@ -104,6 +104,7 @@ from .torch_names.amp import GradScaler as GradScaler
 from .torch_names.amp import autocast as autocast
 from .torch_names.amp import is_autocast_enabled as is_autocast_enabled
 from .torch_names.constants import *
+from .torch_names.copies import *
 from .torch_names.einops_backend import watch_einops as _watch_einops
 from .torch_names.matrices import *
 from .torch_names.typed_tensors import *

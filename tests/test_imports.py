@@ -22,7 +22,7 @@ autograd nn optim data saving testing parallel func array_api
 compiled
 training distributions sparse
 look
-torch_names utils sklearn linalg fft special onnx distributed as_torch
+torch_names utils sklearn linalg fft special masked onnx distributed as_torch
 """
 LEVEL = {room: level for level, row in enumerate(ROWS.split("\n")) for room in row.split()}
 ALONE = {  # rooms at the bottom see of each other no more than this

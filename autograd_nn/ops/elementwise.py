@@ -892,6 +892,7 @@ def atan2(y: Operand, x: Operand) -> Array:
 
 def _over_squared_radius(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return ``g / (x**2 + y**2)``, and 0 at (0, 0)."""
+    x, y = (mul(each, 1.0) if each.dtype.kind in "biu" else each for each in (x, y))  # squares of bytes overflow
     radius = add(square(x), square(y))
     at_zero = eq(radius, 0)
     return _where(0.0, div(g, _where(1.0, radius, at_zero)), at_zero)

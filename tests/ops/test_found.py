@@ -14,6 +14,8 @@ FAR = 1e20
 
 # a call of x, x, the dtype and the values of the result, and its gradient for a sum
 FOUND = {
+    "atan2 beside bytes": (lambda x: ag.atan2(x, ag.tensor([100, 3], dtype=ag.uint8)), [0.0, 4.0], "f4",
+                           [0, math.atan2(4, 3)], [0.01, 0.12]),
     "gelu far out": (lambda x: F.gelu(x, "tanh"), [FAR, -FAR, 0.0], "f4", [FAR, 0, 0], [1, 0, 0.5]),
     "erfcx far out": (ag.special.erfcx, [FAR, 1e4, 10.0, 0.0], "f4", [5.641896e-21, 5.641896e-05, 0.056140995, 1],
                       [0, -5.641896e-09, -0.0055593122, -1.1283792]),

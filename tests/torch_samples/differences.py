@@ -34,6 +34,8 @@ linalg.matrix_rank, linalg.pinv: expects a tensor of one element|must be a numbe
 linalg.vander: x must have at least one dim
 nn.functional.ctc_loss: values of the gradient
 sum_to_size: dtype of the result bool
+masked.argmax, masked.argmin: dtype of the result int64
+as_strided_scatter: values of the gradient of input 0
 bernoulli, normal: result 0 does not need a gradient
 nn.functional.gaussian_nll_loss: prediction and target must have one shape
 nn.functional.max_unpool1d, nn.functional.max_unpool2d, nn.functional.max_unpool3d: the gradient of input 0
@@ -44,3 +46,25 @@ LSTM: unexpected keyword argument 'proj_size'
 CTCLoss: values of the gradient
 GaussianNLLLoss: prediction and target must have one shape
 """)
+
+# Operations with a gradient that PyTorch has and we have not, each with its reason.
+ABSENT = {
+    **dict.fromkeys(["linalg.eig", "linalg.eigvals"], "complex results of real matrices; eigh is there"),
+    **dict.fromkeys(["native_batch_norm", "native_dropout_backward", "native_group_norm", "native_layer_norm",
+                     "max_pool2d_with_indices_backward", "slice", "torch.ops.aten._efficient_attention_forward",
+                     "torch.ops.aten._flash_attention_forward", "torch.ops.aten._safe_softmax.default"],
+                    "a kernel of PyTorch's own, whose public name is here"),
+    **dict.fromkeys(["linalg.householder_product", "ormqr"], "made of what geqrf gives, which is LAPACK's own form"),
+    **dict.fromkeys(["lu", "lu_unpack"], "older names of linalg.lu_factor and linalg.lu"),
+    **dict.fromkeys(["pca_lowrank", "svd_lowrank"], "draws at random; linalg.svd is exact"),
+    **dict.fromkeys(["nn.functional.upsample_bilinear", "nn.functional.upsample_nearest"], "left by PyTorch too; use "
+                    "interpolate"),
+    **dict.fromkeys(["nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
+                     "nn.functional.feature_alpha_dropout with_train",
+                     "nn.functional.feature_alpha_dropout without_train"], "draws at random; rarely used"),
+    **dict.fromkeys(["nn.functional.linear_cross_entropy", "nn.functional.linear_cross_entropy chunked",
+                     "nn.functional.linear_cross_entropy chunked_none"], "saves memory of a GPU; use linear and "
+                    "cross_entropy"),
+    "chalf": "NumPy has no complex numbers of 32 bits",
+    "sparse.sampled_addmm": "of a matrix stored by rows; sparse matrices are by coordinates here",
+}
