@@ -34,7 +34,7 @@ LIMIT = 100_000  # objects beyond which the walk gives up
 _ATOMS = (int, float, bool, str, bytes, complex, type(None), np.generic, np.dtype, slice, range, CodeType)
 _PACKAGE = __name__.split(".")[0] + "."
 _READERS = frozenset({"get_last_lr", "get_lr", "state_dict"})  # methods that hand out what such objects hold
-_VIEWS = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: Any = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
 _STATELESS = frozenset({"abc", "argparse", "builtins", "collections.abc", "types", "typing"})  # of methods that hide
 # nothing: they read what the user's code names
 _FIXED = frozenset({"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "types", "typing",
