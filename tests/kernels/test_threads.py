@@ -48,7 +48,7 @@ def workers(monkeypatch):
 # ----------------------------------------------------------------------------------------------- stress
 
 
-@pytest.mark.parametrize("number", ["2", "8"])
+@pytest.mark.parametrize("number", ["2", pytest.param("8", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("whose", POOLS)
 def test_hammered_from_four_python_threads_and_forked_children(whose, number):
     forks = 3 if hasattr(os, "fork") else 0

@@ -270,6 +270,7 @@ def run(program, **environment):
     return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vector_bytes", [16, 32])
 def test_narrower_vectors_of_other_processors(vector_bytes, tmp_path):
     run(

@@ -84,12 +84,16 @@ def test_a_second_run_in_one_process():
     assert fingerprint() == fingerprint()
 
 
-@pytest.mark.parametrize(("numbas", "numpys"), [("1", "2"), ("2", "1"), ("3", "4"), ("7", "3")])
+@pytest.mark.parametrize(("numbas", "numpys"), [
+    ("1", "2"), pytest.param("2", "1", marks=pytest.mark.slow), ("3", "4"),
+    pytest.param("7", "3", marks=pytest.mark.slow),
+])
 def test_fresh_processes_with_other_numbers_of_threads(expected, numbas, numpys):
     variables = {"NUMBA_NUM_THREADS": numbas, "OPENBLAS_NUM_THREADS": numpys, "PYTHONHASHSEED": numpys}
     assert in_a_process(**variables) == [expected, numbas]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_threading_layer(expected, layer):
     if not is_available(layer):

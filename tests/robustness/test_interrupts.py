@@ -80,7 +80,7 @@ def assert_usable():
     assert not compiling.count.pool._starting.locked()
 
 
-@pytest.mark.parametrize("steps_before", [0, 1])
+@pytest.mark.parametrize("steps_before", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_interrupt_at_any_moment_of_a_step(steps_before):
     def trained():
         training = Training(0)

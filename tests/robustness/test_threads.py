@@ -27,12 +27,12 @@ def run(layer, *arguments):
     return found.stdout
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", [LAYERS[0], *(pytest.param(layer, marks=pytest.mark.slow) for layer in LAYERS[1:])])
 def test_eight_threads_at_once_have_the_bits_of_the_serial_run(layer):
     assert "8 of 8 have the bits of the serial run" in run(layer, "--threads", 8, "--steps", 20)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "joblib"])
+@pytest.mark.parametrize("method", ["fork", *(pytest.param(m, marks=pytest.mark.slow) for m in ("spawn", "joblib"))])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_children_started_after_first_use(layer, method):
     if method == "joblib":

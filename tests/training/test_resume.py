@@ -175,6 +175,7 @@ def test_the_command_line_names_what_it_cannot_resume(tmp_path):
         assert result.returncode == 2 and message in result.stderr and result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_more_epochs_on_the_command_line(tmp_path, capsys):
     settings = ["--limit", "300", "--seed", "4", "--model", "lenet"]
     main([*settings, "--epochs", "2", "--save", str(tmp_path / "whole")])
