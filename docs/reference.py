@@ -32,6 +32,7 @@ MODULES = {
     "autograd_nn.fft": "Discrete Fourier transforms.",
     "autograd_nn.linalg": "Linear algebra.",
     "autograd_nn.special": "Special functions.",
+    "autograd_nn.masked": "Reductions that leave elements out.",
     "autograd_nn.distributions": "Probability distributions.",
     "autograd_nn.sparse": "Sparse matrices.",
     "autograd_nn.parallel": "Training on several processes.",
