@@ -18,6 +18,7 @@ from . import (
     apart,
     compiled,
     control,
+    estimators,
     history,
     kernels,
     machines,
@@ -49,6 +50,7 @@ SUBJECTS: dict[str, Callable[[Effort], list[Table]]] = {
     "scaling": scaling.run,
     "threads": threads.run,
     "machines": machines.run,
+    "estimators": estimators.run,
 }
 OTHERS = "torch", "keras", "mygrad", "autograd", "tinygrad"
 APART: dict[str, tuple[str, ...]] = {

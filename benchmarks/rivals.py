@@ -14,7 +14,7 @@ from typing import Any
 from autograd_nn.kernels.compile import get_num_threads, set_num_threads
 
 EXTRA = "bench"
-MODULES = ("torch", "keras", "mygrad", "autograd", "tinygrad", "jax", "onnxruntime")
+MODULES = ("torch", "keras", "mygrad", "autograd", "tinygrad", "jax", "onnxruntime", "sklearn", "skorch")
 hidden: set[str] = set()
 """Rivals to treat as if they were not installed."""
 

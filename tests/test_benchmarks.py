@@ -16,6 +16,7 @@ from benchmarks import (
     apart,
     compiled,
     control,
+    estimators,
     exact,
     history,
     in_jax,
@@ -288,14 +289,15 @@ def test_unknown_subject_is_refused(capsys):
 
 def test_every_subject_is_registered():
     modules = (kernels, steps_subject, compiled, operations, sixteen, control, notebook, overhead, start, scaling,
-               threads, machines)
+               threads, machines, estimators)
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
 JOBS = pytest.param("machines", marks=pytest.mark.slow)  # starts a process for each figure
 
 
-@pytest.mark.parametrize("name", [JOBS if name == "machines" else name for name in SUBJECTS])
+@pytest.mark.parametrize("name", [JOBS if name == "machines" else name for name in SUBJECTS
+                                  if name != "estimators"])
 def test_subject_runs_without_rivals(name, alone, tmp_path):
     tables = SUBJECTS[name](TINY)
     assert tables
@@ -305,6 +307,11 @@ def test_subject_runs_without_rivals(name, alone, tmp_path):
     if name in ("kernels", "steps", "overhead", "scaling", "operations", "nets", "compiled"):
         assert any("torch" in note for table in tables for note in table.absent)
     pictures.draw(as_run({name: tables}, machine()), tmp_path)
+
+
+def test_estimators_run_without_rivals(alone, tmp_path):
+    pytest.importorskip("sklearn")
+    test_subject_runs_without_rivals("estimators", alone, tmp_path)
 
 
 COMPILED = pytest.param("compiled", marks=pytest.mark.slow)
