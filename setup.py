@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tomllib
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -51,12 +51,15 @@ class Build(build_py):
         return subprocess.Popen(command, env=environment, cwd=root)
 
 
+class Contents(Distribution):
+    """Say whether the wheel is for one system."""
+
+    def has_ext_modules(self):
+        return COMPILED
+
+
 class Wheel(bdist_wheel):
     """Name the wheel after the system whose code it holds."""
-
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = not COMPILED
 
     def get_tag(self):
         return TAG if COMPILED else super().get_tag()
@@ -68,4 +71,4 @@ def needs():
     return tomllib.loads(text)["project"]["dependencies"] if COMPILED else []
 
 
-setup(cmdclass={"build_py": Build, "bdist_wheel": Wheel}, setup_requires=needs())
+setup(distclass=Contents, cmdclass={"build_py": Build, "bdist_wheel": Wheel}, setup_requires=needs())
