@@ -36,7 +36,6 @@ NETWORKS = {
     r".*(3d|3d_with_indices|3d_)": "of volumes, convolutions and pools are there; the rest is for images and sequences",
     r".*max_pool\dd_with_indices": "call it without _with_indices and with return_indices=True",
     r"(FractionalMaxPool|fractional_max_pool).*": "use adaptive_max_pool2d",
-    r"upsample.*": "use interpolate",
     r"AdaptiveLogSoftmaxWithLoss|Linear[Cc]ross[Ee]ntropy.*|linear_cross_entropy": "use Linear and cross_entropy",
     r"DataParallel": "all threads work on one batch already (set_num_threads); for several processes see nn.parallel",
     r"prune|quantiz.*|qat|intrinsic|fuse_.*|fusion|scaled_mm|.*grouped_mm": "networks run as they are, in float32 or "

@@ -20,7 +20,8 @@ from .sampling import cubic, resampled
 from .shape import permute, reshape, to_dtype
 from .volumes import adaptive_avg_pool3d
 
-__all__ = ["channel_shuffle", "fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
+__all__ = ["channel_shuffle", "fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold", "upsample",
+           "upsample_bilinear", "upsample_nearest"]  # fmt: skip
 
 # ------------------------------------------------------------------------------------ interpolation
 
@@ -284,6 +285,52 @@ def interpolate(
         else:
             input = resampled(input, dim, *_cubic_taps(*along, bool(align_corners)))
     return input
+
+
+def upsample(
+    input: Tensor,
+    size: ShapeLike | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Return what `interpolate` does: PyTorch's older name.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.upsample(ag.ones(1, 1, 2, 3), scale_factor=2).shape
+    (1, 1, 4, 6)
+    """
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(
+    input: Tensor, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None
+) -> Tensor:
+    """Return what `interpolate` does with ``mode="nearest"``: PyTorch's older name.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.upsample_nearest(ag.tensor([[[1.0, 2.0]]]), size=4).tolist()
+    [[[1.0, 1.0, 2.0, 2.0]]]
+    """
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(
+    input: Tensor, size: ShapeLike | None = None, scale_factor: float | Sequence[float] | None = None
+) -> Tensor:
+    """Return what `interpolate` does with ``mode="bilinear"`` and ``align_corners=True``: PyTorch's older name.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> ag.nn.functional.upsample_bilinear(ag.tensor([[[[0.0, 2.0]]]]), size=(1, 3)).tolist()
+    [[[[0.0, 1.0, 2.0]]]]
+    """
+    return interpolate(input, size, scale_factor, "bilinear", True)
 
 
 # ------------------------------------------------------------------------------------ windows as columns

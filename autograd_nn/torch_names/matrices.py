@@ -8,7 +8,7 @@ from ..ops import decompositions, solving
 from ..ops.matrices import multi_dot
 from ..typing import Tensor
 
-__all__ = ["chain_matmul", "cholesky", "inverse", "lu_solve", "pinverse", "qr", "svd", "triangular_solve"]
+__all__ = ["chain_matmul", "cholesky", "inverse", "lu", "lu_solve", "pinverse", "qr", "svd", "triangular_solve"]
 
 
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
@@ -35,6 +35,22 @@ def inverse(input: Tensor) -> Tensor:
             [0.  , 0.25]])
     """
     return solving.inv(input)
+
+
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tensor, ...]:
+    """Return L and U in one matrix, and the rows that were exchanged (see `linalg.lu_factor`).
+
+    With `get_infos` also, as int32, the place of the first pivot that is 0, counted from 1, or 0.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> packed, pivots = ag.lu(ag.tensor([[1.0, 2.0], [2.0, 2.0]]))
+    >>> packed.tolist(), pivots.tolist()
+    ([[2.0, 2.0], [0.5, 1.0]], [2, 2])
+    """
+    found = decompositions.lu_factor_ex(A, pivot=pivot)
+    return (found.LU, found.pivots, found.info) if get_infos else (found.LU, found.pivots)
 
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:

@@ -55,10 +55,8 @@ ABSENT = {
                      "torch.ops.aten._flash_attention_forward", "torch.ops.aten._safe_softmax.default"],
                     "a kernel of PyTorch's own, whose public name is here"),
     **dict.fromkeys(["linalg.householder_product", "ormqr"], "made of what geqrf gives, which is LAPACK's own form"),
-    **dict.fromkeys(["lu", "lu_unpack"], "older names of linalg.lu_factor and linalg.lu"),
+    "lu_unpack": "linalg.lu gives the matrices apart",
     **dict.fromkeys(["pca_lowrank", "svd_lowrank"], "draws at random; linalg.svd is exact"),
-    **dict.fromkeys(["nn.functional.upsample_bilinear", "nn.functional.upsample_nearest"], "left by PyTorch too; use "
-                    "interpolate"),
     **dict.fromkeys(["nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
                      "nn.functional.feature_alpha_dropout with_train",
                      "nn.functional.feature_alpha_dropout without_train"], "draws at random; rarely used"),
