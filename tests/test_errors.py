@@ -740,6 +740,10 @@ TABLE = [
     (lambda: ag.nanquantile(a, 2), RuntimeError, "nanquantile", "q=2.0"),
     (lambda: ag.renorm(a, 2, 0, -1), RuntimeError, "renorm", "maxnorm=-1"),
     (lambda: ag.copysign(a, b), RuntimeError, "copysign", "float32 (2, 3)"),
+    (lambda: ag.gcd(a.long(), b.long()), RuntimeError, "gcd", "int64 (2, 3)"),
+    (lambda: ag.lcm(a.long(), b.long()), RuntimeError, "lcm", "int64 (2, 3)"),
+    (lambda: ag.heaviside(a, b), RuntimeError, "heaviside", "float32 (2, 3)"),
+    (lambda: ag.nextafter(a, b), RuntimeError, "nextafter", "float32 (2, 3)"),
     (lambda: ag.hypot(a, b), RuntimeError, "hypot", "float32 (2, 3)"),
     (lambda: ag.xlogy(a, b), RuntimeError, "xlogy", "float32 (2, 3)"),
     (lambda: ag.igamma(a, b), RuntimeError, "gammainc", "float32 (2, 3)"),
@@ -840,7 +844,12 @@ WITHOUT_A_WRONG_SHAPE = {
     "is_grad_enabled is_nonzero is_tensor isin kron less less_equal load logit manual_seed meshgrid nan_to_num "
     "negative nonzero not_equal numel ones_like positive primitive promote_types rad2deg rand_like randint_like "
     "randn_like ravel result_type row_stack scalar_tensor seed selu set_rng_state swapdims threshold "
-    "tril_indices triu_indices true_divide use_deterministic_algorithms zeros_like",
+    "tril_indices triu_indices true_divide use_deterministic_algorithms zeros_like "
+    "isneginf isposinf isreal poisson signbit unique_consecutive "
+    # PyTorch's other names of operations, whose errors they raise
+    "alias_copy as_strided_copy as_strided_scatter constant_pad_nd diagonal_copy expand_copy grid_sampler_2d "
+    "grid_sampler_3d lu narrow_copy permute_copy rsub split_with_sizes split_with_sizes_copy squeeze_copy t_copy "
+    "transpose_copy unbind_copy unfold_copy unsafe_chunk unsafe_split unsqueeze_copy view_copy",
 }
 
 

@@ -71,7 +71,8 @@ def test_a_notebook_reads_well_as_it_is(path):
     assert not any("widget" in data for output in outputs for data in output.get("data", {})), "shown by no host"
     assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
     assert not any(cell["metadata"] for cell in notebook["cells"])
-    assert not re.search(r"/home/|/root/|/tmp/|/Users/|/wt/", text)
+    shown = re.sub(r'"image/png": "[^"]*"', "", text)
+    assert not re.search(r"/home/|/root/|/tmp/|/Users/|/wt/", shown)
     assert all(len("".join(cell["source"]).splitlines()) <= 30 for cell in code), "short cells"
 
 

@@ -74,6 +74,7 @@ def get_float32_matmul_precision() -> str:
     Examples
     --------
     >>> import autograd_nn as ag
+    >>> ag.set_float32_matmul_precision("highest")
     >>> ag.get_float32_matmul_precision()
     'highest'
     """

@@ -56,6 +56,7 @@ def _gradient_of_max_pool() -> None:
 
 def _products() -> None:
     gemm.linear(_ones(100, 1690), _ones(10, 1690), _ones(10))
+    gemm.matmul(_ones(100, 10).T, _ones(100, 1690))
 
 
 def _small_products() -> None:

@@ -43,7 +43,7 @@ def test_a_fresh_process_finds_the_cache_and_an_edit_elsewhere_makes_a_new_one(t
     package = tmp_path / "autograd_nn" / "kernels"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    for name in ("__init__.py", "annotations.py", "by_numpy.py", "memory.py", "optim.py"):
+    for name in ("__init__.py", "addresses.py", "annotations.py", "by_numpy.py", "memory.py", "optim.py"):
         shutil.copy(ROOT / "autograd_nn" / "kernels" / name, package)
     shutil.copytree(ROOT / "autograd_nn" / "kernels" / "compile", package / "compile")
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -51,7 +51,7 @@ def test_a_fresh_process_finds_the_cache_and_an_edit_elsewhere_makes_a_new_one(t
     assert first.startswith("0.5 ['optim._sgd']") and str(tmp_path / "cache" / "autograd_nn") in first
     second, _ = run(STEP, tmp_path, **cache)
     assert second.startswith("0.5 []")
-    with open(package / "memory.py", "a") as file:
+    with open(package / "addresses.py", "a") as file:
         file.write("\n# An edit in a file that the kernel does not live in.\n")
     third, _ = run(STEP, tmp_path, **cache)
     assert third.startswith("0.5 ['optim._sgd']")
@@ -196,19 +196,23 @@ optim.adam_step(p, g, np.zeros_like(p), np.zeros_like(p), lr=0.1, step=1)
 def test_bounds_are_checked_on_demand():
     program = """
 import numpy as np
-from autograd_nn.kernels import compile, optim
-from autograd_nn.kernels.compile import chunked
+from autograd_nn.kernels import compile, elementwise, optim
 compile.set_num_threads(2)
 p, g = np.ones((2, 100_000), np.float32)
 optim.sgd_step(p, g, lr=0.5)
 print(p[0], p[-1])
 try:
-    optim._sgd(2, p, g[:50], 0.5, 0.0, 1.0)
+    optim.sgd_step(p, g[:50], lr=0.5)
+except (TypeError, ValueError):
+    print("refused")
+
+try:
+    elementwise._add_relu(2, p, g[:50], p)
 except IndexError as error:
     print(error)
 """
     out, _ = run(program, AUTOGRAD_NN_BOUNDSCHECK="1")
-    assert out == "0.5 0.5\nindex is out of bounds"
+    assert out == "0.5 0.5\nrefused\nindex is out of bounds"
 
 
 @pytest.mark.parametrize("folder", ["", "relative"])

@@ -145,7 +145,10 @@ TABLE = {
     "trapezoid": ((A,), {"y": A, "dim": -1}),
     "trapz": ((A,), {"y": A, "dim": -1}),
 }  # fmt: skip
-AS_KEYWORDS_ONLY = {"unique": "sorted=, dim= as in PyTorch"}
+AS_KEYWORDS_ONLY = {
+    "unique": "sorted=, dim= as in PyTorch",
+    "unique_consecutive": "return_inverse=, return_counts=, dim= as in PyTorch",
+}
 
 
 def given(value, library):

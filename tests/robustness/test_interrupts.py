@@ -93,18 +93,15 @@ def test_an_interrupt_at_any_moment_of_a_step(steps_before):
     moments = interrupted_at(0, whole.step)
     after = whole.weights()
     assert moments > 200 and all(a != b for a, b in zip(before, after))
-    in_between = 0
     for moment in range(1, moments + 1, EVERY):
         training = trained()
         interrupted_at(moment, training.step)
         found = training.weights()
-        assert all(f in (b, a) for f, b, a in zip(found, before, after)), "a parameter made a part of its step"
-        in_between += found not in (before, after)
+        assert found in (before, after), "some parameters made their step, and others did not"
         assert_usable()
         started = training.stepping
         loss = training.step()
         assert np.isfinite(loss) and (started or training.weights() == after)
-    assert in_between > 0
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.robustness.threads import LAYERS, environment, is_available
 
+FIRST, *OTHERS = LAYERS
+
 
 def run(layer, *arguments):
     if not is_available(layer):
@@ -27,7 +29,7 @@ def run(layer, *arguments):
     return found.stdout
 
 
-@pytest.mark.parametrize("layer", [LAYERS[0], *(pytest.param(layer, marks=pytest.mark.slow) for layer in LAYERS[1:])])
+@pytest.mark.parametrize("layer", [FIRST, *(pytest.param(layer, marks=pytest.mark.slow) for layer in OTHERS)])
 def test_eight_threads_at_once_have_the_bits_of_the_serial_run(layer):
     assert "8 of 8 have the bits of the serial run" in run(layer, "--threads", 8, "--steps", 20)
 
