@@ -15,6 +15,7 @@ OLD = {"size_average", "reduce"}  # which `reduction` replaced; what follows the
 PRIVATE = {"_stacklevel"}
 HINTS = {"out", "antialias", "min_value", "max_value"}  # memory to write to; not available; renamed long ago
 DIFFERENT = {
+    "multi_head_attention_forward": "batch_first= is ours; the others are tested by calls",
     "unflatten": "torch has it outside of nn.functional",
     "UninitializedBuffer": "torch has it in __new__", "UninitializedParameter": "torch has it in __new__",
     "Module": "takes no arguments", "Sequential": "*modules", "Parameter": "data is required",
