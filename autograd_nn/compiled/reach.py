@@ -35,10 +35,11 @@ _ATOMS = (int, float, bool, str, bytes, complex, type(None), np.generic, np.dtyp
 _PACKAGE = __name__.split(".")[0] + "."
 _READERS = frozenset({"get_last_lr", "get_lr", "state_dict"})  # methods that hand out what such objects hold
 _VIEWS: Any = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
-_STATELESS = frozenset({"abc", "argparse", "builtins", "collections.abc", "types", "typing"})  # of methods that hide
-# nothing: they read what the user's code names
+# Modules whose classes' methods hide nothing: they read what the user's code names.
+_STATELESS = frozenset({"abc", "argparse", "builtins", "collections.abc", "types", "typing"})
+# Modules whose objects without attributes never change, or are locks.
 _FIXED = frozenset({"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "types", "typing",
-                    "uuid", "_thread"})  # whose objects without attributes never change, or are locks
+                    "uuid", "_thread"})
 _LIVE = (_PACKAGE + "optim.",)  # objects whose methods are called anew by each replay: nothing of them is guarded
 
 
@@ -239,17 +240,19 @@ class Content(Place):
 
     def put(self, values: tuple[Any, ...]) -> None:
         holder = self.holder
-        if values == self.now():
-            return
+        if isinstance(holder, (weakref.ref, *_VIEWS)) or all(map(same, self.now(), values)):
+            return  # the first lead to what others hold
+        (value,) = values
         if isinstance(holder, contextvars.ContextVar):
-            holder.set(values[0])
+            if value is not MISSING:
+                holder.set(value)
         elif isinstance(holder, NumberArray):
             del holder[:]
-            holder.frombytes(values[0])
+            holder.frombytes(value)
         elif isinstance(holder, bytearray):
-            holder[:] = values[0]
-        elif isinstance(holder, memoryview) and not holder.readonly:
-            holder.cast("B")[:] = values[0]
+            holder[:] = value
+        elif not holder.readonly:
+            holder.cast("B")[:] = value
 
     def name(self, i: int) -> str:
         return self.path
@@ -453,7 +456,7 @@ class Reach:
     def _namespace(self, module: types.ModuleType, path: str, guarded: bool, fresh: bool) -> None:
         file = getattr(module, "__file__", None)
         names = tuple(name for name in vars(module) if name in self.names)
-        if file is None or not is_users_file(file):  # there, values as os.environ
+        if file is None or not is_users_file(file):  # of a library only values are followed, such as os.environ
             if module.__name__.startswith(_PACKAGE) or module.__name__ == _PACKAGE[:-1]:
                 return
             names = tuple(name for name in names

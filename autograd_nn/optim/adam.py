@@ -81,16 +81,11 @@ class Adam(Optimizer):
         return {**state, "max_exp_avg_sq": zeros_like(p)} if group["amsgrad"] else state
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        self._update_all([p], [g], [state], group)
+        Adam.update_all(self, [p], [g], [state], group)
 
     @together(update)
     def update_all(self, params: list[Any], gradients: list[Any], states: list[dict[str, Any]],
                    group: Mapping[str, Any]) -> None:
-        self._update_all(params, gradients, states, group)
-
-    @staticmethod
-    def _update_all(params: list[Any], gradients: list[Any], states: list[dict[str, Any]], group: Mapping[str, Any]
-                    ) -> None:
         by_step: dict[int, list[Any]] = {}
         for p, g, state in zip(params, gradients, states):
             step = state["step"] = state["step"] + 1

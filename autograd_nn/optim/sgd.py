@@ -79,16 +79,11 @@ class SGD(Optimizer):
         return {"momentum_buffer": None}
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-        self._update_all([p], [g], [state], group)
+        SGD.update_all(self, [p], [g], [state], group)
 
     @together(update)
     def update_all(self, params: list[Any], gradients: list[Any], states: list[dict[str, Any]],
                    group: Mapping[str, Any]) -> None:
-        self._update_all(params, gradients, states, group)
-
-    @staticmethod
-    def _update_all(params: list[Any], gradients: list[Any], states: list[dict[str, Any]], group: Mapping[str, Any]
-                    ) -> None:
         momentum, common = group["momentum"], (group["lr"], group["weight_decay"])
         if not momentum:
             sgd_steps(*common, *chain.from_iterable(zip(gradients, params)), maximize=group["maximize"])
