@@ -1,6 +1,7 @@
-"""The register tile equals its definition, for both dtypes, at the edges, and at every vector width."""
+"""The register tile equals its definition, for both dtypes, at the edges, and at every level of x86-64."""
 
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from autograd_nn.kernels import tile
-from autograd_nn.kernels.compile import JIT_DISABLED, jit
+from autograd_nn.kernels.compile import JIT_DISABLED, jit, target
 from autograd_nn.kernels.tile import (
     ADD,
     BIAS_OF_COLUMN,
@@ -271,16 +272,17 @@ def run(program, **environment):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vector_bytes", [16, 32])
-def test_narrower_vectors_of_other_processors(vector_bytes, tmp_path):
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86-64")
+@pytest.mark.parametrize(("level", "vector_bytes"), [("x86-64-v2", 16), ("x86-64-v3", 32)])
+def test_narrower_vectors_of_other_processors(level, vector_bytes, tmp_path):
+    if level > target.host_level():
+        pytest.skip(f"this processor has no more than {target.host_level()}")
     run(
         f"""
         import numpy as np
-        from autograd_nn.kernels import tile
+        from autograd_nn.kernels import gemm, tile
 
-        tile.VECTOR_BYTES = {vector_bytes}
-        from autograd_nn.kernels import gemm
-
+        assert tile.VECTOR_BYTES == gemm.VECTOR_BYTES == {vector_bytes}
         rng = np.random.default_rng(0)
         for dtype in (np.float32, np.float64)[: {vector_bytes} // 16]:
             for left, right in [((70, 90), (90, 61)), ((1, 3000), (3000, 100))]:
@@ -289,8 +291,8 @@ def test_narrower_vectors_of_other_processors(vector_bytes, tmp_path):
                     error = abs(gemm.matmul(x, y) - a.astype(np.float64) @ b).max()
                     assert error < (1e-3 if dtype == np.float32 else 1e-11), error
         """,
-        NUMBA_CACHE_DIR=str(tmp_path),
-    )
+        NUMBA_CACHE_DIR=str(tmp_path), NUMBA_CPU_NAME=level, NUMBA_CPU_FEATURES="",
+    )  # fmt: skip
 
 
 @COMPILED
