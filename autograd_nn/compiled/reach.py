@@ -27,7 +27,7 @@ from ..nn import Module
 from ..ops.random import Generator, default_generator
 from .watch import Watch, code_within, is_users, is_users_file, names_in, words_in
 
-__all__ = ["MISSING", "Place", "Reach", "Snapshot", "alike", "owner", "same"]
+__all__ = ["MISSING", "Place", "Reach", "Snapshot", "Stands", "alike", "owner", "same"]
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 LIMIT = 100_000  # objects beyond which the walk gives up
@@ -85,6 +85,14 @@ def alike(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(alike(value, b[key]) for key, value in a.items())
     return isinstance(a, set | frozenset) and a == b
+
+
+class Stands:
+    """Stands for a function, ``_stands_for``: that is what is reached by it."""
+
+    __slots__ = ()
+
+    _stands_for: Any
 
 
 # ------------------------------------------------------------------------------------ places that hold values
@@ -481,8 +489,8 @@ class Reach:
 
     def _object(self, value: Any, path: str, guarded: bool, fresh: bool) -> None:
         kind = type(value)
-        if kind.__name__ == "Compiled" and kind.__module__.startswith(_PACKAGE):  # stands for its function
-            self._later((value.function, path), guarded=guarded)
+        if isinstance(value, Stands):
+            self._later((value._stands_for, path), guarded=guarded)
             return
         module = kind.__module__
         self._later((kind, kind.__name__), guarded=guarded)

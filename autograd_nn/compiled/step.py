@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib
+import inspect
+import pickle
+import sys
 import threading
+import types
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +22,12 @@ from ..engine import Leaf, Variable, get_default_dtype, observers, state, versio
 from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
 from ..kernels.machine import is_available
+from ..nn import Module
 from ..ops.terms import counting, noted
 from .guards import Guards
 from .halves import Halves, Run, forward_and_backward
 from .plan import Misfit, Plan, Undone
-from .reach import Reach, Snapshot, same_bits
+from .reach import Reach, Snapshot, Stands, same_bits
 from .structure import Layout, taken_apart
 from .trace import GIVEN, Trace
 from .watch import Watch
@@ -82,7 +89,10 @@ def compile(
     Returns
     -------
     Compiled
-        Called as `model` is. What it returns are tensors of their own, without a graph.
+        Called as `model` is. What a step returns are tensors of their own, without a graph. A compiled module is a
+        module too, of the same class and with the same attributes: what is set on one is set on both, and its state
+        has the names of the module's. Copies (`copy`, `deepcopy`, `pickle`) learn plans of their own; a deep copy of a
+        compiled module has a copy of the module, and a copy of a compiled function calls the same function.
 
     Raises
     ------
@@ -121,9 +131,15 @@ def compile(
         return functools.partial(compile, fullgraph=fullgraph, disable=disable, plans=plans)
     if not callable(model):
         raise TypeError(f"compile(): expects a function or a module, not {type(model).__name__}")
-    if isinstance(model, Compiled):
-        model = model.function
-    return Compiled(model, plans, fullgraph, disable)
+    if isinstance(model, Stands):
+        model = model._stands_for
+    return _compiled(model, plans, fullgraph, disable)
+
+
+def _compiled(function: Callable[..., Any], plans: int, fullgraph: bool, disable: bool) -> Any:
+    """Return what stands for a function; for a module it is a module."""
+    compiled = Compiled(function, plans, fullgraph, disable)
+    return _module_kind(type(function))(compiled) if isinstance(function, Module) else compiled
 
 
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # PyTorch's
@@ -182,7 +198,7 @@ class Signature:
         self.is_trusted = False
 
 
-class Compiled:
+class Compiled(Stands):
     """What `compile` returns: called as the function is.
 
     Attributes
@@ -206,7 +222,7 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], plans: int = 8, fullgraph: bool = False, disable: bool = False):
         functools.update_wrapper(self, function, updated=())
-        self.function = function
+        self.function = self._stands_for = function
         self.plans = plans
         self.fullgraph = fullgraph
         self.disabled = disable
@@ -219,24 +235,56 @@ class Compiled:
         ready = sum(known.is_trusted for known in self.signatures.values())
         return f"<compiled {self._name.removesuffix('()')}: {ready} plan{'' if ready == 1 else 's'}>"
 
+    # -------------------------------------------------------------------------------- copies and methods
+
+    def _like(self, function: Callable[..., Any]) -> Any:
+        """Return the same for another function, without plans."""
+        return _compiled(function, self.plans, self.fullgraph, self.disabled)
+
+    def __copy__(self) -> Any:
+        return self._like(self.function)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = memo[id(self)] = self._like(copy.deepcopy(self.function, memo))
+        return copied
+
     def __reduce__(self) -> Any:
-        return Compiled, (self.function, self.plans, self.fullgraph, self.disabled)
+        function, settings = self.function, (self.plans, self.fullgraph, self.disabled)
+        if isinstance(function, types.MethodType):
+            origin = inspect.getattr_static(type(function.__self__), function.__name__, None)
+            if isinstance(origin, Compiled) and origin.function is function.__func__:  # decorated inside a class
+                return getattr, (function.__self__, function.__name__)
+        if isinstance(function, types.FunctionType):
+            place = function.__module__, function.__qualname__
+            found = _found(*place)
+            if found is self:
+                return function.__qualname__  # decorated: by its name, as other functions
+            if isinstance(found, Compiled) and found.function is function:
+                return _compiled_anew, (place, *settings)
+            if found is not function:
+                raise pickle.PicklingError(
+                    f"pickle: a compiled function is read by its name, and {'.'.join(place)} cannot be found; define "
+                    "it at the top of a module, or pickle the model and what else it uses, and compile it anew")
+        return _compiled, (function, *settings)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the function has: of a compiled module its parameters, modes and layers."""
+        """Return what the function has."""
         if name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
 
     def __get__(self, instance: Any, kind: Any = None) -> Any:
         """Bind as functions do: each object has plans of its own."""
-        if instance is None:
+        if instance is None or not hasattr(type(self.function), "__get__"):
             return self
-        bound = Compiled(self.function.__get__(instance, kind), self.plans, self.fullgraph, self.disabled)
-        name = getattr(self.function, "__name__", "")
-        if name and hasattr(instance, "__dict__"):
-            instance.__dict__[name] = bound
+        name = f"_compiled_{getattr(self.function, '__name__', '')}"
+        held = getattr(instance, "__dict__", {})
+        bound = held.get(name)  # that of another instance if this one is its shallow copy
+        if bound is None or bound.function.__self__ is not instance or bound.function.__func__ is not self.function:
+            bound = held[name] = self._like(self.function.__get__(instance, kind))
         return bound
+
+    # -------------------------------------------------------------------------------- calls
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.disabled or state.listener is not None or not self._lock.acquire(blocking=False):
@@ -490,6 +538,93 @@ class Compiled:
         in_python = [name for i, name in enumerate(plan.names) if i not in plan._known]
         lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {_listed(in_python)}")
         return "\n".join([*lines, "  ".join(plan.names)])
+
+
+class CompiledModule(Stands):
+    """What `compile` returns of a module, mixed into the class of the module (see `_module_kind`).
+
+    What is set on either of the two is set on both, as they have one ``__dict__``.
+    """
+
+    __slots__ = ("_compiled", "_stands_for")
+
+    def __init__(self, compiled: Compiled):
+        put = functools.partial(object.__setattr__, self)
+        put("_compiled", compiled)
+        put("_stands_for", compiled.function)
+        put("__dict__", vars(compiled.function))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self._compiled)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SHOWN:
+            return getattr(self._compiled, name)
+        return super().__getattr__(name)  # type: ignore[misc]
+
+    def __copy__(self) -> Any:
+        return self._compiled._like(self._stands_for)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = memo[id(self)] = self._compiled._like(copy.deepcopy(self._stands_for, memo))
+        return copied
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._compiled.__reduce__()
+
+    @property
+    def _orig_mod(self) -> Any:
+        """The module, by PyTorch's name."""
+        return self._stands_for
+
+    # These hand out modules: the module itself, once.
+
+    def named_modules(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Module]]:
+        """Yield what the module does."""
+        return self._orig_mod.named_modules(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def apply(self, fn: Callable[[Module], object]) -> Any:
+        """Call ``fn(module)`` as the module does."""
+        self._orig_mod.apply(fn)
+        return self
+
+    def train(self, mode: bool = True) -> Any:
+        """Set the mode of the module."""
+        self._orig_mod.train(mode)
+        return self
+
+
+_SHOWN = frozenset({"disabled", "explain", "fullgraph", "function", "plans", "signatures"})  # of what compiles it
+
+_kinds: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
+
+
+def _module_kind(kind: type) -> Any:
+    """Return the class of compiled modules of a class: its subclass."""
+    known = _kinds.get(kind)
+    made = None if known is None else known()
+    if made is None:
+        made = types.new_class(f"Compiled{kind.__name__}", (CompiledModule, kind), {},
+                               lambda names: names.update(__slots__=(), __module__=__name__))
+        _kinds[kind] = weakref.ref(made)
+    return made
+
+
+def _found(module: str, path: str) -> Any:
+    """Return what a module holds by a dotted name; None for nothing."""
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _compiled_anew(place: tuple[str, str], plans: int, fullgraph: bool, disable: bool) -> Any:
+    """Return what stands for a function that is decorated, without its plans."""
+    importlib.import_module(place[0])
+    return _compiled(_found(*place).function, plans, fullgraph, disable)
 
 
 def _flat(result: Any) -> list[Any]:

@@ -243,6 +243,16 @@ class Module:
             raise RuntimeError("Module.compile(): needs autograd_nn.compile; import autograd_nn")
         self.forward = compiler(self.forward, *args, **kwargs)  # type: ignore[method-assign]
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over the attributes of a module that is copied or unpickled."""
+        self.__dict__.update(state)
+        structure.changes += 1
+        forward: Any = state.get("forward")
+        of = getattr(forward, "__self__", self)
+        if of is not self and type(of) is type(self) and of.__dict__.get("forward") is forward:
+            del self.__dict__["forward"]  # compiled, of the module that this is a shallow copy of
+            self.compile(plans=forward.plans, fullgraph=forward.fullgraph, disable=forward.disabled)
+
     # -------------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -724,6 +734,7 @@ class Module:
             nearest = missing or list(loading.known)
             problems = [*(f"missing: {name}" for name in missing),
                         *(f"unexpected: {name}{_nearest(name, nearest)}" for name in unexpected), *problems]
+            problems += _wrappers_hint(unexpected, loading.known)
         if problems:
             raise self._misfit(problems, "what fits was loaded" if hooked else "nothing was loaded")
         if not hooked:
@@ -987,6 +998,15 @@ def _mismatch(name: str, found: Array, own: Array) -> str:
     if not np.can_cast(found.dtype, own.dtype, "same_kind"):
         return f"mismatched dtype: {name} is {found.dtype} in the state and {own.dtype} in the module"
     return ""
+
+
+def _wrappers_hint(unexpected: list[str], known: set[str]) -> list[str]:
+    """Return what to do with names that a wrapper of the module has put something in front of."""
+    for prefix in ("_orig_mod.", "module."):  # PyTorch's compile, and its parallel modules and averages
+        if unexpected and all(name not in known and name.replace(prefix, "") in known for name in unexpected):
+            return [f"the state is of a wrapped module; load {{name.replace({prefix!r}, ''): x for name, x in "
+                    "state.items()}"]
+    return []
 
 
 def _nearest(name: str, candidates: list[str]) -> str:
