@@ -9,15 +9,16 @@ from __future__ import annotations
 from operator import attrgetter, is_, itemgetter
 from typing import Any
 
-from ..engine import Leaf, observers, structure
+from ..engine import Leaf, Variable, observers, structure
 from ..nn import Module
 from ..nn.module import hooks_everywhere
-from .reach import MISSING, Cell, Names, Reach, same, same_bits
+from .reach import MISSING, Cell, Names, Reach, Slots, same, same_bits
 from .trace import Trace
+from .words import SLOTS, Words, has_places
 
 __all__ = ["Guards"]
 
-_array, _node, _content = attrgetter("array"), attrgetter("node"), attrgetter("cell_contents")
+_array, _node = attrgetter("array"), attrgetter("node")
 
 
 class Guards:
@@ -25,18 +26,22 @@ class Guards:
 
     def __init__(self, reach: Reach, trace: Trace):
         self.places = [(place, place.now()) for place in reach.guarded]
-        self.fast = [(itemgetter(*place.names), place.holder, values) for place, values in self.places
-                     if isinstance(place, Names) and len(place.names) > 1]
-        cells = [(place.holder, values[0]) for place, values in self.places
-                 if isinstance(place, Cell) and values[0] is not MISSING]
-        self.cells, self.contents = [cell for cell, _ in cells], [value for _, value in cells]
-        self.slow = [(place, values) for place, values in self.places
-                     if not (isinstance(place, Names) and len(place.names) > 1)
-                     and not (isinstance(place, Cell) and values[0] is not MISSING)]
         self.tensors = [known.tensor for known in reach.tensors.values()]
         self.paths = [known.path for known in reach.tensors.values()]
         self.arrays = [x.array for x in self.tensors]
         self.nodes = [x.node for x in self.tensors]
+        slots: list[tuple[Any, type, str]] = [(x, Variable, name) for x in self.tensors for name in SLOTS[Variable]]
+        self.fast, self.slow = [], []
+        native = has_places()
+        for place, values in self.places:
+            kind = type(place.holder)
+            if isinstance(place, Names) and place.names:
+                self.fast.append((itemgetter(*place.names, place.names[0]), place.holder, (*values, values[0])))
+            elif native and kind in SLOTS and isinstance(place, Cell | Slots) and all(x is not MISSING for x in values):
+                slots += [(place.holder, kind, name) for name in SLOTS[kind]]
+            else:
+                self.slow.append((place, values))
+        self.words = Words(slots) if native else None
         self.hooks = [_hooks(node) for node in self.nodes]
         self.modules = [(path, module, _contents(module)) for path, module in reach.modules]
         self.everywhere = hooks_everywhere()
@@ -52,19 +57,13 @@ class Guards:
                     return self._look()
         except KeyError:
             return self._look()
-        try:
-            if not all(map(is_, map(_content, self.cells), self.contents)):
-                return self._look()
-        except ValueError:  # a cell was emptied
-            return self._look()
         if observers != self.observers:
             return "who observes training"
         for place, values in self.slow:
             now = place.now()
             if len(now) != len(values) or not all(map(is_, now, values)):
                 return self._look()
-        if not (all(map(is_, map(_array, self.tensors), self.arrays))
-                and all(map(is_, map(_node, self.tensors), self.nodes))):
+        if not (self._holds_all() if self.words is None else self.words.same()):
             return self._look()
         if structure.changes != self.changes:
             return self._look()
@@ -72,6 +71,11 @@ class Guards:
             if not same_bits(array, copy):
                 return path
         return None
+
+    def _holds_all(self) -> bool:
+        """Return whether tensors have the arrays and nodes that they had."""
+        return (all(map(is_, map(_array, self.tensors), self.arrays))
+                and all(map(is_, map(_node, self.tensors), self.nodes)))
 
     def _look(self) -> str | None:
         """Compare by equality; take over values that are other objects but equal."""
@@ -101,9 +105,10 @@ class Guards:
             if not same(_hooks(x.node), hooks):
                 return f"the hooks of {path}"
         self.fast = [(get, holder, get(holder)) for get, holder, _ in self.fast]
-        self.contents = [cell.cell_contents for cell in self.cells]
         self.slow = [(place, place.now()) for place, _ in self.slow]
         self.nodes = [x.node for x in self.tensors]
+        if self.words is not None:
+            self.words.renew()
         self.changes = before
         return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from operator import is_
+from itertools import chain
+from operator import call, is_, itemgetter
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,16 @@ class _Group:
     def __init__(self, group: dict[str, Any], optimizer: Any):
         self.group = group
         self.has_momentum = bool(group.get("momentum"))
-        self.settings = tuple((name, value) for name, value in group.items() if name not in _LIVE)
+        self.names = [name for name in group if name not in _LIVE]
+        self.settings = itemgetter(*self.names)
+        self.values = self.settings(group)
         self.params = list(group["params"])
         self.stepping = [p for p in self.params if p.node is not None and p.node.grad is not None]
         self.states = [optimizer.state[p] for p in self.stepping]
-        self.kept = [[(name, value) for name, value in state.items() if name != "step"] for state in self.states]
+        names = [[name for name in state if name != "step"] for state in self.states]
+        self.getters = [itemgetter(*each, each[0]) for each in names if each]
+        self.holders = [state for state, each in zip(self.states, names) if each]
+        self.kept = [*chain.from_iterable(map(call, self.getters, self.holders))]
         self.rate, self.correction, self.shrink, self.decay = Slot(0.0), Slot(0.0), Slot(1.0), Slot(0.0)
         self.momentum, self.new, self.beta2, self.new2 = Slot(0.0), Slot(0.0), Slot(0.0), Slot(0.0)
 
@@ -126,18 +132,22 @@ class Stepping:
             if held is not known.group or len(held["params"]) != len(known.params) or not all(
                     map(is_, held["params"], known.params)):
                 return f"the parameters of {name}"
-            for key, value in known.settings:
-                if held[key] is not value and held[key] != value:
-                    return f"{key} of {name}"
+            try:
+                now = known.settings(held)
+            except KeyError as error:
+                return f"{error.args[0]} of {name}"
+            if now != known.values:
+                return f"{next(key for key, a, b in zip(known.names, now, known.values) if a != b)} of {name}"
             if not self.is_adam and bool(held["momentum"]) is not known.has_momentum:
                 return f"momentum of {name}"
-            for p, state, kept in zip(known.stepping, known.states, known.kept):
-                if state_of(p) is not state:
+            if not all(map(is_, map(state_of, known.stepping), known.states)):
+                return f"the state of {name}"
+            try:
+                if not all(map(is_, chain.from_iterable(map(call, known.getters, known.holders)), known.kept)):
                     return f"the state of {name}"
-                for key, value in kept:
-                    if state[key] is not value:
-                        return f"the state of {name}"
-            if self.is_adam and known.states and len(self._steps(known)) > 1:
+            except KeyError:
+                return f"the state of {name}"
+            if self.is_adam and len(known.states) > 1 and len(self._steps(known)) > 1:
                 return f"the steps of {name}"
         return None
 

@@ -2,18 +2,22 @@
 
 A record is (adapter, address of the kernel, arguments). It calls the machine code that Python calls too: Numba passes
 an array as (meminfo, parent, size, itemsize, data, shape..., strides...) and a tuple as its items, so a kernel is a C
-function of a flat list of words. An *adapter* loads that list from the record and calls the kernel; there is one per
-flat signature, in LLVM's language, made in 2 ms and shared by all programs.
+function of a flat list of words. An *adapter* loads that list from the record and calls the kernel. Where arguments are
+passed in registers and on the stack by their order alone (`_passes_words`), a function does not see arguments beyond
+its own, so a handful of adapters serve all functions; elsewhere there is one for each flat signature.
 
-Numbers that change from run to run are slots: the record holds an address, from which the adapter loads.
+Numbers that change from run to run are slots: a record before the call fetches them from where Python put them.
 """
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import glob
 import itertools
 import os
+import platform
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -161,55 +165,87 @@ class recorded:
 # ------------------------------------------------------------------------------------ adapters and the loop
 
 _engine: Any = None
-_adapters: dict[str, int] = {}
 _count = itertools.count()
 _making = threading.RLock()
+FLOATS, STEP = 8, 16  # floats that an adapter passes if any; it passes a multiple of so many words
 
 
 def _compiled(module: ir.Module, name: str) -> int:
     """Compile a module and return the address of one of its functions."""
     global _engine
-    parsed = llvm.parse_assembly(str(module))
-    if _engine is None:
-        target = llvm.Target.from_default_triple().create_target_machine(opt=1)
-        _engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-    _engine.add_module(parsed)
-    _engine.finalize_object()
-    address: int = _engine.get_function_address(name)
-    return address
-
-
-def _adapter(codes: str) -> int:
-    """Return the address of ``int adapter(word *record)`` for a flat signature.
-
-    Capital letters are slots. A signature that begins with ``C`` is that of a C function.
-    """
     with _making:
-        if codes not in _adapters:
-            module = ir.Module()
-            name = f"adapter{next(_count)}"
-            function = ir.Function(module, ir.FunctionType(_I32, [_WORD.as_pointer()]), name)
-            b = ir.IRBuilder(function.append_basic_block())
-            is_c, codes_of = codes[0] == "C", codes.lstrip("C")
-            values: list[Any] = [] if is_c else [b.alloca(_BYTES), b.alloca(_BYTES)]
-            for i, code in enumerate(codes_of):
-                at = b.gep(function.args[0], [_WORD(i + 2)])
-                if code.isupper():
-                    at = b.inttoptr(b.load(at), _WORD.as_pointer())
-                if code == "U":
-                    values.append(b.zext(b.load(b.bitcast(at, _I32.as_pointer())), _WORD))
-                else:
-                    values.append(b.load(b.bitcast(at, _KINDS[code.lower()].as_pointer())))
-            types = [_WORD if code == "U" else _KINDS[code.lower()] for code in codes_of]
-            if is_c:
-                kind = ir.FunctionType(ir.VoidType(), types)
-            else:
-                kind = ir.FunctionType(_I32, [_BYTES.as_pointer()] * 2 + types)
-            kernel = b.inttoptr(b.load(b.gep(function.args[0], [_WORD(1)])), kind.as_pointer())
-            status = b.call(kernel, values)
-            b.ret(_I32(0) if is_c else status)
-            _adapters[codes] = _compiled(module, name)
-        return _adapters[codes]
+        parsed = llvm.parse_assembly(str(module))
+        if _engine is None:
+            target = llvm.Target.from_default_triple().create_target_machine(opt=1)
+            _engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        _engine.add_module(parsed)
+        _engine.finalize_object()
+        address: int = _engine.get_function_address(name)
+        return address
+
+
+@lru_cache(maxsize=1)
+def _passes_words() -> bool:
+    """Return whether a function finds an argument by its place among those of its kind alone.
+
+    So it is where the first integers and addresses go into registers of their own, the first floats into others, and
+    the rest lies on the stack, a word each: on Linux, and on macOS with x86-64.
+    """
+    machine = platform.machine()
+    return machine == "x86_64" or (machine == "aarch64" and sys.platform == "linux")
+
+
+def _begun() -> tuple[ir.Module, ir.IRBuilder, Callable[..., Any]]:
+    """Return a module, the builder of ``int adapter(word *record)``, and what loads a word of the record."""
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(_I32, [_WORD.as_pointer()]), f"adapter{next(_count)}")
+    b = ir.IRBuilder(function.append_basic_block())
+    record = function.args[0]
+
+    def load(i: int, kind: ir.Type = _WORD) -> Any:
+        return b.load(b.bitcast(b.gep(record, [_WORD(i)]), kind.as_pointer()))
+
+    return module, b, load
+
+
+def _calling(values: list[Any], is_c: bool, begun: tuple[ir.Module, ir.IRBuilder, Callable[..., Any]]) -> int:
+    """Compile an adapter that calls the function in word 1, and return its address."""
+    module, b, load = begun
+    # Numba's functions are passed where to put a result and an exception, and return a status.
+    values = values if is_c else [b.alloca(_BYTES), b.alloca(_BYTES), *values]
+    kind = ir.FunctionType(ir.VoidType() if is_c else _I32, [value.type for value in values])
+    status = b.call(b.inttoptr(load(1), kind.as_pointer()), values)
+    b.ret(_I32(0) if is_c else status)
+    return _compiled(module, b.function.name)
+
+
+@lru_cache(maxsize=64)
+def _adapter(words: int, floats: bool, is_c: bool) -> int:
+    """Return the address of an adapter for all functions of up to so many words, and `FLOATS` floats or none.
+
+    A record holds the adapter, the function, the floats, the words. A function does not see what it does not take.
+    """
+    begun = _begun()
+    first = 2 + FLOATS * floats
+    values = [begun[2](first + i) for i in range(words)]
+    return _calling(values + [begun[2](2 + i, ir.DoubleType()) for i in range(FLOATS * floats)], is_c, begun)
+
+
+@lru_cache(maxsize=512)
+def _exact_adapter(codes: str, is_c: bool) -> int:
+    """Return the address of an adapter for one flat signature."""
+    begun = _begun()
+    return _calling([begun[2](2 + i, _KINDS[code]) for i, code in enumerate(codes)], is_c, begun)
+
+
+@lru_cache(maxsize=2)
+def _fetch(kind: Any) -> int:
+    """Return the address of ``int fetch(word *record)``: the number at address 2 becomes the word at address 1."""
+    module, b, load = _begun()
+    value = b.load(b.inttoptr(load(2), kind.as_pointer()))
+    b.store(b.zext(value, _WORD) if kind is _I32 else value, b.inttoptr(load(1), _WORD.as_pointer()))
+    b.ret(_I32(0))
+    return _compiled(module, b.function.name)
 
 
 @lru_cache(maxsize=1)
@@ -238,11 +274,41 @@ def _loop() -> Any:
     return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)(_compiled(module, "run"))
 
 
+@lru_cache(maxsize=1)
+def same_words() -> Any:
+    """Return ``int same(long *words)``: n, n addresses, n values; whether there is each value at its address.
+
+    Nothing else of Python runs meanwhile: the call keeps the interpreter's lock.
+    """
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(_I32, [_WORD.as_pointer()]), "same")
+    names = "entry", "head", "body", "differs", "done"
+    entry, head, body, differs, done = map(function.append_basic_block, names)
+    b = ir.IRBuilder(entry)
+    words = function.args[0]
+    n = b.load(words)
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(_WORD)
+    i.add_incoming(_WORD(0), entry)
+    following = b.add(i, _WORD(1))
+    b.cbranch(b.icmp_signed("<", i, n), body, done)
+    b.position_at_end(body)
+    place = b.inttoptr(b.load(b.gep(words, [following])), _WORD.as_pointer())
+    i.add_incoming(following, body)
+    b.cbranch(b.icmp_signed("==", b.load(place), b.load(b.gep(words, [b.add(following, n)]))), head, differs)
+    b.position_at_end(differs)
+    b.ret(_I32(0))
+    b.position_at_end(done)
+    b.ret(_I32(1))
+    return ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_compiled(module, "same"))
+
+
 # ------------------------------------------------------------------------------------ records
 
 
-def _flatten(x: Any, words: list[int], codes: list[str]) -> None:
-    """Append the words of one argument, and their codes."""
+def _flatten(x: Any, words: list[int], codes: list[str], slots: list[tuple[int, Any, int]]) -> None:
+    """Append the words of one argument, their codes, and which of them is to be fetched: its kind, from where."""
     if isinstance(x, np.ndarray):
         words += [0, 0, x.size, x.itemsize, x.ctypes.data, *x.shape, *x.strides]
         codes.append("ppllp" + "l" * (2 * x.ndim))
@@ -251,13 +317,15 @@ def _flatten(x: Any, words: list[int], codes: list[str]) -> None:
         codes.append("p")
     elif isinstance(x, tuple):
         for item in x:
-            _flatten(item, words, codes)
+            _flatten(item, words, codes, slots)
     elif isinstance(x, Half):
-        words.append(x.array.ctypes.data + 4 * x.part)
-        codes.append("U")
+        slots.append((len(words), _I32, x.array.ctypes.data + 4 * x.part))
+        words.append(0)
+        codes.append("l")
     elif isinstance(x, Slot):
-        words.append(x.cell.ctypes.data)
-        codes.append("D")
+        slots.append((len(words), _WORD, x.cell.ctypes.data))
+        words.append(0)
+        codes.append("d")
     elif isinstance(x, bool | np.bool_):
         words.append(int(x))
         codes.append("b")
@@ -277,6 +345,27 @@ def _flatten(x: Any, words: list[int], codes: list[str]) -> None:
         raise TypeError(f"an argument of type {type(x).__name__}")
 
 
+def _record(call: Call) -> tuple[list[int], list[tuple[int, Any, int]], tuple[Any, ...]]:
+    """Return the words of a record, which of them is to be fetched before, and the arguments, which it needs."""
+    address, arguments, is_c = _entry(call)
+    words: list[int] = []
+    parts: list[str] = []
+    slots: list[tuple[int, Any, int]] = []
+    for x in arguments:
+        _flatten(x, words, parts, slots)
+    codes = "".join(parts)
+    floats = [i for i, code in enumerate(codes) if code in "df"]
+    if not _passes_words() or len(floats) > FLOATS:
+        return [_exact_adapter(codes, is_c), address, *words], [(2 + i, *slot) for i, *slot in slots], arguments
+    order = floats + [-1] * (FLOATS - len(floats)) if floats else []
+    order += [i for i, code in enumerate(codes) if code not in "df"]
+    count = -(-(len(codes) - len(floats)) // STEP) * STEP
+    filled = [0 if i < 0 else words[i] for i in order] + [0] * (count - len(codes) + len(floats))
+    place = {i: 2 + at for at, i in enumerate(order)}
+    return ([_adapter(count, bool(floats), is_c), address, *filled],
+            [(place[i], *slot) for i, *slot in slots], arguments)
+
+
 def _plain(x: Any) -> Any:
     """Return an argument as Python passes it."""
     if isinstance(x, tuple):
@@ -284,10 +373,10 @@ def _plain(x: Any) -> Any:
     return float(x) if isinstance(x, Slot) else int(x) if isinstance(x, Half) else x
 
 
-def _entry(call: Call) -> tuple[int, tuple[Any, ...], str]:
-    """Return the address of the machine code of a call, its arguments, and what its signature begins with."""
+def _entry(call: Call) -> tuple[int, tuple[Any, ...], bool]:
+    """Return the address of the machine code of a call, its arguments, and whether it is a function of C."""
     if isinstance(call.kernel, C):
-        return call.kernel.address, call.arguments, "C"
+        return call.kernel.address, call.arguments, True
     threads: int
     threads, *rest = [objects_of(x) if isinstance(x, Table) else x for x in call.arguments]  # type: ignore[assignment]
     arguments = int(threads), workers_for(threads), tuple(rest)
@@ -301,7 +390,7 @@ def _entry(call: Call) -> tuple[int, tuple[Any, ...], str]:
         compiled = dispatcher.overloads[types]
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
         _addresses[form] = address
-    return address, arguments, ""
+    return address, arguments, False
 
 
 _addresses: dict[Any, int] = {}  # of machine code, by its kernel and the form of its arguments
@@ -325,20 +414,26 @@ class Machine:
 
     def __init__(self, calls: Sequence[Call]):
         code: list[int] = []
-        starts = []
+        starts: list[int] = []
+        fetched: list[tuple[int, int]] = []  # words that are to hold the address of another
         self._tables: list[Any] = []
+        self._first: list[int] = []  # the first record of each call: it fetches, or calls
         for call in calls:
-            words: list[int] = []
-            codes: list[str] = []
-            address, arguments, begin = _entry(call)
+            words, slots, arguments = _record(call)
             self._tables.append(arguments)  # keeps those
-            for x in arguments:
-                _flatten(x, words, codes)
+            self._first.append(len(starts))
+            at = len(code) + 3 * len(slots)
+            for i, kind, source in slots:
+                starts.append(len(code))
+                fetched.append((len(code) + 1, at + i))
+                code += [_fetch(kind), 0, source]
             starts.append(len(code))
-            code += [_adapter(begin + "".join(codes)), address, *words]
+            code += words
         self.calls = calls  # keeps the arrays
         self.threaded = any(isinstance(call.kernel, Chunked) and call.arguments[0] > 1 for call in calls)
         self._code = np.array(code, np.int64)
+        for place, word in fetched:
+            self._code[place] = self._code.ctypes.data + 8 * word
         self._records = self._code.ctypes.data + 8 * np.array(starts, np.int64)
         self._address, self._length = self._records.ctypes.data, len(starts)
         self._run = _loop()
@@ -347,8 +442,9 @@ class Machine:
         """Run all from one on; return -1, or the number of the first call that failed."""
         if self.threaded:
             start_pool()
-        failed: int = self._run(self._address + 8 * first, self._length - first)
-        return failed if failed < 0 else failed + first
+        record = self._first[first] if first else 0
+        failed: int = self._run(self._address + 8 * record, self._length - record)
+        return failed if failed < 0 else bisect.bisect_right(self._first, failed + record) - 1
 
 
 @lru_cache(maxsize=1)
