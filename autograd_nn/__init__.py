@@ -16,7 +16,6 @@ from . import moved as _moved
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
-from .compiled import compile as compile
 from .devices import *
 from .devices import accelerator as accelerator
 from .devices import cuda as cuda
@@ -31,8 +30,6 @@ from .engine import primitive as primitive
 from .engine import set_default_dtype as set_default_dtype
 from .engine import set_grad_enabled as set_grad_enabled
 from .engine.arguments import explain as _explain
-from .kernels.compile import get_num_threads as get_num_threads
-from .kernels.compile import set_num_threads as set_num_threads
 from .look import mistakes as mistakes
 from .ops.activation import celu as celu
 from .ops.activation import prelu as prelu
@@ -113,19 +110,36 @@ __version__ = "0.2.0"
 
 _watch_einops()
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
-_ROOMS = ("compiled", "distributions", "metrics", "models", "parallel", "sparse", "testing")
-_LATER = ("data", "func", "look", "saving", "training")  # imported by their first use
+_ROOMS = ("compiled", "metrics", "models", "parallel", "testing")
+_LATER = (  # imported by their first use
+    "data", "distributed", "distributions", "fft", "func", "linalg", "look", "masked", "onnx", "saving", "sparse",
+    "special", "training",
+)  # fmt: skip
+_FOUND_IN = {  # names whose modules are imported by their first use: these load the compiler
+    "compile": "compiled", "get_num_threads": "kernels.compile", "set_num_threads": "kernels.compile",
+}  # fmt: skip
 
-if not _typing.TYPE_CHECKING:  # a checker reads the imports above, and no list that is computed
-    __all__ = sorted(
+if _typing.TYPE_CHECKING:  # a checker reads the imports, and no list that is computed
+    from .compiled import compile as compile
+    from .kernels.compile import get_num_threads as get_num_threads
+    from .kernels.compile import set_num_threads as set_num_threads
+else:
+    __all__ = sorted(_FOUND_IN.keys() | {
         name
         for name, value in globals().items()
         if not name.startswith("_") and (not isinstance(value, _Module) or value in _PACKAGES)
-    )
+    })
 
     _explain(globals(), __all__)
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_FOUND_IN, *_LATER, *_ROOMS})
+
     def __getattr__(name: str) -> _typing.Any:
+        if name in _FOUND_IN:
+            globals()[name] = getattr(_importlib.import_module(f".{_FOUND_IN[name]}", __name__), name)
+            _explain(globals(), [name])
+            return globals()[name]
         if name in _LATER or _moved.new_names(f"{__name__}.{name}") or (
             not name.startswith("_") and _importlib_util.find_spec(f"{__name__}.{name}") is not None
         ):

@@ -89,6 +89,7 @@ NO_ARRAYS = listed("""
 conv.choice.force_method conv.choice.forget_weights conv.choice.method conv.choice.set_winograd: settings
 conv.depthwise.can_use conv.direct.forward_plan conv.direct.input_plan conv.direct_weight.weight_plan: plans
 conv.winograd.passes.prepare_weight softmax.parts_of_logsumexp: parts of other kernels
+later.load_later: loads modules
 """)
 
 

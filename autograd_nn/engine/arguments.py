@@ -43,6 +43,7 @@ def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = 
     can still be pickled by its name.
     """
     home = home or namespace["__name__"]
+    done = set[type]()
     for name in list(names):
         value = typing.cast(Any, namespace.get(name))
         module = str(getattr(value, "__module__", None))
@@ -55,8 +56,9 @@ def explain(namespace: dict[str, Any], names: Iterable[str], home: str | None = 
                 own[defined] = namespace[name]
         elif isinstance(value, type) and not issubclass(value, BaseException):
             for kind in value.__mro__:
-                if kind.__module__ == home or kind.__module__.startswith(f"{home}."):
+                if kind not in done and (kind.__module__ == home or kind.__module__.startswith(f"{home}.")):
                     explain_methods(kind)
+                    done.add(kind)
 
 
 def explain_methods(kind: type, names: Iterable[str] | None = None) -> None:
@@ -67,14 +69,13 @@ def explain_methods(kind: type, names: Iterable[str] | None = None) -> None:
     for name, value in list(vars(kind).items()):
         public = name in ("__init__", "__call__") or not (name.startswith("_") or name == "forward")
         chosen = public if names is None else name in names
-        if chosen and isinstance(value, types.FunctionType) and _takes_arguments(value) and not (
-            inspect.isgeneratorfunction(value) or hasattr(value, "_explained")
-        ):
+        plain = chosen and isinstance(value, types.FunctionType) and not hasattr(value, "_explained")
+        if plain and _takes_arguments(value) and not value.__code__.co_flags & inspect.CO_GENERATOR:
             setattr(kind, name, explained(value, method=True))
 
 
 def _takes_arguments(method: Callable[..., Any]) -> bool:
-    code = inspect.unwrap(method).__code__
+    code = (inspect.unwrap(method) if hasattr(method, "__wrapped__") else method).__code__
     return code.co_argcount + code.co_kwonlyargcount > 1 or bool(code.co_flags & inspect.CO_VARARGS)
 
 

@@ -16,9 +16,39 @@ A name with a star in the signature (``*arrays``) stands for a tuple, in rules t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from types import FunctionType
+from typing import Any, NamedTuple
+
+GRADIENT, INPUT, INPUTS, LIKE, LIKES, RESULT, RESULTS, SETTING, NEEDS, ALL_SETTINGS = range(10)
+Source = tuple[int, Any]  # one of these, and the position or name of what is read
+
+
+class Parameter(NamedTuple):
+    """A parameter of a function, as `inspect` has it; `default` is set for those that are keyword-only."""
+
+    name: str
+    kind: Any
+    default: Any = inspect.Parameter.empty
+
+
+def parameters_of(function: Callable[..., Any]) -> Iterable[Parameter | inspect.Parameter]:
+    """Return the parameters of a function; of a plain one, of which there are many at import, from its code."""
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
+        return inspect.signature(function).parameters.values()
+    code, kind = function.__code__, inspect.Parameter
+    names, count = code.co_varnames, code.co_argcount
+    defaults = function.__kwdefaults__ or {}
+    found = [Parameter(name, kind.POSITIONAL_OR_KEYWORD) for name in names[:count]]
+    stars = count + code.co_kwonlyargcount
+    if code.co_flags & inspect.CO_VARARGS:
+        found.append(Parameter(names[stars], kind.VAR_POSITIONAL))
+    found += [Parameter(name, kind.KEYWORD_ONLY, defaults.get(name, kind.empty)) for name in names[count:stars]]
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        found.append(Parameter(names[stars + bool(code.co_flags & inspect.CO_VARARGS)], kind.VAR_KEYWORD))
+    return found
 
 
 class Signature:
@@ -29,12 +59,12 @@ class Signature:
         self.rest: str | None = None  # the name of ``*arrays``
         self.settings: dict[str, Any] = {}
         self.any_setting = False
-        for p in inspect.signature(forward).parameters.values():
-            if p.kind is p.VAR_POSITIONAL:
+        for p in parameters_of(forward):
+            if p.kind is inspect.Parameter.VAR_POSITIONAL:
                 self.rest = p.name
-            elif p.kind is p.VAR_KEYWORD:
+            elif p.kind is inspect.Parameter.VAR_KEYWORD:
                 self.any_setting = True
-            elif p.kind is p.KEYWORD_ONLY:
+            elif p.kind is inspect.Parameter.KEYWORD_ONLY:
                 self.settings[p.name] = p.default
             else:
                 self.inputs.append(p.name)
@@ -43,27 +73,29 @@ class Signature:
         taken = {*self.inputs, self.rest, *self.settings}
         self.gradient = "g" if "g" not in taken else "h"
 
-
-GRADIENT, INPUT, INPUTS, LIKE, LIKES, RESULT, RESULTS, SETTING, NEEDS, ALL_SETTINGS = range(10)
-Source = tuple[int, Any]  # one of these, and the position or name of what is read
+    @cached_property
+    def readable(self) -> dict[str, Source]:
+        """What a rule can read, by the name that a parameter has for it."""
+        known: dict[str, Source] = {name: (SETTING, name) for name in self.settings}
+        known |= {f"{name}_like": (LIKE, i) for i, name in enumerate(self.inputs)}
+        known |= {name: (INPUT, i) for i, name in enumerate(self.inputs)}
+        known[self.gradient] = GRADIENT, 0
+        known["needs"] = NEEDS, 0
+        if self.rest is not None:
+            known |= {self.rest: (INPUTS, len(self.inputs)), f"{self.rest}_like": (LIKES, len(self.inputs))}
+        for i, name in enumerate(self.results):
+            known[f"{self.gradient}_{name}"] = (GRADIENT, None) if self.many else (GRADIENT, i)
+            known.setdefault(name, (RESULTS, 0) if self.many else (RESULT, i))
+        return known
 
 
 def sources_of(rule: Callable[..., Any], signature: Signature, operation: str) -> tuple[Source, ...]:
     """Return what each parameter of a rule reads; raise TypeError where one names nothing that is there."""
-    inputs, results = signature.inputs, signature.results
-    known: dict[str, Source] = {name: (SETTING, name) for name in signature.settings}
-    known |= {f"{name}_like": (LIKE, i) for i, name in enumerate(inputs)}
-    known |= {name: (INPUT, i) for i, name in enumerate(inputs)}
-    known[signature.gradient] = GRADIENT, 0
-    known["needs"] = NEEDS, 0
-    if signature.rest is not None:
-        known |= {signature.rest: (INPUTS, len(inputs)), f"{signature.rest}_like": (LIKES, len(inputs))}
-    for i, name in enumerate(results):
-        known[f"{signature.gradient}_{name}"] = (GRADIENT, None) if signature.many else (GRADIENT, i)
-        known.setdefault(name, (RESULTS, 0) if signature.many else (RESULT, i))
+    inputs, known = signature.inputs, signature.readable
     sources = []
-    for name, parameter in inspect.signature(rule).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
+    for parameter in parameters_of(rule):
+        name = parameter.name
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             sources.append((ALL_SETTINGS, 0))
             continue
         if name not in known and not signature.any_setting:

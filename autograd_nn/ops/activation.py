@@ -50,7 +50,7 @@ def _leaky_relu(x: Array, *, slope: float) -> Array:
     return passes.LEAKY_RELU(x, numbers=(slope,))
 
 
-_leaky_relu_input = gradient_of(_leaky_relu, passes.LEAKY_RELU, None)
+_leaky_relu_input = gradient_of(_leaky_relu, "LEAKY_RELU", None)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -76,7 +76,7 @@ def _bounded(x: Array, *, low: float, high: float) -> Array:
     return passes.BOUNDED(x, numbers=(low, high))
 
 
-_bounded_input = gradient_of(_bounded, passes.BOUNDED, None)
+_bounded_input = gradient_of(_bounded, "BOUNDED", None)
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -98,7 +98,7 @@ def _hardsigmoid(x: Array) -> Array:
     return passes.HARDSIGMOID(x)
 
 
-_hardsigmoid_input = gradient_of(_hardsigmoid, passes.HARDSIGMOID, None)
+_hardsigmoid_input = gradient_of(_hardsigmoid, "HARDSIGMOID", None)
 
 
 def hardsigmoid(x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ def _hardswish_curvature(x: Tensor) -> Tensor:
     return div(to_dtype(_within(x, low=-3, high=3, inclusive=False), x.dtype), 3.0)
 
 
-_hardswish_input = gradient_of(_hardswish, passes.HARDSWISH, _hardswish_curvature)
+_hardswish_input = gradient_of(_hardswish, "HARDSWISH", _hardswish_curvature)
 
 
 def hardswish(x: Tensor) -> Tensor:
@@ -179,7 +179,7 @@ def _threshold(x: Array, *, threshold: float, value: Number) -> Array:
     return passes.THRESHOLD(x, numbers=(threshold, value))
 
 
-_threshold_input = gradient_of(_threshold, passes.THRESHOLD, None)
+_threshold_input = gradient_of(_threshold, "THRESHOLD", None)
 
 
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
@@ -204,8 +204,8 @@ def _softshrink(x: Array, *, lambd: float) -> Array:
     return passes.SOFTSHRINK(x, numbers=(lambd,))
 
 
-_hardshrink_input = gradient_of(_hardshrink, passes.HARDSHRINK, None)
-_softshrink_input = gradient_of(_softshrink, passes.SOFTSHRINK, None)
+_hardshrink_input = gradient_of(_hardshrink, "HARDSHRINK", None)
+_softshrink_input = gradient_of(_softshrink, "SOFTSHRINK", None)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -248,7 +248,7 @@ def _elu_curvature(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor
     return _where(0.0, mul(exp(mul(_clamp(x, low=None, high=0), rate)), alpha * scale * rate**2), gt(x, 0))
 
 
-_elu_input = gradient_of(_elu, passes.ELU, _elu_curvature)
+_elu_input = gradient_of(_elu, "ELU", _elu_curvature)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
@@ -304,7 +304,7 @@ def _softplus_curvature(x: Tensor, beta: float, threshold: float) -> Tensor:
     return _where(0.0, mul(mul(s, sub(1, s)), beta), gt(scaled, threshold))
 
 
-_softplus_input = gradient_of(_softplus, passes.SOFTPLUS, _softplus_curvature)
+_softplus_input = gradient_of(_softplus, "SOFTPLUS", _softplus_curvature)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -325,7 +325,7 @@ def _logsigmoid(x: Array) -> Array:
     return passes.LOGSIGMOID(x)
 
 
-_logsigmoid_input = gradient_of(_logsigmoid, passes.LOGSIGMOID, lambda x: neg(mul(sigmoid(x), sigmoid(neg(x)))))
+_logsigmoid_input = gradient_of(_logsigmoid, "LOGSIGMOID", lambda x: neg(mul(sigmoid(x), sigmoid(neg(x)))))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -349,7 +349,7 @@ def _softsign_curvature(x: Tensor) -> Tensor:
     return mul(sign(x), mul(pow(add(abs(x), 1), -3), -2.0))
 
 
-_softsign_input = gradient_of(_softsign, passes.SOFTSIGN, _softsign_curvature)
+_softsign_input = gradient_of(_softsign, "SOFTSIGN", _softsign_curvature)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -375,7 +375,7 @@ def _tanhshrink_curvature(x: Tensor) -> Tensor:
     return mul(mul(t, sub(1, square(t))), 2.0)
 
 
-_tanhshrink_input = gradient_of(_tanhshrink, passes.TANHSHRINK, _tanhshrink_curvature)
+_tanhshrink_input = gradient_of(_tanhshrink, "TANHSHRINK", _tanhshrink_curvature)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -404,7 +404,7 @@ def _silu_curvature(x: Tensor) -> Tensor:
     return mul(mul(s, sub(1, s)), add(mul(x, sub(1, mul(s, 2))), 2))
 
 
-_silu_input = gradient_of(_silu, passes.SILU, _silu_curvature)
+_silu_input = gradient_of(_silu, "SILU", _silu_curvature)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -429,7 +429,7 @@ def _mish_curvature(x: Tensor) -> Tensor:
     return mul(q, add(mul(x, sub(sub(1, s), mul(mul(s, t), 2.0))), 2.0))
 
 
-_mish_input = gradient_of(_mish, passes.MISH, _mish_curvature)
+_mish_input = gradient_of(_mish, "MISH", _mish_curvature)
 
 
 def mish(x: Tensor) -> Tensor:
@@ -448,7 +448,7 @@ def _gelu_curvature(x: Tensor) -> Tensor:
     return mul(mul(exp(mul(squares, -0.5)), 1 / math.sqrt(2 * math.pi)), sub(2, squares))
 
 
-_gelu_input = gradient_of(_gelu, passes.GELU, _gelu_curvature)
+_gelu_input = gradient_of(_gelu, "GELU", _gelu_curvature)
 
 RATE, CUBE = math.sqrt(2 / math.pi), 0.044715
 
@@ -470,7 +470,7 @@ def _gelu_tanh_curvature(x: Tensor) -> Tensor:
     return add(mul(first, 2.0), mul(x, second))
 
 
-_gelu_tanh_input = gradient_of(_gelu_tanh, passes.GELU_TANH, _gelu_tanh_curvature)
+_gelu_tanh_input = gradient_of(_gelu_tanh, "GELU_TANH", _gelu_tanh_curvature)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

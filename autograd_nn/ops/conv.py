@@ -18,7 +18,7 @@ import numpy as np
 
 from ..engine import dtypes_apart, primitive
 from ..kernels import conv as kernels
-from ..kernels.norm import channel_sum
+from ..kernels import norm
 from ..typing import Array, Gradients, Pair, SameOrValid, Shape, Size1d, Size2d, Tensor
 from .elementwise import add, relu_input
 from .shape import reshape, to_dtype
@@ -58,7 +58,7 @@ def _conv2d_weight(
 
 @primitive
 def _channel_sum(g: Array) -> Array:
-    return channel_sum(g)
+    return norm.channel_sum(g)
 
 
 @primitive

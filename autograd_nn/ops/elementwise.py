@@ -14,7 +14,6 @@ import numpy as np
 from ..engine import Primitive, Variable, common_dtype, elementwise, primitive
 from ..kernels import elementwise as kernels
 from ..kernels import operations as passes
-from ..kernels.passes import Pass
 from ..typing import Array, Number, Operand, Rule, Tensor, TensorLike
 
 _ndarray = np.ndarray
@@ -93,31 +92,36 @@ Bound: TypeAlias = Any  # a number, or None where there is none
 
 
 def gradient_of(
-    operation: Primitive[Tensor], kernel: Pass, slope: Callable[..., Tensor] | None, *, of_value: bool = False
+    operation: Primitive[Tensor], name: str, slope: Callable[..., Tensor] | None, *, of_value: bool = False
 ) -> Primitive[Tensor]:
     """Give an operation of one input the gradient that is compiled into its pass, as a primitive, and return that.
 
     Parameters
     ----------
     operation : Primitive
-    kernel : Pass
-        Its function 1 is the gradient; the settings of the operation are named as its numbers.
+    name : str
+        The name of the pass in `kernels.operations`, which is loaded by the first call: its function 1 is the gradient;
+        the settings of the operation are named as its numbers.
     slope : callable, optional
         Of `x` (or the value) and the settings: the derivative of what the gradient multiplies `g` by, written with
         operations on tensors. None where it is 0.
     of_value : bool
         The gradient is computed from the value of the operation, not from `x`.
     """
-    numbers = kernel.keywords[1]
+    settled = bool(operation.signature.settings)
+    kernel: Any = None
 
     def gradient(g: Array, at: Array, **settings: float) -> Array:
-        return kernel.gradient(g, at, numbers=tuple([settings[name] for name in numbers]))
+        nonlocal kernel
+        if kernel is None:
+            kernel = getattr(passes, name)
+        return kernel.gradient(g, at, numbers=tuple([settings[number] for number in kernel.keywords[1]]))  # type: ignore[no-any-return]
 
     gradient.__name__ = f"{operation.name}_input"
     gradient.__module__ = operation.__module__
     gradient.__doc__ = f"Return the gradient of `{operation.name}` in its input."
     result = primitive(gradient)
-    if of_value and not numbers:
+    if of_value and not settled:
         operation.defvjp(x=lambda g, out: result(g, out))
     elif of_value:
         operation.defvjp(x=lambda g, out, **settings: result(g, out, **settings))
@@ -130,7 +134,7 @@ def gradient_of(
     return result
 
 
-def _of_floats(x: Any, kernel: Pass, by_numpy: Callable[..., Any]) -> Any:
+def _of_floats(x: Any, kernel: Callable[..., Any], by_numpy: Callable[..., Any]) -> Any:
     """Return an operation that integers have too."""
     return kernel(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else by_numpy(x)
 
@@ -529,7 +533,7 @@ def square(x: Array) -> Array:
     return _of_floats(x, passes.SQUARE, np.square)  # type: ignore[no-any-return]
 
 
-_square_input = gradient_of(square, passes.SQUARE, lambda x: mul(ones_like(x), 2.0))
+_square_input = gradient_of(square, "SQUARE", lambda x: mul(ones_like(x), 2.0))
 
 
 @elementwise(floating=True)
@@ -545,7 +549,7 @@ def reciprocal(x: Array) -> Array:
     return passes.RECIPROCAL(x)
 
 
-_reciprocal_input = gradient_of(reciprocal, passes.RECIPROCAL, lambda out: mul(out, -2.0), of_value=True)
+_reciprocal_input = gradient_of(reciprocal, "RECIPROCAL", lambda out: mul(out, -2.0), of_value=True)
 
 
 # ------------------------------------------------------------------------------------ exponentials, roots
@@ -598,7 +602,7 @@ def sqrt(x: Array) -> Array:
     return passes.SQRT(x)
 
 
-_sqrt_input = gradient_of(sqrt, passes.SQRT, lambda out: div(-0.5, square(out)), of_value=True)
+_sqrt_input = gradient_of(sqrt, "SQRT", lambda out: div(-0.5, square(out)), of_value=True)
 
 
 @elementwise(floating=True)
@@ -614,7 +618,7 @@ def expm1(x: Array) -> Array:
     return passes.EXPM1(x)
 
 
-_expm1_input = gradient_of(expm1, passes.EXPM1, lambda out: ones_like(out), of_value=True)
+_expm1_input = gradient_of(expm1, "EXPM1", lambda out: ones_like(out), of_value=True)
 
 
 @elementwise(floating=True)
@@ -630,7 +634,7 @@ def log1p(x: Array) -> Array:
     return passes.LOG1P(x)
 
 
-_log1p_input = gradient_of(log1p, passes.LOG1P, lambda x: neg(square(reciprocal(add(x, 1)))))
+_log1p_input = gradient_of(log1p, "LOG1P", lambda x: neg(square(reciprocal(add(x, 1)))))
 
 
 @elementwise(floating=True)
@@ -646,7 +650,7 @@ def log2(x: Array) -> Array:
     return passes.LOG2(x)
 
 
-_log2_input = gradient_of(log2, passes.LOG2, lambda x: mul(square(reciprocal(x)), -1 / math.log(2)))
+_log2_input = gradient_of(log2, "LOG2", lambda x: mul(square(reciprocal(x)), -1 / math.log(2)))
 
 
 @elementwise(floating=True)
@@ -662,7 +666,7 @@ def log10(x: Array) -> Array:
     return passes.LOG10(x)
 
 
-_log10_input = gradient_of(log10, passes.LOG10, lambda x: mul(square(reciprocal(x)), -1 / math.log(10)))
+_log10_input = gradient_of(log10, "LOG10", lambda x: mul(square(reciprocal(x)), -1 / math.log(10)))
 
 
 @elementwise(floating=True)
@@ -678,7 +682,7 @@ def rsqrt(x: Array) -> Array:
     return passes.RSQRT(x)
 
 
-_rsqrt_input = gradient_of(rsqrt, passes.RSQRT, lambda out: mul(square(out), -1.5), of_value=True)
+_rsqrt_input = gradient_of(rsqrt, "RSQRT", lambda out: mul(square(out), -1.5), of_value=True)
 
 
 @elementwise(floating=True)
@@ -694,7 +698,7 @@ def erf(x: Array) -> Array:
     return passes.ERF(x)
 
 
-_erf_input = gradient_of(erf, passes.ERF, lambda x: mul(mul(x, exp(neg(square(x)))), -4 / math.sqrt(math.pi)))
+_erf_input = gradient_of(erf, "ERF", lambda x: mul(mul(x, exp(neg(square(x)))), -4 / math.sqrt(math.pi)))
 
 
 # ------------------------------------------------------------------------------------ circle and hyperbola
@@ -917,7 +921,7 @@ def tanh(x: Array) -> Array:
     return passes.TANH(x)
 
 
-_tanh_input = gradient_of(tanh, passes.TANH, lambda out: mul(out, -2.0), of_value=True)
+_tanh_input = gradient_of(tanh, "TANH", lambda out: mul(out, -2.0), of_value=True)
 
 
 @elementwise(floating=True)
@@ -933,7 +937,7 @@ def sigmoid(x: Array) -> Array:
     return passes.SIGMOID(x)
 
 
-_sigmoid_input = gradient_of(sigmoid, passes.SIGMOID, lambda out: sub(1, mul(out, 2.0)), of_value=True)
+_sigmoid_input = gradient_of(sigmoid, "SIGMOID", lambda out: sub(1, mul(out, 2.0)), of_value=True)
 
 
 # ------------------------------------------------------------------------------------ kinks
@@ -952,7 +956,7 @@ def abs(x: Array) -> Array:
     return _of_floats(x, passes.ABS, np.abs)  # type: ignore[no-any-return]
 
 
-_abs_input = gradient_of(abs, passes.ABS, None)
+_abs_input = gradient_of(abs, "ABS", None)
 
 
 def _abs_rule(g: Tensor, x: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..engine import Node, Variable, effect, note_read, primitive, update, wrap
 from ..engine.views import follow
+from ..kernels import by_numpy
 from ..kernels import scatter as kernels
-from ..kernels.by_numpy import zeros
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
 from .elementwise import add, zeros_like
 from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array, to_dtype
@@ -774,7 +774,7 @@ def _embedding(weight: Array, index: Array, *, padding_idx: int | None) -> Array
 def _embedding_weight(g: Array, index: Array, *, rows: int, padding_idx: int | None) -> Array:
     width = g.shape[-1]
     places = index.reshape(-1).astype(np.int64, copy=False)
-    out = kernels.add_rows(zeros((rows, width), g.dtype), places, g.reshape(index.size, width))
+    out = kernels.add_rows(by_numpy.zeros((rows, width), g.dtype), places, g.reshape(index.size, width))
     if padding_idx is not None:
         out[padding_idx] = 0
     return out

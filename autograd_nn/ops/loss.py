@@ -11,7 +11,6 @@ import numpy as np
 from ..engine import Variable, common_dtype, effect, elementwise, primitive
 from ..kernels import loss as kernels
 from ..kernels import operations as passes
-from ..kernels.passes import Pass
 from ..typing import Array, Operand, Shape, Tensor
 from .activation import logsigmoid, softplus
 from .distance import cosine_similarity, pairwise_distance
@@ -378,10 +377,14 @@ def _check_variance(var: Tensor) -> None:
 
 
 class _Elementwise(NamedTuple):
-    kernel: Pass
+    name: str  # of the pass in `kernels.operations`
     slope: Callable[..., Tensor]
     bend: Callable[..., Tensor]
     twist: Callable[..., Tensor]
+
+    @property
+    def kernel(self) -> Any:
+        return getattr(passes, self.name)
 
 
 def _nothing(x: Tensor, y: Tensor, delta: float) -> Tensor:
@@ -404,24 +407,24 @@ def _logistic_bend(x: Tensor, y: Tensor, delta: float) -> Tensor:
 
 ELEMENTWISE = {
     "mse": _Elementwise(
-        passes.MSE, lambda x, y, delta: mul(sub(y, x), 2.0), lambda x, y, delta: mul(ones_like(x), 2.0),
+        "MSE", lambda x, y, delta: mul(sub(y, x), 2.0), lambda x, y, delta: mul(ones_like(x), 2.0),
         lambda x, y, delta: mul(ones_like(x), -2.0),
     ),
-    "l1": _Elementwise(passes.L1, lambda x, y, delta: sign(sub(y, x)), _nothing, _nothing),
+    "l1": _Elementwise("L1", lambda x, y, delta: sign(sub(y, x)), _nothing, _nothing),
     "huber": _Elementwise(
-        passes.HUBER, lambda x, y, delta: clamp(sub(y, x), -delta, delta), _within_delta,
+        "HUBER", lambda x, y, delta: clamp(sub(y, x), -delta, delta), _within_delta,
         lambda x, y, delta: neg(_within_delta(x, y, delta)),
     ),
     "bce": _Elementwise(
-        passes.BCE, lambda x, y, delta: sub(_log_from(sub(1, x)), _log_from(x)), _bce_bend,
+        "BCE", lambda x, y, delta: sub(_log_from(sub(1, x)), _log_from(x)), _bce_bend,
         lambda x, y, delta: div(-1.0, clamp(mul(sub(1, x), x), min=1e-12)),
     ),
     "bce_with_logits": _Elementwise(
-        passes.BCE_WITH_LOGITS, lambda x, y, delta: neg(x), _logistic_bend,
+        "BCE_WITH_LOGITS", lambda x, y, delta: neg(x), _logistic_bend,
         lambda x, y, delta: mul(ones_like(x), -1.0),
     ),
     "kl_div": _Elementwise(
-        passes.KL_DIV, lambda x, y, delta: sub(add(log(y), 1), x), _nothing,
+        "KL_DIV", lambda x, y, delta: sub(add(log(y), 1), x), _nothing,
         lambda x, y, delta: mul(ones_like(x), -1.0),
     ),
 }  # fmt: skip
@@ -436,7 +439,7 @@ def _elementwise_loss(
     numbers = (delta, 1.0) if loss == "huber" else ()
     if summed:
         return np.asarray(kernel.sum(input, target, numbers=numbers) * share, input.dtype)
-    out = kernel(input, target, numbers=numbers)
+    out: Array = kernel(input, target, numbers=numbers)
     return out if share == 1 else out * out.dtype.type(share)
 
 
@@ -448,7 +451,8 @@ def _elementwise_loss_input(
     kernel = ELEMENTWISE[loss].kernel
     if loss == "kl_div":
         return np.broadcast_to(kernel.gradient(g, target, numbers=(share,)), input.shape)
-    return kernel.gradient(g, input, target, numbers=(delta, share) if loss == "huber" else (share,))
+    out: Array = kernel.gradient(g, input, target, numbers=(delta, share) if loss == "huber" else (share,))
+    return out
 
 
 def _loss_times(factor: str) -> Callable[..., Tensor]:

@@ -9,9 +9,9 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..engine import Node, Variable, primitive
+from ..kernels import operations as passes
 from ..kernels import reduce as folds
 from ..kernels import softmax as kernels
-from ..kernels.operations import TIES
 from ..typing import Array, Dims, DTypeLike, Number, Shape, Tensor
 from .elementwise import add, div, eq, exp, maximum, minimum, mul, neg, sqrt, sub, where
 from .index import take_along_dim
@@ -318,7 +318,7 @@ def _amin(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
 def _shares(x: Array, out: Array, *, dims: tuple[int, ...]) -> Array:
     """Return 1 where an element is the extreme, divided by how many are."""
     extremes = out.reshape(_kept_shape(x.shape, dims))
-    shares = TIES(x, extremes)
+    shares = passes.TIES(x, extremes)
     if (absent := np.isnan(extremes)).any():  # the extreme is the elements that are NaN
         shares = np.where(absent & np.isnan(x), x.dtype.type(1), shares)
     np.divide(shares, folds.SUM(shares, dims, keepdims=True), out=shares)

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import update as door
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
-from ..typing import Tensor
+from ..typing import Array, Tensor
 from .optimizer import Optimizer, together
 
 __all__ = ["Adam", "AdamW"]
@@ -101,8 +101,18 @@ class Adam(Optimizer):
                   decoupled=group["decoupled_weight_decay"], maximize=group["maximize"])
 
 
-adam_steps = door(writes="*arrays", every=4)(kernels.adam_steps)
-amsgrad_steps = door(writes="*arrays", every=5)(kernels.amsgrad_steps)
+@door(writes="*arrays", every=4)
+def adam_steps(lr: float, beta1: float, beta2: float, step: int, eps: float, weight_decay: float, *arrays: Array,
+               decoupled: bool = False, maximize: bool = False) -> None:
+    """Step of parameters without the largest mean square; `arrays` are gradient, parameter, m, v, gradient, ..."""
+    kernels.adam_steps(lr, beta1, beta2, step, eps, weight_decay, *arrays, decoupled=decoupled, maximize=maximize)
+
+
+@door(writes="*arrays", every=5)
+def amsgrad_steps(lr: float, beta1: float, beta2: float, step: int, eps: float, weight_decay: float, *arrays: Array,
+                  decoupled: bool = False, maximize: bool = False) -> None:
+    """Step of parameters with the largest mean square; `arrays` are gradient, parameter, m, v, vmax, gradient, ..."""
+    kernels.amsgrad_steps(lr, beta1, beta2, step, eps, weight_decay, *arrays, decoupled=decoupled, maximize=maximize)
 
 
 class AdamW(Adam):

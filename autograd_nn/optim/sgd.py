@@ -9,7 +9,7 @@ from typing import Any
 from ..engine import update as door
 from ..kernels import optim as kernels
 from ..ops.elementwise import zeros_like
-from ..typing import Tensor
+from ..typing import Array, Tensor
 from .optimizer import Optimizer, together
 
 __all__ = ["SGD"]
@@ -103,5 +103,14 @@ class SGD(Optimizer):
                                maximize=group["maximize"])
 
 
-sgd_steps = door(writes="*arrays", every=2)(kernels.sgd_steps)
-momentum_steps = door(writes="*arrays", every=3)(kernels.momentum_steps)
+@door(writes="*arrays", every=2)
+def sgd_steps(lr: float, weight_decay: float, *arrays: Array, maximize: bool = False) -> None:
+    """Step of parameters without momentum; `arrays` are gradient, parameter, gradient, ..."""
+    kernels.sgd_steps(lr, weight_decay, *arrays, maximize=maximize)
+
+
+@door(writes="*arrays", every=3)
+def momentum_steps(lr: float, weight_decay: float, momentum: float, dampening: float, *arrays: Array,
+                   nesterov: bool = False, maximize: bool = False) -> None:
+    """Step of parameters with momentum; `arrays` are gradient, parameter, buffer, gradient, ..."""
+    kernels.momentum_steps(lr, weight_decay, momentum, dampening, *arrays, nesterov=nesterov, maximize=maximize)

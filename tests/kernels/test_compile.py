@@ -43,7 +43,8 @@ def test_a_fresh_process_finds_the_cache_and_an_edit_elsewhere_makes_a_new_one(t
     package = tmp_path / "autograd_nn" / "kernels"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    for name in ("__init__.py", "addresses.py", "annotations.py", "by_numpy.py", "memory.py", "optim.py"):
+    (package / "__init__.py").touch()
+    for name in ("addresses.py", "annotations.py", "by_numpy.py", "memory.py", "optim.py"):
         shutil.copy(ROOT / "autograd_nn" / "kernels" / name, package)
     shutil.copytree(ROOT / "autograd_nn" / "kernels" / "compile", package / "compile")
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
