@@ -151,8 +151,27 @@ def _gammainc(a: float, x: float) -> float:
 
 
 @jit
+def _small_upper(a: float, x: float) -> float:
+    """Return Q(a, x) for a below 0.5 and x near 0, where P is next to 1: by the series of both (DLMF 8.7.3)."""
+    log_gamma = math.lgamma(1 + a)
+    if a < 1e-3:  # DLMF 5.7.3
+        log_gamma = a * (-0.5772156649015329 + a * (0.8224670334241132 + a * (-0.40068563438653143
+                                                                             + a * (0.27058080842778454 - a * 0.2074))))
+    exponent = a * math.log(x) - log_gamma
+    term, total = 1.0, 0.0
+    for n in range(1, 60):
+        term *= -x / n
+        total += term / (a + n)
+        if abs(term) < 1e-17:
+            break
+    return -math.expm1(exponent) - a * math.exp(exponent) * total
+
+
+@jit
 def _gammaincc(a: float, x: float) -> float:
     """Return the regularized upper incomplete gamma function Q(a, x) = 1 - P(a, x)."""
+    if 0 < a < 0.5 and 0 < x < 1.1:
+        return _small_upper(a, x)
     if a <= 0 or x <= 0 or a == math.inf or x == math.inf or x < a + 1 or math.isnan(a) or math.isnan(x):
         return 1 - _gammainc(a, x)
     return math.exp(a * math.log(x) - x - math.lgamma(a)) * _incomplete_fraction(a, x)

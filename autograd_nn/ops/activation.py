@@ -126,7 +126,7 @@ def hardswish(x: Tensor) -> Tensor:
     return _hardswish(_floating(x, "hardswish"))
 
 
-@elementwise
+@elementwise(floating=True)
 def _prelu(x: Operand, w: Operand) -> Array:
     return passes.PRELU(x, w)
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..engine import Variable, common_dtype
 from ..typing import Number, Tensor, TensorLike
 from . import elementwise
+from .shape import to_dtype
 
 __all__ = ["add", "addcdiv", "addcmul", "clamp_max", "clamp_min", "div", "sub"]
+
+
+def alike(*operands: Any) -> list[Any]:
+    """Return tensors in the dtype that they have together: so that a product of integers is added to floats exactly."""
+    tensors = [x for x in operands if isinstance(x, Variable)]
+    if len({x.dtype for x in tensors}) < 2:
+        return list(operands)
+    dtype = common_dtype(operands)
+    return [to_dtype(x, dtype) if isinstance(x, Variable) and x.dtype != dtype else x for x in operands]
 
 
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
@@ -17,7 +30,7 @@ def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     >>> ag.add(ag.tensor([1.0, 2.0]), ag.tensor([10.0, 20.0]), alpha=2)
     tensor([21., 42.])
     """
-    return elementwise.add(input, other if alpha == 1 else elementwise.mul(other, alpha))
+    return elementwise.add(input, other if alpha == 1 else elementwise.mul(alike(input, other)[1], alpha))
 
 
 def sub(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
@@ -29,7 +42,7 @@ def sub(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     >>> ag.sub(ag.tensor([1.0, 2.0]), 1)
     tensor([0., 1.])
     """
-    return elementwise.sub(input, other if alpha == 1 else elementwise.mul(other, alpha))
+    return elementwise.sub(input, other if alpha == 1 else elementwise.mul(alike(input, other)[1], alpha))
 
 
 def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
@@ -59,6 +72,7 @@ def addcmul(input: TensorLike, tensor1: TensorLike, tensor2: TensorLike, *, valu
     >>> ag.addcmul(ag.ones(2), ag.tensor([1.0, 2.0]), ag.tensor([3.0, 4.0]), value=0.5)
     tensor([2.5, 5. ])
     """
+    input, tensor1, tensor2 = alike(input, tensor1, tensor2)
     return add(input, elementwise.mul(tensor1, tensor2), alpha=value)
 
 

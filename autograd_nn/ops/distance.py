@@ -21,31 +21,34 @@ __all__ = ["cdist", "cosine_similarity", "norm", "normalize", "pairwise_distance
 def _euclidean(x: Array, *, dims: tuple[int, ...], keepdim: bool) -> Array:
     with np.errstate(over="ignore"):
         out: Array = np.sqrt(added(np.square(x), dims, keepdims=keepdim))
-    if x.dtype == np.float32 and not (np.isfinite(out) & (out > 1e-15)).all():  # squares left the range of float32
+    if x.dtype.char in "ef" and not (np.isfinite(out) & (out > _LEAST[x.dtype.char])).all():  # squares left the range
         out = np.sqrt(added(np.square(x, dtype=np.float64), dims, keepdims=keepdim)).astype(x.dtype)
     return out
 
 
-def _reciprocal_or_zero(x: Tensor) -> Tensor:
-    """Return 1 / x, and 0 where x is 0."""
-    at_zero = eq(x, 0)
-    return where(at_zero, 0.0, div(1.0, where(at_zero, 1.0, x)))
+_LEAST = {"e": 0.1, "f": 1e-15}  # norms below which squares may have lost digits
 
 
-_euclidean.defvjp(x=lambda g, out, x, dims: mul(x, _spread(mul(g, _reciprocal_or_zero(out)), x, dims)))
+_euclidean.defvjp(  # first the quotient, which is at most 1; where the norm is 0, x is 0
+    x=lambda g, out, x, dims: mul(div(x, _spread(where(eq(out, 0), 1.0, out), x, dims)), _spread(g, x, dims))
+)
 
 
 @primitive
 def _p_norm(x: Array, *, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
-    out: Array = (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim) ** x.dtype.type(1 / p)
+    with np.errstate(over="ignore", divide="ignore"):
+        powers = (np.abs(x) ** x.dtype.type(p)).sum(axis=dims, keepdims=keepdim)
+        if x.dtype.char in "ef" and not (np.isfinite(powers) & (powers > _LEAST[x.dtype.char] ** 2)).all():
+            powers = (np.abs(x, dtype=np.float64) ** p).sum(axis=dims, keepdims=keepdim)
+        out: Array = np.asarray(powers ** (1 / p), x.dtype)
     return out
 
 
 def _p_norm_rule(g: Tensor, out: Tensor, x: Tensor, p: float, dims: tuple[int, ...]) -> Tensor:
     at_zero = eq(out, 0)
-    scale = where(at_zero, 0.0, mul(g, pow(where(at_zero, 1.0, out), 1 - p)))
     size = abs(x) if p >= 1 else where(eq(x, 0), 1.0, abs(x))  # below 1 the power is infinite at 0, the gradient 0
-    return mul(mul(sign(x), pow(size, p - 1)), _spread(scale, x, dims))
+    share = div(size, _spread(where(at_zero, 1.0, out), x, dims))  # powers of x and of out may leave the range
+    return mul(mul(sign(x), pow(share, p - 1)), _spread(where(at_zero, 0.0, g), x, dims))
 
 
 _p_norm.defvjp(x=_p_norm_rule)

@@ -406,7 +406,7 @@ def remainder(x: Operand, y: Operand) -> Array:
     return np.remainder(x, y)
 
 
-remainder.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, floor(div(x, y)))))
+remainder.defvjp(x=lambda g: g, y=lambda g, x, y: neg(mul(g, floor_divide(x, y))))
 
 
 @elementwise
@@ -1220,8 +1220,8 @@ _NUMBER_OR_NONE = (int, float, np.generic, type(None))
 def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """Return `x`, but `min` where it is smaller and `max` where it is larger.
 
-    The derivative in `x` is 1 between the bounds and at them, 0 outside and for NaN; a bound that is a tensor gets
-    the gradient where it is taken. Where `min` is larger than `max`, the result is `max`.
+    The derivative in `x` is 1 between the bounds and at them, 0 outside (of NaN it is 0 between numbers); a bound that
+    is a tensor gets the gradient where it is taken. Where `min` is larger than `max`, the result is `max`.
 
     Parameters
     ----------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..engine import Primitive, dtypes_apart, primitive
 from ..kernels import gemm as kernels
 from ..typing import Array, Gradients, Ints, Number, Shape, Tensor
+from .arithmetic import alike
 from .elementwise import add, mul, relu_input
 from .reduce import sum
 from .shape import diagonal, permute, reshape, sum_to_size, transpose, unsqueeze
@@ -280,7 +281,7 @@ def addmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Numbe
     tensor([[1.5, 0.5],
             [0.5, 1.5]])
     """
-    return _scaled_sum(input, mm(x, y), beta, alpha)
+    return _scaled_sum(input, x, y, mm, beta, alpha)
 
 
 def addmv(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
@@ -292,7 +293,7 @@ def addmv(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Numbe
     >>> ag.addmv(ag.ones(2), ag.eye(2), ag.tensor([1.0, 2.0]))
     tensor([2., 3.])
     """
-    return _scaled_sum(input, mv(x, y), beta, alpha)
+    return _scaled_sum(input, x, y, mv, beta, alpha)
 
 
 def baddbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
@@ -305,7 +306,7 @@ def baddbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Num
     tensor([[[4., 4.],
              [4., 4.]]])
     """
-    return _scaled_sum(input, bmm(x, y), beta, alpha)
+    return _scaled_sum(input, x, y, bmm, beta, alpha)
 
 
 def addbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
@@ -317,7 +318,7 @@ def addbmm(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Numb
     >>> ag.addbmm(ag.ones(1, 1), ag.ones(2, 1, 3), ag.ones(2, 3, 1)).item()
     7.0
     """
-    return _scaled_sum(input, sum(bmm(x, y), 0), beta, alpha)
+    return _scaled_sum(input, x, y, lambda x, y: sum(bmm(x, y), 0), beta, alpha)
 
 
 def addr(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
@@ -329,14 +330,19 @@ def addr(input: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, alpha: Number
     >>> ag.addr(ag.ones(1, 2), ag.ones(1), ag.tensor([1.0, 2.0])).tolist()
     [[2.0, 3.0]]
     """
-    return _scaled_sum(input, outer(x, y), beta, alpha)
+    return _scaled_sum(input, x, y, outer, beta, alpha)
 
 
-def _scaled_sum(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
-    product = product if alpha == 1 else mul(product, alpha)
+def _scaled_sum(
+    input: Tensor, x: Tensor, y: Tensor, product: Callable[[Tensor, Tensor], Tensor], beta: Number, alpha: Number
+) -> Tensor:
+    """Return ``beta * input + alpha * product(x, y)``, computed in the dtype of the result."""
+    input, x, y = alike(input, x, y)
+    out = product(x, y)
+    out = out if alpha == 1 else mul(out, alpha)
     if beta == 0:
-        return product
-    return add(input if beta == 1 else mul(input, beta), product)
+        return out
+    return add(input if beta == 1 else mul(input, beta), out)
 
 
 def trace(x: Tensor) -> Tensor:

@@ -145,7 +145,10 @@ def _class_indices(target: Array, *, classes: int, ignore_index: int, operation:
 def _class_factors(indices: Array, weight: Array | None, *, dtype: np.dtype[Any]) -> Array:
     """Return the weight of each row's class (1 without weights), 0 for rows that are ignored."""
     factors = (indices >= 0).astype(dtype)
-    return factors if weight is None else factors * weight[np.maximum(indices, 0)]
+    if weight is None:
+        return factors
+    weight = weight if weight.dtype.kind == "f" else weight.astype(dtype)  # whole numbers do not widen float32
+    return factors * weight[np.maximum(indices, 0)]
 
 
 def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import Variable, get_default_dtype, note_read, primitive, wrap
 from ..typing import Array, Number, Tensor
 from . import distance, scan
-from .elementwise import add, div, gt, isnan, lerp, mul, sub, where
+from .elementwise import add, div, gt, isnan, lerp, mul, sub, where, zeros_like
 from .index import take_along_dim
 from .reduce import sum
 from .scan import Ordered
@@ -29,7 +29,7 @@ def _strips(operation: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -
     y = movedim(y, dim, -1)
     n = y.shape[-1]
     if n == 0:
-        return y, dim
+        return div(y, 2.0) if x is None else mul(div(y, 2.0), zeros_like(sum(x))), dim
     means = div(add(narrow(y, -1, 1, n - 1), narrow(y, -1, 0, n - 1)), 2.0)
     if x is None:
         return mul(means, dx), dim
@@ -266,5 +266,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     if input.ndim < 2 or maxnorm < 0 or p <= 0:
         raise RuntimeError(f"renorm(): expects at least two dims, a positive p and maxnorm from 0 "
                            f"(input.shape={input.shape}, p={p}, maxnorm={maxnorm})")
-    sizes = distance.norm(input, p, tuple(d for d in range(input.ndim) if d != dim), True)
-    return mul(input, where(gt(sizes, maxnorm), div(maxnorm, add(sizes, 1e-7)), 1.0))
+    dims = tuple(d for d in range(input.ndim) if d != dim)
+    above = gt(distance.norm(input.detach(), p, dims, True), maxnorm)
+    sizes = distance.norm(where(above, input, 0.0), p, dims, True)  # the others have no gradient, not even NaN
+    return mul(input, where(above, div(maxnorm, add(sizes, 1e-7)), 1.0))

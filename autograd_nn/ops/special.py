@@ -14,6 +14,7 @@ import numpy as np
 from ..engine import Primitive, Variable, elementwise, wrap
 from ..kernels import special as kernels
 from ..typing import Array, Operand, Tensor, TensorLike
+from .arithmetic import alike
 from .elementwise import (
     add,
     cos,
@@ -555,4 +556,5 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     >>> ag.logaddexp2(ag.tensor(3.0), ag.tensor(3.0)).item()
     4.0
     """
+    input, other = alike(input, other)
     return div(logaddexp(mul(input, math.log(2)), mul(other, math.log(2))), math.log(2))
