@@ -18,14 +18,19 @@ from .measure import readable
 from .report import OURS
 
 COMPILED = f"{OURS} compiled"
-COLOURS = {OURS: "#0b6e4f", COMPILED: "#0b6e4f", "torch": "#d1495b", "torch compiled": "#8c2f39", "mygrad": "#7d6b91",
-           "autograd": "#c08a2e", "tinygrad": "#8c8c8c", "jax": "#30638e"}  # fmt: skip
+# One picture serves white pages and dark ones: no background, and colours that stand out from both.
+COLOURS = {OURS: "#159470", COMPILED: "#159470", "torch": "#d1495b", "torch compiled": "#b0413e", "mygrad": "#7d6b91",
+           "autograd": "#c08a2e", "tinygrad": "#8c8c8c", "jax": "#3d7fb5"}  # fmt: skip
+GREY, FAINT = "#7b7b7b", "#8080804d"
+plt.rcParams.update({"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "axes.facecolor": "none",
+                     "xtick.color": GREY, "ytick.color": GREY, "grid.color": FAINT,
+                     "savefig.transparent": True, "legend.facecolor": "none"})  # fmt: skip
 MARKERS = {OURS: "o", COMPILED: "*", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v",
            "tinygrad": "X"}  # fmt: skip
 
 
 def colour(name: str) -> str:
-    return COLOURS.get(name, "#30638e")
+    return COLOURS.get(name, COLOURS["jax"])
 
 
 def caption(run: dict[str, Any]) -> str:
@@ -48,7 +53,7 @@ def caption(run: dict[str, Any]) -> str:
 
 
 def finish(figure: Any, run: dict[str, Any], path: pathlib.Path) -> None:
-    figure.text(0.995, 0.005, caption(run), ha="right", va="bottom", fontsize=7, color="0.4")
+    figure.text(0.995, 0.005, caption(run), ha="right", va="bottom", fontsize=7)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
@@ -72,12 +77,12 @@ def draw_training_steps(run: dict[str, Any], path: pathlib.Path) -> None:
         rows = table["rows"]
         for name in dict.fromkeys(name for row in rows for name in row["times"]):
             held = [(at, row["ratios"][name]) for at, row in enumerate(rows) if name in row["ratios"]]
-            hollow = {"markerfacecolor": "white"} if name == OURS else {}
+            hollow = {"markerfacecolor": "none"} if name == OURS else {}
             (named[name],) = axis.plot([ratio for _, ratio in held], [at for at, _ in held], MARKERS.get(name, "P"),
                                        color=colour(name), markersize=14 if name == COMPILED else 8, linestyle="none",
                                        clip_on=False, **hollow)  # fmt: skip
         for at, row in enumerate(rows):
-            axis.hlines(at, 1, max(row["ratios"].values(), default=1), color="0.85", zorder=0)
+            axis.hlines(at, 1, max(row["ratios"].values(), default=1), color=FAINT, zorder=0)
         labels = [f"{row['case']}\n{readable(row['times'][COMPILED]['median'])} compiled" if COMPILED in row["times"]
                   else row["case"] for row in rows]  # fmt: skip
         axis.set_yticks(range(len(rows)), labels, fontsize=7.5)
@@ -85,7 +90,7 @@ def draw_training_steps(run: dict[str, Any], path: pathlib.Path) -> None:
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
         axis.axvline(1, color=colour(COMPILED), linewidth=1.5, zorder=0)
-        axis.grid(True, axis="x", color="0.92")
+        axis.grid(True, axis="x")
         axis.set_title(table["title"].rpartition(", ")[2], fontsize=9, loc="right")
     axes[-1, 0].set_xlabel("time of a training step relative to the compiled step of autograd_nn (right: slower)")
     axes[0, 0].set_title("A training step, eager and compiled", fontweight="bold", fontsize=11, loc="left")
@@ -146,7 +151,7 @@ def draw_batches(run: dict[str, Any], folder: pathlib.Path) -> None:
             for axis in (upper, lower):
                 axis.minorticks_on()
                 axis.xaxis.set_tick_params(which="minor", bottom=False)
-                axis.grid(True, which="major", color="0.9")
+                axis.grid(True, which="major")
             upper.legend(fontsize=8, frameon=False)
         axes[0, 0].set_ylabel("time of a training step (bars: quartiles)")
         axes[1, 0].set_ylabel("times as long\nas autograd_nn")
@@ -171,7 +176,7 @@ def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
     intensities = [row["figures"]["operations per byte"] for row in rows]
     left, right = min(1.0, min(intensities) / 2), max(intensities) * 2
     bend = peak / bandwidth
-    axis.plot([left, bend, right], [left * bandwidth, peak, peak], color="0.25", linewidth=1.8)
+    axis.plot([left, bend, right], [left * bandwidth, peak, peak], color=GREY, linewidth=1.8)
     axis.text(
         right, peak * 1.05, f"peak of fused multiply-adds, {peak:.0f} GFLOP/s", ha="right", va="bottom", fontsize=8
     )
@@ -201,7 +206,7 @@ def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
                     s=34,
                     color=colour(rival),
                     alpha=0.75,
-                    edgecolors="white",
+                    edgecolors="none",
                     linewidths=0.5,
                     label=f"{rival}: {label}",
                 )
@@ -214,7 +219,7 @@ def draw_roofline(run: dict[str, Any], folder: pathlib.Path) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else ""))
-    axis.grid(True, which="major", color="0.9")
+    axis.grid(True, which="major")
     axis.legend(fontsize=8, frameon=False, loc="lower right")
     axis.set_title(
         "Roofline: forward convolutions and products against the machine's limits\n"
@@ -255,7 +260,7 @@ def draw_ratios(run: dict[str, Any], folder: pathlib.Path) -> None:
                 )
         axis.axvline(1, color=colour(OURS), linewidth=2)
         for line in (0.5, 2, 4, 8):
-            axis.axvline(line, color="0.85", linewidth=0.8, zorder=0)
+            axis.axvline(line, color=FAINT, linewidth=0.8, zorder=0)
         axis.set_xscale("log", base=2)
         low, high = axis.get_xlim()
         axis.set_xlim(min(low / 1.15, 0.7), high * 1.15)
@@ -283,12 +288,12 @@ def draw_control(run: dict[str, Any], folder: pathlib.Path) -> None:
         steps = np.arange(1, len(ours) + 1)
         upper.plot(steps, ours, color=colour(OURS), linewidth=4, alpha=0.5, label=OURS)
         upper.plot(steps, control, color=colour("keras"), linewidth=1.2, linestyle="--", label="Keras")
-        lower.plot(steps, np.maximum(np.abs(ours / control - 1), 1e-9), color="0.3", linewidth=1)
+        lower.plot(steps, np.maximum(np.abs(ours / control - 1), 1e-9), color=GREY, linewidth=1)
         lower.axhline(1e-4, color=colour("torch"), linewidth=1)
         lower.set(yscale="log", xlabel="step")
         upper.set_title(row["case"].partition(":")[0], fontsize=10)
         for axis in (upper, lower):
-            axis.grid(True, color="0.9")
+            axis.grid(True)
     axes[0, 0].set_ylabel("loss of the batch")
     axes[0, 0].legend(fontsize=8, frameon=False)
     axes[1, 0].set_ylabel("relative difference\n(line: 1e-4, allowed\nfor 50 steps)")

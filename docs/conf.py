@@ -10,7 +10,9 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import latex2mathml.converter  # noqa: E402
 import reference  # noqa: E402
 from docutils import nodes  # noqa: E402
+from furo.navigation import get_navigation_tree  # noqa: E402
 from sphinx import addnodes  # noqa: E402
+from sphinx.environment.adapters.toctree import TocTree  # noqa: E402
 from sphinx.ext.napoleon import Config, NumpyDocstring  # noqa: E402
 
 import autograd_nn  # noqa: E402
@@ -111,8 +113,44 @@ def tidy(app, doctree):
             node.children = [nodes.Text("Attributes")]
 
 
+def sidebar(app):
+    """Return the sidebar as the root page shows it, and the parent of each page in it."""
+    if not hasattr(app, "sidebar"):
+        whole = {"collapse": False, "titles_only": True, "maxdepth": -1, "includehidden": True}
+        tree = TocTree(app.env).get_toctree_for(app.config.root_doc, app.builder, **whole)
+        parents = {page: parent for parent, pages in app.env.toctree_includes.items() for page in pages}
+        app.sidebar = get_navigation_tree(app.builder.render_partial(tree)["fragment"]), parents
+    return app.sidebar
+
+
+def leave_sidebar(app, page, template, context, doctree):
+    """Keep furo from making the sidebar of each page from all entries of the site: that took most of the build."""
+    context.pop("toctree", None)
+
+
+def write_sidebar(app, page, template, context, doctree):
+    """Write the sidebar of a page: that of the root, with its links turned and the page's place marked."""
+    text, parents = sidebar(app)
+    root = context["content_root"]
+    text = text.replace('internal" href="', f'internal" href="{root}')
+    here = page
+    while here in parents:
+        link = f'"><a class="reference internal" href="{root}{app.builder.get_target_uri(here)}">'
+        before, _, after = text.partition(link)
+        if before.endswith("has-children"):
+            after = after.replace("<input ", '<input checked="" ', 1)
+        if here == page:
+            link = link.replace('"><a class="', ' current-page"><a class="current ')
+        text = f"{before} current{link}{after}"
+        here = parents[here]
+    context["furo_navigation_tree"] = text
+
+
 def setup(app):
     app.add_html_math_renderer("mathml", (inline_mathml, None), (display_mathml, None))
     app.connect("doctree-read", tidy)
     app.connect("builder-inited", write_sources)
     app.connect("viewcode-follow-imported", defining_module)
+    app.connect("html-page-context", leave_sidebar, priority=400)  # furo's comes at 500
+    app.connect("html-page-context", write_sidebar, priority=600)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

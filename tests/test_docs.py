@@ -1,11 +1,13 @@
 """The reference describes every public name and its rule at ties, and the examples in docstrings do what they show."""
 
+import contextlib
 import doctest
 import importlib
 import importlib.util
 import pathlib
 import pkgutil
 import sys
+import tempfile
 
 import pytest
 
@@ -81,25 +83,58 @@ MODULES = [
 
 
 NEED_ONNX = ["autograd_nn.saving.onnx.exporting.writing", "autograd_nn.saving.onnx.importing.module"]
+NEEDED = {  # examples that need a package of an extra
+    "autograd_nn.data.folder.ImageFolder": ("PIL", "data"),
+    "autograd_nn.data.folder.read_image": ("PIL", "data"),
+    "autograd_nn.data.transforms.colour.ToPILImage": ("PIL", "data"),
+    "autograd_nn.sklearn.estimators.NetClassifier": ("sklearn", "sklearn"),
+    "autograd_nn.sklearn.estimators.NetRegressor": ("sklearn", "sklearn"),
+    "autograd_nn.sklearn.pruning.OptunaPruning": ("optuna", "sklearn"),
+    "autograd_nn.training.loggers.TensorBoardLogger": ("tensorboardX", "data"),
+}
+LARGE = [f"autograd_nn.training.models.convolutional.vgg{layers}" for layers in (11, 13, 16, 19)]  # 0.6 GB each
 
 
-def run_examples(name):
+def run_examples(name, folder, wanted):
+    """Run those examples of a module that are wanted, each in a folder of its own."""
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for example in finder.find(importlib.import_module(name)):
-        runner.run(example)
+    for example in filter(wanted, finder.find(importlib.import_module(name))):
+        with contextlib.chdir(tempfile.mkdtemp(dir=folder)):
+            runner.run(example)
     assert not runner.failures
+    return runner.tries
 
 
 @pytest.mark.parametrize("name", ["autograd_nn", *(name for name in MODULES if name not in NEED_ONNX)])
-def test_examples(name):
-    run_examples(name)
+def test_examples(name, tmp_path):
+    run_examples(name, tmp_path, lambda example: example.name not in [*NEEDED, *LARGE])
 
 
 @pytest.mark.parametrize("name", NEED_ONNX)
-def test_examples_with_onnx(name):
+def test_examples_with_onnx(name, tmp_path):
     pytest.importorskip("onnx")
-    run_examples(name)
+    run_examples(name, tmp_path, lambda example: True)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [pytest.param(name, package, marks=getattr(pytest.mark, mark)) for name, (package, mark) in NEEDED.items()],
+)
+def test_examples_with_an_extra(name, package, tmp_path):
+    pytest.importorskip(package)
+    assert run_examples(name.rpartition(".")[0], tmp_path, lambda example: example.name == name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_examples_of_large_networks(name, tmp_path):
+    assert run_examples(name.rpartition(".")[0], tmp_path, lambda example: example.name == name)
+
+
+def test_no_example_is_skipped():
+    for path in (ROOT / "autograd_nn").rglob("*.py"):
+        assert "doctest: +SKIP" not in path.read_text(encoding="utf-8"), path
 
 
 def test_every_public_name_has_an_example(reference):

@@ -60,8 +60,12 @@ def read_image(path: str | os.PathLike[str], mode: str | None = "RGB", *, max_pi
 
     Examples
     --------
+    >>> from PIL import Image
     >>> from autograd_nn.data import read_image
-    >>> image = read_image("photo.jpg").resize((224, 224))  # doctest: +SKIP
+    >>> Image.new("L", (640, 480)).save("photo.png")
+    >>> image = read_image("photo.png")
+    >>> image.mode, image.size, image.resize((224, 224)).size
+    ('RGB', (640, 480), (224, 224))
     """
     image = need("PIL.Image", "data", "read_image()")
     path = Path(path)
@@ -140,10 +144,19 @@ class ImageFolder(Dataset):
 
     Examples
     --------
+    >>> import pathlib
+    >>> from PIL import Image
     >>> from autograd_nn.data import DataLoader, ImageFolder, transforms as T
+    >>> for name in ("cats", "dogs"):
+    ...     pathlib.Path("pets", name).mkdir(parents=True)
+    ...     Image.new("RGB", (90, 70)).save(f"pets/{name}/1.png")
     >>> to_batch = T.Compose([T.Resize(64), T.CenterCrop(64), T.ToTensor()])
-    >>> pets = ImageFolder("pets", transform=to_batch)                            # doctest: +SKIP
-    >>> loader = DataLoader(pets, batch_size=32, shuffle=True, num_workers=4)     # doctest: +SKIP
+    >>> pets = ImageFolder("pets", transform=to_batch)
+    >>> pets.classes
+    ['cats', 'dogs']
+    >>> images, labels = next(iter(DataLoader(pets, batch_size=2, num_workers=2)))
+    >>> images.shape, labels.tolist()
+    ((2, 3, 64, 64), [0, 1])
     """
 
     def __init__(self, root: str | os.PathLike[str], transform: Callable[[Any], Any] | None = None,

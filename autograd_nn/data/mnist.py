@@ -258,9 +258,19 @@ class FashionMNIST(MNIST):
 
     Examples
     --------
+    The four files, here written with two pictures each:
+
+    >>> import pathlib, struct
     >>> from autograd_nn.data import FashionMNIST
-    >>> clothes = FashionMNIST("data/fashion")  # doctest: +SKIP
-    >>> clothes.classes[clothes.labels[0]]  # doctest: +SKIP
+    >>> folder = pathlib.Path("fashion")
+    >>> folder.mkdir()
+    >>> for part in ("train", "t10k"):
+    ...     head = struct.pack(">4i", 0x803, 2, 28, 28)
+    ...     _ = (folder / f"{part}-images-idx3-ubyte").write_bytes(head + bytes(2 * 784))
+    ...     _ = (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, 2) + bytes([9, 2]))
+    >>> clothes = FashionMNIST(folder)
+    >>> [clothes.classes[label] for label in clothes.labels]
+    ['Ankle boot', 'Pullover']
     """
 
     classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
@@ -300,8 +310,19 @@ class EMNIST(IDXDataset):
 
     Examples
     --------
+    The two files of a split, here written with two pictures:
+
+    >>> import pathlib, struct
     >>> from autograd_nn.data import EMNIST
-    >>> letters = EMNIST("data/emnist", split="letters")  # doctest: +SKIP
+    >>> folder = pathlib.Path("emnist")
+    >>> folder.mkdir()
+    >>> head = struct.pack(">4i", 0x803, 2, 28, 28)
+    >>> _ = (folder / "emnist-letters-train-images-idx3-ubyte").write_bytes(head + bytes(2 * 784))
+    >>> labels = struct.pack(">2i", 0x801, 2) + bytes([1, 26])
+    >>> _ = (folder / "emnist-letters-train-labels-idx1-ubyte").write_bytes(labels)
+    >>> letters = EMNIST(folder, split="letters")
+    >>> [letters.classes[label] for label in letters.labels]
+    ['a', 'z']
     """
 
     _merged = tuple(letter for letter in string.ascii_lowercase if letter not in "cijklmopsuvwxyz")

@@ -413,9 +413,10 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np
+    >>> from autograd_nn.sklearn import NetClassifier
     >>> X = np.random.default_rng(0).standard_normal((200, 2))
-    >>> clf = NetClassifier((16,), lr=0.02, max_iter=50, random_state=0)  # doctest: +SKIP
-    >>> clf.fit(X, X[:, 0] > X[:, 1]).score(X, X[:, 0] > X[:, 1]) > 0.95  # doctest: +SKIP
+    >>> clf = NetClassifier((16,), lr=0.02, max_iter=50, random_state=0)
+    >>> clf.fit(X, X[:, 0] > X[:, 1]).score(X, X[:, 0] > X[:, 1]) > 0.95
     True
     """
 
@@ -665,9 +666,10 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np
+    >>> from autograd_nn.sklearn import NetRegressor
     >>> x = np.linspace(-1, 1, 100)[:, None]
-    >>> net = NetRegressor((16,), lr=0.01, max_iter=60, random_state=0)  # doctest: +SKIP
-    >>> net.fit(x, 2 * x[:, 0]).score(x, 2 * x[:, 0]) > 0.9  # doctest: +SKIP
+    >>> net = NetRegressor((16,), lr=0.01, max_iter=60, random_state=0)
+    >>> net.fit(x, 2 * x[:, 0]).score(x, 2 * x[:, 0]) > 0.9
     True
     """
 

@@ -29,13 +29,21 @@ class OptunaPruning(Callback):
 
     Examples
     --------
-    >>> from autograd_nn import optim
+    >>> import optuna
+    >>> from autograd_nn import nn, optim
+    >>> from autograd_nn.sklearn import OptunaPruning
     >>> from autograd_nn.training import fit
+    >>> data = [[0.0], [1.0], [2.0], [3.0]], [[1.0], [3.0], [5.0], [7.0]]
     >>> def objective(trial):
+    ...     model = nn.Linear(1, 1)
     ...     optimizer = optim.Adam(model.parameters(), lr=trial.suggest_float("lr", 1e-5, 1e-1, log=True))
-    ...     history = fit(model, loader, optimizer, loss, 20, validation, [OptunaPruning(trial)])
+    ...     history = fit(model, data, optimizer, nn.MSELoss(), 3, data, callbacks=[OptunaPruning(trial)])
     ...     return history["validation_loss"][-1]
-    >>> optuna.create_study().optimize(objective, n_trials=20)  # doctest: +SKIP
+    >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
+    >>> study = optuna.create_study()
+    >>> study.optimize(objective, n_trials=2)
+    >>> sorted(study.best_params)
+    ['lr']
     """
 
     def __init__(self, trial: Any, monitor: str = "validation_loss"):

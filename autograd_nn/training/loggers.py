@@ -215,8 +215,14 @@ class TensorBoardLogger(Logger):
 
     Examples
     --------
-    >>> from autograd_nn.training import TensorBoardLogger
-    >>> callbacks = [TensorBoardLogger("runs/first")]  # doctest: +SKIP
+    >>> from autograd_nn import nn, optim
+    >>> from autograd_nn.training import TensorBoardLogger, fit
+    >>> model, x, y = nn.Linear(2, 1), [[0.0, 1.0], [2.0, 3.0]], [[1.0], [5.0]]
+    >>> history = fit(model, (x, y), optim.SGD(model.parameters(), lr=0.01), nn.MSELoss(), epochs=2,
+    ...               callbacks=[TensorBoardLogger("runs/first")])
+    >>> import pathlib
+    >>> [file.name.split(".")[2] for file in pathlib.Path("runs/first").iterdir()]
+    ['tfevents']
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: int | None = None):

@@ -153,7 +153,9 @@ class ToPILImage(Transform):
     --------
     >>> import autograd_nn as ag
     >>> from autograd_nn.data.transforms import ToPILImage
-    >>> ToPILImage()(ag.ones(3, 4, 6)).size  # doctest: +SKIP
+    >>> image = ToPILImage()(ag.ones(3, 4, 6))
+    >>> image.size, image.mode, image.getpixel((0, 0))
+    ((6, 4), 'RGB', (255, 255, 255))
     """
 
     batched = False

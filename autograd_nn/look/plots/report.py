@@ -39,7 +39,10 @@ def save_report(path: str | os.PathLike[str], model: Module,
     >>> from autograd_nn import plots
     >>> from autograd_nn import nn
     >>> model = nn.Linear(16, 3)
-    >>> plots.save_report("run.png", model, {"loss": [1.0, 0.5]})  # doctest: +SKIP
+    >>> plots.save_report("run.png", model, {"loss": [1.0, 0.5]})
+    >>> import pathlib
+    >>> pathlib.Path("run.png").read_bytes()[1:4]
+    b'PNG'
     """
     with styled("save_report"):
         series = series_of(history) if history is not None else {}

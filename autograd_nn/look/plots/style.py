@@ -99,7 +99,7 @@ class Picture(Figure):
     --------
     >>> from autograd_nn import plots
     >>> picture = plots.plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
-    >>> picture.savefig("curves.png")  # doctest: +SKIP
+    >>> picture.savefig("curves.png")
     >>> type(picture).__name__
     'Picture'
     """

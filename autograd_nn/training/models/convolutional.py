@@ -159,9 +159,9 @@ def vgg11(classes: int = 1000) -> VGG:
     Examples
     --------
     >>> from autograd_nn import models
-    >>> from autograd_nn.checkpoints import load_tensors
-    >>> net = models.vgg11()  # doctest: +SKIP
-    >>> net.load_state_dict(load_tensors("vgg11.safetensors"))  # doctest: +SKIP
+    >>> net = models.vgg11()
+    >>> f"{sum(p.numel() for p in net.parameters()):,}"
+    '132,863,336'
     """
     return VGG(((64,), (128,), (256, 256), (512, 512), (512, 512)), classes)
 
@@ -172,9 +172,9 @@ def vgg13(classes: int = 1000) -> VGG:
     Examples
     --------
     >>> from autograd_nn import models
-    >>> from autograd_nn.checkpoints import load_tensors
-    >>> net = models.vgg13()  # doctest: +SKIP
-    >>> net.load_state_dict(load_tensors("vgg13.safetensors"))  # doctest: +SKIP
+    >>> net = models.vgg13()
+    >>> f"{sum(p.numel() for p in net.parameters()):,}"
+    '133,047,848'
     """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 2, (512,) * 2, (512,) * 2), classes)
 
@@ -185,9 +185,9 @@ def vgg19(classes: int = 1000) -> VGG:
     Examples
     --------
     >>> from autograd_nn import models
-    >>> from autograd_nn.checkpoints import load_tensors
-    >>> net = models.vgg19()  # doctest: +SKIP
-    >>> net.load_state_dict(load_tensors("vgg19.safetensors"))  # doctest: +SKIP
+    >>> net = models.vgg19()
+    >>> f"{sum(p.numel() for p in net.parameters()):,}"
+    '143,667,240'
     """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4), classes)
 
@@ -198,9 +198,9 @@ def vgg16(classes: int = 1000) -> VGG:
     Examples
     --------
     >>> from autograd_nn import models
-    >>> from autograd_nn.checkpoints import load_tensors
-    >>> net = models.vgg16()  # doctest: +SKIP
-    >>> net.load_state_dict(load_tensors("vgg16.safetensors"))  # doctest: +SKIP
+    >>> net = models.vgg16()
+    >>> f"{sum(p.numel() for p in net.parameters()):,}"
+    '138,357,544'
     """
     return VGG(((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3), classes)
 
