@@ -82,7 +82,8 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 NO_KERNELS = (
     "by_numpy",  # what is left to NumPy
     "warm", "ship",  # they call kernels so that they are compiled
-    "addresses", "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "tile", "functions",
+    "addresses", "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "rows", "tile",
+    "functions",
     "lanes", "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip
 NO_ARRAYS = listed("""

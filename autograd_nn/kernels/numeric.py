@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from numba.extending import overload
 from autograd_nn.kernels.annotations import Type
 from autograd_nn.kernels.compile import OPTIONS, jit
 
-__all__ = ["error_function", "exponential", "from_ordered", "hyperbolic_tangent", "to_ordered"]
+__all__ = ["exponential", "from_ordered", "to_ordered"]
 
 INLINED: Any = OPTIONS | {"forceinline": True}
 
@@ -67,66 +66,6 @@ def _exponential_float32(x: np.float32) -> np.float32:
     value = value if x >= lowest else F(0)
     value = value if x <= highest else F(np.inf)
     return value if x == x else x
-
-
-def error_function(x: float) -> float:
-    """Return erf(x), in float32 to within 2 ulp."""
-    return math.erf(x)
-
-
-@compiled(error_function)
-def _error_function(x: Type) -> Implementation:
-    if x == types.float32:
-        return lambda x: _error_function_float32(x)
-    return lambda x: math.erf(x)
-
-
-@jit(inline=True)
-def _error_function_float32(x: np.float32) -> np.float32:
-    """Take a polynomial near 0, else 1 - exp(polynomial); the coefficients are Juffa's minimax fits."""
-    F = np.float32
-    size, square = abs(x), x * x
-    near = F(-5.96761703e-4) * square + F(4.99119423e-3)
-    near = near * square + F(-2.67681349e-2)
-    near = near * square + F(1.12819925e-1)
-    near = near * square + F(-3.76125336e-1)
-    near = near * square + F(1.28379166e-1)
-    near = near * x + x
-    far = F(-1.72853470e-5) * size + F(3.83197126e-4)
-    far = far * square + (F(-3.88396438e-3) * size + F(2.42546219e-2))
-    far = far * size + F(-1.06777877e-1)
-    far = far * size + F(-6.34846687e-1)
-    far = far * size + F(-1.28717512e-1)
-    far = F(1) - _exponential_float32(far * size - size)
-    far = far if size < F(4) else F(1)
-    far = -far if x < F(0) else far
-    return far if size > F(0.927734375) else near
-
-
-def hyperbolic_tangent(x: float) -> float:
-    """Return tanh(x), in float32 to within 3 ulp."""
-    return math.tanh(x)
-
-
-@compiled(hyperbolic_tangent)
-def _hyperbolic_tangent(x: Type) -> Implementation:
-    if x == types.float32:
-        return lambda x: _hyperbolic_tangent_float32(x)
-    return lambda x: math.tanh(x)
-
-
-@jit(inline=True)
-def _hyperbolic_tangent_float32(x: np.float32) -> np.float32:
-    """Take the polynomial of Cephes' tanhf near 0, else 1 - 2 / (e**2x + 1)."""
-    F = np.float32
-    square = x * x
-    near = F(-5.70498872745e-3) * square + F(2.06390887954e-2)
-    near = near * square + F(-5.37397155531e-2)
-    near = near * square + F(1.33314422036e-1)
-    near = near * square + F(-3.33332819422e-1)
-    near = near * square * x + x
-    far = F(1) - F(2) / (_exponential_float32(x + x) + F(1))
-    return near if abs(x) < F(0.625) else far
 
 
 def to_ordered(x: np.floating[Any]) -> np.signedinteger[Any]:

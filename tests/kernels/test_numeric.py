@@ -29,22 +29,6 @@ def test_the_exponential_in_float32():
     assert numeric.exponential(1.0) == math.e
 
 
-def test_the_error_function_in_float32():
-    points = np.linspace(-5, 5, 1501, dtype=np.float32)
-    assert units(map(numeric._error_function_float32, points), [math.erf(x) for x in points.tolist()]) < 2
-    edges = [numeric._error_function_float32(np.float32(x)) for x in (*SPECIAL, np.nan)]
-    np.testing.assert_array_equal(edges, [0, 0, 1, -1, np.nan])
-    assert numeric.error_function(0.5) == math.erf(0.5)
-
-
-def test_the_hyperbolic_tangent_in_float32():
-    points = np.concatenate([np.linspace(-10, 10, 1501), np.geomspace(1e-30, 1, 300)]).astype(np.float32)
-    assert units(map(numeric._hyperbolic_tangent_float32, points), [math.tanh(x) for x in points.tolist()]) < 3
-    edges = [numeric._hyperbolic_tangent_float32(np.float32(x)) for x in (*SPECIAL, np.nan)]
-    np.testing.assert_array_equal(edges, [0, 0, 1, -1, np.nan])
-    assert numeric.hyperbolic_tangent(0.5) == math.tanh(0.5)
-
-
 @pytest.mark.parametrize(("dtype", "flip"), [
     (np.float32, numeric._flip_float32), (np.float64, numeric._flip_float64)
 ])  # fmt: skip
