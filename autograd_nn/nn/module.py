@@ -247,11 +247,12 @@ class Module:
         """Take over the attributes of a module that is copied or unpickled."""
         self.__dict__.update(state)
         structure.changes += 1
-        forward = state.get("forward", self)
+        forward = state.get("forward")
         of = getattr(forward, "__self__", self)
         if of is not self and type(of) is type(self) and of.__dict__.get("forward") is forward:
             del self.__dict__["forward"]  # compiled, of the module that this is a shallow copy of
-            self.compile(plans=forward.plans, fullgraph=forward.fullgraph, disable=forward.disabled)
+            settings = vars(forward)
+            self.compile(plans=settings["plans"], fullgraph=settings["fullgraph"], disable=settings["disabled"])
 
     # -------------------------------------------------------------------------------- attributes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ..engine import Variable, common_dtype
 from ..typing import Number, Tensor, TensorLike
@@ -14,11 +14,11 @@ __all__ = ["add", "addcdiv", "addcmul", "clamp_max", "clamp_min", "div", "sub"]
 
 def alike(*operands: Any) -> list[Any]:
     """Return tensors in the dtype that they have together: so that a product of integers is added to floats exactly."""
-    tensors = [x for x in operands if isinstance(x, Variable)]
-    if len({x.dtype for x in tensors}) < 2:
+    if len({x.array.dtype for x in operands if isinstance(x, Variable)}) < 2:
         return list(operands)
     dtype = common_dtype(operands)
-    return [to_dtype(x, dtype) if isinstance(x, Variable) and x.dtype != dtype else x for x in operands]
+    return [to_dtype(cast(Tensor, x), dtype) if isinstance(x, Variable) and x.array.dtype != dtype else x
+            for x in operands]
 
 
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:

@@ -19,6 +19,7 @@ from ..engine.views import follow
 from ..kernels import by_numpy
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
+from .arithmetic import alike
 from .elementwise import add, zeros_like
 from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array, to_dtype
 
@@ -305,6 +306,7 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     if not accumulate:
         return _replaced(input, values, *arrays, key=key)
     shape = _taken(input.detach(), arrays, key).shape
+    input, values = alike(input, values)
     return add(input, _put(broadcast_to(values, shape), *arrays, shape=input.shape, key=key))
 
 
@@ -540,6 +542,7 @@ def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array)
         src = reshape(src if isinstance(src, Variable) else wrap(src), (-1,))
         return reshape(scatter_add(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
     source = _cropped(src, index.shape)
+    input, source = alike(input, source)
     return add(input, _put_along(source, index, dim=dim, shape=input.shape))
 
 
@@ -622,6 +625,7 @@ def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alp
     if not input.ndim:
         return reshape(index_add(reshape(input, (1,)), 0, index, _at_least_1d(source), alpha=alpha), ())
     _check_source(input, dim, index, source, "index_add")
+    input, source = alike(input, source)
     source = source if alpha == 1 else source * alpha
     return add(input, _index_put(source, index, dim=dim, size=input.shape[dim]))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from ..engine import note_read, primitive, wrap
+from ..engine import get_default_dtype, note_read, primitive, wrap
 from ..kernels import reduce as kernels
 from ..typing import Array, Dims, DTypeLike, Tensor, TensorOrTuple
 from .elementwise import add, exp, gt, log, mul, neg, sub, where
@@ -247,6 +247,7 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     tensor([0.    , 0.6931, 1.0986])
     """
     dim = normalized_dim(dim, x.ndim, "logcumsumexp")
+    x = x if x.dtype.kind in "fc" else to_dtype(x, get_default_dtype())
     return _logcumsumexp(x, dim=dim, reverse=False) if x.ndim else x
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..engine import Variable, get_default_dtype, note_read, primitive, wrap
 from ..typing import Array, Number, Tensor
 from . import distance, scan
-from .elementwise import add, div, gt, isnan, lerp, mul, sub, where, zeros_like
+from .arithmetic import alike
+from .elementwise import add, div, gt, isnan, lerp, mul, sub, where
 from .index import take_along_dim
 from .reduce import sum
 from .scan import Ordered
@@ -26,10 +27,11 @@ def _strips(operation: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -
     if not y.ndim:
         raise RuntimeError(f"{operation}(): y must have at least one dim (y.shape=())")
     dim = normalized_dim(dim, y.ndim, operation)
-    y = movedim(y, dim, -1)
+    y, x = alike(y, x)
+    y = movedim(y if y.dtype.kind in "fc" else to_dtype(y, get_default_dtype()), dim, -1)
     n = y.shape[-1]
     if n == 0:
-        return div(y, 2.0) if x is None else mul(div(y, 2.0), zeros_like(sum(x))), dim
+        return y, dim
     means = div(add(narrow(y, -1, 1, n - 1), narrow(y, -1, 0, n - 1)), 2.0)
     if x is None:
         return mul(means, dx), dim

@@ -11,6 +11,7 @@ from tests.robustness import exactness
 
 nan, inf = math.nan, math.inf
 FAR = 1e20
+ZEROS = ag.tensor([0, 0])
 BYTES = ag.tensor([200, 250], dtype=ag.uint8)
 
 # a call of x, x, the dtype and the values of the result, and its gradient for a sum
@@ -66,6 +67,16 @@ FOUND = {
     "multi_margin_loss, integer weights": (lambda x: F.multi_margin_loss(
         x.reshape(1, 2), ag.tensor([1]), weight=ag.tensor([1, 3])), [0.0, 0.0], "f4", 1.5, [1.5, -1.5]),
     "prelu of integers": (lambda x: F.prelu(x, ag.tensor([3])), [-1, 2], "i8", np.float32([-3, 2]), None),
+    "trapezoid of bytes": (ag.trapezoid, [200, 250], "u1", np.float32(225), None),
+    "trapezoid of large integers": (lambda x: ag.trapezoid(ag.tensor([2**24 + 1, 2**24 + 1]), x), [0.0, 1.0], "f8",
+                                    2.0**24 + 1, [-(2.0**24) - 1, 2.0**24 + 1]),
+    "logcumsumexp of bytes": (lambda x: ag.logcumsumexp(x, 0), [0, 0], "u1", np.float32([0, math.log(2)]), None),
+    "index_add of bytes": (lambda x: ag.index_add(x, 0, ZEROS, BYTES, alpha=2), [1.0], "f4", [901.0], [1]),
+    "scatter_add of bytes": (lambda x: ag.scatter_add(x, 0, ZEROS, BYTES), [1.0], "f4", [451.0], [1]),
+    "index_put of bytes": (lambda x: ag.index_put(x, (ZEROS,), BYTES, accumulate=True), [1.0], "f4", [451.0], [1]),
+    "put of bytes": (lambda x: ag.put(x, ZEROS, BYTES, accumulate=True), [1.0], "f4", [451.0], [1]),
+    "scatter_add of float16": (lambda x: ag.scatter_add(x, 0, ZEROS, ag.tensor([6e4, 6e4], dtype=ag.float16)), [1.0],
+                               "f4", [120001.0], [1]),
     "trapezoid of nothing": (lambda x: ag.trapezoid(x, ag.zeros(0)), [], "i8", np.float32(0), None),
     "ldexp down": (lambda x: ag.ldexp(x, ag.tensor([-3, 2])), [1.0, 1.0], "f4", [0.125, 4], [0.125, 4]),
     # the ends of the range

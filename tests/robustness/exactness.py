@@ -121,6 +121,7 @@ KNOWN = [
     Known(r"lstsq.*residuals", "^gradient of .*nan at", "the squares overflow, and so does their sum", far),
     Known(r"multilabel_margin_loss", "", "infinity less infinity, and NaN, which PyTorch overlooks", infinite),
     Known(r"binary_cross_entropy_with_logits.*pos_weight", "nan at", "an infinite weight meets infinity", infinite),
+    Known(r"clamp\(", "^gradient of", "which of three of which one is NaN has the gradient", infinite),
     Known(r"gradient\(x, spacing", "^gradient of x: nan at", "infinite distances", infinite),
     Known(r"special.i1e|log_ndtr|F.softsign", "^gradient of x", "PyTorch's formulas cancel where x is large", far),
     Known(r"F.tanhshrink", "^gradient of x: .*e-[4-6][0-9]", "PyTorch's tanh squared is 0 near 1e-60", tiny),
@@ -223,9 +224,10 @@ def evaluated(library, call, arrays, number, gradients, grad=True):
     return [np.asarray(x.detach()) for x in results], found
 
 
-def plain(value):
-    """Return an array as float64, bytes as int64 (which no difference or square leaves), others as they are."""
-    return np.array(value, {"f": np.float64, "u": np.int64}.get(value.dtype.kind, value.dtype), order="C")
+def plain(value, wide=True):
+    """Return an array as float64, if wide bytes as int64 (which no difference or square leaves), others as they are."""
+    kinds = {"f": np.float64, "u": np.int64} if wide else {"f": np.float64}
+    return np.array(value, kinds.get(value.dtype.kind, value.dtype), order="C")
 
 
 def promoted(arrays):
@@ -260,6 +262,8 @@ def problem_of(given, chance):
         def number_(value):
             return float(number(value))  # what a number of few digits holds
 
+        if torch is not None and _try(torch, call, wide, number_, floats, errors) is None:
+            wide = {name: plain(value, wide=False) for name, value in arrays.items()}
         library = reference_library(call, wide, floats, number_, errors)
         if library is None:
             return None
