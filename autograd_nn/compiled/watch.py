@@ -99,14 +99,19 @@ class Watch:
         self.by_any_name = False
 
     def __enter__(self) -> Watch:
-        self.before = sys.getprofile()
+        self.before: Any = sys.getprofile()
+        self.pauses = not (self.before is None or callable(self.before))  # a cProfile.Profile, which is no function
+        if self.pauses:
+            self.before.disable()
         self.collects = gc.isenabled()
         gc.disable()
         sys.setprofile(self._hear)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        sys.setprofile(self.before)
+        sys.setprofile(None if self.pauses else self.before)
+        if self.pauses:
+            self.before.enable()
         if self.collects:
             gc.enable()
 

@@ -46,11 +46,11 @@ def map_nested(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
 
     Others that are built like it give the function further arguments, the leaves in the same place.
     """
-    if isinstance(batch, Mapping):
-        return rebuilt(batch, {key: map_nested(function, part, *(other[key] for other in others))
-                               for key, part in batch.items()})
     if isinstance(batch, (tuple, list)):
         return rebuilt(batch, [map_nested(function, *parts) for parts in zip(batch, *others, strict=True)])
+    if not isinstance(batch, np.ndarray | Tensor) and isinstance(batch, Mapping):  # the common leaves are asked first
+        return rebuilt(batch, {key: map_nested(function, part, *(other[key] for other in others))
+                               for key, part in batch.items()})
     return function(batch, *others)
 
 

@@ -9,12 +9,6 @@ from typing import Any
 from ..training import Callback, Run
 from ..training.callbacks import check_monitor
 
-TrialPruned: Any
-try:
-    TrialPruned = importlib.import_module("optuna").TrialPruned
-except ImportError:
-    TrialPruned = None
-
 __all__ = ["OptunaPruning"]
 
 
@@ -47,8 +41,10 @@ class OptunaPruning(Callback):
     """
 
     def __init__(self, trial: Any, monitor: str = "validation_loss"):
-        if TrialPruned is None:
-            raise ImportError("OptunaPruning(): optuna is not installed (pip install optuna)")
+        try:
+            self.TrialPruned = importlib.import_module("optuna").TrialPruned
+        except ImportError:
+            raise ImportError("OptunaPruning(): optuna is not installed (pip install optuna)") from None
         if not hasattr(trial, "report") or not hasattr(trial, "should_prune"):
             raise TypeError(f"OptunaPruning(): trial must be an optuna.Trial, got {type(trial).__name__}")
         self.trial, self.monitor = trial, monitor
@@ -59,7 +55,7 @@ class OptunaPruning(Callback):
     def on_epoch_end(self, run: Run) -> None:
         value = float(run.history[self.monitor][-1])
         if not math.isfinite(value):
-            raise TrialPruned(f"{self.monitor} is {value} in epoch {run.epoch}")
+            raise self.TrialPruned(f"{self.monitor} is {value} in epoch {run.epoch}")
         self.trial.report(value, run.epoch)
         if self.trial.should_prune():
-            raise TrialPruned(f"pruned in epoch {run.epoch} at {self.monitor} = {value:.4g}")
+            raise self.TrialPruned(f"pruned in epoch {run.epoch} at {self.monitor} = {value:.4g}")

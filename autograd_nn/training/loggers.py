@@ -11,14 +11,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import IO, Any
 
+from ..data.extras import need
 from ..saving.checkpoints import replaced
 from .callbacks import Callback, Run
 from .history import History
-
-try:
-    from tensorboardX import SummaryWriter
-except ImportError:
-    SummaryWriter = None
 
 __all__ = ["CSVLogger", "JSONLinesLogger", "Logger", "TensorBoardLogger"]
 
@@ -226,14 +222,13 @@ class TensorBoardLogger(Logger):
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: int | None = None):
-        if SummaryWriter is None:
-            raise ImportError("TensorBoardLogger(): tensorboardX is not installed (pip install 'autograd_nn[data]')")
+        self._library = need("tensorboardX", "data", "TensorBoardLogger()")
         super().__init__(every)
         self.folder = pathlib.Path(folder)
         self._writer: Any = None
 
     def open(self, run: Run, step: int) -> None:
-        self._writer = SummaryWriter(str(self.folder), purge_step=step + 1 if step else None)
+        self._writer = self._library.SummaryWriter(str(self.folder), purge_step=step + 1 if step else None)
 
     def log(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():

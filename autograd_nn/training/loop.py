@@ -692,8 +692,7 @@ def _grouped(loader: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
 
 
 def _tell(callbacks: Sequence[Any], moment: str, run: Run) -> None:
-    first = is_first()
     for callback in callbacks:
         method = getattr(callback, moment, None)
-        if method is not None and (first or getattr(callback, "everywhere", True)):
+        if method is not None and (getattr(callback, "everywhere", True) or is_first()):
             method(run)

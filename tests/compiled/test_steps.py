@@ -1,6 +1,8 @@
 """Compiled steps compute what eager steps do, bit for bit: losses, weights, gradients, statistics, random numbers."""
 
+import cProfile
 import gc
+import pstats
 import time
 
 import pytest
@@ -30,6 +32,18 @@ def test_any_number_of_threads_gives_the_same_bits(name):
     finally:
         ag.set_num_threads(before)
     assert one == two
+
+
+def test_a_profiler_sees_steps_before_and_after_the_compilation():
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        _, step = trained("dropout", ag.compile, 6)
+    finally:
+        profile.disable()
+    assert any(known.is_trusted for known in step.signatures.values()), step.explain()
+    calls = {name: count for (_, _, name), (_, count, *_) in pstats.Stats(profile).stats.items()}
+    assert calls["_replay"] >= 1  # after the compilation, in which the profiler pauses
 
 
 def test_what_others_do_when_garbage_is_collected_is_no_part_of_the_step():

@@ -31,6 +31,15 @@ def test_an_import_loads_no_compiler_and_the_first_sum_does():
     assert found == ["False", "False", "False", "True", "3.0", "True", "True"]
 
 
+def test_no_room_loads_what_only_an_extra_brings():
+    found = in_a_fresh_process("""
+        import sys
+        import autograd_nn.sklearn, autograd_nn.training
+        print(*[name for name in ("torch", "tensorboardX", "optuna", "PIL", "onnx", "mpi4py") if name in sys.modules])
+    """)
+    assert found == []
+
+
 def test_names_that_come_later_are_public():
     assert {"compile", "get_num_threads", "set_num_threads"} <= set(ag.__all__)
     assert all(getattr(ag, name) is not None for name in ag.__all__)

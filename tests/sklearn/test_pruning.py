@@ -1,9 +1,12 @@
 """Runs of a study that have no prospect end early."""
 
+import sys
+import types
+
 import pytest
 
 from autograd_nn import nn, optim
-from autograd_nn.sklearn import OptunaPruning, pruning
+from autograd_nn.sklearn import OptunaPruning
 from autograd_nn.training import fit
 from tests.training.runs import regression
 
@@ -33,9 +36,11 @@ def test_a_trial_is_pruned():
 
 
 def test_what_pruning_needs(monkeypatch):
-    with pytest.raises(TypeError if pruning.TrialPruned else ImportError, match=r"OptunaPruning\(\)"):
-        OptunaPruning(None)
-    monkeypatch.setattr(pruning, "TrialPruned", None)
+    with monkeypatch.context() as there:
+        there.setitem(sys.modules, "optuna", types.SimpleNamespace(TrialPruned=RuntimeError))
+        with pytest.raises(TypeError, match=r"OptunaPruning\(\): trial must be an optuna.Trial, got NoneType"):
+            OptunaPruning(None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match="pip install optuna"):
         OptunaPruning(None)
 
