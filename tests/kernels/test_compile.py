@@ -1,9 +1,11 @@
+import operator
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and file modes")
 
 STEP = """
+import numba
 import numpy as np
 from autograd_nn.kernels import compile, optim
 compiled = []
@@ -164,6 +167,7 @@ def test_verbose_names_each_kernel_and_patience_is_told_once(tmp_path):
 
 def test_kernels_run_as_plain_python():
     program = """
+import numba
 import numpy as np
 from autograd_nn.kernels import compile, elementwise, loss, norm, optim, pool
 compile.count.SERIAL_BELOW = elementwise.SMALL = 0
@@ -196,6 +200,7 @@ optim.adam_step(p, g, np.zeros_like(p), np.zeros_like(p), lr=0.1, step=1)
 
 def test_bounds_are_checked_on_demand():
     program = """
+import numba
 import numpy as np
 from autograd_nn.kernels import compile, elementwise, optim
 compile.set_num_threads(2)
@@ -257,9 +262,33 @@ def test_helpers_stay_unfinished_for_kernels_and_can_be_called_from_python():
 def test_no_chunk_is_no_work():
     """As where the number of threads is bound by that of rows, and there are none."""
     program = """
+import numba
 import numpy as np
 from autograd_nn.kernels import optim
 optim._sgd(0, np.zeros(0, np.float32), np.zeros(0, np.float32), 0.1, 0.0, 1.0)
 print("alive")
 """
     assert run(program)[0] == "alive"
+
+
+@pytest.mark.skipif(compiling.JIT_DISABLED, reason="nothing is compiled")
+def test_how_operators_apply_is_remembered_while_kernels_compile_and_only_then():
+    from numba import types
+    from numba.core.registry import cpu_target
+
+    from autograd_nn.kernels.compile.resolving import BaseFunction, remembering
+
+    context, method = cpu_target.typing_context, BaseFunction.get_call_type
+    context.refresh()
+    add, size = (context.resolve_value_type(function) for function in (operator.add, len))
+    pairs = [(types.int64, types.float32), (types.int64, types.int64), (types.IntegerLiteral(1), types.uint64)]
+    with remembering():
+        first = [add.get_call_type(context, pair, {}) for pair in pairs]
+        again = [add.get_call_type(context, pair, {}) for pair in pairs]
+        assert all(one is other for one, other in zip(first, again, strict=True))
+        row = (types.float32[::1],)
+        assert size.get_call_type(context, row, {}) is not size.get_call_type(context, row, {})  # no operator
+        with pytest.raises(numba.TypingError):
+            add.get_call_type(context, (types.int64, types.none), {})
+    assert BaseFunction.get_call_type is method
+    assert first == [add.get_call_type(context, pair, {}) for pair in pairs]

@@ -30,6 +30,7 @@ from ..annotations import Context, Signature
 from . import shipped, target
 from .linking import njit
 from .options import BOUNDSCHECK, JIT_DISABLED, OPTIONS, config
+from .resolving import remembering
 
 try:
     import fcntl
@@ -314,7 +315,8 @@ def _compiling(kept: _Cache) -> Iterator[None]:
     collects = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with remembering():
+            yield
     finally:
         if collects:
             gc.enable()

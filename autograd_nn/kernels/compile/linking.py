@@ -3,8 +3,9 @@
 Numba optimizes every function in full, gives it entry points for Python and C, and translates it to machine code. Then
 it links the function into its callers and optimizes them in full, with all that they call. A helper three calls below
 its kernel is so optimized four times, and translated for nobody. Here helpers only become LLVM code, and only what
-shortens that code is done to it. The kernel alone is optimized and translated, once: 40 % of the time, and the same
-machine code or better, because all of it is optimized together.
+shortens that code is done to it: variables in memory become values, and what is constant is computed. The kernel alone
+is optimized and translated, once: 35 % of the time, and the same machine code or better, because all of it is optimized
+together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import binding
 from numba.core import codegen, compiler
 from numba.core.compiler_lock import global_compiler_lock
 
@@ -26,6 +28,17 @@ config: Any = numba.config
 
 class UnfinishedLibrary(codegen.JITCodeLibrary):
     """The code of one function, to be linked into that of others."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+        builder = self._codegen._pass_builder()
+        passes = binding.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        for function in module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
 
     def _optimize_final_module(self) -> None:
         passes, builder = self._codegen._module_pass_manager(
