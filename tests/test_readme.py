@@ -22,5 +22,7 @@ def test_what_the_readme_counts_is_there():
     text = " ".join(README.read_text(encoding="utf-8").split())
     scripts = [path for path in (README.parent / "tests" / "scripts").glob("*.py") if path.stem != "__init__"]
     assert f"`tests/scripts/` has {len(scripts)} of them" in text
+    porting = (README.parent / "docs" / "guides" / "porting.md").read_text(encoding="utf-8")
+    assert f"`tests/scripts/` has {len(scripts)} such scripts" in porting
     rows = re.findall(r"^\|.*\|$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert max(row.count("|") - 1 for row in rows) <= 4

@@ -536,7 +536,7 @@ class Compiled(Stands):
         if known.changes:
             lines.append(f"traced anew {len(known.changes)} times, because of {_listed(known.changes)}")
         in_python = [name for i, name in enumerate(plan.names) if i not in plan._known]
-        lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {_listed(in_python)}")
+        lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {_listed(in_python) or 'none'}")
         return "\n".join([*lines, "  ".join(plan.names)])
 
 
