@@ -535,8 +535,8 @@ class Compiled(Stands):
                  f"{plan.arena.nbytes} bytes for what is computed on the way, {plan.nbytes} bytes of memory in all"]
         if known.changes:
             lines.append(f"traced anew {len(known.changes)} times, because of {_listed(known.changes)}")
-        in_python = [name for i, name in enumerate(plan.names) if i not in plan._known]
-        lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {_listed(in_python) or 'none'}")
+        in_python = _listed([name for i, name in enumerate(plan.names) if i not in plan._known]) or "none"
+        lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {in_python}")
         return "\n".join([*lines, "  ".join(plan.names)])
 
 
