@@ -31,6 +31,7 @@ from .engine import set_default_dtype as set_default_dtype
 from .engine import set_grad_enabled as set_grad_enabled
 from .engine.arguments import explain as _explain
 from .look import mistakes as mistakes
+from .nn.module import set_compiler as _set_compiler
 from .ops.activation import celu as celu
 from .ops.activation import prelu as prelu
 from .ops.activation import selu as selu
@@ -108,7 +109,15 @@ from .torch_names.typed_tensors import *
 
 __version__ = "0.2.0"
 
+
+
+def _compiler(*args: _typing.Any, **kwargs: _typing.Any) -> _typing.Any:
+    """Load `compile`, and call it."""
+    return _importlib.import_module(".compiled", __name__).compile(*args, **kwargs)
+
+
 _watch_einops()
+_set_compiler(_compiler)  # until it is loaded
 _PACKAGES = (accelerator, autograd, backends, cuda, devices, mistakes, nn, optim, utils)
 _ROOMS = ("compiled", "metrics", "models", "parallel", "testing")
 _LATER = (  # imported by their first use

@@ -97,12 +97,14 @@ class Watch:
         self.codes: set[CodeType] = set()
         self.problems: dict[str, None] = {}
         self.by_any_name = False
+        self.before: Any = None
 
     def __enter__(self) -> Watch:
-        self.before: Any = sys.getprofile()
-        self.pauses = not (self.before is None or callable(self.before))  # a cProfile.Profile, which is no function
+        before: Any = sys.getprofile()
+        self.before = before  # a function, or on Python 3.11 a cProfile.Profile, which pauses meanwhile
+        self.pauses = not (self.before is None or callable(self.before))
         if self.pauses:
-            self.before.disable()
+            before.disable()
         self.collects = gc.isenabled()
         gc.disable()
         sys.setprofile(self._hear)

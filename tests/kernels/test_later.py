@@ -31,6 +31,16 @@ def test_an_import_loads_no_compiler_and_the_first_sum_does():
     assert found == ["False", "False", "False", "True", "3.0", "True", "True"]
 
 
+def test_a_module_finds_the_compiler_that_nobody_loaded():
+    found = in_a_fresh_process("""
+        import autograd_nn as ag
+        model = ag.nn.Linear(2, 1)
+        model.compile()
+        print([model(ag.ones(1, 2)).shape for _ in range(3)][-1], type(model.forward).__name__)
+    """)
+    assert found == ["(1,", "1)", "Compiled"]
+
+
 def test_no_room_loads_what_only_an_extra_brings():
     found = in_a_fresh_process("""
         import sys
