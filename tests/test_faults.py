@@ -1,5 +1,6 @@
 """Faults that public bug reports, PyTorch's sample inputs and newcomers found: each gives the right value now."""
 
+import asyncio
 import copy
 import math
 import pickle
@@ -290,3 +291,122 @@ def test_layers_compute_in_half_precision(layer, shape):
     for a, b in zip(half, single):
         assert a.dtype == np.float16
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-2, atol=1e-2)
+
+
+# ------------------------------------------------------------------------------------ what records, decorated
+
+
+class Modes:
+    """What `no_grad` and its kin decorate, in all forms; each says whether it records."""
+
+    def __init__(self, decorate):
+        self.asked = {}
+        ask = ag.is_grad_enabled
+
+        @decorate
+        def function():
+            return ask()
+
+        @decorate
+        def generator():
+            got = yield ask()
+            assert got == "sent"
+            try:
+                yield ask()
+            except KeyError:
+                yield ask()
+
+        @decorate
+        async def coroutine():
+            before = ask()
+            await asyncio.sleep(0)
+            return before, ask()
+
+        @decorate
+        async def stream():
+            try:
+                yield ask()
+                await asyncio.sleep(0)
+                yield ask()
+            finally:
+                self.asked["closing"] = ask()
+
+        class Held:
+            @decorate
+            def method(self):
+                return ask()
+
+            @decorate
+            @staticmethod
+            def outside(x):
+                return ask()
+
+            @staticmethod
+            @decorate
+            def inside(x):
+                return ask()
+
+            @decorate
+            @classmethod
+            def of_class(cls):
+                return ask()
+
+            @decorate
+            @property
+            def held(self):
+                return ask()
+
+        @decorate
+        class Made:
+            def __init__(self):
+                self.asked = ask()
+
+        self.function, self.generator, self.coroutine, self.stream = function, generator, coroutine, stream
+        self.Held, self.Made = Held, Made
+
+    def run(self):
+        """Return what all of them say."""
+        pieces, held, between = self.generator(), self.Held(), []
+        found = [self.function(), next(pieces), pieces.send("sent"), pieces.throw(KeyError), held.method(),
+                 held.outside(1), held.inside(1), held.of_class(), held.held, self.Made().asked]
+
+        async def others():
+            found.extend(await self.coroutine())
+            async for value in self.stream():
+                found.append(value)
+                between.append(ag.is_grad_enabled())
+            stream = self.stream()
+            found.append(await anext(stream))
+            await stream.aclose()
+            found.append(self.asked["closing"])
+            # a task in between sees its own mode
+            return await asyncio.gather(self.coroutine(), asyncio.sleep(0, ag.is_grad_enabled()))
+
+        (before, after), outside = asyncio.run(others())
+        return {*found, before, after}, {*between, outside, ag.is_grad_enabled()}
+
+
+@pytest.mark.parametrize(("decorate", "records"), [
+    (ag.no_grad(), False), (ag.no_grad, False), (ag.enable_grad(), True), (ag.enable_grad, True),
+    (ag.inference_mode(), False), (ag.inference_mode, False), (ag.inference_mode(True), False),
+    (lambda f: ag.set_grad_enabled(False)(f), False), (lambda f: ag.set_grad_enabled(True)(f), True)])  # fmt: skip
+@pytest.mark.parametrize("outside", [True, False])
+def test_whatever_is_decorated_records_or_does_not(decorate, records, outside):
+    with ag.set_grad_enabled(outside):
+        modes = Modes(decorate)
+        assert ag.is_grad_enabled() is outside
+        assert modes.run() == ({records}, {outside})
+
+
+def test_recording_as_it_is():
+    for outside in (True, False):
+        with ag.set_grad_enabled(outside), ag.inference_mode(False):
+            assert ag.inference_mode(False)(ag.is_grad_enabled)() is ag.is_grad_enabled() is outside
+
+
+@pytest.mark.parametrize("call", [lambda: ag.no_grad()(5), lambda: ag.set_grad_enabled(print),
+                                  lambda: ag.set_grad_enabled(None), lambda: ag.enable_grad("x")])
+def test_what_decorates_nothing(call):
+    with pytest.raises(TypeError, match=r"(no_grad|enable_grad|enabled)\(\): (decorates a function|mode must be)"):
+        call()
+    assert ag.is_grad_enabled()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar, cast, overload
+
+import numpy as np
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -27,7 +30,7 @@ collecting = False  # whether any in-place method ever collected the calls that 
 
 
 class set_grad_enabled:
-    """Turn recording on or off in this thread, at once; as a context, until its end.
+    """Turn recording on or off in this thread, at once; as a context, until its end; as a decorator, in the function.
 
     Examples
     --------
@@ -39,10 +42,19 @@ class set_grad_enabled:
     """
 
     def __init__(self, mode: bool):
+        if not isinstance(mode, bool | int | np.bool_):
+            raise TypeError(f"set_grad_enabled(): mode must be a bool, not {type(mode).__name__}")
+        self.mode = bool(mode)
         self.previous = state.recording
-        state.recording = bool(mode)
+        state.recording = self.mode
+
+    def __call__(self, function: _Function) -> _Function:
+        """Decorate a function: it runs so, and the mode is what it was before."""
+        state.recording = self.previous
+        return enable_grad(function) if self.mode else no_grad(function)
 
     def __enter__(self) -> set_grad_enabled:
+        state.recording = self.mode
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -72,42 +84,87 @@ class _Recording:
         state.recording = self.__dict__["previous"].pop()
 
     def __call__(self, function: _Function) -> _Function:
-        """Decorate a function, a generator function (each piece of it runs so) or a class (its ``__init__``)."""
+        """Decorate a function, a generator or coroutine (each piece of it runs so), or a class (its ``__init__``)."""
         kind = type(self)
+        made: Any
         if inspect.isclass(function):
             function.__init__ = kind()(function.__init__)  # type: ignore[method-assign]
             return function
+        if isinstance(function, staticmethod | classmethod):
+            return cast(_Function, type(function)(kind()(function.__func__)))
+        if isinstance(function, property):
+            accessors = (function.fget, function.fset, function.fdel)
+            return cast(_Function, property(*(each and kind()(each) for each in accessors), function.__doc__))
+        if not callable(function):
+            raise TypeError(f"{kind.__name__}(): decorates a function, a method or a class, not "
+                            f"{type(function).__name__}")
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
-            def generator(*args: Any, **kwargs: Any) -> Any:
+            def made(*args: Any, **kwargs: Any) -> Any:
                 with kind():
                     pieces = function(*args, **kwargs)
-                sent, throw = None, None
+                return (yield from _in_pieces(kind, pieces))
+
+        elif inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def made(*args: Any, **kwargs: Any) -> Any:
+                with kind():
+                    pieces = function(*args, **kwargs)
+                return await _awaited(kind, pieces)
+
+        elif inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def made(*args: Any, **kwargs: Any) -> Any:
+                with kind():
+                    pieces = function(*args, **kwargs)
+                step = pieces.asend(None)
                 while True:
-                    with kind():
-                        try:
-                            value = pieces.send(sent) if throw is None else pieces.throw(throw)
-                        except StopIteration as end:
-                            return end.value
-                    sent = throw = None
                     try:
-                        sent = yield value
+                        value = await _awaited(kind, step)
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = pieces.asend((yield value))
                     except GeneratorExit:
-                        with kind():
-                            pieces.close()
+                        await _awaited(kind, pieces.aclose())
                         raise
                     except BaseException as error:
-                        throw = error
+                        step = pieces.athrow(error)
 
-            return cast(_Function, generator)
+        else:
 
-        @functools.wraps(function)
-        def decorated(*args: Any, **kwargs: Any) -> Any:
+            @functools.wraps(function)
+            def made(*args: Any, **kwargs: Any) -> Any:
+                with kind():
+                    return function(*args, **kwargs)
+
+        return cast(_Function, made)
+
+
+def _in_pieces(kind: type[_Recording], pieces: Any) -> Any:
+    """Run a generator, a coroutine or a step of an asynchronous generator, each piece in a context of its own."""
+    sent, throw = None, None
+    while True:
+        with kind():
+            try:
+                value = pieces.send(sent) if throw is None else pieces.throw(throw)
+            except StopIteration as end:
+                return end.value
+        sent = throw = None
+        try:
+            sent = yield value
+        except GeneratorExit:
             with kind():
-                return function(*args, **kwargs)
+                pieces.close()
+            raise
+        except BaseException as error:
+            throw = error
 
-        return cast(_Function, decorated)
+
+_awaited: Callable[[type[_Recording], Any], Any] = types.coroutine(_in_pieces)
 
 
 class no_grad(_Recording):

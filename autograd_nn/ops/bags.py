@@ -11,7 +11,7 @@ from ..kernels import scatter as kernels
 from ..typing import Array, Tensor
 from .elementwise import div, ge, where
 from .index import ARRAY, _check_range, _getitem, _integers, _take_along
-from .shape import reshape, unsqueeze
+from .shape import reshape, to_dtype, unsqueeze
 
 __all__ = ["embedding_bag"]
 
@@ -141,6 +141,10 @@ def embedding_bag(
         raise RuntimeError("embedding_bag(): per_sample_weights are for mode 'sum' and need the shape of input "
                            f"(mode={mode!r}, per_sample_weights.shape={per_sample_weights.shape}, "
                            f"input.shape={index.shape})")
+    if mode == "mean" and weight.dtype == np.float16:  # neither the sum nor the count need fit
+        wide = embedding_bag(input, to_dtype(weight, np.float32), offsets, mode=mode,
+                             include_last_offset=include_last_offset, padding_idx=padding_idx)
+        return to_dtype(wide, np.float16)
     _check_range(index, weight.shape[0], "embedding_bag")
     if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
         raise RuntimeError(f"embedding_bag(): padding_idx must be a row of weight (padding_idx={padding_idx}, "

@@ -189,8 +189,15 @@ def _weighted(
     if weight is not None:
         losses = mul(losses, factors)
     if factors is not None and reduction == "mean":
-        return div(sum(losses), divisor(sum(factors)))
+        return _quotient(losses, factors)
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, operation)
+
+
+def _quotient(losses: Tensor, weights: Tensor) -> Tensor:
+    """Return the sum of losses by that of weights; of float16 in float32, as neither sum need fit."""
+    if losses.dtype != np.float16:
+        return div(sum(losses), divisor(sum(weights)))
+    return to_dtype(div(sum(to_dtype(losses, np.float32)), divisor(sum(to_dtype(weights, np.float32)))), np.float16)
 
 
 def _target(target: Any, operation: str) -> Array:
@@ -297,7 +304,7 @@ def _smooth(rows: Tensor, weight: Tensor | None, indices: Tensor, reduction: str
     losses = mul(sum(logp, 1), -1 / rows.shape[1])
     losses = where(ge(indices, 0), losses, 0.0)
     if reduction == "mean":
-        return div(sum(losses), divisor(sum(_class_factors(indices, weight, dtype=rows.dtype))))
+        return _quotient(losses, _class_factors(indices, weight, dtype=rows.dtype))
     return _reduced(losses if reduction == "sum" else reshape(losses, shape), reduction, "cross_entropy")
 
 
@@ -349,7 +356,7 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str, operat
     """Weigh losses element by element, and reduce; the mean divides by the sum of the weights."""
     losses = _weighed(losses, weight, operation)
     if weight is not None and reduction == "mean":
-        return div(sum(losses), divisor(sum(weight)))
+        return _quotient(losses, weight)
     return _reduced(losses, reduction, operation)
 
 
@@ -704,7 +711,10 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     losses = mul(exp(target), sub(target, input))
     if reduction == "batchmean":
         note_terms("mean", input.shape[0] if input.ndim else 1)
-        return div(sum(losses), float(input.shape[0] if input.ndim else 1))
+        rows = float(input.shape[0] if input.ndim else 1)
+        if losses.dtype == np.float16:  # the sum need not fit
+            return to_dtype(div(sum(to_dtype(losses, np.float32)), rows), np.float16)
+        return div(sum(losses), rows)
     return _reduced(losses, reduction, "kl_div")
 
 

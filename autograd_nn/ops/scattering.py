@@ -142,6 +142,10 @@ def _scatter_reduced(
 ) -> Tensor:
     if reduce in ("prod", "amax", "amin"):
         return _reduced_along(x, src, index, dim=dim, reduce=reduce, include_self=bool(include_self))
+    if reduce == "mean" and x.dtype.itemsize < 4:  # neither sums nor counts need fit
+        wide = np.int64 if x.dtype.kind in "iu" else np.float32
+        src = to_dtype(src if isinstance(src, Variable) else wrap(src), wide)
+        return to_dtype(_scatter_reduced(to_dtype(x, wide), dim, index, src, reduce, include_self), x.dtype)
     total = add(_kept(x, index, dim, include_self), _put_along(src, index, dim=dim, shape=x.shape))
     if reduce == "sum":
         return total

@@ -47,6 +47,8 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> ag.nanmean(ag.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    if input.dtype == np.float16:  # neither the sum nor the count need fit
+        return shape.to_dtype(nanmean(shape.to_dtype(input, np.float32), dim, keepdim), np.float16)
     count = reduce.sum(elementwise.logical_not(elementwise.isnan(input)), dim, keepdim)
     return nansum(input, dim, keepdim) / count
 

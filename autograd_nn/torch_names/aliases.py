@@ -1,5 +1,8 @@
 """PyTorch's second names of operations (``absolute`` of ``abs``), and methods of `Tensor` that are functions too."""
 
+import contextlib
+from typing import Any
+
 from ..engine import no_grad
 from ..ops.arithmetic import div, sub
 from ..ops.elementwise import (
@@ -44,7 +47,33 @@ row_stack, ger, swapdims = vstack, outer, transpose
 trapz = trapezoid
 mvlgamma, igamma, igammac = multigammaln, gammainc, gammaincc
 allclose, equal = Tensor.allclose, Tensor.equal
-inference_mode = no_grad
+
+
+class _AsItIs(contextlib.ContextDecorator):
+    """Context and decorator that change nothing."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """Return `no_grad`, by PyTorch's name, as a context or a decorator; with ``mode=False`` one that changes nothing.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> @ag.inference_mode()
+    ... def predicted(x):
+    ...     return x * 2
+    >>> predicted(ag.ones(1, requires_grad=True)).requires_grad
+    False
+    """
+    if not isinstance(mode, bool):
+        return no_grad(mode)
+    return no_grad() if mode else _AsItIs()
 
 
 def numel(input: Tensor) -> int:

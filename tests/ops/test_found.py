@@ -12,6 +12,14 @@ from tests.robustness import exactness
 nan, inf = math.nan, math.inf
 FAR = 1e20
 ZEROS = ag.tensor([0, 0])
+FIRST = ag.zeros(70000, dtype=ag.int64)
+
+
+def many(columns):
+    """Return a matrix of zeros, of more rows than float16 counts to."""
+    return ag.zeros(70000, columns, dtype=ag.float16)
+
+
 BYTES = ag.tensor([200, 250], dtype=ag.uint8)
 
 # a call of x, x, the dtype and the values of the result, and its gradient for a sum
@@ -67,6 +75,27 @@ FOUND = {
     "multi_margin_loss, integer weights": (lambda x: F.multi_margin_loss(
         x.reshape(1, 2), ag.tensor([1]), weight=ag.tensor([1, 3])), [0.0, 0.0], "f4", 1.5, [1.5, -1.5]),
     "prelu of integers": (lambda x: F.prelu(x, ag.tensor([3])), [-1, 2], "i8", np.float32([-3, 2]), None),
+    "mean of many bytes": (lambda x: ag.scatter_reduce(x, 0, ag.zeros(300, dtype=ag.int64), ag.full(
+        (300,), 200, dtype=ag.uint8), "mean", include_self=False), [0], "u1", np.array([200], "u1"), None),
+    "mean of many of float16": (lambda x: ag.index_reduce(ag.zeros(1, dtype=ag.float16), 0, ag.zeros(
+        4000, dtype=ag.int64), x.expand(4000), "mean", include_self=False), [60000.0], "f2", [60000.0], [1.0]),
+    # means of more elements than float16 counts to
+    **{f"float16 mean, {name}": (call, [0.0], "f2", value, None) for name, call, value in [
+        ("cross_entropy", lambda x: F.cross_entropy(many(2), FIRST), math.log(2)),
+        ("smoothed", lambda x: F.cross_entropy(many(2), FIRST, label_smoothing=0.1), math.log(2)),
+        ("weighted", lambda x: F.cross_entropy(many(2), FIRST, many(2)[0] + 3), math.log(2)),
+        ("nll_loss", lambda x: F.nll_loss(many(2) - 1, FIRST), 1.0),
+        ("mse_loss, weights", lambda x: F.mse_loss(many(1) + 2, many(1), weight=many(1) + 3), 4.0),
+        ("l1_loss, weights", lambda x: F.l1_loss(many(1) + 2, many(1), weight=many(1) + 3), 2.0),
+        ("kl_div of logarithms", lambda x: F.kl_div(many(2) - 1, many(2), reduction="batchmean", log_target=True), 2.0),
+        ("kl_div", lambda x: F.kl_div(many(2), many(2) + 1, reduction="batchmean"), 0.0),
+        ("nanmean", lambda x: ag.nanmean(many(1) + 2), 2.0),
+        ("mean", lambda x: ag.mean(many(1) + 2), 2.0),
+        ("std", lambda x: ag.std(ag.cat([many(1) + 200, many(1) - 200])), 200.0),
+        ("embedding_bag", lambda x: F.embedding_bag(FIRST.reshape(1, -1), many(1)[:1] + 2), [[2.0]]),
+        ("avg_pool1d", lambda x: F.avg_pool1d(many(1).mT + 2, 70000), [[2.0]]),
+        ("adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(many(1).mT + 2, 1), [[2.0]]),
+    ]},
     "trapezoid of bytes": (ag.trapezoid, [200, 250], "u1", np.float32(225), None),
     "trapezoid of large integers": (lambda x: ag.trapezoid(ag.tensor([2**24 + 1, 2**24 + 1]), x), [0.0, 1.0], "f8",
                                     2.0**24 + 1, [-(2.0**24) - 1, 2.0**24 + 1]),
