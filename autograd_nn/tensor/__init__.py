@@ -1,7 +1,7 @@
 """The Tensor: syntax over the operations, NumPy's functions on tensors, and how tensors are printed."""
 
 from ..engine.arguments import explain
-from .tensor import TYPE_NAMES as TYPE_NAMES
+from .conversion import TYPE_NAMES as TYPE_NAMES
 from .tensor import Tensor, as_tensor, asarray, from_dlpack, from_numpy, is_tensor, tensor
 from .tensor import _rebuilt as _rebuilt  # which pickled tensors name
 

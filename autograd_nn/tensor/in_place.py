@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, check_recordable, check_writable, recording, state, wrap
+from ..engine import Variable, check_recordable, check_writable, is_grad_enabled, recording, state, wrap
 from ..engine.views import Path, View, hashable
 from ..ops import arithmetic, elementwise, linalg, placing, random, scan, scattering, slopes
 from ..ops import index as indexing
 from ..ops import shape as shapes
+from ..typing import Dim, Tensor
 
 __all__ = ["InPlace", "in_place", "write"]
 
@@ -295,7 +296,25 @@ def _scatter(self: Any, dim: Any, index: Any, src: Any = None, *, value: Any = N
     return scattering.scatter(self, dim, index, value if src is None else src, reduce=reduce)
 
 
-class InPlace:
+def _become(self: Any, view: Tensor, operation: str) -> Tensor:
+    """Let a tensor become a view of itself, and take its place in the graph."""
+    if is_grad_enabled() and self.node is not None and self.is_leaf:
+        raise RuntimeError(f"{operation}: a leaf that requires a gradient cannot be changed in place while "
+                           "operations are recorded; do it under no_grad()")
+    self.array = view.array
+    if self.node is not None and self.is_leaf:
+        self.node.shape = view.shape
+    else:
+        self.node = view.node
+    if type(self._view) is View:
+        self._view = view._view
+    elif self._view is not None:  # its views lead from what it was
+        self._view = None
+    out: Tensor = self
+    return out
+
+
+class InPlace(Variable):
     """The in-place methods of `Tensor`, from one table."""
 
     __slots__ = ()
@@ -345,3 +364,51 @@ class InPlace:
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
     __ifloordiv__, __imod__ = floor_divide_, remainder_
     __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
+
+    def squeeze_(self: Any, dim: Any = None) -> Tensor:
+        """Take dims of size 1 away, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(1, 3)
+        >>> x.squeeze_().shape
+        (3,)
+        """
+        return _become(self, shapes.squeeze(self, dim), "squeeze_()")
+
+    def unsqueeze_(self: Any, dim: Dim) -> Tensor:
+        """Insert a dim of size 1, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(3)
+        >>> x.unsqueeze_(0).shape
+        (1, 3)
+        """
+        return _become(self, shapes.unsqueeze(self, dim), "unsqueeze_()")
+
+    def transpose_(self: Any, dim0: Dim, dim1: Dim) -> Tensor:
+        """Exchange two dims, in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(2, 3, 4)
+        >>> x.transpose_(0, 2).shape
+        (4, 3, 2)
+        """
+        return _become(self, shapes.transpose(self, dim0, dim1), "transpose_()")
+
+    def t_(self: Any) -> Tensor:
+        """Transpose a matrix in place.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> x = ag.zeros(2, 3)
+        >>> x.t_().shape
+        (3, 2)
+        """
+        return _become(self, self.t(), "t_()")
