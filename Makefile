@@ -51,6 +51,7 @@ reading: .venv/ready  ## the reading lists, with their numbers of lines
 docs: .venv/ready  ## the documentation site, in docs/_build/html
 	$(PIP) install -e ".[docs]"
 	.venv/bin/python -m sphinx -q -E -W --keep-going -b html docs docs/_build/html
+	.venv/bin/python docs/dead_links.py docs/_build/html
 
 links: .venv/ready  ## ask every external link of the site for an answer
 	$(PIP) install -e ".[docs]"

@@ -1,6 +1,8 @@
 """Sphinx's settings for the documentation site: ``make docs`` builds it offline into docs/_build/html."""
 
 import pathlib
+import posixpath
+import re
 import shutil
 import sys
 
@@ -146,11 +148,37 @@ def write_sidebar(app, page, template, context, doctree):
     context["furo_navigation_tree"] = text
 
 
+def entries(app):
+    """Return the full name of each entry, by its page and by what its name ends in: `Tensor.exp`, `exp`."""
+    if not hasattr(app, "entries"):
+        app.entries = {}
+        for full, entry in app.env.get_domain("py").objects.items():
+            parts = full.split(".")
+            for first in range(len(parts)):
+                app.entries[entry.docname, ".".join(parts[first:])] = full
+    return app.entries
+
+
+def lead_back(app, page, template, context, doctree):
+    """Lead from a function's source to its entry: viewcode takes all names of a file for names of one module."""
+
+    def turned(found):
+        name, address, anchor = found.groups()
+        document = posixpath.normpath(posixpath.join(posixpath.dirname(page), address)).removesuffix(".html")
+        anchor = entries(app).get((document, name), anchor)
+        return f'id="{name}">\n<a class="viewcode-back" href="{address}#{anchor}"'
+
+    if page.startswith("_modules/"):
+        back = r'id="([^"]+)">\n<a class="viewcode-back" href="([^"#]+)#([^"]+)"'
+        context["body"] = re.sub(back, turned, context["body"])
+
+
 def setup(app):
     app.add_html_math_renderer("mathml", (inline_mathml, None), (display_mathml, None))
     app.connect("doctree-read", tidy)
     app.connect("builder-inited", write_sources)
     app.connect("viewcode-follow-imported", defining_module)
+    app.connect("html-page-context", lead_back)
     app.connect("html-page-context", leave_sidebar, priority=400)  # furo's comes at 500
     app.connect("html-page-context", write_sidebar, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

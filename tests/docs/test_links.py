@@ -3,6 +3,7 @@
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -25,6 +26,24 @@ def test_links_lead_to_files(path):
 def test_tables_are_narrow(path):
     text = path.read_text(encoding="utf-8")
     assert not [line for line in text.splitlines() if line.startswith("|") and line.count("|") > 5]
+
+
+def test_dead_links_of_a_site_are_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<a id="here" href="b.html#there">b</a> <a href="#here">a</a> <a href="https://x.y">x</a>'
+    )
+    (tmp_path / "b.html").write_text('<a href="a.html#gone">a</a> <img src="no.png"> <a href="a.html?x=1#here">a</a>')
+    command = [sys.executable, ROOT / "docs" / "dead_links.py", tmp_path]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert sorted(ran.stdout.split("\n")[:4]) == [
+        "5 links, 3 dead",
+        "a.html: b.html#there",
+        "b.html: a.html#gone",
+        "b.html: no.png",
+    ]
+    (tmp_path / "b.html").write_text('<a id="there" href="a.html#here">a</a>')
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 def test_commands_of_make_exist():
