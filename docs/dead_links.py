@@ -1,4 +1,4 @@
-"""List links of the built site that lead nowhere: ``python docs/dead_links.py docs/_build/html``; none is the exit code 0."""
+"""List the links of the built site that lead nowhere: ``python docs/dead_links.py docs/_build/html``."""
 
 import html
 import pathlib
