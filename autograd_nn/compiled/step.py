@@ -13,12 +13,10 @@ import types
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..engine import Leaf, Variable, get_default_dtype, observers, state, versions, wrap
+from ..engine import Variable, get_default_dtype, observers, state, versions, wrap
 from ..engine import grad as gradients_of
 from ..kernels.compile import get_num_threads
 from ..kernels.machine import is_available
@@ -26,9 +24,10 @@ from ..nn import Module
 from ..ops.terms import counting, noted
 from .guards import Guards
 from .halves import Halves, Run, forward_and_backward
+from .modules import module_kind
 from .plan import Misfit, Plan, Undone
 from .reach import Reach, Snapshot, Stands, same_bits
-from .structure import Layout, taken_apart
+from .structure import Layout, copied, flat, has_graph, taken_apart, tensor_like
 from .trace import GIVEN, Trace
 from .watch import Watch
 
@@ -139,7 +138,7 @@ def compile(
 def _compiled(function: Callable[..., Any], plans: int, fullgraph: bool, disable: bool) -> Any:
     """Return what stands for a function; for a module it is a module."""
     compiled = Compiled(function, plans, fullgraph, disable)
-    return _module_kind(type(function))(compiled) if isinstance(function, Module) else compiled
+    return module_kind(type(function))(compiled) if isinstance(function, Module) else compiled
 
 
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # PyTorch's
@@ -245,8 +244,8 @@ class Compiled(Stands):
         return self._like(self.function)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        copied = memo[id(self)] = self._like(copy.deepcopy(self.function, memo))
-        return copied
+        mine = memo[id(self)] = self._like(copy.deepcopy(self.function, memo))
+        return mine
 
     def __reduce__(self) -> Any:
         function, settings = self.function, (self.plans, self.fullgraph, self.disabled)
@@ -361,7 +360,7 @@ class Compiled(Stands):
             with Watch() as watch:
                 result = self.function(*args, **kwargs)
             known.watch = watch
-            known.is_differentiated_later = _has_graph(result)
+            known.is_differentiated_later = has_graph(result)
             if watch.problems:
                 self._stay_eager(known, "; ".join(watch.problems))
             return result
@@ -373,15 +372,15 @@ class Compiled(Stands):
         watch: Any = known.watch
         reach = Reach(self.function, watch, layout.others)
         trace = Trace(reach, watch)
-        buffers = [_copied(x.array) for x in tensors]
-        given = [_tensor_like(x, buffer) for x, buffer in zip(tensors, buffers)]
+        buffers = [copied(x.array) for x in tensors]
+        given = [tensor_like(x, buffer) for x, buffer in zip(tensors, buffers)]
         args, kwargs = layout.build(given)
         before = set(watch.codes)
         if known.is_differentiated_later:
             for x, mine in zip(tensors, given):
                 mine.requires_grad = x.node is not None
             result, known.halves, gradients = trace.run(self.function, buffers, lambda function: forward_and_backward(
-                lambda: function(*args, **kwargs), trace, _flat, given))
+                lambda: function(*args, **kwargs), trace, flat, given))
             if any(held is not None or last is not None for _, held, last in trace.gradients):
                 trace.refuse("it adds up gradients and returns what is differentiated later")
             trace.gradients.clear()
@@ -393,9 +392,8 @@ class Compiled(Stands):
         returned = taken_apart(result, "what it returns", results, whole=True)
         for path, value in returned.others:
             trace.refuse(f"it returns {path.removeprefix('what it returns')} a {type(value).__name__}")
-        for x in results if known.halves is None else ():
-            if x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node):
-                trace.refuse("it returns a tensor with a graph, to be differentiated later")
+        if known.halves is None and has_graph(result):
+            trace.refuse("it returns a tensor with a graph, to be differentiated later")
         for observer in observers:
             if observer.hears() and not type(observer).__module__.endswith(".mistakes"):  # that warns in calls before
                 trace.refuse(f"an observer hears of its backward pass: {type(observer).__qualname__}")
@@ -459,7 +457,7 @@ class Compiled(Stands):
         reach: Any = known.reach
         before = Snapshot(reach)
         result = self.function(*args, **kwargs)
-        results = _flat(result)
+        results = flat(result)
         known.leaves = [leaf if isinstance(leaf, Variable) else tensors[leaf] for leaf in halves.leaves]
         seeds = [wrap(seed.copy()) for seed in halves.random_seeds()]
         differentiated = [results[i] for i in halves.differentiable]
@@ -540,79 +538,6 @@ class Compiled(Stands):
         return "\n".join([*lines, "  ".join(plan.names)])
 
 
-class CompiledModule(Stands):
-    """What `compile` returns of a module, mixed into the class of the module (see `_module_kind`).
-
-    What is set on either of the two is set on both, as they have one ``__dict__``.
-    """
-
-    __slots__ = ("_compiled", "_stands_for")
-
-    def __init__(self, compiled: Compiled):
-        put = functools.partial(object.__setattr__, self)
-        put("_compiled", compiled)
-        put("_stands_for", compiled.function)
-        put("__dict__", vars(compiled.function))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._compiled(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return repr(self._compiled)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _SHOWN:
-            return getattr(self._compiled, name)
-        return super().__getattr__(name)  # type: ignore[misc]
-
-    def __copy__(self) -> Any:
-        return self._compiled._like(self._stands_for)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        copied = memo[id(self)] = self._compiled._like(copy.deepcopy(self._stands_for, memo))
-        return copied
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._compiled.__reduce__()
-
-    @property
-    def _orig_mod(self) -> Any:
-        """The module, by PyTorch's name."""
-        return self._stands_for
-
-    # These hand out modules: the module itself, once.
-
-    def named_modules(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Module]]:
-        """Yield what the module does."""
-        return self._orig_mod.named_modules(*args, **kwargs)  # type: ignore[no-any-return]
-
-    def apply(self, fn: Callable[[Module], object]) -> Any:
-        """Call ``fn(module)`` as the module does."""
-        self._orig_mod.apply(fn)
-        return self
-
-    def train(self, mode: bool = True) -> Any:
-        """Set the mode of the module."""
-        self._orig_mod.train(mode)
-        return self
-
-
-_SHOWN = frozenset({"disabled", "explain", "fullgraph", "function", "plans", "signatures"})  # of what compiles it
-
-_kinds: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
-
-
-def _module_kind(kind: type) -> Any:
-    """Return the class of compiled modules of a class: its subclass."""
-    known = _kinds.get(kind)
-    made = None if known is None else known()
-    if made is None:
-        made = types.new_class(f"Compiled{kind.__name__}", (CompiledModule, kind), {},
-                               lambda names: names.update(__slots__=(), __module__=__name__))
-        _kinds[kind] = weakref.ref(made)
-    return made
-
-
 def _found(module: str, path: str) -> Any:
     """Return what a module holds by a dotted name; None for nothing."""
     found: Any = sys.modules.get(module)
@@ -627,19 +552,6 @@ def _compiled_anew(place: tuple[str, str], plans: int, fullgraph: bool, disable:
     return _compiled(_found(*place).function, plans, fullgraph, disable)
 
 
-def _flat(result: Any) -> list[Any]:
-    """Return the tensors of a structure."""
-    found: list[Any] = []
-    taken_apart(result, "", found, whole=True)
-    return found
-
-
-def _has_graph(result: Any) -> bool:
-    """Return whether some tensor of a result is to be differentiated."""
-    return any(x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node)
-               for x in _flat(result))
-
-
 def _equal(a: Any, b: Any) -> bool:
     return a is b or (a is not None and b is not None and same_bits(a.array, b.array))
 
@@ -647,35 +559,3 @@ def _equal(a: Any, b: Any) -> bool:
 def _listed(texts: list[str]) -> str:
     unique = list(dict.fromkeys(texts))
     return ", ".join(unique[:5]) + (f" and {len(unique) - 5} more" if len(unique) > 5 else "")
-
-
-def _copied(array: np.ndarray) -> np.ndarray:
-    """Return a copy in memory of its own, with the same strides."""
-    if array.flags.c_contiguous or not array.size:
-        return array.copy()
-    low = sum(min(0, (n - 1) * step) for n, step in zip(array.shape, array.strides))
-    high = sum(max(0, (n - 1) * step) for n, step in zip(array.shape, array.strides)) + array.itemsize
-    out = np.ndarray(array.shape, array.dtype, np.zeros(high - low, np.uint8), -low, array.strides)
-    np.copyto(out, array)
-    return out
-
-
-def _tensor_like(x: Any, buffer: np.ndarray) -> Any:
-    out = object.__new__(type(x))
-    out.array = buffer
-    out.node = out._view = None
-    return out
-
-
-def _was_differentiated(node: Any) -> bool:
-    """Return whether a backward pass went through the graph behind a node."""
-    waiting, seen = [node], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if getattr(node, "plan", None) is not None and node.plan.keeps and node.inputs is None:
-            return True
-        waiting.extend(node.parents)
-    return False

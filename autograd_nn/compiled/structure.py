@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine import Leaf, Variable
 
-__all__ = ["Layout", "taken_apart"]
+__all__ = ["Layout", "copied", "flat", "has_graph", "taken_apart", "tensor_like"]
 
 _PLAIN = (int, float, bool, str, bytes, type(None), np.dtype)
 
@@ -63,3 +63,49 @@ def taken_apart(value: Any, path: str, tensors: list[Any], whole: bool = False) 
     if isinstance(value, _PLAIN):
         return Layout((type(value), value), lambda found: value, [])
     return Layout(("object", id(value)), lambda found: value, [(path, value)])
+
+
+def flat(result: Any) -> list[Any]:
+    """Return the tensors of a structure."""
+    found: list[Any] = []
+    taken_apart(result, "", found, whole=True)
+    return found
+
+
+def has_graph(result: Any) -> bool:
+    """Return whether some tensor of a result is to be differentiated."""
+    return any(x.node is not None and type(x.node) is not Leaf and not _was_differentiated(x.node)
+               for x in flat(result))
+
+
+def copied(array: np.ndarray) -> np.ndarray:
+    """Return a copy in memory of its own, with the same strides."""
+    if array.flags.c_contiguous or not array.size:
+        return array.copy()
+    low = sum(min(0, (n - 1) * step) for n, step in zip(array.shape, array.strides))
+    high = sum(max(0, (n - 1) * step) for n, step in zip(array.shape, array.strides)) + array.itemsize
+    out = np.ndarray(array.shape, array.dtype, np.zeros(high - low, np.uint8), -low, array.strides)
+    np.copyto(out, array)
+    return out
+
+
+def tensor_like(x: Any, buffer: np.ndarray) -> Any:
+    """Return a tensor of the class of another, on an array, without a graph."""
+    out = object.__new__(type(x))
+    out.array = buffer
+    out.node = out._view = None
+    return out
+
+
+def _was_differentiated(node: Any) -> bool:
+    """Return whether a backward pass went through the graph behind a node."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if getattr(node, "plan", None) is not None and node.plan.keeps and node.inputs is None:
+            return True
+        waiting.extend(node.parents)
+    return False
