@@ -211,6 +211,71 @@ def test_a_checkpointed_lambda_and_a_tuple():
     assert layer.weight.grad.tolist() == [[1, 1], [1, 1]] and c == 3
 
 
+class Changing(nn.Module):
+    """What a checkpoint runs; between the two runs something changes that it depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.drop = nn.Linear(3, 3), nn.Linear(3, 3), nn.Dropout(0.5)
+        self.scale = 1.0
+        self.register_buffer("offset", ag.zeros(3))
+        self.dice = np.random.default_rng(0)
+
+    def forward(self, x):
+        return self.b(self.drop(self.a(x).tanh())) * self.scale + self.offset
+
+    def noisy(self, x):
+        return self(x) * float(self.dice.random())
+
+
+CHANGES = {
+    "an input": (lambda m, x: x.mul_(2), "was changed in place"),
+    "a parameter": (lambda m, x: ag.no_grad(m.b.weight.mul_)(2), "was changed in place"),
+    "a parameter's data": (lambda m, x: m.b.weight.data.mul_(2), "gave other results"),  # written past the door
+    "a buffer": (lambda m, x: m.offset.add_(1), "was changed in place"),
+    "an optimizer's step": (lambda m, x: ag.optim.SGD([ag.nn.Parameter(ag.zeros(1)), *m.b.parameters()], lr=1.0).step(),
+                            "was changed in place"),
+    "the mode": (lambda m, x: m.eval(), "gave other results"),
+    "an attribute": (lambda m, x: setattr(m, "scale", 2.0), "gave other results"),
+    "a layer": (lambda m, x: setattr(m, "a", nn.Linear(3, 3)), "gave other results"),
+    "a shape": (lambda m, x: setattr(m, "offset", ag.zeros(2, 1, 3)), "gave other results"),
+    "nothing": (lambda m, x: m(x), None),  # random numbers that others draw are none of its
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("settings", [{}, {"use_reentrant": True}])
+def test_what_changes_under_a_checkpoint(change, settings):
+    act, message = CHANGES[change]
+    m = Changing()
+    for p in m.b.parameters():
+        p.grad = ag.ones(*p.shape)
+    x = ag.ones(40, 3, requires_grad=True) * 1
+    out = checkpoint(m, x, **settings).sum()
+    act(m, x)
+    if message is None:
+        out.backward()
+    else:
+        with pytest.raises(RuntimeError, match=rf"checkpoint\(\): .* {message}"):
+            out.backward()
+
+
+def test_a_checkpoint_of_what_differs_each_time():
+    m, x = Changing(), ag.ones(40, 3)
+    with pytest.raises(RuntimeError, match=r"gave other results .*determinism_check='none' accepts it"):
+        checkpoint(m.noisy, x).sum().backward()
+    checkpoint(m.noisy, x, determinism_check="none").sum().backward()
+    checkpoint(m, x, preserve_rng_state=False).sum().backward()  # other elements are dropped, as asked
+    with pytest.raises(ValueError, match="determinism_check must be 'default' or 'none'"):
+        checkpoint(m, x, determinism_check="all")
+
+
+def test_a_norm_whose_statistics_move_between_two_checkpoints():
+    m, x = nn.BatchNorm1d(3), ag.randn(8, 3).requires_grad_()
+    (checkpoint(m, x) + checkpoint(m, x * 2)).square().sum().backward()
+    assert m.num_batches_tracked.item() == 2
+
+
 def test_tied_weights_stay_tied_where_arrays_are_assigned():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[1].weight = model[0].weight

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engine import Update, Variable, enable_grad, grad, is_grad_enabled, listen, no_grad, primitive
+import numpy as np
+
+from ..engine import (
+    Update,
+    Variable,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    last_change,
+    listen,
+    no_grad,
+    primitive,
+    versions,
+)
 from ..engine.backward import outside as shown
 from ..ops.random import default_generator
 from ..ops.shape import identity
@@ -13,6 +27,8 @@ from ..tensor import Tensor
 from ..typing import Array
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
+
+SAMPLED = 64  # elements of each result by which the second run is compared with the first
 
 
 class _Region:
@@ -24,12 +40,20 @@ class _Region:
         The tensors from outside that require a gradient: arguments, parameters, what a lambda closes over.
     written : dict
         The tensors from outside that were written to: running statistics, which must not move twice.
+    used : dict
+        The memory of all tensors from outside, which must not change until the second run.
+    samples : list
+        Shape, dtype and some elements of each result, which the second run must give too.
     """
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any],
-                 preserve_random: bool):
+                 preserve_random: bool, is_compared: bool):
         self.function, self.arguments, self.keywords = function, arguments, keywords
         self.state = default_generator.get_state() if preserve_random else None
+        self.is_compared = is_compared
+        self.used: dict[int, weakref.ref[Array]] = {}
+        self.samples: list[Any] = []
+        self.time = 0
         self.read: dict[int, Tensor] = {}
         self.written: dict[int, Any] = {}
         self.made: set[int] = set()
@@ -38,8 +62,12 @@ class _Region:
 
     def _watch(self, proceed: Callable[..., Any], primitive: Any, inputs: Any, params: Any) -> Any:
         for x in inputs:
-            if isinstance(x, Variable) and id(x) not in self.made and x.requires_grad:
-                self.read[id(x)] = x  # type: ignore[assignment]
+            if isinstance(x, Variable) and id(x) not in self.made:
+                memory = _memory(x)
+                if memory is not None:
+                    self.used[id(x)] = weakref.ref(memory)
+                if x.requires_grad:
+                    self.read[id(x)] = x  # type: ignore[assignment]
         if isinstance(primitive, Update):
             self.written |= {id(x): x for x in primitive.written(inputs) if id(x) not in self.made}
         out = proceed(*inputs, **params)
@@ -63,7 +91,39 @@ class _Region:
         self.made, self.results = set(), []
         tensors: list[Tensor] = []
         self.structure = _structure(result, tensors)
+        self.samples = [self._sample(x) for x in tensors] if self.is_compared else []
+        self.time = versions.clock
         return tensors
+
+    def _sample(self, x: Tensor) -> tuple[Any, ...]:
+        """Return shape, dtype and, unless other random numbers are drawn the second time, some elements."""
+        memory = _memory(x)
+        if memory is None or self.state is None:
+            return tuple(x.shape), x.dtype, None
+        return memory.shape, memory.dtype, memory.flat[:: max(1, memory.size // SAMPLED)]
+
+    def check_used(self) -> None:
+        """Raise if something from outside has changed: the second run would differentiate another function."""
+        for name, reference in self.used.items():
+            memory = reference()
+            time, operation = (0, "") if memory is None or name in self.written else last_change(memory)
+            if memory is not None and time > self.time:
+                by = f"{operation}()" if operation else "an in-place method, item assignment or an optimizer step"
+                raise RuntimeError(f"checkpoint(): a tensor of shape {memory.shape} that the function reads was "
+                                   f"changed in place before the backward pass, by {by}; work on a .clone(), or "
+                                   "compute the forward pass again")
+
+    def check_results(self, tensors: list[Tensor]) -> None:
+        """Raise if the second run gave something else than the first."""
+        if not self.is_compared:
+            return
+        again = [self._sample(x) for x in tensors]
+        if len(again) == len(self.samples) and all(map(_alike, self.samples, again)):
+            return
+        raise RuntimeError("checkpoint(): the function gave other results when it was run again, in the backward "
+                           "pass, so that its gradient would be wrong; something that it depends on has changed: a "
+                           "mode (train(), eval()), an attribute, or random numbers that are not this package's "
+                           "(determinism_check='none' accepts it)")
 
     def again(self) -> list[Tensor]:
         """Run the function once more, recorded and from the generator's state of the first time."""
@@ -78,7 +138,25 @@ class _Region:
                 default_generator.set_state(later)
         tensors: list[Tensor] = []
         _structure(result, tensors)
+        self.check_results(tensors)
         return tensors
+
+
+def _memory(x: Any) -> Array | None:
+    """Return the array of a tensor; None for one inside `vmap`, which stands for many samples."""
+    array = x.array
+    return array if isinstance(array, np.ndarray) else None
+
+
+def _alike(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    """Return whether two samples agree up to rounding: what is recorded may be computed by other kernels."""
+    if a[:2] != b[:2] or (a[2] is None) or (b[2] is None):
+        return a[:2] == b[:2]
+    if a[1].kind not in "fc":
+        return bool(np.array_equal(a[2], b[2]))
+    finite = np.abs(a[2][np.isfinite(a[2])]).max(initial=0)
+    tolerance = 1e-2 if a[1] == np.float16 else 1e-3
+    return bool(np.allclose(a[2], b[2], tolerance, tolerance * float(finite), equal_nan=True))
 
 
 def _structure(value: Any, tensors: list[Tensor]) -> Callable[[Sequence[Tensor]], Any]:
@@ -110,6 +188,7 @@ def _recompute(g_outputs: Sequence[Tensor | None], region: _Region, needs: Seque
     While it runs, each tensor from outside stands for a call of its own behind its place in the graph, so that the
     gradients found there are those of this region alone.
     """
+    region.check_used()
     outside = list(region.read.values())
     nodes = [x.node for x in outside]
     with enable_grad():
@@ -157,8 +236,16 @@ def checkpoint(
         Accepted as PyTorch does; both ways are one here.
     preserve_rng_state : bool
         Draw the same random numbers (dropout) from the default generator the second time.
-    context_fn, determinism_check, debug
+    determinism_check : {'default', 'none'}
+        Whether an error is raised if the second run gives other results than the first.
+    context_fn, debug
         Accepted as PyTorch does, without effect.
+
+    Raises
+    ------
+    RuntimeError
+        In the backward pass, if a tensor that the function reads was changed in place after the forward pass, or if the
+        function gives other results when it is run again.
 
     References
     ----------
@@ -179,7 +266,9 @@ def checkpoint(
         raise TypeError(f"checkpoint(): function must be callable, got {type(function).__name__}")
     if not is_grad_enabled():
         return function(*args, **kwargs)
-    region = _Region(function, args, kwargs, preserve_rng_state)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"checkpoint(): determinism_check must be 'default' or 'none' ({determinism_check!r})")
+    region = _Region(function, args, kwargs, preserve_rng_state, determinism_check == "default")
     tensors = region.first()
     outside = list(region.read.values())
     if not outside:
