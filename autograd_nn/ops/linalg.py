@@ -70,10 +70,11 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
         y_matrix = unsqueeze(y, 1) if columns else y
         out = _matmul(reshape(x, (-1, x.shape[-1])) if x.shape[-1] else _flat_rows(x), y_matrix)
         return reshape(out, x.shape[:-1] if columns else (*x.shape[:-1], y_matrix.shape[-1]))
-    try:
-        np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    except ValueError:
-        raise RuntimeError(f"matmul(): batch dims {x.shape[:-2]} and {y.shape[:-2]} do not broadcast") from None
+    if x.ndim > 2 or y.ndim > 2:
+        try:
+            np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        except ValueError:
+            raise RuntimeError(f"matmul(): batch dims {x.shape[:-2]} and {y.shape[:-2]} do not broadcast") from None
     out = _matmul(unsqueeze(x, 0) if rows else x, unsqueeze(y, 1) if columns else y)
     if rows:
         return reshape(out, (*out.shape[:-2], out.shape[-1]))
@@ -81,7 +82,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _flat_rows(x: Tensor) -> Tensor:
-    return reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
+    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 @primitive
