@@ -135,7 +135,10 @@ class Finder(MetaPathFinder, Loader):
             return parts[0]
         module: Any = ModuleType(spec.name, " ".join(part.__doc__ or "" for part in parts))
         for part in parts:
-            vars(module).update((name, value) for name, value in vars(part).items() if not name.startswith("__"))
+            vars(module).update(
+                (name, value) for name, value in vars(part).items()
+                if not name.startswith("__") and f"{spec.name[len(PACKAGE) + 1 :]}.{name}" not in _OTHER
+            )
         if more:
             module.__path__ = []
             module.__getattr__ = functools.partial(_inside, spec.name)

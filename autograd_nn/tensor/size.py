@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, overload
 
 __all__ = ["Size"]
 
@@ -33,6 +33,12 @@ class Size(tuple[int, ...]):
 
     def __repr__(self) -> str:
         return f"Size({list(self)})"
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Size: ...
 
     def __getitem__(self, index: Any) -> Any:
         part = tuple.__getitem__(self, index)

@@ -1,9 +1,24 @@
 """One's own data, from file to trained network: the tasks that newcomers bring, in as few lines as they take."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
-from autograd_nn import cat, manual_seed, nn, optim, softmax
+from autograd_nn import (
+    cat,
+    compile,
+    load,
+    manual_seed,
+    multinomial,
+    nn,
+    no_grad,
+    optim,
+    rand,
+    save,
+    softmax,
+    tensor,
+)
 from autograd_nn.data import (
     CharTokenizer,
     DataLoader,
@@ -32,6 +47,7 @@ from autograd_nn.training import (
     fit,
     predict,
 )
+from autograd_nn.training.resume import Checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -195,3 +211,107 @@ def test_a_deployed_model(tmp_path):
     session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     (scores,) = session.run(None, {session.get_inputs()[0].name: x})
     np.testing.assert_allclose(scores, predict(model, x).numpy(), atol=1e-5)
+
+# ------------------------------------------------------------------------------------ the rest of the newcomers' table
+
+
+def test_a_data_frame():
+    pd = pytest.importorskip("pandas")
+    x, y = blobs()
+    table, labels = pd.DataFrame(x.astype(float), columns=list("abcd")), pd.Series(y)
+    model = nn.Linear(4, 2)
+    history = fit(model, (table, labels), optim.Adam(model.parameters(), lr=0.1), "cross_entropy", 5,
+                  metrics=["accuracy"])
+    assert history["accuracy"][-1] > 0.9 and predict(model, table).shape == (240, 2)
+    with pytest.raises(TypeError, match=r"got DataFrame; use TableDataset\(table"):
+        DataLoader(table, 32)
+    with pytest.raises(TypeError, match=r"use tensor\(df.values\)"):
+        model(table)
+
+
+def test_a_text_goes_on():
+    text = "abcd" * 60
+    tokenizer = CharTokenizer(text)
+    model = nn.Sequential(nn.Embedding(len(tokenizer), 8), nn.Linear(8, len(tokenizer)))
+    loader = DataLoader(TextDataset(text, tokenizer, length=8), 16, shuffle=True)
+    fit(model, loader, optim.Adam(model.parameters(), lr=0.1),
+        lambda out, target: nn.functional.cross_entropy(out.transpose(1, 2), target), 5)
+    tokens = tokenizer.encode("a")
+    while len(tokens) < 9:
+        tokens.append(multinomial(softmax(model(tensor(tokens))[-1] / 0.1, -1), 1).item())
+    assert tokenizer.decode(tokens) == "abcdabcda"
+
+
+def test_a_file_larger_than_memory(tmp_path):
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (400, 3))
+    x[:] = np.random.default_rng(0).standard_normal(x.shape)
+    y = (x[:, 0] > 0).astype(np.int64)
+    x.flush()
+    mapped = load_arrays(tmp_path / "x.npy")
+    model = nn.Linear(3, 2)
+    history = fit(model, DataLoader(TensorDataset(mapped, y), 20, shuffle=True), optim.Adam(model.parameters(), lr=0.1),
+                  "cross_entropy", 5, metrics=["accuracy"])
+    assert isinstance(mapped, np.memmap) and history["accuracy"][-1] > 0.95
+
+
+def test_a_grid_search_over_a_pipeline():
+    pytest.importorskip("sklearn")
+    from sklearn.impute import SimpleImputer
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+
+    from autograd_nn.sklearn import NetClassifier
+
+    x, y = blobs()
+    x[::7, 0] = np.nan
+    pipe = make_pipeline(SimpleImputer(), NetClassifier((8,), lr=0.02, max_iter=8, random_state=0))
+    search = GridSearchCV(pipe, {"netclassifier__activation": ["relu", "tanh"]}, cv=3).fit(x, y)
+    assert search.best_score_ > 0.9
+
+
+def test_interrupted_and_gone_on(tmp_path):
+    def train(epochs):
+        manual_seed(0)
+        model = nn.Linear(4, 2)
+        optimizer = optim.Adam(model.parameters(), lr=0.05)
+        fit(model, DataLoader(TensorDataset(*blobs()), 40, shuffle=True), optimizer, "cross_entropy", epochs,
+            callbacks=[Checkpoint(tmp_path / "run.safetensors", resume=True)])
+        return model.weight.detach().numpy()
+
+    first = train(2)
+    whole = train(4)
+    (tmp_path / "run.safetensors").unlink()
+    assert not np.array_equal(first, whole) and np.array_equal(train(4), whole)
+
+
+def test_weights_of_others_and_a_new_head(tmp_path):
+    def network(classes):
+        return nn.Sequential(OrderedDict(body=nn.Linear(4, 8), act=nn.ReLU(), head=nn.Linear(8, classes)))
+
+    save({f"module.{name}": x for name, x in network(5).state_dict().items()}, tmp_path / "theirs.safetensors")
+    model, weights = network(5), load(tmp_path / "theirs.safetensors")
+    with pytest.raises(RuntimeError, match=r"unexpected: module\.body\.weight"):
+        model.load_state_dict(weights)
+    nn.modules.utils.consume_prefix_in_state_dict_if_present(weights, "module.")
+    model.load_state_dict(weights)
+    model.requires_grad_(False)
+    model.head = nn.Linear(8, 2)
+    before = model.body.weight.detach().numpy().copy()
+    history = fit(model, blobs(), optim.Adam(model.head.parameters(), lr=0.05), "cross_entropy", 5)
+    assert history["loss"][-1] < history["loss"][0] and np.array_equal(model.body.weight.detach().numpy(), before)
+
+
+def test_one_row_at_a_time():
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2)).eval()
+    x, _ = blobs()
+    answer = compile(no_grad()(model))
+    assert all(np.array_equal(answer(tensor(row[None])).numpy()[0], whole.numpy()) for row, whole in zip(
+        x[:20], predict(model, x[:20]), strict=True))
+
+
+def test_other_dtypes():
+    double, half = nn.Conv2d(1, 2, 3).double(), nn.Conv2d(1, 2, 3).half()
+    images = rand(1, 1, 5, 5)
+    assert double(images.double()).dtype == np.float64 and half(images.half()).dtype == np.float16
+    with pytest.raises(RuntimeError, match=r"input: float32, weight: float64.*convert input with \.double\(\)"):
+        double(images)

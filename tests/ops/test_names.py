@@ -1,6 +1,7 @@
 """Functions composed of operations, and the names of PyTorch that are not operations; values are PyTorch's."""
 
 import copy
+import operator
 import pickle
 
 import numpy as np
@@ -120,13 +121,14 @@ def test_size_is_a_tuple_that_counts():
     assert size.numel() == 6
     assert isinstance(size, ag.Size)
     assert repr(size) == "Size([2, 3])"
-    for part, numbers in ((size[1:], [3]), (size + (4,), [2, 3, 4]), ((4,) + size, [4, 2, 3]), (size * 2, [2, 3, 2, 3]),
-                          (copy.deepcopy(size), [2, 3]), (pickle.loads(pickle.dumps(size)), [2, 3])):
+    for part, numbers in ((size[1:], [3]), (operator.add(size, (4,)), [2, 3, 4]), (size * 2, [2, 3, 2, 3]),
+                          (operator.add((4,), size), [4, 2, 3]), (copy.deepcopy(size), [2, 3]),
+                          (pickle.loads(pickle.dumps(size)), [2, 3])):
         assert type(part) is ag.Size
         assert list(part) == numbers
     assert size[-1] == 3 and size[:-1].numel() == 2 and hash(size) == hash((2, 3))
     with pytest.raises(TypeError, match="can only concatenate tuple"):
-        size + [4]
+        operator.add(size, [4])
     assert ag.zeros(2, 3).size(1) == 3
     assert ag.zeros(size).shape == (2, 3)
 
