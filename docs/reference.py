@@ -276,7 +276,7 @@ def write(folder: pathlib.Path, render: Any) -> int:
         else:
             listing = [module, "=" * len(module), "", MODULES[module], ""]
             for page in parts:
-                names = ", ".join(f"``{name}``" for name in page.names)
+                names = ", ".join(f":py:obj:`{name} <{module}.{name}>`" for name in page.names)
                 listing += [f":doc:`{page.title} <{page.name}>`", *indented(names), ""]
             listing += [".. toctree::", "   :hidden:", "", *(f"   {page.name}" for page in parts), ""]
             made[f"{module}.index.rst"] = "\n".join(listing)
