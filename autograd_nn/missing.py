@@ -16,6 +16,9 @@ FUNCTIONS = {
     "fx": "graphs are recorded as they run; see Tensor.origin",
     "profiler": "use look.profile.profile, with a table by operation and by layer",
     "quantization": "quantized arithmetic is not supported",
+    "geqrf": "use linalg.qr",
+    "typename": "use x.type() of a tensor, or type(x).__name__",
+    "vander": "use x[:, None] ** arange(len(x) - 1, -1, -1)",
     **dict.fromkeys(("vjp", "jvp", "jacrev", "jacfwd", "hessian", "grad_and_value", "functional_call", "linearize"),
                     "use func.{name}"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "binary_cross_entropy_with_logits",
@@ -24,6 +27,7 @@ FUNCTIONS = {
 
 METHODS = {
     "bfloat16": "there is no such dtype in NumPy; use .float()",
+    "layout": "all tensors are dense ones; sparse matrices are in autograd_nn.sparse",
     "map_": "use .apply_() or an operation on whole tensors",
     "share_memory_": "training runs in one process",
     "resize_": "use .reshape(), or .new_empty() for another number of elements",
@@ -41,6 +45,8 @@ NETWORKS = {
     r"prune|quantiz.*|qat|intrinsic|fuse_.*|fusion|scaled_mm|.*grouped_mm": "networks run as they are, in float32 or "
     "float64",
     r"CrossMapLRN2d": "use LocalResponseNorm",
+    r"feature_alpha_dropout|FeatureAlphaDropout": "use dropout2d and dropout3d for whole channels, alpha_dropout for "
+    "self-normalizing networks",
     r"NLLLoss2d": "use NLLLoss",
     r"Container": "use Sequential, ModuleList or ModuleDict",
     r"RNNBase|RNNCellBase": "use RNN, LSTM, GRU or their cells",

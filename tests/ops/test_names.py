@@ -270,3 +270,20 @@ def test_cpu_is_the_default_device():
 def test_what_can_change_no_result_is_accepted():
     ag.use_deterministic_algorithms(True, warn_only=True)
     ag.set_float32_matmul_precision("high")
+
+
+@pytest.mark.parametrize(("ask", "words"), [
+    (lambda: ag.vander, r"use x\[:, None\] \*\* arange"),
+    (lambda: ag.geqrf, r"use linalg\.qr"),
+    (lambda: ag.typename, r"use x\.type\(\)"),
+    (lambda: ag.ones(1).layout, "all tensors are dense"),
+    (lambda: ag.nn.functional.feature_alpha_dropout, "alpha_dropout for self-normalizing"),
+], ids=["vander", "geqrf", "typename", "layout", "feature_alpha_dropout"])
+def test_names_that_are_not_here_say_what_to_use(ask, words):
+    with pytest.raises(AttributeError, match=words):
+        ask()
+
+
+def test_what_vander_is_without_vander():
+    powers = ag.tensor([1.0, 2.0, 3.0])[:, None] ** ag.arange(2, -1, -1)
+    assert powers.tolist() == [[1.0, 1.0, 1.0], [4.0, 2.0, 1.0], [9.0, 3.0, 1.0]]
