@@ -23,7 +23,7 @@ from numba.core import cgutils
 from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array, Builder, Context, Shape, Signature, Type, Typed, Value, Values
-from autograd_nn.kernels.compile import JIT_DISABLED, Chunked, chunked, intrinsic, threads_for
+from autograd_nn.kernels.compile import JIT_DISABLED, Chunked, chunked, intrinsic, jit, threads_for
 from autograd_nn.kernels.lanes import Lanes, Number, Registers, select
 from autograd_nn.kernels.memory import contiguous
 from autograd_nn.kernels.tile import INT32, INT64, array_pointer, whole
@@ -376,15 +376,17 @@ def products_of_others(g: Array, x: Array, axis: int) -> Array:
     return out
 
 
-def recurrence(a: Array, b: Array, axis: int) -> Array:
+def recurrence(a: Array, b: Array, axis: int, *, reverse: bool = False) -> Array:
     """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along an axis and ``y[-1] = 0``, computed in double precision.
 
     Parameters
     ----------
     a, b : ndarray of one shape and dtype, float32 or float64
     axis : int, from 0
+    reverse : bool
+        From the end, and of the next element: ``y[i] = b[i] + a[i+1] y[i+1]``, the adjoint in `b`.
     """
-    return _running(_recurrence, a, axis, False, b)
+    return _running(_recurrence, a, axis, reverse, b)
 
 
 def _running(kernel: Callable[..., None], x: Array, axis: int, reverse: bool, *others: Array) -> Array:
@@ -401,16 +403,48 @@ def _running(kernel: Callable[..., None], x: Array, axis: int, reverse: bool, *o
     return out
 
 
+@jit(inline=True)
+def _plus(total: float, x: float) -> float:
+    return total + x
+
+
+@jit(inline=True)
+def _times(total: float, x: float) -> float:
+    return total * x
+
+
+@jit(inline=True)
+def _rows_side_by_side(
+    step: Callable[[float, float], float], start: float, t: int, threads: int, x: Array, out: Array, reverse: bool,
+    before: bool,
+) -> None:  # fmt: skip
+    """Write the running results of a thread's rows, four at a time: chains of steps that do not wait for each other."""
+    outer, length, _ = x.shape
+    begin, end = uintp(t * outer // threads), uintp((t + 1) * outer // threads)
+    whole_groups = begin + (end - begin) // uintp(4) * uintp(4)
+    for r in range(begin, whole_groups, uintp(4)):
+        r1, r2, r3 = r + uintp(1), r + uintp(2), r + uintp(3)
+        p0 = p1 = p2 = p3 = start
+        for i in range(length):
+            k = uintp(length - 1 - i if reverse else i)
+            q0, q1, q2, q3 = step(p0, x[r, k, 0]), step(p1, x[r1, k, 0]), step(p2, x[r2, k, 0]), step(p3, x[r3, k, 0])
+            out[r, k, 0], out[r1, k, 0] = p0 if before else q0, p1 if before else q1
+            out[r2, k, 0], out[r3, k, 0] = p2 if before else q2, p3 if before else q3
+            p0, p1, p2, p3 = q0, q1, q2, q3
+    for r in range(whole_groups, end):
+        one = start
+        for i in range(length):
+            k = uintp(length - 1 - i if reverse else i)
+            after = step(one, x[r, k, 0])
+            out[r, k, 0] = one if before else after
+            one = after
+
+
 @chunked
 def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
     if inner == 1:
-        for row in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
-            one = 0.0
-            for i in range(length):
-                k = uintp(length - 1 - i if reverse else i)
-                one += x[row, k, 0]
-                out[row, k, 0] = one
+        _rows_side_by_side(_plus, 0.0, t, threads, x, out, reverse, False)
         return
     blocks = (inner + BLOCK - 1) // BLOCK  # columns side by side
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
@@ -430,12 +464,7 @@ def _running_sum(t: int, threads: int, x: Array, out: Array, reverse: bool, tota
 def _running_product(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
     if inner == 1:
-        for row in range(uintp(t * outer // threads), uintp((t + 1) * outer // threads)):
-            one = 1.0
-            for i in range(length):
-                k = uintp(length - 1 - i if reverse else i)
-                one *= x[row, k, 0]
-                out[row, k, 0] = one
+        _rows_side_by_side(_times, 1.0, t, threads, x, out, reverse, False)
         return
     blocks = (inner + BLOCK - 1) // BLOCK
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
@@ -454,6 +483,9 @@ def _running_product(t: int, threads: int, x: Array, out: Array, reverse: bool, 
 @chunked
 def _running_product_before(t: int, threads: int, x: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = x.shape
+    if inner == 1:
+        _rows_side_by_side(_times, 1.0, t, threads, x, out, reverse, True)
+        return
     blocks = (inner + BLOCK - 1) // BLOCK
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
         o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
@@ -522,15 +554,39 @@ def _products_of_others(t: int, threads: int, g: Array, x: Array, out: Array, to
 @chunked
 def _recurrence(t: int, threads: int, a: Array, b: Array, out: Array, reverse: bool, totals: Array) -> None:
     outer, length, inner = a.shape
+    start, later = (length - 1, 1) if reverse else (0, 0)  # where `a` lies that leads to an element
+    if inner == 1:
+        begin, end = uintp(t * outer // threads), uintp((t + 1) * outer // threads)
+        whole_groups = begin + (end - begin) // uintp(4) * uintp(4)
+        for r in range(begin, whole_groups, uintp(4)):  # chains that do not wait for each other
+            r1, r2, r3 = r + uintp(1), r + uintp(2), r + uintp(3)
+            k = uintp(start)
+            p0, p1, p2, p3 = 1.0 * b[r, k, 0], 1.0 * b[r1, k, 0], 1.0 * b[r2, k, 0], 1.0 * b[r3, k, 0]
+            out[r, k, 0], out[r1, k, 0], out[r2, k, 0], out[r3, k, 0] = p0, p1, p2, p3
+            for i in range(1, length):
+                k = uintp(length - 1 - i if reverse else i)
+                at = k + uintp(later)
+                p0, p1 = b[r, k, 0] + a[r, at, 0] * p0, b[r1, k, 0] + a[r1, at, 0] * p1
+                p2, p3 = b[r2, k, 0] + a[r2, at, 0] * p2, b[r3, k, 0] + a[r3, at, 0] * p3
+                out[r, k, 0], out[r1, k, 0], out[r2, k, 0], out[r3, k, 0] = p0, p1, p2, p3
+        for r in range(whole_groups, end):
+            one = 1.0 * b[r, uintp(start), 0]
+            out[r, uintp(start), 0] = one
+            for i in range(1, length):
+                k = uintp(length - 1 - i if reverse else i)
+                one = b[r, k, 0] + a[r, k + uintp(later), 0] * one
+                out[r, k, 0] = one
+        return
     blocks = (inner + BLOCK - 1) // BLOCK
     for unit in range(t * outer * blocks // threads, (t + 1) * outer * blocks // threads):
         o, first = uintp(unit // blocks), uintp(unit % blocks * BLOCK)
         width = min(uintp(BLOCK), uintp(inner) - first)
         total = totals[t]
         for j in range(width):
-            total[j] = b[o, 0, first + j]
-            out[o, 0, first + j] = total[j]
-        for k in range(1, length):
+            total[j] = b[o, uintp(start), first + j]
+            out[o, uintp(start), first + j] = total[j]
+        for i in range(1, length):
+            k = uintp(length - 1 - i if reverse else i)
             for j in range(width):
-                total[j] = b[o, k, first + j] + a[o, k, first + j] * total[j]
+                total[j] = b[o, k, first + j] + a[o, k + uintp(later), first + j] * total[j]
                 out[o, k, first + j] = total[j]

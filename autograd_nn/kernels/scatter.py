@@ -6,6 +6,8 @@ added in one order for any number of threads.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy import uintp
 
@@ -117,14 +119,14 @@ def _take_from_rows(t: int, threads: int, x: Array, index: Array, out: Array, wr
     count, M = index.shape
     K = x.shape[1]
     first, last, left, right = _block(t, threads, count, M, count >= threads)
-    bad = 0
+    bad: Any = 0
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(left), uintp(right)):
             k = index[o, m]
-            k += K if k < 0 else 0
-            outside = (k < 0) | (k >= K)
+            place = uintp(k + K if k < 0 else k)  # what is still negative becomes large
+            outside = place >= uintp(K)
             bad |= outside
-            out[o, m] = x[o, uintp(0 if outside else k)]
+            out[o, m] = x[o, uintp(0) if outside else place]
     if bad:
         wrong[0] = 1
 
@@ -134,15 +136,15 @@ def _take_along(t: int, threads: int, x: Array, index: Array, out: Array, wrong:
     count, M, width = index.shape
     K = x.shape[1]
     first, last, left, right = _block(t, threads, count, M, count >= threads)
-    bad = False
+    bad: Any = False
     for o in range(uintp(first), uintp(last)):
         for m in range(uintp(left), uintp(right)):
             for i in range(uintp(width)):
                 k = index[o, m, i]
-                k = k + K if k < 0 else k
-                outside = k < 0 or k >= K
+                place = uintp(k + K if k < 0 else k)
+                outside = place >= uintp(K)
                 bad |= outside
-                out[o, m, i] = x[o, uintp(0) if outside else uintp(k), i]
+                out[o, m, i] = x[o, uintp(0) if outside else place, i]
     if bad:
         wrong[0] = 1
 
@@ -182,11 +184,11 @@ def _add_to_rows(t: int, threads: int, out: Array, index: Array, values: Array, 
     for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
         for m in range(uintp(M)):
             k = index[o, m]
-            k += K if k < 0 else 0
-            if (k < 0) | (k >= K):
+            place = uintp(k + K if k < 0 else k)
+            if place >= uintp(K):
                 bad = 1
             else:
-                out[o, uintp(k)] += values[o, m]
+                out[o, place] += values[o, m]
     if bad:
         wrong[0] = 1
 
@@ -201,11 +203,11 @@ def _add_along(t: int, threads: int, out: Array, index: Array, values: Array, ou
         for m in range(uintp(M)):
             for i in range(uintp(left), uintp(right)):
                 k = index[o, m, i]
-                k += K if k < 0 else 0
-                if k < 0 or k >= K:
+                place = uintp(k + K if k < 0 else k)
+                if place >= uintp(K):
                     bad = True
                 else:
-                    out[o, uintp(k), i] += values[o, m, i]
+                    out[o, place, i] += values[o, m, i]
     if bad:
         wrong[0] = 1
 
@@ -284,11 +286,11 @@ def _add_columns(t: int, threads: int, out: Array, index: Array, values: Array, 
     for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
         for m in range(uintp(index.size)):
             k = index[m]
-            k += K if k < 0 else 0
-            if k < 0 or k >= K:
+            place = uintp(k + K if k < 0 else k)
+            if place >= uintp(K):
                 wrong[0] = 1
             else:
-                out[o, uintp(k)] += values[o, m]
+                out[o, place] += values[o, m]
 
 
 @chunked

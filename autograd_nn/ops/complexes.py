@@ -307,12 +307,15 @@ def _by_parts(forward: Rule) -> Rule:
     return of_complex
 
 
-def _recurrence_by_numpy(a: Array, b: Array, *, dim: int) -> Array:
+def _recurrence_by_numpy(a: Array, b: Array, *, dim: int, reverse: bool) -> Array:
     out: Array = np.array(np.moveaxis(np.broadcast_to(b, np.broadcast_shapes(a.shape, b.shape)), dim, 0),
                           np.result_type(a, b))
     factors = np.moveaxis(a, dim, 0)
     for i in range(1, len(out)):
-        out[i] += factors[i] * out[i - 1]
+        if reverse:
+            out[-i - 1] += factors[-i] * out[-i]
+        else:
+            out[i] += factors[i] * out[i - 1]
     return np.moveaxis(out, 0, dim)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from ..typing import Array, Pair, Tensor
+from ..typing import Array, Pair, Shape, Tensor
 from .index import _index_select
-from .shape import _crop, _pad_constant
+from .shape import _crop, _pad_constant, reshape
 
 __all__ = ["pad"]
+
+PLACES = 16384  # of several dims at once, while the index of their elements is small
 
 
 def _margins(input: Tensor, pad: Sequence[int], operation: str) -> list[Pair]:
@@ -34,6 +37,15 @@ def _source(mode: str, size: int, before: int, after: int) -> Array:
         return places % size
     period = 2 * (size - 1)
     return np.abs((places + size - 1) % period - (size - 1)) if period else np.zeros_like(places)
+
+
+@lru_cache(maxsize=128)
+def _places(mode: str, shape: Shape, margins: tuple[Pair, ...]) -> Array:
+    """Return which element each place of neighbouring padded dims repeats, all counted as one dim."""
+    places: Array = np.zeros(1, np.int64)
+    for size, widths in zip(shape, margins, strict=True):
+        places = (places[:, None] * size + _source(mode, size, *widths)).reshape(-1)
+    return places
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
@@ -84,5 +96,22 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
                     f"pad(): mode={mode!r} needs widths of at most {limit} in dim {dim} "
                     f"(pad={tuple(pad)}, input.shape={input.shape})"
                 )
-            input = _index_select(input, _source(mode, size, before, after), dim=dim)
+    padded = [dim for dim, widths in enumerate(margins) if any(widths)]
+    runs = [range(padded[0], padded[-1] + 1)] if padded else []
+    if len(padded) > 1 and math.prod(input.shape[dim] + sum(margins[dim]) for dim in runs[0]) > PLACES:
+        runs = [range(dim, dim + 1) for dim in padded]
+    for dims in runs:
+        input = _repeated(input, mode, dims, margins)
     return input
+
+
+def _repeated(input: Tensor, mode: str, dims: range, margins: Sequence[Pair]) -> Tensor:
+    """Return `input` padded by its own elements along neighbouring dims, taken as one."""
+    shape, first, last = input.shape, dims[0], dims[-1] + 1
+    places = _places(mode, shape[first:last], tuple(margins[first:last]))
+    if len(dims) == 1:
+        return _index_select(input, places, dim=first)
+    out = _index_select(
+        reshape(input, (*shape[:first], math.prod(shape[first:last]), *shape[last:])), places, dim=first
+    )
+    return reshape(out, (*shape[:first], *(shape[dim] + sum(margins[dim]) for dim in dims), *shape[last:]))

@@ -67,9 +67,9 @@ def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
 
 
 @primitive
-def _recurrence(a: Array, b: Array, *, dim: int) -> Array:
-    """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along `dim` and ``y[-1] = 0``."""
-    return kernels.recurrence(a, b, dim)
+def _recurrence(a: Array, b: Array, *, dim: int, reverse: bool) -> Array:
+    """Return y with ``y[i] = b[i] + a[i] y[i-1]`` along `dim`, or ``b[i] + a[i+1] y[i+1]``; beyond its ends y is 0."""
+    return kernels.recurrence(a, b, dim, reverse=reverse)
 
 
 def _moved(x: Tensor, dim: int, step: int) -> Tensor:
@@ -83,14 +83,14 @@ def _moved(x: Tensor, dim: int, step: int) -> Tensor:
     return _pad_constant(part, widths=tuple(widths), value=0)
 
 
-def _adjoint(h: Tensor, a: Tensor, dim: int) -> Tensor:
-    """Return l with ``l[i] = h[i] + a[i+1] l[i+1]``."""
-    return flip(_recurrence(flip(_moved(a, dim, -1), dim), flip(h, dim), dim=dim), dim)
+def _coefficient_rule(g: Tensor, out: Tensor, a: Tensor, dim: int, reverse: bool) -> Tensor:
+    adjoint = _recurrence(a, g, dim=dim, reverse=not reverse)
+    return mul(_moved(adjoint, dim, 1), out) if reverse else mul(adjoint, _moved(out, dim, 1))
 
 
 _recurrence.defvjp(
-    a=lambda g, out, a, dim: mul(_adjoint(g, a, dim), _moved(out, dim, 1)),
-    b=lambda g, a, dim: _adjoint(g, a, dim),
+    a=_coefficient_rule,
+    b=lambda g, a, dim, reverse: _recurrence(a, g, dim=dim, reverse=not reverse),
 )
 
 
@@ -108,11 +108,15 @@ def _product_before(x: Array, *, dim: int, reverse: bool) -> Array:
 def _before_rule(g: Tensor, x: Tensor, out: Tensor, dim: int, reverse: bool) -> Tensor:
     if reverse:
         return flip(_before_rule(flip(g, dim), flip(x, dim), flip(out, dim), dim, False), dim)
-    return mul(out, _adjoint(_moved(g, dim, -1), x, dim))
+    return mul(out, _recurrence(x, _moved(g, dim, -1), dim=dim, reverse=True))
 
 
 _product_before.defvjp(x=_before_rule)
-_cumprod.defvjp(x=lambda g, x, dim: mul(_product_before(x, dim=dim, reverse=False), _adjoint(g, x, dim)))
+_cumprod.defvjp(
+    x=lambda g, x, dim: mul(
+        _product_before(x, dim=dim, reverse=False), _recurrence(x, g, dim=dim, reverse=True)
+    ),
+)
 
 
 def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:

@@ -91,12 +91,13 @@ def test_same_bits_with_any_number_of_threads(rng, threads, shape, dtype):
     for count in (1, 2, 5):
         threads(count)
         results.append([reduce.SUM(x, axes).tobytes() for axes in axes_of(len(shape))]
-                       + [reduce.running_sum(x, axis).tobytes() for axis in range(len(shape))])  # fmt: skip
+                       + [reduce.running_sum(x, axis).tobytes() for axis in range(len(shape))]
+                       + [reduce.recurrence(x, x, axis).tobytes() for axis in range(len(shape))])  # fmt: skip
     assert results[0] == results[1] == results[2]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(1,), (300,), (4, 0, 2), (5, 70, 3), (3, 2, 130)], ids=str)
+@pytest.mark.parametrize("shape", [(1,), (300,), (9, 70), (4, 0, 2), (5, 70, 3), (3, 2, 130)], ids=str)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_running_sums_and_products(rng, shape, dtype, reverse):
     x = (1 + rng.standard_normal(shape) / 10).astype(dtype)
@@ -119,7 +120,7 @@ def test_running_results_of_a_million_float32():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(1,), (300,), (4, 0, 2), (5, 70, 3), (3, 2, 130)], ids=str)
+@pytest.mark.parametrize("shape", [(1,), (300,), (9, 70), (4, 0, 2), (5, 70, 3), (3, 2, 130)], ids=str)
 def test_exclusive_products_and_recurrences(rng, shape, dtype):
     a, b = (1 + rng.standard_normal((2, *shape)) / 10).astype(dtype)
     for axis in range(len(shape)):
@@ -134,6 +135,11 @@ def test_exclusive_products_and_recurrences(rng, shape, dtype):
         found = reduce.running_product(np.flip(a, axis), axis, exclusive=True, reverse=True)
         np.testing.assert_allclose(np.moveaxis(np.flip(found, axis), axis, 0), before, rtol=tolerance)
         np.testing.assert_allclose(np.moveaxis(reduce.recurrence(a, b, axis), axis, 0), run, rtol=tolerance)
+        back = np.zeros_like(run)
+        for i in reversed(range(len(moved))):
+            back[i] = added[i] + (moved[i + 1] * back[i + 1] if i + 1 < len(moved) else 0)
+        found = reduce.recurrence(a, b, axis, reverse=True)
+        np.testing.assert_allclose(np.moveaxis(found, axis, 0), back, rtol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

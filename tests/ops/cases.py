@@ -284,7 +284,8 @@ case("cumprod of nothing", lambda x: scan.cumprod(x, 1), ("normal", 2, 0))
 for reverse in (False, True):
     case(f"product before, reverse={reverse}", lambda x, r=reverse: scan._product_before(x, dim=1, reverse=r),
          ("normal", 2, 4))  # fmt: skip
-case("recurrence", lambda a, b: scan._recurrence(a, b, dim=1), ("normal", 2, 4), ("normal", 2, 4))
+case("recurrence", lambda a, b: scan._recurrence(a, b, dim=1, reverse=False), ("normal", 2, 4), ("normal", 2, 4))
+case("recurrence_reverse", lambda a, b: scan._recurrence(a, b, dim=1, reverse=True), ("normal", 2, 4), ("normal", 2, 4))
 for dim, keepdim in [(None, False), (0, True), ((0, 2), False), (-1, False)]:
     case(f"prod({dim}, {keepdim})", lambda x, d=dim, k=keepdim: scan.prod(x, d, k), ("normal", 2, 3, 2))
 case("prod with a zero", lambda x: scan.prod(x * np.array([1, 0, 1])), ("normal", 3))
