@@ -7,20 +7,20 @@ children those that are a `Module`, both in the order in which they were first s
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from ..devices.place import names_device
-from ..engine import HookHandle, Variable, mark_changed, observers, state, structure
+from ..engine import HookHandle, Variable, observers, state, structure
 from ..engine.arguments import explanation
 from ..tensor import Tensor, printing
-from ..typing import Array, ArrayLike, DeviceLike, DTypeLike
+from ..typing import DeviceLike, DTypeLike
 from .hooks import GradientTuple, watch_gradients
 from .members import Members
 from .parameter import Parameter, Uninitialized
+from .state import State, article
 
 __all__ = [
     "Module",
@@ -35,50 +35,10 @@ KnownHook: TypeAlias = tuple[str, Hook, bool, bool]  # its kind, itself, whether
 
 _FORWARD_PRE, _FORWARD, _BACKWARD_PRE, _BACKWARD = "forward_pre", "forward", "full_backward_pre", "full_backward"
 
-_STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST = "state_pre", "state_post", "load_pre", "load_post"
-_EXTRA = "_extra_state"
 _PACKAGE = __package__ + "."
 
 compiler: Callable[..., Any] | None = None  # what `Module.compile` calls: `autograd_nn.compile`, from above
 _everywhere: dict[int, KnownHook] = {}  # hooks on all modules, run before a module's own
-
-
-class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` found in one of the two only."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class _Loading(dict[str, Any]):
-    """A copy of the state that is loaded, and what of it goes where.
-
-    Attributes
-    ----------
-    known : set of str
-        The names that modules have.
-    found : list of (Tensor, ndarray)
-        What is to be copied.
-    extra : list of (Module, object)
-        Extra states.
-    """
-
-    def __init__(self, state: Mapping[str, Any]):
-        super().__init__(state)
-        self.known: set[str] = set()
-        self.found: list[tuple[Tensor, Array]] = []
-        self.extra: list[tuple[Module, Any]] = []
-
-    def copy(self, assign: bool = False) -> None:  # type: ignore[override]
-        """Copy what was found into the tensors, or let them take the arrays over."""
-        for tensor, array in self.found:
-            if assign:
-                tensor.data = array
-                continue
-            np.copyto(tensor.array, array, casting="same_kind")
-            mark_changed(tensor.array)
-        for module, extra in self.extra:
-            module.set_extra_state(extra)
 
 
 def note_training(module: Module) -> None:
@@ -88,7 +48,7 @@ def note_training(module: Module) -> None:
             observer.trains_unrecorded(module)
 
 
-class Module:
+class Module(State):
     """Base class of all layers and networks.
 
     A subclass calls ``super().__init__()``, sets parameters and other modules as attributes, and defines `forward`.
@@ -266,13 +226,13 @@ class Module:
             held = state.get(name)
             if isinstance(held, Parameter) or (name in state["_declared"] and isinstance(value, Variable)):
                 raise TypeError(f"{type(self).__name__}.{name} is a parameter; it can be set to a Parameter or None, "
-                                f"not to {_article(value)} (wrap it: nn.Parameter(...))")
+                                f"not to {article(value)} (wrap it: nn.Parameter(...))")
             if isinstance(held, Module):
                 raise TypeError(f"{type(self).__name__}.{name} is a module; it can be set to a Module or None, "
-                                f"not to {_article(value)}")
+                                f"not to {article(value)}")
             if name in state["_persistent"] and not isinstance(value, Variable):
                 raise TypeError(f"{type(self).__name__}.{name} is a buffer; it can be set to a Tensor or None, "
-                                f"not to {_article(value)}")
+                                f"not to {article(value)}")
         structure.changes += 1
         object.__setattr__(self, name, value)
 
@@ -300,7 +260,7 @@ class Module:
         """Set a parameter by name; None declares a parameter that is absent (such as a bias)."""
         self._check_new_name(name, "parameter", Parameter)
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"parameter {name!r} must be a Parameter or None, got {_article(param)}")
+            raise TypeError(f"parameter {name!r} must be a Parameter or None, got {article(param)}")
         self._declared.add(name)
         setattr(self, name, param)
 
@@ -316,7 +276,7 @@ class Module:
         """
         self._check_new_name(name, "buffer", Tensor)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"buffer {name!r} must be a Tensor or None, got {_article(tensor)}")
+            raise TypeError(f"buffer {name!r} must be a Tensor or None, got {article(tensor)}")
         self._persistent[name] = persistent
         structure.changes += 1
         object.__setattr__(self, name, tensor)
@@ -325,7 +285,7 @@ class Module:
         """Set a child module by name."""
         self._check_new_name(name, "module", Module)
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"child {name!r} must be a Module or None, got {_article(module)}")
+            raise TypeError(f"child {name!r} must be a Module or None, got {article(module)}")
         setattr(self, name, module)
 
     register_module = add_module
@@ -597,196 +557,6 @@ class Module:
         """Raise: there is no CUDA here."""
         raise RuntimeError("cuda(): autograd_nn computes on the CPU only")
 
-    # -------------------------------------------------------------------------------- state
-
-    def state_dict(
-        self, *args: Any, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """Return all parameters and persistent buffers by name.
-
-        Parameters
-        ----------
-        destination : dict, optional
-            Where to put them; a new one by default.
-        prefix : str
-            Put before all names, as it is.
-        keep_vars : bool
-            Return the parameters themselves; otherwise tensors without graph that share their memory.
-
-        Returns
-        -------
-        dict of str to Tensor
-            A parameter that is shared appears under each of its names.
-        """
-        if args:  # PyTorch's order before 2.0
-            given = (*args, *(destination, prefix, keep_vars)[len(args) :])
-            destination, prefix, keep_vars = given[0], given[1], given[2]
-        state: dict[str, Any] = {} if destination is None else destination
-        hooks = self._hooks_on_state()
-        for hook in hooks[_STATE_PRE]:
-            hook(self, prefix, keep_vars)
-        self._save_to_state_dict(state, prefix, keep_vars)
-        for name, child in self._own(Module):
-            child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        for hook in hooks[_STATE_POST]:
-            hook(self, state, prefix, {})
-        return state
-
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        """Put the module's own parameters and buffers into a state dict, without those of the modules below."""
-        for name, value in self._own(Parameter) + self._saved_buffers():
-            destination[prefix + name] = value if keep_vars else value.detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + _EXTRA] = self.get_extra_state()
-
-    def _saved_buffers(self) -> list[tuple[str, Tensor]]:
-        return [(name, value) for name, value in self._own_buffers() if self._persistent[name]]
-
-    def get_extra_state(self) -> Any:
-        """Return what else belongs to the state; a subclass that defines it defines `set_extra_state` too."""
-        raise NotImplementedError(f"{type(self).__name__}.get_extra_state() is not defined")
-
-    def set_extra_state(self, state: Any) -> None:
-        """Take what `get_extra_state` returned."""
-        raise NotImplementedError(f"{type(self).__name__}.set_extra_state() is not defined, but the state has an entry "
-                                  f"{_EXTRA!r}")
-
-    def _hooks_on_state(self) -> dict[str, list[Hook]]:
-        """Return the hooks on saving and loading by their kind."""
-        held: dict[int, tuple[str, Hook]] = self.__dict__.get("_state_hooks", {})
-        kinds: dict[str, list[Hook]] = {kind: [] for kind in (_STATE_PRE, _STATE_POST, _LOAD_PRE, _LOAD_POST)}
-        for kind, hook in held.values():
-            kinds[kind].append(hook)
-        return kinds
-
-    def _add_state_hook(self, kind: str, hook: Hook) -> HookHandle:
-        if "_state_hooks" not in self.__dict__:
-            self.__dict__["_state_hooks"] = {}
-        return HookHandle(self.__dict__["_state_hooks"], (kind, hook))
-
-    def register_state_dict_pre_hook(self, hook: Hook) -> HookHandle:
-        """Call ``hook(module, prefix, keep_vars)`` before this module puts its state into a state dict."""
-        return self._add_state_hook(_STATE_PRE, hook)
-
-    def register_state_dict_post_hook(self, hook: Hook) -> HookHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` when its state and that below it is in the dict."""
-        return self._add_state_hook(_STATE_POST, hook)
-
-    _register_state_dict_hook = register_state_dict_post_hook
-
-    def register_load_state_dict_pre_hook(self, hook: Hook) -> HookHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``.
-
-        It is called before this module is loaded, and may change the names and values in ``state_dict``, which is a
-        copy of the one that is loaded.
-        """
-        return self._add_state_hook(_LOAD_PRE, hook)
-
-    def _register_load_state_dict_pre_hook(self, hook: Hook, with_module: bool = False) -> HookHandle:
-        """Call the hook as `register_load_state_dict_pre_hook` does, without the module unless `with_module`."""
-        return self._add_state_hook(_LOAD_PRE, hook if with_module else lambda module, *args: hook(*args))
-
-    def register_load_state_dict_post_hook(self, hook: Hook) -> HookHandle:
-        """Call ``hook(module, incompatible_keys)`` when this module was loaded; the hook may take names out of it."""
-        return self._add_state_hook(_LOAD_POST, hook)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Tensor | ArrayLike], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copy parameters and buffers from a `state_dict`, also from one of PyTorch.
-
-        Parameters
-        ----------
-        state_dict : mapping of str to Tensor or array
-        strict : bool
-            Whether names must be the same on both sides; shapes must in any case.
-        assign : bool
-            Take the arrays over, with their dtypes, instead of copying their elements; tied weights stay tied.
-
-        Returns
-        -------
-        IncompatibleKeys
-            ``(missing_keys, unexpected_keys)``.
-
-        Raises
-        ------
-        RuntimeError
-            Lists all missing, unexpected and mismatched names at once. Nothing was changed then, unless a hook is to
-            be called after loading.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict(): expects a mapping of names to tensors, got {_article(state_dict)}")
-        loading = _Loading(state_dict)
-        missing: list[str] = []
-        unexpected: list[str] = []
-        problems: list[str] = []
-        hooked: list[tuple[Module, list[Hook]]] = []
-        self._gather(loading, "", strict, missing, unexpected, problems, hooked)
-        unexpected += [name for name in loading if name not in loading.known and name not in unexpected]
-        keys = IncompatibleKeys(missing, unexpected)
-        if hooked:
-            if problems:
-                raise self._misfit(problems, "nothing was loaded")
-            loading.copy(assign)
-            for module, hooks in hooked:
-                for hook in hooks:
-                    hook(module, keys)
-        if strict:
-            nearest = missing or list(loading.known)
-            problems = [*(f"missing: {name}" for name in missing),
-                        *(f"unexpected: {name}{_nearest(name, nearest)}" for name in unexpected), *problems]
-            problems += _wrappers_hint(unexpected, loading.known)
-        if problems:
-            raise self._misfit(problems, "what fits was loaded" if hooked else "nothing was loaded")
-        if not hooked:
-            loading.copy(assign)
-        return keys
-
-    def _misfit(self, problems: list[str], done: str) -> RuntimeError:
-        lines = "".join(f"\n    {problem}" for problem in problems)
-        return RuntimeError(f"load_state_dict(): the state does not fit {type(self).__name__}; {done}{lines}")
-
-    def _gather(self, loading: _Loading, prefix: str, strict: bool, missing: list[str], unexpected: list[str],
-                problems: list[str], hooked: list[tuple[Module, list[Hook]]]) -> None:
-        """Let this module and all below say what they take of a state."""
-        self._load_from_state_dict(loading, prefix, {}, strict, missing, unexpected, problems)
-        for name, child in self._own(Module):
-            child._gather(loading, f"{prefix}{name}.", strict, missing, unexpected, problems, hooked)
-        if after := self._hooks_on_state()[_LOAD_POST]:
-            hooked.append((self, after))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
-                              strict: bool, missing_keys: list[str], unexpected_keys: list[str],
-                              error_msgs: list[str]) -> None:
-        """Take the module's own parameters and buffers from a state dict; they are copied when all fit."""
-        for hook in self._hooks_on_state()[_LOAD_PRE]:
-            hook(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        loading = state_dict if isinstance(state_dict, _Loading) else _Loading(state_dict)
-        for name, value in self._own(Parameter) + self._saved_buffers():
-            key = prefix + name
-            loading.known.add(key)
-            if key not in state_dict:
-                missing_keys.append(key)
-                continue
-            array = _array(state_dict[key])
-            if problem := self._mismatch(key, value, array):
-                error_msgs.append(problem)
-            else:
-                loading.found.append((value, array))
-        if type(self).get_extra_state is not Module.get_extra_state:
-            key = prefix + _EXTRA
-            loading.known.add(key)
-            if key in state_dict:
-                loading.extra.append((self, state_dict[key]))
-            else:
-                missing_keys.append(key)
-        if loading is not state_dict:
-            loading.copy(False)
-
-    def _mismatch(self, name: str, own: Tensor, found: Array) -> str:
-        """Return what keeps an array from being loaded into one of the module's tensors; '' for nothing."""
-        return _mismatch(name, found, own.array)
-
     # -------------------------------------------------------------------------------- printing
 
     def __repr__(self) -> str:
@@ -945,11 +715,6 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _article(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
 def _not_initialised(module: Module, when: str) -> str:
     return f"{type(module).__name__}.__init__() must call super().__init__() {when}"
 
@@ -984,32 +749,3 @@ def _convert_tensor(tensor: Tensor, dtype: np.dtype[Any]) -> None:
     tensor.data = tensor.array.astype(dtype)
     if grad is not None:
         tensor.grad = grad.detach().to(dtype)
-
-
-def _array(value: Tensor | ArrayLike) -> Array:
-    """Return the array of a tensor of this library or another."""
-    if isinstance(value, Variable):
-        return value.array
-    return np.asarray(value.detach() if hasattr(value, "detach") else value)
-
-
-def _mismatch(name: str, found: Array, own: Array) -> str:
-    if found.shape != own.shape:
-        return f"mismatched shape: {name} is {found.shape} in the state and {own.shape} in the module"
-    if not np.can_cast(found.dtype, own.dtype, "same_kind"):
-        return f"mismatched dtype: {name} is {found.dtype} in the state and {own.dtype} in the module"
-    return ""
-
-
-def _wrappers_hint(unexpected: list[str], known: set[str]) -> list[str]:
-    """Return what to do with names that a wrapper of the module has put something in front of."""
-    for prefix in ("_orig_mod.", "module."):  # PyTorch's compile, and its parallel modules and averages
-        if unexpected and all(name not in known and name.replace(prefix, "") in known for name in unexpected):
-            return [f"the state is of a wrapped module; load {{name.replace({prefix!r}, ''): x for name, x in "
-                    "state.items()}"]
-    return []
-
-
-def _nearest(name: str, candidates: list[str]) -> str:
-    close = difflib.get_close_matches(name, candidates, 1)
-    return f" (nearest: {close[0]})" if close else ""
