@@ -85,6 +85,8 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
         raise ValueError(f"hardtanh(): min_val must not exceed max_val (min_val={min_val}, max_val={max_val})")
     if getattr(x, "dtype", np.dtype(np.float32)).kind in "iu":
         min_val, max_val = int(min_val), int(max_val)
+    elif getattr(x, "dtype", np.dtype(np.float32)).kind == "b":
+        x = add(x, 0.0)  # the default dtype, as of `clamp`
     return _bounded(x, low=min_val, high=max_val)
 
 

@@ -430,8 +430,12 @@ def test_pil_images_keep_their_kind():
     np.testing.assert_array_equal(np.asarray(transforms.RandomHorizontalFlip(1)(modes["P"]).convert("RGB")),
                                   np.asarray(modes["P"].convert("RGB"))[:, ::-1])
     assert transforms.ToTensor()(modes["1"]).data.max() == 1
-    with pytest.raises(TypeError, match="mode 'P' are places in its palette"):
-        transforms.ToTensor()(modes["P"])
+    for computing in (transforms.ToTensor(), transforms.GaussianBlur(3), transforms.RandomInvert(1.0),
+                      transforms.ColorJitter(0.5), transforms.PILToTensor()):
+        with pytest.raises(TypeError, match=rf"{type(computing).__name__}\(\): .*mode 'P' are places in its palette"):
+            computing(modes["P"])
+    with pytest.raises(TypeError, match=r"ColorJitter\(\): a PIL image of mode '1' has no colours to change"):
+        transforms.ColorJitter(0.5)(modes["1"])
     for refused in (transforms.Normalize(0, 1), transforms.RandomErasing(1)):
         with pytest.raises(TypeError, match="got a PIL image"):
             refused(rgb)

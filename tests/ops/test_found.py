@@ -96,6 +96,7 @@ FOUND = {
         ("avg_pool1d", lambda x: F.avg_pool1d(many(1).mT + 2, 70000), [[2.0]]),
         ("adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(many(1).mT + 2, 1), [[2.0]]),
     ]},
+    "hardtanh of booleans": (lambda x: F.hardtanh(x, 0.0, 0.5), [True, False], "?", np.float32([0.5, 0]), None),
     "trapezoid of bytes": (ag.trapezoid, [200, 250], "u1", np.float32(225), None),
     "trapezoid of large integers": (lambda x: ag.trapezoid(ag.tensor([2**24 + 1, 2**24 + 1]), x), [0.0, 1.0], "f8",
                                     2.0**24 + 1, [-(2.0**24) - 1, 2.0**24 + 1]),

@@ -67,16 +67,28 @@ def integers(arrays):
     return any(a.dtype.kind in "iu" for a in arrays.values())
 
 
+def equal(arrays):
+    """Return whether an array of numbers has equal elements."""
+    return any(len(np.unique(a)) < a.size for a in arrays.values())
+
+
+def singular(arrays):
+    """Return whether a matrix is nearly singular, or holds what is not finite."""
+    matrices = [a.astype(np.float64) for a in arrays.values() if a.dtype.kind == "f" and a.ndim > 1 and a.size]
+    return any(not np.isfinite(a).all() or (np.linalg.svd(a, compute_uv=False)[..., -1] < 1e-3 * np.abs(a).max()).any()
+               for a in matrices)
+
+
 KNOWN = [
     Known(r"sinc\(", "", "PyTorch's argument pi x has no digits left near 1e20; at whole numbers ours is right"),
-    Known(r"median\(|mode\(|sort\(|topk|kthvalue|max\(|min\(", "^result 1:", "which of equal elements is named"),
-    Known(r"argsort|argmax|argmin", "^result 0:", "which of equal elements is named"),
+    Known(r"median\(|mode\(|sort\(|topk|kthvalue|max\(|min\(", "^result 1:", "which of equal elements is named", equal),
+    Known(r"argsort|argmax|argmin", "^result 0:", "which of equal elements is named", equal),
     Known(r"digamma|polygamma|lgamma|gammaln", "float64", "PyTorch's trigamma has 12 digits"),
     Known(r"digamma|polygamma|lgamma|gammaln", "inf at", "near 1e20 all are integers: poles, which PyTorch misses",
           far),
     Known(r"conv_transpose", "nan at", "an infinite weight meets the zeros between the elements", infinite),
     Known(r"huber_loss|smooth_l1_loss|soft_margin_loss|cdist",
-          "is float64, expected float32|is float32, expected float16",
+          r"is float\d\d, expected float(16|32)$",
           "of mixed dtypes PyTorch's gives the one of the input, ours the promoted one"),
     Known(r"any\(|all\(", "is bool, expected uint8", "any and all are booleans, of uint8 too"),
     Known(r"l1_loss|abs\(|norm\(|dist\(|slogdet|logdet|det\(|i1e|cholesky|index_reduce|scatter_reduce",
@@ -84,9 +96,10 @@ KNOWN = [
           infinite),
     Known(r"acosh", "^gradient of .*: nan at", "below 1 the value is NaN, and so is the slope", infinite),
     Known(r"multi_margin_loss", "nan at", "a margin that is NaN PyTorch overlooks", infinite),
-    Known(r"cholesky_ex\(x @ x", "^(result 0|gradient)", "of a singular matrix the factor ends where rounding says"),
+    Known(r"cholesky_ex\(x @ x", "^(result 0|gradient)", "of a singular matrix the factor ends where rounding says",
+          lambda arrays: singular(arrays) or far(arrays) or tiny(arrays)),  # or whose product leaves the range
     Known(r"dtype=float64", "is float64, and no input is", "the expression names the dtype"),
-    Known(r"quantile", "^gradient of", "which of equal elements has the gradient"),
+    Known(r"quantile", "^gradient of", "which of equal elements has the gradient", equal),
     Known(r"lu\(", "nan at|^result 0", "which pivot is chosen beside NaN", infinite),
     Known(r"slogdet", "^result 0: ", "of a determinant that is NaN PyTorch has the sign 0", infinite),
     Known(r"cholesky_inverse", "nan at", "infinity times 0", infinite),
@@ -102,7 +115,7 @@ KNOWN = [
     Known(r"grid_sample.*bicubic", "^gradient of z: ",
           "beyond 2**24 all taps are one element, whose slopes cancel up to rounding", far),
     Known(r"(scatter|index)_reduce.*include_self=False", "^gradient of",
-          "PyTorch counts an element that takes no part among the equal ones"),
+          "PyTorch counts an element that takes no part among the equal ones", equal),
     Known(r"embedding_bag.*max", "nan at", "PyTorch overlooks NaN in a bag unless it comes first", infinite),
     Known(r"cross_entropy.*label_smoothing", "^gradient of l: .*expected -?[0-9.]*e-1",
           "shares near 1/3 cancel to 1e-18", tiny),
@@ -115,13 +128,14 @@ KNOWN = [
     Known(r"local_response_norm", "^result 0", "PyTorch cuts the mean of integers to an integer", integers),
     Known(r"polygamma|digamma", "inf at", "at 0, -1, -2 ... are poles, which PyTorch misses in float32", integers),
     Known(r"trapezoid", "expected u?int", "without elements PyTorch leaves integers", integers),
-    Known(r"median\(x\)|median\(\)", "^gradient of", "which of equal elements has the gradient"),
+    Known(r"median\(x\)|median\(\)", "^gradient of", "which of equal elements has the gradient", equal),
     Known(r"(^|[^\w])sign\(", "^result 0: nan at", "the sign of NaN is NaN, as in NumPy, and 0 in PyTorch", infinite),
     Known(r"solve|lstsq|qr\(|matrix_power|inv", "nan at", "which pivot is chosen beside infinity or NaN", infinite),
     Known(r"lstsq.*residuals", "^gradient of .*nan at", "the squares overflow, and so does their sum", far),
     Known(r"multilabel_margin_loss", "", "infinity less infinity, and NaN, which PyTorch overlooks", infinite),
     Known(r"binary_cross_entropy_with_logits.*pos_weight", "nan at", "an infinite weight meets infinity", infinite),
     Known(r"clamp\(", "^gradient of", "which of three of which one is NaN has the gradient", infinite),
+    Known(r"gradient\(x, spacing", "is float16, expected float32", "PyTorch divides integers first", integers),
     Known(r"gradient\(x, spacing", "^gradient of x: nan at", "infinite distances", infinite),
     Known(r"(var|std)(_mean)?\(", r"^result 0: [0-9.]*e-(0[7-9]|1\d) .*expected 0 ",
           "the mean of equal elements is rounded, as in NumPy"),

@@ -22,13 +22,18 @@ __all__ = ["ColorJitter", "ConvertImageDtype", "Flatten", "GaussianBlur", "Grays
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601 to four digits, torchvision's numbers
 
 
+def _of_colours(name: str, image: Any) -> Any:
+    """Return a PIL image, or raise if its values are places in a palette, with which one cannot compute."""
+    if image.mode in ("P", "PA"):
+        raise TypeError(f"{name}(): the values of a PIL image of mode {image.mode!r} are places in its palette, "
+                        "no colours; use image.convert('RGB')")
+    return image
+
+
 def _channels_first(name: str, sample: Any) -> np.ndarray:
     """Return a PIL image, or an array (H, W) or (H, W, C), as an array (C, H, W)."""
     if is_picture(sample):
-        if sample.mode in ("P", "PA"):
-            raise TypeError(f"{name}(): the values of a PIL image of mode {sample.mode!r} are places in its palette, "
-                            "no colours; use image.convert('RGB')")
-        return array_of_picture(sample)
+        return array_of_picture(_of_colours(name, sample))
     if isinstance(sample, Tensor):
         raise TypeError(f"{name}(): takes a PIL image or an array, and got a Tensor, whose channels stand first "
                         "already; use ToDtype(np.float32, scale=True) to scale it")
@@ -435,6 +440,10 @@ class RandomInvert(_Sometimes):
         """Invert an image."""
         return np.asarray(image.dtype.type(_top(image)) - image)
 
+    def picture(self, image: Any) -> Any:
+        """Transform a PIL image."""
+        return super().picture(_of_colours("RandomInvert", image))
+
 
 class RandomErasing(_Sometimes):
     """Overwrite a random rectangle with probability `p` (Z. Zhong et al., arXiv:1708.04896).
@@ -533,6 +542,10 @@ class GaussianBlur(ImageTransform):
         self.sigma = _interval("GaussianBlur", "sigma",
                                (sigma, sigma) if isinstance(sigma, int | float | np.number) else sigma, 0)
 
+    def picture(self, image: Any) -> Any:
+        """Transform a PIL image."""
+        return super().picture(_of_colours("GaussianBlur", image))
+
     def images(self, batch: np.ndarray) -> np.ndarray:
         """Transform a batch (N, ..., C, H, W)."""
         _need_numbers("GaussianBlur", batch)
@@ -621,6 +634,9 @@ class ColorJitter(ImageTransform):
 
     def picture(self, image: Any) -> Any:
         """Transform a PIL image."""
+        if _of_colours("ColorJitter", image).mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F"):
+            raise TypeError(f"ColorJitter(): a PIL image of mode {image.mode!r} has no colours to change; use "
+                            "image.convert('RGB'), or 'L'")
         enhance = need("PIL.ImageEnhance", "data", "ColorJitter()")
         kinds = {"brightness": enhance.Brightness, "contrast": enhance.Contrast, "saturation": enhance.Color}
         for name, factor in self.draw():
