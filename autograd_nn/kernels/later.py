@@ -18,6 +18,8 @@ class Later(ModuleType):
     """A module that is not loaded yet; its first attribute loads it, and makes it a module as any other."""
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # `inspect` asks everything for it; modules have none
+            raise AttributeError(name)
         _load(self)
         return getattr(self, name)
 

@@ -110,3 +110,18 @@ def test_a_module_that_failed_to_load_is_loaded_by_the_next_use(room, tmp_path):
         room.inside.three()
     file.write_text(good + "# mended\n")
     assert room.inside.three() == 3
+
+
+def test_what_walks_over_a_package_loads_nothing():
+    """As doctest does, which would see the package change while it walks."""
+    in_a_fresh_process("""
+        import inspect
+        import autograd_nn.kernels as kernels
+        from autograd_nn.kernels.later import Later
+
+        waiting = [value for value in vars(kernels).values() if isinstance(value, Later)]
+        assert waiting
+        for value in vars(kernels).values():
+            assert inspect.unwrap(value) is value or callable(value)
+        assert all(isinstance(value, Later) for value in waiting)
+    """)
