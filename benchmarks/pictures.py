@@ -22,9 +22,9 @@ COMPILED = f"{OURS} compiled"
 COLOURS = {OURS: "#159470", COMPILED: "#159470", "torch": "#d1495b", "torch compiled": "#b0413e", "mygrad": "#7d6b91",
            "autograd": "#c08a2e", "tinygrad": "#8c8c8c", "jax": "#3d7fb5"}  # fmt: skip
 GREY, FAINT = "#7b7b7b", "#8080804d"
-plt.rcParams.update({"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "axes.facecolor": "none",
-                     "xtick.color": GREY, "ytick.color": GREY, "grid.color": FAINT,
-                     "savefig.transparent": True, "legend.facecolor": "none"})  # fmt: skip
+STYLE = {"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "axes.facecolor": "none",
+         "xtick.color": GREY, "ytick.color": GREY, "grid.color": FAINT, "savefig.transparent": True,
+         "legend.facecolor": "none"}  # fmt: skip
 MARKERS = {OURS: "o", COMPILED: "*", "torch": "s", "torch compiled": "D", "mygrad": "^", "autograd": "v",
            "tinygrad": "X"}  # fmt: skip
 
@@ -63,6 +63,7 @@ def tables(run: dict[str, Any], subject: str, title: str) -> list[dict[str, Any]
     return [table for table in run["subjects"].get(subject, ()) if table["title"].startswith(title)]
 
 
+@plt.rc_context(STYLE)
 def draw_training_steps(run: dict[str, Any], path: pathlib.Path) -> None:
     """Draw the time of each training step relative to our compiled step: ours, eager and compiled, and the others'."""
     chosen = tables(run, "compiled", "Compiled training steps")
@@ -301,6 +302,7 @@ def draw_control(run: dict[str, Any], folder: pathlib.Path) -> None:
     finish(figure, run, folder / "control.png")
 
 
+@plt.rc_context(STYLE)
 def draw(run: dict[str, Any], folder: pathlib.Path) -> None:
     """Draw every picture that the subjects of a run allow.
 

@@ -293,11 +293,11 @@ def test_every_subject_is_registered():
     assert list(SUBJECTS.values()) == [module.run for module in modules]
 
 
-JOBS = pytest.param("machines", marks=pytest.mark.slow)  # starts a process for each figure
+LONG = "machines", "notebook"  # a process for each figure; a net of loops in Python
 
 
-@pytest.mark.parametrize("name", [JOBS if name == "machines" else name for name in SUBJECTS
-                                  if name != "estimators"])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+                                  for name in SUBJECTS if name != "estimators"])
 def test_subject_runs_without_rivals(name, alone, tmp_path):
     tables = SUBJECTS[name](TINY)
     assert tables

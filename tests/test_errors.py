@@ -843,7 +843,7 @@ WITHOUT_A_WRONG_SHAPE = {
     "diagflat digamma erfc erfinv i0 lgamma msort sinc "
     "elementwise empty_like equal exp2 fix flipud full_like ger get_default_device get_default_dtype "
     "get_float32_matmul_precision is_autocast_enabled "
-    "get_num_threads get_rng_state grad greater greater_equal initial_seed is_complex is_floating_point "
+    "get_num_threads get_rng_state grad greater greater_equal inference_mode initial_seed is_complex is_floating_point "
     "is_grad_enabled is_nonzero is_tensor isin kron less less_equal load logit manual_seed meshgrid nan_to_num "
     "negative nonzero not_equal numel ones_like positive primitive promote_types rad2deg rand_like randint_like "
     "randn_like ravel result_type row_stack scalar_tensor seed selu set_rng_state swapdims threshold "

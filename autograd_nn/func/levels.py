@@ -81,6 +81,10 @@ class Samples:
     def flags(self) -> Any:
         return self.tensor.memory.flags
 
+    def view(self, dtype: Any) -> Any:
+        """Return the bits of all samples as another type."""
+        return self.tensor.memory.view(dtype)
+
     def min(self) -> Any:
         return self.tensor.memory.min()
 

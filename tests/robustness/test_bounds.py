@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import itertools
 import numpy as np
@@ -46,6 +48,7 @@ def run(bounds):
     return int(count), float(total)
 
 
+@pytest.mark.slow
 def test_training_steps_with_bounds_checked():
     count, total = run("1")
     expected_count, expected = run("0")

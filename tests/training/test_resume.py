@@ -160,6 +160,7 @@ def test_a_generator_of_its_own(tmp_path):
     assert (again.random((4,)) == expected).all() and again.initial_seed() == 1
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_command_line_ends_with_the_same_weights(tmp_path):
     """A few SIGKILLs at random moments; ``python -m tests.robustness.kill --kills 200`` is the long run."""
     whole = uninterrupted_run(tmp_path)
