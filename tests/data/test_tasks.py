@@ -10,6 +10,7 @@ from autograd_nn import (
     compile,
     load,
     manual_seed,
+    models,
     multinomial,
     nn,
     no_grad,
@@ -102,6 +103,16 @@ def test_numbers_and_categories_with_embeddings_and_class_weights(tmp_path):
     loss = nn.CrossEntropyLoss(weight=class_weights(train))
     fit(model, DataLoader(train, 32, shuffle=True), optim.Adam(model.parameters(), lr=0.01), loss, 15)
     assert evaluate(model, DataLoader(valid, 160), loss, {"accuracy": accuracy})["accuracy"] > 0.9
+
+
+def test_numbers_and_embedded_categories_in_four_statements(tmp_path):
+    for name, rows, number in (("train.csv", 800, 1), ("new.csv", 200, 2)):
+        write_csv(tmp_path / name, rows, number)
+    train = TableDataset.from_csv(tmp_path / "train.csv", target="good", categories="codes")
+    model = models.tabular(train.encoder, outputs=2)
+    fit(model, DataLoader(train, 32, shuffle=True), optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropyLoss(), 10)
+    new = TableDataset.from_csv(tmp_path / "new.csv", encoder=train.encoder)
+    assert evaluate(model, DataLoader(new, 200), nn.CrossEntropyLoss(), {"accuracy": accuracy})["accuracy"] > 0.9
 
 
 @pytest.mark.data

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from autograd_nn import Tensor, manual_seed, nn, optim
-from autograd_nn.data import MNIST, DataLoader, TensorDataset
+from autograd_nn.data import MNIST, DataLoader, TableDataset, TableEncoder, TensorDataset
 from autograd_nn.kernels.compile import get_num_threads, set_num_threads
 from autograd_nn.training import evaluate, fit
 from autograd_nn.training.metrics import accuracy
-from autograd_nn.training.models import convnet, lenet, mlp, weight_decay_groups
+from autograd_nn.training.models import convnet, lenet, mlp, tabular, weight_decay_groups
 
 
 def digits(count, train=True, mean=0.1307, deviation=0.3081):
@@ -101,3 +101,34 @@ def test_the_same_seed_gives_the_same_bits_with_any_number_of_threads(model):
     finally:
         set_num_threads(before)
     assert all(result == results[0] for result in results)
+
+
+def test_the_network_of_a_table_embeds_each_column_of_categories():
+    table = {"age": [20.0, 30.0, 40.0, 50.0], "town": list("abca"), "kind": list("xyxy"), "price": [1.0, 2.0, 3.0, 4.0]}
+    manual_seed(0)
+    rows = TableDataset(table, target="price", categories="codes")
+    model = tabular(rows.encoder, 1, hidden=(8,), dropout=0.5)
+    assert [tuple(each.weight.shape) for each in model.embeddings] == rows.encoder.embedding_sizes
+    assert [type(layer).__name__ for layer in model.head] == ["Linear", "ReLU", "Dropout", "Linear"]
+    (numbers, codes), _ = rows.batch(range(4))
+    model.eval()
+    out = model(Tensor(numbers), Tensor(codes))
+    vectors = [each.weight.detach().numpy()[codes[:, i]] for i, each in enumerate(model.embeddings)]
+    expected = model.head(Tensor(np.concatenate([numbers, *vectors], 1)))
+    np.testing.assert_array_equal(out.detach().numpy(), expected.detach().numpy())
+    out.sum().backward()
+    assert all(each.weight.grad.numpy()[0].any() == 0 for each in model.embeddings)  # code 0: missing or unknown
+    with pytest.raises(ValueError, match=r"codes of shape \(N, 2\) beside the numbers"):
+        model(Tensor(numbers), Tensor(codes[:, :1]))
+    one_hot = TableDataset(table, target="price")
+    assert tabular(one_hot.encoder, 2)(Tensor(one_hot.batch([0, 1])[0])).shape == (2, 2)
+
+
+@pytest.mark.parametrize(("encoder", "settings", "error"), [
+    (3, {}, TypeError), (TableEncoder(), {}, RuntimeError), (None, {"outputs": 0}, ValueError),
+    (None, {"hidden": (8, 0)}, ValueError),
+])  # fmt: skip
+def test_the_network_of_a_table_says_what_it_needs(encoder, settings, error):
+    encoder = TableEncoder().fit({"age": [1.0, 2.0]}) if encoder is None else encoder
+    with pytest.raises(error, match=r"tabular\(\): "):
+        tabular(encoder, **{"outputs": 2} | settings)
