@@ -28,7 +28,8 @@ def main(file, how):
             seen.append((run.history.interrupted, run.history.steps))
 
     model, numbers = trained("normed", "metrics", 2, [*callbacks, Ends()])
-    print("END", parallel.rank(), *seen[0], hashed(model, numbers), flush=True)
+    # In one piece: the lines of all ranks meet in one stream.
+    sys.stdout.write(" ".join(map(str, ["END", parallel.rank(), *seen[0], hashed(model, numbers)])) + "\n")
 
 
 if __name__ == "__main__":
