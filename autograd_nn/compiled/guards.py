@@ -6,13 +6,14 @@ given up.
 
 from __future__ import annotations
 
-from operator import attrgetter, is_, itemgetter
+from operator import attrgetter, is_
 from typing import Any
 
 from ..engine import Leaf, Variable, observers, structure
 from ..nn import Module
 from ..nn.module import hooks_everywhere
 from .reach import MISSING, Cell, Names, Reach, Slots, same, same_bits
+from .structure import getter
 from .trace import Trace
 from .words import SLOTS, Words, has_places
 
@@ -34,10 +35,11 @@ class Guards:
         self.fast, self.slow = [], []
         native = has_places()
         for place, values in self.places:
-            kind = type(place.holder)
-            if isinstance(place, Names) and place.names:
-                self.fast.append((itemgetter(*place.names, place.names[0]), place.holder, (*values, values[0])))
-            elif native and kind in SLOTS and isinstance(place, Cell | Slots) and all(x is not MISSING for x in values):
+            kind, is_whole = type(place.holder), all(x is not MISSING for x in values)
+            if isinstance(place, Names) and place.names and is_whole:
+                get = getter(place.names)
+                self.fast.append((get, place.holder, get(place.holder)))
+            elif native and kind in SLOTS and isinstance(place, Cell | Slots) and is_whole:
                 slots += [(place.holder, kind, name) for name in SLOTS[kind]]
             else:
                 self.slow.append((place, values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from operator import call, is_, itemgetter
+from operator import call, is_
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..kernels.addresses import Table
 from ..kernels.compile import threads_for
 from ..kernels.machine import Call, Slot
 from ..optim import SGD, Adam, AdamW, Optimizer
+from .structure import getter
 
 __all__ = ["Stepping", "can_step"]
 
@@ -37,13 +38,13 @@ class _Group:
         self.group = group
         self.has_momentum = bool(group.get("momentum"))
         self.names = [name for name in group if name not in _LIVE]
-        self.settings = itemgetter(*self.names)
+        self.settings = getter(self.names)
         self.values = self.settings(group)
         self.params = list(group["params"])
         self.stepping = [p for p in self.params if p.node is not None and p.node.grad is not None]
         self.states = [optimizer.state[p] for p in self.stepping]
         names = [[name for name in state if name != "step"] for state in self.states]
-        self.getters = [itemgetter(*each, each[0]) for each in names if each]
+        self.getters = [getter(each) for each in names if each]
         self.holders = [state for state, each in zip(self.states, names) if each]
         self.kept = [*chain.from_iterable(map(call, self.getters, self.holders))]
         self.rate, self.correction, self.shrink, self.decay = Slot(0.0), Slot(0.0), Slot(1.0), Slot(0.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from ..engine import Leaf, Variable
 
-__all__ = ["Layout", "copied", "flat", "has_graph", "taken_apart", "tensor_like"]
+__all__ = ["Layout", "copied", "flat", "getter", "has_graph", "taken_apart", "tensor_like"]
 
 _PLAIN = (int, float, bool, str, bytes, type(None), np.dtype)
 
@@ -63,6 +64,11 @@ def taken_apart(value: Any, path: str, tensors: list[Any], whole: bool = False) 
     if isinstance(value, _PLAIN):
         return Layout((type(value), value), lambda found: value, [])
     return Layout(("object", id(value)), lambda found: value, [(path, value)])
+
+
+def getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gets the items of a mapping by some names, the first once more: so it is a tuple for one name too."""
+    return itemgetter(*names, names[0])
 
 
 def flat(result: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The Tensor: operators, methods, printing. Pure syntax over `ops`; what an operation does is said there."""
+"""The Tensor: what it is, its operators, how it is made. Pure syntax over `ops`; its methods lie beside this file."""
 
 from __future__ import annotations
 
