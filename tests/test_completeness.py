@@ -82,7 +82,7 @@ conv.winograd.passes.conv2d_prepared: reference.conv2d
 NO_KERNELS = (
     "by_numpy",  # what is left to NumPy
     "warm", "ship",  # they call kernels so that they are compiled
-    "addresses", "annotations", "arena", "compile", "machine", "memory", "numeric", "records", "rows", "tile",
+    "addresses", "annotations", "arena", "compile", "looks", "machine", "memory", "numeric", "records", "rows", "tile",
     "functions",
     "lanes", "operations", "passes", "small", "conv.kept", "conv.winograd.transforms",
 )  # fmt: skip

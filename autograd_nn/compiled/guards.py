@@ -12,10 +12,10 @@ from typing import Any
 from ..engine import Leaf, Variable, observers, structure
 from ..nn import Module
 from ..nn.module import hooks_everywhere
-from .reach import MISSING, Cell, Names, Reach, Slots, same, same_bits
+from .reach import MISSING, Absent, Cell, Names, Reach, Slots, same, same_bits
 from .structure import getter
 from .trace import Trace
-from .words import SLOTS, Words, has_places
+from .words import SLOTS, Look, Words, elements_of, has_places
 
 __all__ = ["Guards"]
 
@@ -31,19 +31,22 @@ class Guards:
         self.paths = [known.path for known in reach.tensors.values()]
         self.arrays = [x.array for x in self.tensors]
         self.nodes = [x.node for x in self.tensors]
-        slots: list[tuple[Any, type, str]] = [(x, Variable, name) for x in self.tensors for name in SLOTS[Variable]]
+        looks = [Look(x, name, Variable) for x in self.tensors for name in SLOTS[Variable]]
+        looks += [Look(vars(structure), "changes"), *elements_of(observers)]
         self.fast, self.slow = [], []
         native = has_places()
         for place, values in self.places:
             kind, is_whole = type(place.holder), all(x is not MISSING for x in values)
-            if isinstance(place, Names) and place.names and is_whole:
+            if native and kind is dict and isinstance(place, Absent | Names):
+                looks += [Look(place.holder, name) for name in place.names]
+            elif native and kind in SLOTS and isinstance(place, Cell | Slots) and is_whole:
+                looks += [Look(place.holder, name, kind) for name in SLOTS[kind]]
+            elif isinstance(place, Names) and place.names and is_whole:
                 get = getter(place.names)
                 self.fast.append((get, place.holder, get(place.holder)))
-            elif native and kind in SLOTS and isinstance(place, Cell | Slots) and is_whole:
-                slots += [(place.holder, kind, name) for name in SLOTS[kind]]
             else:
                 self.slow.append((place, values))
-        self.words = Words(slots) if native else None
+        self.words = Words(looks) if native else None
         self.hooks = [_hooks(node) for node in self.nodes]
         self.modules = [(path, module, _contents(module)) for path, module in reach.modules]
         self.everywhere = hooks_everywhere()
@@ -59,15 +62,11 @@ class Guards:
                     return self._look()
         except KeyError:
             return self._look()
-        if observers != self.observers:
-            return "who observes training"
         for place, values in self.slow:
             now = place.now()
             if len(now) != len(values) or not all(map(is_, now, values)):
                 return self._look()
         if not (self._holds_all() if self.words is None else self.words.same()):
-            return self._look()
-        if structure.changes != self.changes:
             return self._look()
         for path, array, copy in self.read:
             if not same_bits(array, copy):
@@ -75,13 +74,16 @@ class Guards:
         return None
 
     def _holds_all(self) -> bool:
-        """Return whether tensors have the arrays and nodes that they had."""
+        """Return whether tensors have the arrays and nodes that they had, observers and modules too."""
         return (all(map(is_, map(_array, self.tensors), self.arrays))
-                and all(map(is_, map(_node, self.tensors), self.nodes)))
+                and all(map(is_, map(_node, self.tensors), self.nodes))
+                and observers == self.observers and structure.changes == self.changes)
 
     def _look(self) -> str | None:
         """Compare by equality; take over values that are other objects but equal."""
         before = structure.changes
+        if observers != self.observers:
+            return "who observes training"
         if not same(self.everywhere, hooks_everywhere()):
             return "the hooks on all modules"
         for path, module, contents in self.modules:

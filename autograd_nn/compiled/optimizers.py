@@ -15,6 +15,7 @@ from ..kernels.compile import threads_for
 from ..kernels.machine import Call, Slot
 from ..optim import SGD, Adam, AdamW, Optimizer
 from .structure import getter
+from .words import Look, Words, elements_of, has_places
 
 __all__ = ["Stepping", "can_step"]
 
@@ -71,6 +72,22 @@ class Stepping:
         self.groups = [_Group(group, optimizer) for group in optimizer.param_groups]
         self.is_adam = isinstance(optimizer, Adam)
         self.calls = self._calls(updates)
+        self.words = Words(self._looks()) if has_places() else None
+
+    def _looks(self) -> list[Look]:
+        """Return looks at all that `changed` compares but hooks and whether there is momentum."""
+        optimizer = self.optimizer
+        looks = [Look(vars(optimizer), "param_groups"), Look(vars(optimizer), "state"),
+                 *elements_of(optimizer.param_groups)]
+        for known in self.groups:
+            group = known.group
+            looks += [Look(group, name) for name in ("params", *known.names)]
+            looks += elements_of(group["params"])
+            for p, state in zip(known.stepping, known.states):
+                looks += [Look(optimizer.state, p), *(Look(state, name) for name in state if name != "step")]
+            if self.is_adam:
+                looks += [Look(known.states[0], "step", twin=state) for state in known.states[1:]]
+        return looks
 
     def _calls(self, updates: list[Any]) -> list[Call] | None:
         rows: dict[int, list[np.ndarray]] = {}  # by the id of a parameter's array: its gradient, itself, its states
@@ -121,6 +138,19 @@ class Stepping:
 
     def changed(self) -> str | None:
         """Return what of the optimizer changed that its kernels depend on; None where nothing has."""
+        if self.words is None or not self.words.same():
+            return self._look()
+        optimizer = self.optimizer
+        if optimizer._pre_hooks or optimizer._post_hooks:
+            return self._look()
+        if not self.is_adam:
+            for known in self.groups:
+                if bool(known.group["momentum"]) is not known.has_momentum:
+                    return self._look()
+        return None
+
+    def _look(self) -> str | None:
+        """Compare by equality; take over values that are other objects but equal."""
         optimizer = self.optimizer
         name = type(optimizer).__name__
         if optimizer._pre_hooks or optimizer._post_hooks:
@@ -150,6 +180,8 @@ class Stepping:
                 return f"the state of {name}"
             if self.is_adam and len(known.states) > 1 and len(self._steps(known)) > 1:
                 return f"the steps of {name}"
+        if self.words is not None:
+            self.words.renew()
         return None
 
     def run(self) -> None:
@@ -162,11 +194,11 @@ class Stepping:
                 known.decay.view[0] = group["weight_decay"]
                 known.momentum.view[0] = group["momentum"]
                 continue
-            for state in known.states:
-                state["step"] += 1
             if not known.states:
                 continue
-            step = known.states[0]["step"]
+            step = known.states[0]["step"] + 1
+            for state in known.states:
+                state["step"] = step  # one object
             beta1, beta2 = group["betas"]
             known.rate.view[0] = lr / (1 - beta1**step)
             known.correction.view[0] = 1.0 / math.sqrt(1 - beta2**step)
@@ -179,5 +211,6 @@ class Stepping:
     def undo(self) -> None:
         """Count one step less: the kernels did not run."""
         for known in self.groups if self.is_adam else ():
+            step = known.states[0]["step"] - 1 if known.states else 0
             for state in known.states:
-                state["step"] -= 1
+                state["step"] = step

@@ -356,8 +356,11 @@ class Plan:
 
     # -- running
 
-    def run(self, arguments: Sequence[Any]) -> list[Any]:
-        """Run the step on the arrays of `arguments`, and return its results as tensors of their own."""
+    def run(self, arguments: Sequence[Any] | None) -> list[Any]:
+        """Run the step on the arrays of `arguments`, and return its results as tensors of their own.
+
+        Without arguments it runs on what lies in `inputs`.
+        """
         self._begin(arguments)
         self._go(0, len(self.runs))
         for leaf, gradient in self.last:
@@ -407,10 +410,10 @@ class Plan:
         for leaf, gradient in zip(self.touched, self.gradients):
             leaf.grad = gradient
 
-    def _begin(self, arguments: Sequence[Any]) -> None:
+    def _begin(self, arguments: Sequence[Any] | None) -> None:
         self.dice = [source.get_state() for source in self.sources]
         self.gradients = [leaf.grad for leaf in self.touched]
-        for buffer, x in zip(self.inputs, arguments):
+        for buffer, x in zip(self.inputs, arguments or ()):
             _copyto(buffer, x.array)
         for leaf, held in self.held:
             if leaf.grad.array is not held:

@@ -30,6 +30,7 @@ from .reach import Reach, Snapshot, Stands, same_bits
 from .structure import Layout, copied, flat, has_graph, taken_apart, tensor_like
 from .trace import GIVEN, Trace
 from .watch import Watch
+from .words import Arguments
 
 __all__ = ["CompileWarning", "Compiled", "compile", "is_available"]
 
@@ -144,6 +145,11 @@ def _compiled(function: Callable[..., Any], plans: int, fullgraph: bool, disable
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # PyTorch's
 
 
+def around() -> tuple[Any, ...]:
+    """Return what each call depends on beside its arguments: modes and settings."""
+    return state.recording, get_default_dtype(), get_num_threads(), counting()
+
+
 class Signature:
     """What `Compiled` knows of one kind of call: how far it has come, and its plan.
 
@@ -169,31 +175,24 @@ class Signature:
         self.halves: Halves | None = None
         self.leaves: list[Any] = []  # of a plan with two halves: the tensors that it is differentiated in
         self.run: Any = None  # a weak reference to its last run
-        self.simple: list[Any] | None = None
+        self.arguments: Arguments | None = None
         self.around: Any = None
 
-    def describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def describe(self, tensors: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember the arguments if they are tensors alone, so that the next call is told with little work."""
-        self.around = state.recording, get_default_dtype(), get_num_threads(), counting()
-        if not kwargs and all(isinstance(x, Variable) and x.node is None for x in args):
-            self.simple = [(type(x), x.array.shape, x.array.strides, x.array.dtype) for x in args]
+        self.around = around()
+        if not kwargs and [*map(id, args)] == [*map(id, tensors)] and Arguments.are_told(tensors):
+            self.arguments = Arguments(tensors, self.plan.inputs)  # type: ignore[union-attr]
 
     def takes(self, args: tuple[Any, ...]) -> bool:
-        """Return whether a call with these arguments is of this kind."""
-        if self.simple is None or len(args) != len(self.simple) or self.around != (
-                state.recording, get_default_dtype(), get_num_threads(), counting()) or not self.is_trusted:
-            return False
-        for x, (kind, shape, strides, dtype) in zip(args, self.simple):
-            if type(x) is not kind or x.node is not None:
-                return False
-            array = x.array
-            if array.shape != shape or array.strides != strides or array.dtype is not dtype:
-                return False
-        return True
+        """Return whether a call with these arguments is of this kind; the plan has their elements then."""
+        recording, _, _, counts = self.around
+        return (self.is_trusted and self.arguments is not None and state.recording is recording
+                and counting() == counts and self.arguments.take(args))
 
     def forget_plan(self) -> None:
         """Begin again."""
-        self.watch = self.plan = self.guards = self.reach = self.halves = None
+        self.watch = self.plan = self.guards = self.reach = self.halves = self.arguments = None
         self.is_trusted = False
 
 
@@ -286,17 +285,17 @@ class Compiled(Stands):
     # -------------------------------------------------------------------------------- calls
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.disabled or state.listener is not None or not self._lock.acquire(blocking=False):
+        if self.disabled or state.listener is not None or not self._lock.acquire(False):
             return self.function(*args, **kwargs)
         try:
             last = self._last
             if last is not None and not kwargs and last.takes(args):
                 changed = last.guards.changed() or last.plan.changed()  # type: ignore[union-attr]
                 if changed is None and last.plan.fits_gradients():  # type: ignore[union-attr]
-                    return self._replay(last, args, args, kwargs)
+                    return self._replay(last, None, args, kwargs)
             tensors: list[Any] = []
             layout = taken_apart((args, kwargs), "an argument", tensors)
-            key = layout.key, state.recording, get_default_dtype(), get_num_threads(), counting()
+            key = layout.key, *around()
             known = self.signatures.get(key)
             if known is None:
                 known = self._new_signature(key)
@@ -305,7 +304,7 @@ class Compiled(Stands):
                 if changed is None and known.halves is not None:
                     return self._replay_half(known, known.halves, tensors, args, kwargs)
                 if changed is None and known.plan.fits_gradients():  # type: ignore[union-attr]
-                    self._last = known if known.simple else None
+                    self._last = None if known.arguments is None else known
                     self.signatures.move_to_end(key)
                     return self._replay(known, tensors, args, kwargs)
                 self._give_up_plan(known, changed or "which gradients there are")
@@ -449,7 +448,7 @@ class Compiled(Stands):
             self._stay_eager(known, problem)
         else:
             known.is_trusted = True
-            known.describe(args, kwargs)
+            known.describe(tensors, args, kwargs)
         return result
 
     def _rehearse_halves(self, known: Signature, halves: Halves, tensors: list[Any], args: Any, kwargs: Any) -> Any:

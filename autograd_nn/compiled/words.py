@@ -1,11 +1,11 @@
-"""Which objects the slots of others hold, compared by one native call instead of an attribute read for each.
+"""What objects hold, compared by one native call instead of a read in Python for each: in slots, dicts and lists.
 
 An object keeps what its slots hold as addresses, at places of its memory that are the same for all of its class. So
-"does ``x.array`` still hold this array" is: is the word at that place still the address of this array? A loop of
-machine code asks that of a few dozen slots in the time that Python needs for one. What is compared is kept alive
-here, so its address can belong to nothing else.
+"does ``x.array`` still hold this array" is: is the word at that place still the address of this array? Dicts and lists
+are asked in the same call, by Python's own functions (`kernels.looks`). Machine code looks at a few dozen objects in
+the time that Python needs for one. What is compared is kept alive here, so its address can belong to nothing else.
 
-Where the places are is found by trying (`place_of`), not by knowing how an interpreter is built. Where that does not
+Where slots are is found by trying (`place_of`), not by knowing how an interpreter is built. Where that does not
 succeed, `Words` is not used.
 """
 
@@ -16,16 +16,20 @@ import sys
 import types
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Variable
-from ..kernels.machine import is_available, same_words
+from ..engine import Variable, dtypes
+from ..kernels import looks
+from ..kernels.compile import count
+from ..kernels.machine import is_available
 
-__all__ = ["SLOTS", "Words", "has_places", "place_of"]
+__all__ = ["SLOTS", "Arguments", "Look", "Words", "elements_of", "has_places", "place_of"]
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
+_SETTINGS = (dtypes, "_chosen"), (count, "_count")  # the default dtype, the number of threads
+_COPIED = 1 << 16  # bytes of an argument up to which it is copied by the call that looks at it
 
 
 def _made_of(kind: type) -> tuple[Any, dict[str, Any]]:
@@ -75,38 +79,122 @@ def has_places() -> bool:
     return all(place_of(kind, name) is not None for kind, names in SLOTS.items() for name in names)
 
 
-def _content(holder: Any, name: str) -> Any:
-    """Return what a slot holds; None for nothing."""
-    try:
-        return getattr(holder, name)
-    except (AttributeError, ValueError):  # ValueError: a cell
-        return None
+class Look(NamedTuple):
+    """A place that holds something, to be compared.
+
+    Attributes
+    ----------
+    holder : object
+    key : object
+        The name of a slot; a key of a dict; the number of an element of a list, or None for how many there are.
+    kind : type or None
+        For a slot: the key of `SLOTS` for the holder's class.
+    twin : dict or None
+        Another dict, which should hold the same object by the same key.
+    """
+
+    holder: Any
+    key: Any = None
+    kind: type | None = None
+    twin: Any = None
+
+    def content(self) -> Any:
+        """Return what is held now; None for nothing."""
+        try:
+            if self.kind is not None:
+                return getattr(self.holder, self.key)
+            if isinstance(self.holder, dict):
+                return dict.get(self.holder, self.key)
+            return len(self.holder) if self.key is None else self.holder[self.key]
+        except (AttributeError, ValueError):  # ValueError: an empty cell
+            return None
+
+    def words(self, content: Any) -> tuple[int, int, int, int]:
+        """Return the look for the native call, which is to find `content`."""
+        holder = id(self.holder)
+        if self.kind is not None:
+            place = holder + (place_of(self.kind, self.key) or 0)
+            return looks.SLOT, place, 0, ctypes.c_int64.from_address(place).value
+        if self.twin is not None:
+            return looks.ALIKE, holder, id(self.key), id(self.twin)
+        if isinstance(self.holder, dict):
+            return looks.ITEM, holder, id(self.key), id(content) if self.key in self.holder else 0
+        if self.key is None:
+            return looks.LENGTH, holder, 0, content
+        return looks.ELEMENT, holder, self.key, id(content)
+
+
+def elements_of(holder: list[Any]) -> list[Look]:
+    """Return looks at a list: how many elements it has, and each."""
+    return [Look(holder), *(Look(holder, i) for i in range(len(holder)))]
 
 
 class Words:
-    """Slots of objects, and what they held when they were last looked at.
+    """Places of objects, and what they held when they were last looked at.
 
     Parameters
     ----------
-    slots : sequence of (object, type, str)
-        An object, the key of `SLOTS` for its class, and the name of a slot.
+    places : sequence of Look
+        Elements of a list after its length.
     """
 
-    def __init__(self, slots: Sequence[tuple[Any, type, str]]):
-        self.slots = slots
-        places = [id(holder) + (place_of(kind, name) or 0) for holder, kind, name in slots]
-        self._words = np.array([len(slots), *places, *[0] * len(slots)], np.int64)
-        self._address = self._words.ctypes.data
-        self._same = same_words()
+    def __init__(self, places: Sequence[Look]):
+        self.places = places
         self.renew()
 
     def renew(self) -> None:
-        """Take over what the slots hold now."""
-        self.held = [_content(holder, name) for holder, _, name in self.slots]
-        n = len(self.slots)
-        for i, place in enumerate(self._words[1 : n + 1]):
-            self._words[n + 1 + i] = ctypes.c_int64.from_address(int(place)).value
+        """Take over what is held now."""
+        self.held = [place.content() for place in self.places]
+        words = [place.words(content) for place, content in zip(self.places, self.held)]
+        self.words = np.array(words, np.int64).reshape(-1, 4)
+        self._look = looks.looking(self.words)
 
     def same(self) -> bool:
-        """Return whether each slot holds the object that it held."""
-        return bool(self._same(self._address))
+        """Return whether each place holds the object that it held."""
+        return self._look(())
+
+
+class Arguments:
+    """What the arguments of a call are like, tensors without a graph, and the settings that all threads share.
+
+    Parameters
+    ----------
+    tensors : sequence of tensor
+        Examples.
+    buffers : sequence of ndarray
+        Where their elements are copied to.
+    """
+
+    def __init__(self, tensors: Sequence[Any], buffers: Sequence[np.ndarray]):
+        self.count = len(tensors)
+        self._buffers = buffers
+        self._kinds = [(type(x), x.array.dtype) for x in tensors]  # kept alive
+        self._forms = [self._form(x.array, buffer) for x, buffer in zip(tensors, buffers)]
+        settings = [Look(vars(module), name) for module, name in _SETTINGS]
+        self._held = [look.content() for look in settings]
+        words = [look.words(content) for look, content in zip(settings, self._held)]
+        words += [(looks.ARGUMENT, i, form.ctypes.data, id(kind))
+                  for i, (form, (kind, _)) in enumerate(zip(self._forms, self._kinds))]
+        self._look = looks.looking(np.array(words, np.int64).reshape(-1, 4))
+        self.rest = [(i, buffer) for i, (buffer, form) in enumerate(zip(buffers, self._forms)) if not form[7]]
+
+    @staticmethod
+    def are_told(tensors: Sequence[Any]) -> bool:
+        """Return whether such arguments can be told natively."""
+        return has_places() and looks.has_places_of_arrays() and all(
+            type(x.array) is np.ndarray and x.node is None for x in tensors)
+
+    @staticmethod
+    def _form(array: np.ndarray, buffer: np.ndarray) -> np.ndarray:
+        is_copied = array.flags.c_contiguous and buffer.flags.c_contiguous and array.nbytes <= _COPIED
+        return np.array([place_of(Variable, "node"), place_of(Variable, "array"), id(None), id(np.ndarray),
+                         id(array.dtype), array.ndim, buffer.ctypes.data, array.nbytes if is_copied else 0,
+                         *array.shape, *array.strides], np.int64)
+
+    def take(self, args: tuple[Any, ...]) -> bool:
+        """Return whether arguments are of this form, and copy their elements then."""
+        if len(args) != self.count or not self._look(args):
+            return False
+        for i, buffer in self.rest:
+            np.copyto(buffer, args[i].array)
+        return True

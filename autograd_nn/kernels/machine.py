@@ -33,7 +33,7 @@ from .by_numpy import hearing
 from .compile import JIT_DISABLED, Chunked, start_pool
 from .compile.count import workers_for
 
-__all__ = ["Call", "Half", "Machine", "Slot", "is_available", "recorded"]
+__all__ = ["Call", "Half", "Machine", "Slot", "compiled_function", "is_available", "recorded"]
 
 _WORD, _I32, _BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 _KINDS = {"l": _WORD, "p": _BYTES, "d": ir.DoubleType(), "f": ir.FloatType(), "b": ir.IntType(8), "i": _I32}
@@ -170,7 +170,7 @@ _making = threading.RLock()
 FLOATS, STEP = 8, 16  # floats that an adapter passes if any; it passes a multiple of so many words
 
 
-def _compiled(module: ir.Module, name: str) -> int:
+def compiled_function(module: ir.Module, name: str) -> int:
     """Compile a module and return the address of one of its functions."""
     global _engine
     with _making:
@@ -182,6 +182,47 @@ def _compiled(module: ir.Module, name: str) -> int:
         _engine.finalize_object()
         address: int = _engine.get_function_address(name)
         return address
+
+
+class _Method(ctypes.Structure):
+    """How Python describes a function that is written in C: ``PyMethodDef``."""
+
+    _fields_ = (("name", ctypes.c_char_p), ("address", ctypes.c_void_p), ("flags", ctypes.c_int),
+                ("doc", ctypes.c_char_p))
+
+
+_methods: dict[int, _Method] = {}  # of functions, by their address: Python wants them for ever
+
+
+def builtin(address: int, name: str, holder: np.ndarray) -> Callable[[Any], Any]:
+    """Return machine code as a builtin function of Python: called in a tenth of the time that ctypes needs.
+
+    Parameters
+    ----------
+    address : int
+        Of ``object *function(object *holder, object *argument)``, which is called with the interpreter's lock.
+    name : str
+    holder : ndarray
+        What the function is passed first, and keeps alive.
+    """
+    if address not in _methods:
+        takes_one_argument = 8  # METH_O
+        _methods[address] = _Method(name.encode(), address, takes_one_argument, None)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+        ("PyCFunction_NewEx", ctypes.pythonapi))
+    function: Callable[[Any], Any] = make(ctypes.addressof(_methods[address]), holder, None)
+    return function
+
+
+HEAD = object.__basicsize__  # bytes of an object before what is its class's own; the last word of it is its class
+DATA = HEAD  # where in an array object the address of its data is, by NumPy's interface for C
+
+
+def of_python(b: ir.IRBuilder, name: str, *arguments: Any) -> Any:
+    """Write a call of a function of Python's interface for C that takes and returns words."""
+    address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+    kind = ir.FunctionType(_WORD, [_WORD] * len(arguments))
+    return b.call(b.inttoptr(_WORD(address), kind.as_pointer()), arguments)
 
 
 @lru_cache(maxsize=1)
@@ -216,7 +257,7 @@ def _calling(values: list[Any], is_c: bool, begun: tuple[ir.Module, ir.IRBuilder
     kind = ir.FunctionType(ir.VoidType() if is_c else _I32, [value.type for value in values])
     status = b.call(b.inttoptr(load(1), kind.as_pointer()), values)
     b.ret(_I32(0) if is_c else status)
-    return _compiled(module, b.function.name)
+    return compiled_function(module, b.function.name)
 
 
 @lru_cache(maxsize=64)
@@ -245,63 +286,46 @@ def _fetch(kind: Any) -> int:
     value = b.load(b.inttoptr(load(2), kind.as_pointer()))
     b.store(b.zext(value, _WORD) if kind is _I32 else value, b.inttoptr(load(1), _WORD.as_pointer()))
     b.ret(_I32(0))
-    return _compiled(module, b.function.name)
+    return compiled_function(module, b.function.name)
 
 
 @lru_cache(maxsize=1)
-def _loop() -> Any:
-    """Return ``long run(word **records, long n)``: call each; return the number of the first that fails, or -1."""
+def _loop() -> int:
+    """Return the address of ``run(programs, first)``: call each record from that one on; what fails first, or -1.
+
+    It is a function for `builtin`: the holder is an array of the number of records and their addresses. Meanwhile
+    other threads of Python may run.
+    """
     module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(_WORD, [_WORD.as_pointer(), _WORD]), "run")
+    function = ir.Function(module, ir.FunctionType(_WORD, [_WORD, _WORD]), "run")
     entry, head, body, bad, done = (function.append_basic_block(x) for x in ("entry", "head", "body", "bad", "done"))
     b = ir.IRBuilder(entry)
+    program = b.load(b.inttoptr(b.add(function.args[0], _WORD(DATA)), _WORD.as_pointer().as_pointer()))
+    first = of_python(b, "PyLong_AsLong", function.args[1])
+    thread = of_python(b, "PyEval_SaveThread")
+    count = b.load(program)
     b.branch(head)
     b.position_at_end(head)
     i = b.phi(_WORD)
-    i.add_incoming(_WORD(0), entry)
-    b.cbranch(b.icmp_signed("<", i, function.args[1]), body, done)
+    i.add_incoming(first, entry)
+    following = b.add(i, _WORD(1))
+    b.cbranch(b.icmp_signed("<", i, count), body, done)
     b.position_at_end(body)
-    record = b.inttoptr(b.load(b.gep(function.args[0], [i])), _WORD.as_pointer())
+    record = b.inttoptr(b.load(b.gep(program, [following])), _WORD.as_pointer())
     kind = ir.FunctionType(_I32, [_WORD.as_pointer()])
     status = b.call(b.inttoptr(b.load(record), kind.as_pointer()), [record])
-    i.add_incoming(b.add(i, _WORD(1)), body)
+    i.add_incoming(following, body)
     ok = b.or_(b.icmp_signed("==", status, _I32(-2)), b.icmp_signed("==", status, _I32(0)))  # -2: Numba's None
     b.cbranch(ok, head, bad)
     b.position_at_end(bad)
-    b.ret(i)
+    b.branch(done)
     b.position_at_end(done)
-    b.ret(_WORD(-1))
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)(_compiled(module, "run"))
-
-
-@lru_cache(maxsize=1)
-def same_words() -> Any:
-    """Return ``int same(long *words)``: n, n addresses, n values; whether there is each value at its address.
-
-    Nothing else of Python runs meanwhile: the call keeps the interpreter's lock.
-    """
-    module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(_I32, [_WORD.as_pointer()]), "same")
-    names = "entry", "head", "body", "differs", "done"
-    entry, head, body, differs, done = map(function.append_basic_block, names)
-    b = ir.IRBuilder(entry)
-    words = function.args[0]
-    n = b.load(words)
-    b.branch(head)
-    b.position_at_end(head)
-    i = b.phi(_WORD)
-    i.add_incoming(_WORD(0), entry)
-    following = b.add(i, _WORD(1))
-    b.cbranch(b.icmp_signed("<", i, n), body, done)
-    b.position_at_end(body)
-    place = b.inttoptr(b.load(b.gep(words, [following])), _WORD.as_pointer())
-    i.add_incoming(following, body)
-    b.cbranch(b.icmp_signed("==", b.load(place), b.load(b.gep(words, [b.add(following, n)]))), head, differs)
-    b.position_at_end(differs)
-    b.ret(_I32(0))
-    b.position_at_end(done)
-    b.ret(_I32(1))
-    return ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_compiled(module, "same"))
+    failed = b.phi(_WORD)
+    failed.add_incoming(_WORD(-1), head)
+    failed.add_incoming(i, bad)
+    of_python(b, "PyEval_RestoreThread", thread)
+    b.ret(of_python(b, "PyLong_FromLong", failed))
+    return compiled_function(module, "run")
 
 
 # ------------------------------------------------------------------------------------ records
@@ -434,17 +458,15 @@ class Machine:
         self._code = np.array(code, np.int64)
         for place, word in fetched:
             self._code[place] = self._code.ctypes.data + 8 * word
-        self._records = self._code.ctypes.data + 8 * np.array(starts, np.int64)
-        self._address, self._length = self._records.ctypes.data, len(starts)
-        self._run = _loop()
+        self._records = np.concatenate([[len(starts)], self._code.ctypes.data + 8 * np.array(starts, np.int64)])
+        self._run = builtin(_loop(), "run", self._records.astype(np.int64))
 
     def run(self, first: int = 0) -> int:
         """Run all from one on; return -1, or the number of the first call that failed."""
         if self.threaded:
             start_pool()
-        record = self._first[first] if first else 0
-        failed: int = self._run(self._address + 8 * record, self._length - record)
-        return failed if failed < 0 else bisect.bisect_right(self._first, failed + record) - 1
+        failed: int = self._run(self._first[first] if first else 0)
+        return failed if failed < 0 else bisect.bisect_right(self._first, failed) - 1
 
 
 @lru_cache(maxsize=1)
@@ -453,8 +475,8 @@ def is_available() -> bool:
     if JIT_DISABLED or np.dtype(np.intp).itemsize != 8:
         return False
     try:
-        _loop()
-        return True
+        x = np.arange(3)
+        return ctypes.c_int64.from_address(id(x) + DATA).value == x.ctypes.data and Machine([]).run() == -1
     except Exception:
         return False
 
