@@ -20,8 +20,8 @@ __all__ = ["fuse"]
 WITH_RELU = {"conv2d": conv._conv2d_relu, "linear": linalg._linear_relu}
 
 
-def fuse(trace: Trace, results: list[Any]) -> None:
-    """Put one call in the place of several, wherever a peephole finds them.
+def fuse(trace: Trace, results: list[Any]) -> list[str]:
+    """Put one call in the place of several, wherever a peephole finds them; return which, in words.
 
     Parameters
     ----------
@@ -29,7 +29,9 @@ def fuse(trace: Trace, results: list[Any]) -> None:
     results : list of tensor
         What the step returns.
     """
-    _Fusing(trace, results).run()
+    fusing = _Fusing(trace, results)
+    fusing.run()
+    return fusing.done
 
 
 class _Fusing:
@@ -38,6 +40,7 @@ class _Fusing:
     def __init__(self, trace: Trace, results: list[Any]):
         self.trace = trace
         self.records: list[Any] = list(trace.records)  # None: gone
+        self.done: list[str] = []
         self.users: dict[int, set[int]] = defaultdict(set)  # by the id of an owner of memory
         self.makers: dict[int, int] = {}
         for i, record in enumerate(self.records):
@@ -95,6 +98,7 @@ class _Fusing:
         if not backward:
             if self.are_all(activated, {relu, i}) and self.are_all(index, {i}):
                 self.replace(i, pool._max_pool2d_relu, self.records[relu].inputs, record.outs, relu)
+                self.done.append("relu + max_pool2d")
             return
         cut = self.records[backward[0]]
         if len(backward) > 1 or not isinstance(cut, Computation) or cut.primitive.name != "relu_input":
@@ -107,6 +111,7 @@ class _Fusing:
             self.replace(i, pool._max_pool2d_relu, self.records[relu].inputs, [out, index], relu)
             found = self.records[put]
             self.replace(put, found.primitive, found.inputs, cut.outs, backward[0])
+            self.done.append("relu + max_pool2d, both ways")
 
     def product_and_relu(self, i: int, record: Computation) -> None:
         """A convolution or a linear layer, then ReLU: it is applied before the result leaves the registers."""
@@ -120,6 +125,7 @@ class _Fusing:
             if out is None or not out.flags.c_contiguous or not before.outs[0].flags.c_contiguous:
                 continue
             self.replace(product, primitive, before.inputs, [out.reshape(before.outs[0].shape)], i)
+            self.done.append(f"{name} + relu")
 
 
 def _is_same(a: Any, b: Any) -> bool:

@@ -184,6 +184,13 @@ class Stepping:
             self.words.renew()
         return None
 
+    def described(self) -> str:
+        """Return what it updates, in words."""
+        count = sum(len(group.stepping) for group in self.groups)
+        passes = len(self.calls or ())
+        return (f"{type(self.optimizer).__name__} of {count} parameter{'s' if count != 1 else ''} in "
+                f"{'one pass' if passes == 1 else f'{passes} passes'}")
+
     def run(self) -> None:
         """Count a step, and set the numbers of the kernels."""
         for known in self.groups:

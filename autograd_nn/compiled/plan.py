@@ -58,6 +58,12 @@ class Plan:
     ----------
     arena : ndarray of uint8
         The memory of all that is computed on the way.
+    runs : list of callable
+        What is run, one after the other.
+    parts : list of (int, (Machine, list of int) or None)
+        What each of them is: the number of the last record in it, and of a native program the numbers of its calls.
+    fused : list of str
+        What became one pass.
     """
 
     def __init__(self, trace: Trace, inputs: list[np.ndarray], results: list[Any], count: int = 0,
@@ -71,11 +77,12 @@ class Plan:
         self._homes: dict[int, tuple[np.ndarray, int]] = {}  # where a made array's owner lives: buffer and offset
         self._moved: dict[tuple[Any, ...], np.ndarray] = {}
         self._known: dict[int, Any] = {}  # by the number of a record: its `Lowered` or `Stepping`
-        fuse(trace, results)
+        self.fused = fuse(trace, results)
         self._lay_out(trace, results)
         self.restored = [(self.at_home(array.reshape(-1)).reshape(array.shape), copy)
                          for array, copy in trace.restored.values()]
         self.stepping = [known for known in self._known.values() if isinstance(known, Stepping)]
+        self.fused += [known.described() for known in self.stepping]
         self.names = [record.primitive.name if not isinstance(record, Effect) else record.method.__qualname__
                       for record in trace.records]
         self.steps = [self._step(record) for record in trace.records]
@@ -189,24 +196,25 @@ class Plan:
             self._append(save, -1)
         return calls
 
-    def _append(self, run: Callable[[], None], record: int) -> None:
+    def _append(self, run: Callable[[], None], record: int, program: Any = None) -> None:
         """Append what is to be run, with the number of the last record in it."""
         self.runs.append(run)
-        self.ends.append(record)
+        self.parts.append((record, program))
 
     def _merge(self, trace: Trace) -> None:
         """Make one native program of all calls that follow one another, and a list of what is run."""
         self.native = len(self._known)
         self.runs: list[Callable[[], None]] = []
-        self.ends: list[int] = []
+        self.parts: list[tuple[int, Any]] = []
         self.hoisted: list[tuple[int, int, Stepping]] = []  # place in what is run, number of the record
         early = True  # nothing ran but kernels and draws
         calls = self._saving()
-        first: list[Callable[[], None]] = []
+        first: list[tuple[Callable[[], None], int]] = []
 
         def close() -> None:
             if calls:
-                self._append(self._program(calls), calls[-1][0])
+                program = Machine([call for _, call in calls]), [i for i, _ in calls]
+                self._append(self._program(*program), calls[-1][0], program)
                 calls.clear()
 
         for i, record in enumerate(trace.records):
@@ -219,13 +227,13 @@ class Plan:
             elif isinstance(known, Stepping):
                 if early:
                     self.hoisted.append((len(first), i, known))
-                    first.append(known.run)
+                    first.append((known.run, i))
                 else:
                     close()
                     self._append(known.run, i)
                 calls += [(i, call.moved(self.at_home)) for call in known.calls or ()]
             elif isinstance(record, Effect) and record.draws and early:
-                first.append(self.steps[i])  # a draw of random numbers
+                first.append((self.steps[i], i))  # a draw of random numbers
             else:
                 early = False
                 close()
@@ -233,13 +241,11 @@ class Plan:
         close()
         if trace.split is not None and trace.split >= len(trace.records):
             self.middle = len(self.runs)
-        self.runs[:0], self.ends[:0] = first, [-1] * len(first)
+        self.runs[:0], self.parts[:0] = [run for run, _ in first], [(i, None) for _, i in first]
         self.early = len(first)
         self.middle += len(first)
 
-    def _program(self, calls: list[tuple[int, Call]]) -> Callable[[], None]:
-        machine = Machine([call for _, call in calls])
-        numbers = [i for i, _ in calls]
+    def _program(self, machine: Machine, numbers: list[int]) -> Callable[[], None]:
         native = machine.run
 
         def run() -> None:
@@ -388,10 +394,14 @@ class Plan:
                 at += 1
         except BaseException as error:
             failed, self.failed = self.failed, None
-            self._undo(at, self.ends[min(at, high - 1)] if failed is None else failed)
+            self._undo(at, self._end(min(at, high - 1)) if failed is None else failed)
             if isinstance(error, Exception) and self.is_undone:
                 raise Undone(f"{type(error).__name__}: {error}") from error
             raise
+
+    def _end(self, at: int) -> int:
+        """Return the last record that is done after so many runs, one of them not wholly."""
+        return -1 if at < self.early else self.parts[at][0]
 
     def _undo(self, at: int, record: int) -> None:
         """Put all state back that a run has changed until it failed in a record, or that it changed too early."""

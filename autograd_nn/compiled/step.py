@@ -22,6 +22,7 @@ from ..kernels.compile import get_num_threads
 from ..kernels.machine import is_available
 from ..nn import Module
 from ..ops.terms import counting, noted
+from .explain import listed, paragraph
 from .guards import Guards
 from .halves import Halves, Run, forward_and_backward
 from .modules import module_kind
@@ -441,7 +442,7 @@ class Compiled(Stands):
             differences = [*eager.differences(Snapshot(known.reach))]  # type: ignore[arg-type]
             differences += [f"result {i}" for i, (a, b) in enumerate(zip(results, replayed))
                             if a.array.tobytes() != b.array.tobytes()]
-            problem = f"its replay differs from the eager step in {_listed(differences)}" if differences else None
+            problem = f"its replay differs from the eager step in {listed(differences)}" if differences else None
         del terms[count:]
         if problem is not None:
             eager.restore()
@@ -474,7 +475,7 @@ class Compiled(Stands):
             differences = [*eager.differences(Snapshot(reach))]
             differences += [f"result {i}" for i, pair in enumerate(zip(results, replayed)) if not _equal(*pair)]
             differences += [f"gradient {i}" for i, pair in enumerate(zip(wanted, found)) if not _equal(*pair)]
-            problem = f"its replay differs from the eager one in {_listed(differences)}" if differences else None
+            problem = f"its replay differs from the eager one in {listed(differences)}" if differences else None
         eager.restore()
         if problem is not None:
             self._stay_eager(known, problem)
@@ -516,25 +517,31 @@ class Compiled(Stands):
 
     # -------------------------------------------------------------------------------- what it did
 
-    def explain(self) -> str:
-        """Return what was compiled: a paragraph for each kind of call."""
+    def explain(self, times: bool = True) -> str:
+        """Return what was compiled: a paragraph for each kind of call.
+
+        It says what runs natively and what stays in Python, what was fused, how much memory the plan has, what it was
+        traced anew for, and how long each call takes. To measure that, the plan runs some times on the arguments of
+        its last call, for at most half a second or so; all state is put back.
+
+        Parameters
+        ----------
+        times : bool
+            Measure; without, nothing runs and the calls are named only.
+
+        Examples
+        --------
+        >>> import autograd_nn as ag
+        >>> step = ag.compile(lambda x: x.exp().sum())
+        >>> for _ in range(4):
+        ...     total = step(ag.ones(4))
+        >>> print(step.explain(times=False).splitlines()[1])
+        2 of them run natively, 1 runs; in Python: none
+        """
         if not self.signatures:
             return f"{self._name} has not been called"
-        return "\n\n".join(self._paragraph(known) for known in self.signatures.values())
-
-    def _paragraph(self, known: Signature) -> str:
-        if known.reason is not None:
-            return f"{self._name} stays eager: {known.reason}"
-        if known.plan is None:
-            return f"{self._name} is about to be traced"
-        plan = known.plan
-        lines = [f"{self._name}: {len(plan.steps)} calls{'' if known.is_trusted else ', to be rehearsed'}; "
-                 f"{plan.arena.nbytes} bytes for what is computed on the way, {plan.nbytes} bytes of memory in all"]
-        if known.changes:
-            lines.append(f"traced anew {len(known.changes)} times, because of {_listed(known.changes)}")
-        in_python = _listed([name for i, name in enumerate(plan.names) if i not in plan._known]) or "none"
-        lines.append(f"{plan.native} of them run natively, {len(plan.runs)} runs; in Python: {in_python}")
-        return "\n".join([*lines, "  ".join(plan.names)])
+        with self._lock:
+            return "\n\n".join(paragraph(known, self._name, times) for known in self.signatures.values())
 
 
 def _found(module: str, path: str) -> Any:
@@ -554,7 +561,3 @@ def _compiled_anew(place: tuple[str, str], plans: int, fullgraph: bool, disable:
 def _equal(a: Any, b: Any) -> bool:
     return a is b or (a is not None and b is not None and same_bits(a.array, b.array))
 
-
-def _listed(texts: list[str]) -> str:
-    unique = list(dict.fromkeys(texts))
-    return ", ".join(unique[:5]) + (f" and {len(unique) - 5} more" if len(unique) > 5 else "")
