@@ -57,7 +57,7 @@ class Distribution:
     >>> import autograd_nn.distributions as D
     >>> p = D.Normal(ag.zeros(3), 1.0)
     >>> p.batch_shape, p.event_shape, p.sample((5,)).shape
-    (Size([3]), Size([]), (5, 3))
+    ((3,), (), (5, 3))
     """
 
     has_rsample = False

@@ -25,6 +25,7 @@ from ..ops import shape as shapes
 from ..ops.index import ARRAY
 from ..tensor import Tensor
 from ..tensor.in_place import assign, write
+from ..tensor.size import Size
 from .rules import Applied, aligned, batched_index, looped, rule_of
 
 __all__ = ["Batched", "Level", "innermost", "lowest"]
@@ -43,7 +44,7 @@ class Samples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.tensor.whole.shape
+        shape: tuple[int, ...] = self.tensor.whole.array.shape
         return shape[1:] if self.tensor.stacked else shape
 
     @property
@@ -177,9 +178,9 @@ class Batched(Tensor):
         return self.whole.memory
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The size of each dim of a sample."""
-        shape: tuple[int, ...] = self.whole.shape
+        shape: Size = self.whole.shape
         return shape[1:] if self.stacked else shape
 
     @property

@@ -321,7 +321,7 @@ class _ConvTranspose(_Conv):
         least = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
             for n, s, p, d, k in zip(
-                input.shape[-self._dims :], self.stride, self.padding, self.dilation, self.kernel_size
+                input.array.shape[-self._dims :], self.stride, self.padding, self.dilation, self.kernel_size
             )
         ]
         extra = tuple(size - low for size, low in zip(wanted, least))

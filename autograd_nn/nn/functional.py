@@ -142,7 +142,7 @@ def rrelu(
     tensor([-0.2292,  2.    ])
     """
     if training:
-        slope = random.rand(input.shape, dtype=input.dtype) * (upper - lower) + lower
+        slope = random.rand(input.array.shape, dtype=input.dtype) * (upper - lower) + lower
         out = elementwise.where(input > 0, input, input * slope)
     else:
         out = activation.leaky_relu(input, (lower + upper) / 2)
@@ -377,13 +377,13 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     >>> F.gumbel_softmax(ag.zeros(2, 3), hard=True).sum(1)
     tensor([1., 1.])
     """
-    uniform = random.rand(logits.shape, dtype=logits.dtype).clamp(min=float(np.finfo(logits.dtype).tiny))
+    uniform = random.rand(logits.array.shape, dtype=logits.dtype).clamp(min=float(np.finfo(logits.dtype).tiny))
     noise = -(-uniform.log()).log()
     soft = reduce.softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
     position = soft.detach().argmax(dim, keepdim=True)
-    classes = np.arange(soft.shape[dim]).reshape([-1 if i == dim % soft.ndim else 1 for i in range(soft.ndim)])
+    classes = np.arange(soft.array.shape[dim]).reshape([-1 if i == dim % soft.ndim else 1 for i in range(soft.ndim)])
     one_hot = elementwise.eq(position, Tensor(classes)).to(soft.dtype)
     return soft + (one_hot - soft.detach())
 
@@ -410,11 +410,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> F.bilinear(ag.tensor([[1.0, 2.0]]), ag.tensor([[3.0]]), ag.ones(1, 2, 1))
     tensor([[9.]])
     """
-    lead = input1.shape[:-1]
-    if weight.ndim != 3 or lead != input2.shape[:-1] or (input1.shape[-1], input2.shape[-1]) != weight.shape[1:]:
+    lead = input1.array.shape[:-1]
+    if weight.ndim != 3 or lead != input2.array.shape[:-1] or (input1.shape[-1], input2.shape[-1]) != weight.shape[1:]:
         raise RuntimeError(f"bilinear(): inputs (..., I) and (..., J) must fit weight (K, I, J) "
                            f"(input1.shape={input1.shape}, input2.shape={input2.shape}, weight.shape={weight.shape})")
-    k, i, j = weight.shape
+    k, i, j = weight.array.shape
     left = input1.reshape(-1, i) @ weight.permute(1, 0, 2).reshape(i, k * j)
     out = (left.reshape(-1, k, j) * input2.reshape(-1, 1, j)).sum(2).reshape(*lead, k)
     return out if bias is None else out + bias
@@ -443,7 +443,7 @@ def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, spa
     """Set whole channels to 0, of examples of `spatial` dims with or without a batch dim."""
     if input.ndim not in (spatial + 1, spatial + 2):
         raise RuntimeError(f"{operation}(): expects {spatial + 1} or {spatial + 2} dims (input.shape={input.shape})")
-    ones = Tensor(np.ones((*input.shape[: input.ndim - spatial], *(1,) * spatial), input.dtype))
+    ones = Tensor(np.ones((*input.array.shape[: input.ndim - spatial], *(1,) * spatial), input.dtype))
     out = input * random.dropout(ones, p, training) if training else input
     return _replacing(input, out, operation) if inplace else out
 
@@ -514,7 +514,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     else:
         limit = -1.0507009873554805 * 1.6732632423543772
         scale = 1 / math.sqrt((1 - p) * (1 + p * limit**2))
-        keep = (random.rand(input.shape) >= p).to(input.dtype)
+        keep = (random.rand(input.array.shape) >= p).to(input.dtype)
         out = (input * keep + (1 - keep) * limit) * scale - scale * p * limit
     return _replacing(input, out, "alpha_dropout") if inplace else out
 

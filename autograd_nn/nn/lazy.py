@@ -118,12 +118,12 @@ class LazyLinear(LazyModuleMixin, Linear):
         if self.has_uninitialized_params():
             if not input.ndim:
                 raise RuntimeError(f"LazyLinear: expects at least one dim (input.shape={tuple(input.shape)})")
-            self.in_features = input.shape[-1]
+            self.in_features = input.array.shape[-1]
             _materialize(self.weight, (self.out_features, self.in_features))
             _materialize(self.bias, (self.out_features,))
             self.reset_parameters()
         elif self.in_features == 0:  # it was loaded
-            self.in_features = self.weight.shape[-1]
+            self.in_features = self.weight.array.shape[-1]
 
 
 def _materialize(value: Tensor | None, shape: tuple[int, ...]) -> None:
@@ -143,7 +143,7 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
             raise RuntimeError(f"{type(self).__name__}: expects {self._dims + 1} or {self._dims + 2} dims "
                                f"(input.shape={tuple(input.shape)})")
         if self.has_uninitialized_params():
-            self.in_channels = input.shape[-self._dims - 1]
+            self.in_channels = input.array.shape[-self._dims - 1]
             if self.in_channels % self.groups:
                 raise ValueError(f"{type(self).__name__}: groups must divide in_channels (groups={self.groups}, "
                                  f"in_channels={self.in_channels})")
@@ -289,13 +289,13 @@ class _LazyNorm(LazyModuleMixin, _RunningNorm):
         if self.has_uninitialized_params():
             channel = 1 if not isinstance(self, InstanceNorm1d | InstanceNorm2d | InstanceNorm3d) or (
                 input.ndim == max(self._dims)) else 0
-            self.num_features = input.shape[channel]
+            self.num_features = input.array.shape[channel]
             for value in (self.weight, self.bias, self.running_mean, self.running_var):
                 _materialize(value, (self.num_features,))
             self.reset_parameters()
         elif self.num_features == 0:
             known = self.weight if self.weight is not None else self.running_mean
-            self.num_features = input.shape[1] if known is None else known.shape[0]
+            self.num_features = input.array.shape[1] if known is None else known.shape[0]
 
 
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):

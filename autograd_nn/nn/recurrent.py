@@ -112,13 +112,13 @@ class _Recurrent(Module):
             return self._forward_packed(input, hx)
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}: expects a tensor or a PackedSequence, got {type(input).__name__}")
-        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+        if input.ndim not in (2, 3) or input.array.shape[-1] != self.input_size:
             raise RuntimeError(f"{name}: expects 2 or 3 dims, the last of input_size={self.input_size} "
                                f"(input.shape={input.shape})")
         batched = input.ndim == 3
         x = input.transpose(0, 1) if batched and self.batch_first else input
         x = x if batched else x.unsqueeze(1)
-        first = self._first_states(hx, x, batched, input.shape)
+        first = self._first_states(hx, x, batched, input.array.shape)
         x, final = self._layers(x, first, None)
         if not batched:
             return x.squeeze(1), self._pack(tuple(state.squeeze(1) for state in final))
@@ -128,11 +128,11 @@ class _Recurrent(Module):
         self, input: PackedSequence, hx: Tensor | States | None
     ) -> tuple[PackedSequence, Tensor | States]:
         """Run over a packed batch: over its padded form, each sequence from its first to its last step."""
-        if input.data.ndim != 2 or input.data.shape[1] != self.input_size:
+        if input.data.ndim != 2 or input.data.array.shape[1] != self.input_size:
             raise RuntimeError(f"{self._get_name()}: expects packed steps of input_size={self.input_size} "
                                f"(data.shape={input.data.shape})")
         x, _ = pad_packed_sequence(input._replace(sorted_indices=None, unsorted_indices=None))
-        first = self._first_states(hx, x, True, x.shape)
+        first = self._first_states(hx, x, True, x.array.shape)
         if hx is not None and input.sorted_indices is not None:
             first = tuple(state[:, input.sorted_indices] for state in first)
         out, final = self._layers(x, first, input.lengths())
@@ -142,13 +142,13 @@ class _Recurrent(Module):
 
     def _first_states(self, hx: Tensor | States | None, x: Tensor, batched: bool, given: Shape) -> States:
         """Return the first states, 0 where there are none, having checked their shape for x (T, N, features)."""
-        shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
+        shape = (self.num_layers * (1 + self.bidirectional), x.array.shape[1], self.hidden_size)
         if hx is None:
             return tuple(Tensor(np.zeros(shape, x.dtype)) for _ in range(self._states))
         first = self._unpack(hx)
         expected = shape if batched else (shape[0], shape[2])
         for state in first:
-            if state.shape != expected:
+            if state.array.shape != expected:
                 raise RuntimeError(f"{self._get_name()}: the first states must have shape {expected} "
                                    f"(got {state.shape}, input.shape={given})")
         return tuple(state if batched else state.unsqueeze(1) for state in first)
@@ -351,14 +351,14 @@ class _Cell(Module):
 
     def _stepped(self, input: Tensor, states: States | None) -> States:
         name = self._get_name()
-        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+        if input.ndim not in (1, 2) or input.array.shape[-1] != self.input_size:
             raise RuntimeError(f"{name}: expects 1 or 2 dims, the last of input_size={self.input_size} "
                                f"(input.shape={input.shape})")
-        expected = (*input.shape[:-1], self.hidden_size)
+        expected = (*input.array.shape[:-1], self.hidden_size)
         if states is None:
             states = tuple(Tensor(np.zeros(expected, input.dtype)) for _ in range(self._states))
         for state in states:
-            if state.shape != expected:
+            if state.array.shape != expected:
                 raise RuntimeError(f"{name}: the states must have shape {expected} (got {state.shape}, "
                                    f"input.shape={input.shape})")
         batched = input.ndim == 2

@@ -33,7 +33,7 @@ class _Table(Module):
         if weight is None:
             self.weight = empty_parameter(shape, dtype, device)
             self.reset_parameters()
-        elif weight.shape != shape:
+        elif weight.array.shape != shape:
             raise ValueError(f"{name}: the weight must have shape {shape} (got {weight.shape})")
         else:
             self.weight = Parameter(weight)
@@ -43,7 +43,7 @@ class _Table(Module):
         if embeddings.ndim != 2:
             raise ValueError(f"{cls.__name__}.from_pretrained(): expects a matrix "
                              f"(embeddings.shape={embeddings.shape})")
-        rows, columns = embeddings.shape
+        rows, columns = embeddings.array.shape
         return rows, columns
 
     def reset_parameters(self) -> None:

@@ -164,8 +164,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     >>> ag.prelu(ag.tensor([-1.0, 2.0]), ag.tensor([0.25]))
     tensor([-0.25,  2.  ])
     """
-    channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
+    channels = input.array.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or math.prod(weight.array.shape) not in (1, channels):
         raise RuntimeError(
             f"prelu(): weight needs one entry or one per channel (weight.shape={weight.shape}, "
             f"input.shape={input.shape})"
@@ -515,9 +515,9 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     tensor([[0.5, 1. ]])
     """
     dim = normalized_dim(dim, input.ndim, "glu")
-    if input.ndim == 0 or input.shape[dim] % 2:
+    if input.ndim == 0 or input.array.shape[dim] % 2:
         raise RuntimeError(f"glu(): the size of dim {dim} must be even (input.shape={input.shape})")
-    half = input.shape[dim] // 2
+    half = input.array.shape[dim] // 2
     return mul(narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half)))
 
 

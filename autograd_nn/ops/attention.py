@@ -69,7 +69,7 @@ def scaled_dot_product_attention(
     (2, 4, 5, 8)
     """
     operation = "scaled_dot_product_attention"
-    if query.ndim < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+    if query.ndim < 2 or query.array.shape[-1] != key.array.shape[-1] or key.array.shape[-2] != value.array.shape[-2]:
         raise RuntimeError(
             f"{operation}(): query and key need one E, key and value one S "
             f"(query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape})"
@@ -80,12 +80,12 @@ def scaled_dot_product_attention(
             f"(attn_mask.shape={attn_mask.shape}, is_causal=True)"
         )
     if enable_gqa:
-        key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        key, value = (repeat_interleave(x, query.array.shape[-3] // x.array.shape[-3], -3) for x in (key, value))
+    scale = 1 / math.sqrt(query.array.shape[-1]) if scale is None else scale
     scores = matmul(mul(query, scale), transpose(key, -1, -2))
     hidden: Tensor | None = None
     if is_causal:
-        hidden = wrap(np.triu(np.ones(scores.shape[-2:], bool), 1))
+        hidden = wrap(np.triu(np.ones(scores.array.shape[-2:], bool), 1))
     elif attn_mask is not None and attn_mask.dtype == bool:
         hidden = logical_not(attn_mask)
     elif attn_mask is not None:

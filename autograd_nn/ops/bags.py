@@ -137,7 +137,7 @@ def embedding_bag(
     index = _integers(input, "embedding_bag", "input")
     if weight.ndim != 2:
         raise RuntimeError(f"embedding_bag(): weight must be a matrix (weight.shape={weight.shape})")
-    if per_sample_weights is not None and (mode != "sum" or per_sample_weights.shape != index.shape):
+    if per_sample_weights is not None and (mode != "sum" or per_sample_weights.array.shape != index.array.shape):
         raise RuntimeError("embedding_bag(): per_sample_weights are for mode 'sum' and need the shape of input "
                            f"(mode={mode!r}, per_sample_weights.shape={per_sample_weights.shape}, "
                            f"input.shape={index.shape})")
@@ -145,31 +145,31 @@ def embedding_bag(
         wide = embedding_bag(input, to_dtype(weight, np.float32), offsets, mode=mode,
                              include_last_offset=include_last_offset, padding_idx=padding_idx)
         return to_dtype(wide, np.float16)
-    _check_range(index, weight.shape[0], "embedding_bag")
-    if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
+    _check_range(index, weight.array.shape[0], "embedding_bag")
+    if padding_idx is not None and not -weight.array.shape[0] <= padding_idx < weight.array.shape[0]:
         raise RuntimeError(f"embedding_bag(): padding_idx must be a row of weight (padding_idx={padding_idx}, "
                            f"weight.shape={weight.shape})")
     if index.ndim == 2:
         if offsets is not None:
             raise ValueError(f"embedding_bag(): offsets are for an input of one dim (input.shape={index.shape})")
-        starts = np.arange(index.shape[0]) * index.shape[1]
+        starts = np.arange(index.array.shape[0]) * index.array.shape[1]
         first = wrap(starts)
     elif index.ndim == 1 and offsets is not None:
         first = _integers(offsets, "embedding_bag", "offsets")
         starts = first.array
         if starts.ndim != 1 or (starts.size and (starts[0] != 0 or (np.diff(starts) < 0).any()
-                                                 or starts[-1] > index.shape[0])):
+                                                 or starts[-1] > index.array.shape[0])):
             raise ValueError("embedding_bag(): offsets must ascend from 0 to the size of input "
                              f"(offsets={starts.tolist()}, input.shape={index.shape})")
         if include_last_offset:
-            if not starts.size or starts[-1] != index.shape[0]:
+            if not starts.size or starts[-1] != index.array.shape[0]:
                 raise ValueError("embedding_bag(): with include_last_offset the last offset must be the size of input "
                                  f"(offsets={starts.tolist()}, input.shape={index.shape})")
             first = first[:-1]
     else:
         raise ValueError("embedding_bag(): expects an input of two dims, or of one dim with offsets "
                          f"(input.shape={index.shape}, offsets={offsets})")
-    padding = None if padding_idx is None else padding_idx % weight.shape[0]
+    padding = None if padding_idx is None else padding_idx % weight.array.shape[0]
     if padding is not None:
         note_read(index, "embedding_bag(padding_idx=)")  # how many rows count
     rows, begins, kept = _bags(reshape(index, (-1,)), first, padding_idx=padding)
@@ -177,7 +177,7 @@ def embedding_bag(
         place = _places_of_largest(weight, rows, begins)
         return where(ge(place, 0), _take_along(weight, _not_below(place), dim=0), 0.0)
     if per_sample_weights is None:
-        share = wrap(np.ones(rows.shape, weight.dtype))
+        share = wrap(np.ones(rows.array.shape, weight.dtype))
     else:
         share = _getitem(reshape(per_sample_weights, (-1,)), kept, key=(ARRAY,))
     out = _bag_sum(weight, share, rows, begins)

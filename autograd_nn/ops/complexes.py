@@ -232,7 +232,7 @@ def view_as_complex(input: Tensor) -> Tensor:
     >>> ag.view_as_complex(ag.tensor([[1.0, 2.0]])).tolist()
     [(1+2j)]
     """
-    if input.dtype not in (np.float32, np.float64) or not input.ndim or input.shape[-1] != 2:
+    if input.dtype not in (np.float32, np.float64) or not input.ndim or input.array.shape[-1] != 2:
         raise RuntimeError("view_as_complex(): expects float32 or float64 with a last dim of 2 "
                            f"(input: {input.dtype} {tuple(input.shape)})")
     array = input.array

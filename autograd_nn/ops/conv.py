@@ -78,8 +78,8 @@ def _conv2d_relu_rule(
 ) -> Gradients:
     g = relu_input(g, out)
     return (
-        _conv2d_input(g, w, size=x.shape[2:], **p) if needs[0] else None,
-        _conv2d_weight(g, x, size=w.shape[2:], **p) if needs[1] else None,
+        _conv2d_input(g, w, size=x.array.shape[2:], **p) if needs[0] else None,
+        _conv2d_weight(g, x, size=w.array.shape[2:], **p) if needs[1] else None,
         _channel_sum(g) if needs[2] else None,
     )
 
@@ -238,7 +238,7 @@ def _convolved(
     weight: Tensor, bias: Tensor | None, *settings: Any,
 ) -> Tensor:  # fmt: skip
     """Apply a primitive of images to images or sequences, in batches or alone, of any dtype."""
-    x, w, b = input.shape, weight.shape, None if bias is None else bias.shape
+    x, w, b = input.array.shape, weight.array.shape, None if bias is None else bias.array.shape
     dtypes = input.dtype, weight.dtype, None if bias is None else bias.dtype
     try:
         plan = plan_of(operation, dims, x, w, b, dtypes, *settings)
@@ -257,7 +257,7 @@ def _convolved(
     input = reshape(input, (*((1,) if len(x) == dims + 1 else ()), *x[:-dims], *height, *x[-dims:]))
     out = primitive(input, reshape(weight, (*w[:2], *height, *w[2:])), bias, **plan.settings)
     batch = 1 if len(x) == dims + 1 else 0
-    out = reshape(out, (*out.shape[batch:2], *out.shape[-dims:]))
+    out = reshape(out, (*out.array.shape[batch:2], *out.array.shape[-dims:]))
     return to_dtype(out, dtypes[0])
 
 

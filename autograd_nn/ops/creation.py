@@ -139,7 +139,8 @@ def zeros_like(
     >>> ag.zeros_like(ag.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
-    return _as_many(input, _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad, "zeros_like"))
+    array = np.zeros(input.array.shape, dtype or input.dtype)
+    return _as_many(input, _made(array, device, requires_grad, "zeros_like"))
 
 
 def ones_like(
@@ -153,7 +154,7 @@ def ones_like(
     >>> ag.ones_like(ag.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
-    return _as_many(input, _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad, "ones_like"))
+    return _as_many(input, _made(np.ones(input.array.shape, dtype or input.dtype), device, requires_grad, "ones_like"))
 
 
 def empty_like(
@@ -167,7 +168,8 @@ def empty_like(
     >>> ag.empty_like(ag.zeros(2, 3)).shape
     (2, 3)
     """
-    return _as_many(input, _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad, "empty_like"))
+    array = np.empty(input.array.shape, dtype or input.dtype)
+    return _as_many(input, _made(array, device, requires_grad, "empty_like"))
 
 
 def full_like(
@@ -186,7 +188,7 @@ def full_like(
     >>> ag.full_like(ag.zeros(2), 7.0)
     tensor([7., 7.])
     """
-    out = full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    out = full(input.array.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
     return _as_many(input, out)
 
 

@@ -113,23 +113,23 @@ def ctc_loss(
     single = log_probs.ndim == 2
     if single:
         log_probs = unsqueeze(log_probs, 1)
-    T, N, C = log_probs.shape
+    T, N, C = log_probs.array.shape
     if not 0 <= blank < C:
         raise RuntimeError(f"ctc_loss(): blank must be a label from 0 to {C - 1} (blank={blank})")
     labels = _integers(targets, "ctc_loss", "targets")
     inputs = _lengths("input_lengths", input_lengths, N, T)
     if labels.ndim == 1:
-        lengths = _lengths("target_lengths", target_lengths, N, labels.shape[0])
-        if lengths.sum() != labels.shape[0]:
+        lengths = _lengths("target_lengths", target_lengths, N, labels.array.shape[0])
+        if lengths.sum() != labels.array.shape[0]:
             raise RuntimeError("ctc_loss(): targets of one dim need as many labels as target_lengths add up to "
                                f"(targets.shape={labels.shape}, target_lengths={lengths.tolist()})")
         labels = _rows(labels, lengths)
-    elif labels.ndim == 2 and labels.shape[0] == N:
-        lengths = _lengths("target_lengths", target_lengths, N, labels.shape[1])
+    elif labels.ndim == 2 and labels.array.shape[0] == N:
+        lengths = _lengths("target_lengths", target_lengths, N, labels.array.shape[1])
     else:
         raise RuntimeError(f"ctc_loss(): targets must be of shape ({N}, S) or one sequence after the other "
                            f"(targets.shape={labels.shape})")
-    used = labels.array[np.arange(labels.shape[1]) < lengths[:, None]]
+    used = labels.array[np.arange(labels.array.shape[1]) < lengths[:, None]]
     if used.size and not 0 <= used.min() <= used.max() < C:
         raise RuntimeError(f"ctc_loss(): targets must be labels from 0 to {C - 1} (smallest {used.min()}, largest "
                            f"{used.max()})")

@@ -38,7 +38,7 @@ def _eye(size: int) -> Array:
 
 def _diagonal_set(x: Tensor, value: Number) -> Tensor:
     """Return square matrices with a number on the diagonal."""
-    return masked_fill(x, _eye(x.shape[-1]), value)
+    return masked_fill(x, _eye(x.array.shape[-1]), value)
 
 
 def _columns_divided(x: Tensor, triangle: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def _cholesky(x: Array) -> Array:
 def _cholesky_input(g: Tensor, out: Tensor) -> Tensor:
     flipped = transposed(out)
     half = tril(_matmul(flipped, g))
-    half = sub(half, mul(masked_fill(half, ~_eye(half.shape[-1]), 0.0), 0.5))
+    half = sub(half, mul(masked_fill(half, ~_eye(half.array.shape[-1]), 0.0), 0.5))
     inner = _solve_triangular(flipped, half, upper=True, unit=False)
     whole = _solve_triangular(flipped, transposed(inner), upper=True, unit=False)
     return mul(add(whole, transposed(whole)), 0.5)
@@ -140,7 +140,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     """
     check_matrices("cholesky_ex", "A", A, square=True)
     if check_errors:
-        out, info = _cholesky(A), wrap(np.zeros(A.shape[:-2], np.int32))
+        out, info = _cholesky(A), wrap(np.zeros(A.array.shape[:-2], np.int32))
     else:
         out, info = _cholesky_info(A)
     return CholeskyEx(transposed(out) if upper else out, info)
@@ -168,7 +168,7 @@ def _square_qr_input(g_Q: Tensor | None, g_R: Tensor | None, Q: Tensor, R: Tenso
 
 @_qr.defvjps
 def _qr_rule(g: Tensor | None, g_R: Tensor | None, Q: Tensor, R: Tensor, complete: bool) -> Gradients:
-    m, n = Q.shape[-2], R.shape[-1]
+    m, n = Q.array.shape[-2], R.array.shape[-1]
     if complete and m > n:
         raise RuntimeError(f"qr(): mode 'complete' has no gradient for more rows than columns (A has {m} rows and {n} "
                            "columns); use mode 'reduced'")
@@ -317,7 +317,7 @@ def _skew(x: Tensor) -> Tensor:
 def _svd_rule(
     g: Tensor | None, g_S: Tensor | None, g_Vh: Tensor | None, U: Tensor, S: Tensor, Vh: Tensor
 ) -> Gradients:
-    m, n, k = U.shape[-2], Vh.shape[-1], S.shape[-1]
+    m, n, k = U.array.shape[-2], Vh.array.shape[-1], S.array.shape[-1]
     U, Vh = narrow(U, -1, 0, k), narrow(Vh, -2, 0, k)  # what 'full' adds has no gradient
     inner = None if g_S is None else diag_embed(g_S)
     outer = None
@@ -461,7 +461,7 @@ def _permutation(pivots: Array, *, size: int, dtype: np.dtype[np.floating]) -> A
 
 def _unpacked(packed: Tensor) -> tuple[Tensor, Tensor]:
     """Return L and U."""
-    m, n = packed.shape[-2:]
+    m, n = packed.array.shape[-2:]
     k = min(m, n)
     lower = add(tril(narrow(packed, -1, 0, k), -1), np.eye(m, k, dtype=packed.dtype))
     return lower, triu(narrow(packed, -2, 0, k))
@@ -471,7 +471,7 @@ def _unpacked(packed: Tensor) -> tuple[Tensor, Tensor]:
 def _lu_rule(g: Tensor | None, packed: Tensor, pivots: Tensor) -> Gradients:
     if g is None:
         return (None,)
-    m, n = packed.shape[-2:]
+    m, n = packed.array.shape[-2:]
     k = min(m, n)
     L, U = _unpacked(packed)
     g_L, g_U = tril(narrow(g, -1, 0, k), -1), triu(narrow(g, -2, 0, k))
@@ -527,7 +527,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> LU:
     check_matrices("lu", "A", A)
     _check_pivot("lu", pivot)
     packed, pivots, _ = _lu(A)
-    return LU(_permutation(pivots, size=A.shape[-2], dtype=A.dtype), *_unpacked(packed))
+    return LU(_permutation(pivots, size=A.array.shape[-2], dtype=A.dtype), *_unpacked(packed))
 
 
 class LUFactor(NamedTuple):
@@ -622,7 +622,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 
 def _lu_solved(LU: Tensor, pivots: Tensor, B: Tensor, left: bool, flipped: bool) -> Tensor:
     L, U = _unpacked(LU)
-    P = _permutation(pivots, size=LU.shape[-1], dtype=LU.dtype)
+    P = _permutation(pivots, size=LU.array.shape[-1], dtype=LU.dtype)
     if not left:
         return transposed(_lu_solved(LU, pivots, transposed(B), True, not flipped))
     if flipped:

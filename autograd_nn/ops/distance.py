@@ -115,7 +115,7 @@ def _nuclear(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
     if len(dims) != 2:
         raise RuntimeError(f"norm(): p='nuc' needs two dims (input.shape={x.shape}, dim={dims})")
     out = sum(svdvals(movedim(x, dims, (-2, -1))), -1)
-    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
+    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.array.shape)]) if keepdim else out
 
 
 def normalize(input: Tensor, p: float | str = 2.0, dim: Dims = 1, eps: float = 1e-12) -> Tensor:
@@ -141,11 +141,11 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     tensor([0.7071])
     """
     try:
-        shape = np.broadcast_shapes(x1.shape, x2.shape)
+        shape = np.broadcast_shapes(x1.array.shape, x2.array.shape)
     except ValueError:
         raise RuntimeError("cosine_similarity(): shapes cannot be broadcast together "
                            f"(x1.shape={x1.shape}, x2.shape={x2.shape})") from None
-    x1, x2 = (x if x.shape == shape else broadcast_to(x, shape) for x in (x1, x2))
+    x1, x2 = (x if x.array.shape == shape else broadcast_to(x, shape) for x in (x1, x2))
     dim = normalized_dim(dim, len(shape), "cosine_similarity")
     units = [div(x, clamp(norm(x, 2, dim, keepdim=True), min=eps)) for x in (x1, x2)]  # no product of large numbers
     return sum(mul(*units), dim)
@@ -182,7 +182,7 @@ def cdist(
                             "donot_use_mm_for_euclid_dist"):
         raise ValueError("cdist(): compute_mode must be 'use_mm_for_euclid_dist_if_necessary', "
                          f"'use_mm_for_euclid_dist' or 'donot_use_mm_for_euclid_dist' (compute_mode={compute_mode!r})")
-    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+    if x1.ndim < 2 or x2.ndim < 2 or x1.array.shape[-1] != x2.array.shape[-1]:
         raise RuntimeError(f"cdist(): both need rows of one length (x1.shape={x1.shape}, x2.shape={x2.shape})")
     return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)
 
@@ -200,5 +200,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """
     if input.ndim != 2:
         raise RuntimeError(f"pdist(): expects a matrix (input.shape={input.shape})")
-    first, second = np.triu_indices(input.shape[0], 1)
+    first, second = np.triu_indices(input.array.shape[0], 1)
     return norm(sub(_index_select(input, first, dim=0), _index_select(input, second, dim=0)), p, -1)

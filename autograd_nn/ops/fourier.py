@@ -63,7 +63,7 @@ def _counts(x: Any, dim: int, n: int) -> Array:
     counts[0] = 1
     if n % 2 == 0:
         counts[-1] = 1
-    return counts.reshape([-1 if i == dim else 1 for i in range(len(x.shape))])
+    return counts.reshape([-1 if i == dim else 1 for i in range(len(x.array.shape))])
 
 
 _transform.defvjp(x=lambda g, dims, inverse, scale: _transform(g, dims=dims, inverse=inverse, scale=scale))
@@ -108,7 +108,7 @@ def _resized(input: Tensor, sizes: dict[int, int]) -> Tensor:
     """Return `input` cut, or filled with zeros at the end, to these sizes of dims."""
     widths = [(0, 0)] * input.ndim
     for dim, size in sizes.items():
-        have = input.shape[dim]
+        have = input.array.shape[dim]
         if have > size:
             input = _narrow(input, dim=dim, start=0, stop=size)
         widths[dim] = (0, max(size - have, 0))
@@ -146,7 +146,7 @@ def _several(
         raise RuntimeError(f"{operation}(): dims must be unique (dim={dim})")
     if s is not None and len(s) != len(dims):
         raise RuntimeError(f"{operation}(): dim and s must have the same length (dim={dim}, s={tuple(s)})")
-    whole = [input.shape[d] for d in dims]
+    whole = [input.array.shape[d] for d in dims]
     if half and dims:
         whole[-1] = 2 * (whole[-1] - 1)
     given = [-1] * len(dims) if s is None else s
@@ -158,21 +158,21 @@ def _several(
 
 def _c2c(input: Tensor, n: int | None, dim: int, norm: str | None, inverse: bool, operation: str) -> Tensor:
     dim = _one(input, dim, operation)
-    n = _length(n, input.shape[dim], operation)
+    n = _length(n, input.array.shape[dim], operation)
     x = _resized(_complex(input, operation), {dim: n})
     return _transform(x, dims=(dim,), inverse=inverse, scale=_scale(norm, n, inverse, operation))
 
 
 def _r2c(input: Tensor, n: int | None, dim: int, norm: str | None, inverse: bool, operation: str) -> Tensor:
     dim = _one(input, dim, operation)
-    n = _length(n, input.shape[dim], operation)
+    n = _length(n, input.array.shape[dim], operation)
     x = _resized(_floating(input, operation, real=True), {dim: n})
     return _to_half(x, dim=dim, scale=_scale(norm, n, inverse, operation))
 
 
 def _c2r(input: Tensor, n: int | None, dim: int, norm: str | None, inverse: bool, operation: str) -> Tensor:
     dim = _one(input, dim, operation)
-    n = _length(n, 2 * (input.shape[dim] - 1), operation)
+    n = _length(n, 2 * (input.array.shape[dim] - 1), operation)
     x = _resized(_complex(input, operation), {dim: n // 2 + 1})
     return _from_half(x, dim=dim, n=n, scale=_scale(norm, n, inverse, operation))
 
@@ -518,7 +518,7 @@ def rfftfreq(
 
 def _shifted(input: Tensor, dim: Sequence[int] | int | None, back: bool) -> Tensor:
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
-    return roll(input, [(input.shape[d] + back) // 2 for d in dims], list(dims))
+    return roll(input, [(input.array.shape[d] + back) // 2 for d in dims], list(dims))
 
 
 def fftshift(input: Tensor, dim: Sequence[int] | int | None = None) -> Tensor:
@@ -558,7 +558,7 @@ def _frame_settings(
         raise RuntimeError(f"{operation}(): hop_length must be positive and win_length from 1 to n_fft "
                            f"(n_fft={n_fft}, hop_length={hop}, win_length={length})")
     window = wrap(np.ones(length, dtype)) if window is None else window
-    if window.ndim != 1 or window.shape[0] != length:
+    if window.ndim != 1 or window.array.shape[0] != length:
         raise RuntimeError(f"{operation}(): window must be of shape ({length},) (window.shape={tuple(window.shape)})")
     left = (n_fft - length) // 2
     return hop, pad(window, (left, n_fft - length - left))
@@ -622,14 +622,14 @@ def stft(
     x = input if input.ndim == 2 else reshape(input, (1, -1))
     if center:
         x = pad(x, (n_fft // 2, n_fft // 2), pad_mode)
-    if not 0 < n_fft <= x.shape[1]:
+    if not 0 < n_fft <= x.array.shape[1]:
         raise RuntimeError(f"stft(): n_fft must be from 1 to the length of the signal (n_fft={n_fft}, "
                            f"length={x.shape[1]})")
-    count = 1 + (x.shape[1] - n_fft) // hop
-    frames = mul(reshape(index_select(x, 1, wrap(_places(count, hop, n_fft))), (x.shape[0], count, n_fft)), window)
+    count = 1 + (x.array.shape[1] - n_fft) // hop
+    frames = mul(reshape(index_select(x, 1, wrap(_places(count, hop, n_fft))), (len(x), count, n_fft)), window)
     norm = "ortho" if normalized else None
     out = transpose(rfft(frames, norm=norm) if onesided else fft(frames, norm=norm), 1, 2)
-    out = out if input.ndim == 2 else reshape(out, out.shape[1:])
+    out = out if input.ndim == 2 else reshape(out, out.array.shape[1:])
     return out if return_complex else view_as_real(out)
 
 
@@ -670,19 +670,19 @@ def istft(
     if input.dtype.kind != "c" or input.ndim not in (2, 3):
         raise RuntimeError("istft(): input must be complex, of shape (batch, coefficients, frames) or (coefficients, "
                            f"frames) (input: {input.dtype} {tuple(input.shape)})")
-    onesided = input.shape[-2] != n_fft if onesided is None else onesided
+    onesided = input.array.shape[-2] != n_fft if onesided is None else onesided
     wanted = n_fft // 2 + 1 if onesided else n_fft
-    if input.shape[-2] != wanted or (onesided and return_complex):
+    if input.array.shape[-2] != wanted or (onesided and return_complex):
         raise RuntimeError(f"istft(): expects {wanted} coefficients for n_fft={n_fft}, onesided={onesided}, and "
                            f"onesided=False for a complex signal (input.shape={tuple(input.shape)}, "
                            f"return_complex={return_complex})")
     real_dtype = np.float64 if input.dtype == np.complex128 else np.float32
     hop, window = _frame_settings(n_fft, hop_length, win_length, window, real_dtype, "istft")
-    x = transpose(input if input.ndim == 3 else reshape(input, (1, *input.shape)), 1, 2)
+    x = transpose(input if input.ndim == 3 else reshape(input, (1, *input.array.shape)), 1, 2)
     norm = "ortho" if normalized else None
     frames = ifft(x, norm=norm) if return_complex else irfft(x, n_fft, norm=norm)
     frames = mul(frames, window)
-    count = frames.shape[1]
+    count = frames.array.shape[1]
     total = n_fft + hop * (count - 1)
     signal = _overlapped(frames, hop, total)
     weight = _overlapped(expand(reshape(mul(window, window), (1, 1, n_fft)), (1, count, n_fft)), hop, total)
@@ -695,12 +695,12 @@ def istft(
         raise RuntimeError("istft(): the windows leave a gap: their squares must not add up to 0 anywhere "
                            f"(n_fft={n_fft}, hop_length={hop})")
     out = div(signal, weight)
-    if length is not None and out.shape[1] < length:
-        out = pad(out, (0, length - out.shape[1]))
+    if length is not None and out.array.shape[1] < length:
+        out = pad(out, (0, length - out.array.shape[1]))
     return out if input.ndim == 3 else reshape(out, (-1,))
 
 
 def _overlapped(frames: Tensor, hop: int, total: int) -> Tensor:
     """Return frames, `hop` apart, added up to a signal of `total` elements."""
-    flat = reshape(frames, (frames.shape[0], -1))
-    return _index_put(flat, _places(frames.shape[1], hop, frames.shape[2]), dim=1, size=total)
+    flat = reshape(frames, (frames.array.shape[0], -1))
+    return _index_put(flat, _places(frames.array.shape[1], hop, frames.array.shape[2]), dim=1, size=total)

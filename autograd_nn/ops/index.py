@@ -276,8 +276,8 @@ _putlast.defvjp(g=lambda h, arrays, key: _getlast(h, *arrays, key=key))
 
 def _fitted(g: Tensor, value: Node) -> Tensor:
     """Return the gradient of a value that was broadcast; it may have more leading dims than `g`, all of size 1."""
-    g = g if g.ndim >= value.ndim else reshape(g, (1,) * (value.ndim - g.ndim) + g.shape)
-    return g if g.shape == value.shape else sum_to_size(g, value.shape)
+    g = g if g.ndim >= value.ndim else reshape(g, (1,) * (value.ndim - g.ndim) + g.array.shape)
+    return g if g.array.shape == value.shape else sum_to_size(g, value.shape)
 
 
 def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulate: bool = False) -> Tensor:
@@ -305,9 +305,9 @@ def index_put(input: Tensor, indices: Sequence[Index], values: Tensor, accumulat
     values = values if isinstance(values, Variable) else wrap(to_array(values, input.dtype, "index_put"))
     if not accumulate:
         return _replaced(input, values, *arrays, key=key)
-    shape = _taken(input.detach(), arrays, key).shape
+    shape = _taken(input.detach(), arrays, key).array.shape
     input, values = alike(input, values)
-    return add(input, _put(broadcast_to(values, shape), *arrays, shape=input.shape, key=key))
+    return add(input, _put(broadcast_to(values, shape), *arrays, shape=input.array.shape, key=key))
 
 
 # ------------------------------------------------------------------------------------ along a dim
@@ -423,12 +423,12 @@ def take_along_dim(input: Tensor, indices: TensorLike, dim: int | None = None) -
     if indices.ndim != input.ndim:
         raise RuntimeError(f"take_along_dim(): indices need as many dims as input (indices.shape={indices.shape}, "
                            f"input.shape={input.shape})")
-    shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(input.shape, indices.shape)]
-    shape[dim] = indices.shape[dim]
-    if shape != list(indices.shape):
+    shape = [max(n, m) if 1 in (n, m) else n for n, m in zip(input.array.shape, indices.array.shape)]
+    shape[dim] = indices.array.shape[dim]
+    if shape != list(indices.array.shape):
         indices = broadcast_to(indices, shape)
-    shape[dim] = input.shape[dim]
-    if shape != list(input.shape):
+    shape[dim] = input.array.shape[dim]
+    if shape != list(input.array.shape):
         input = broadcast_to(input, shape)
     return _take_along(input, indices, dim=dim)
 
@@ -452,15 +452,16 @@ def _check_along(
     if (index.ndim or 1) != (input.ndim or 1) and index.array.size:
         raise RuntimeError(f"{operation}(): index needs as many dims as input (index.shape={index.shape}, "
                            f"input.shape={input.shape})")
-    if index.array.size and any(n > m for i, (n, m) in enumerate(zip(index.shape, input.shape)) if i != dim):
+    sizes = zip(index.array.shape, input.array.shape)
+    if index.array.size and any(n > m for i, (n, m) in enumerate(sizes) if i != dim):
         raise RuntimeError(f"{operation}(): index must not be larger than input except along dim {dim} "
                            f"(index.shape={index.shape}, input.shape={input.shape})")
     if source is not None and index.array.size and (
-        (source.ndim or 1) != (input.ndim or 1) or any(n > m for n, m in zip(index.shape, source.shape or (1,)))
+        (source.ndim or 1) != (input.ndim or 1) or any(n > m for n, m in zip(index.array.shape, source.shape or (1,)))
     ):
         raise RuntimeError(f"{operation}(): src must have at least the size of index (src.shape={source.shape}, "
                            f"index.shape={index.shape})")
-    _check_range(index, input.shape[dim] if input.ndim else 1, operation)
+    _check_range(index, input.array.shape[dim] if input.ndim else 1, operation)
     return dim, index
 
 
@@ -501,9 +502,9 @@ def gather(input: Tensor, dim: int, index: TensorLike) -> Tensor:
     """
     dim, index = _check_along(input, index, dim, None, "gather")
     if not index.array.size:
-        return _getitem(reshape(input, (math.prod(input.shape),)), index, key=(ARRAY,))
+        return _getitem(reshape(input, (math.prod(input.array.shape),)), index, key=(ARRAY,))
     if not (input.ndim and index.ndim):
-        return reshape(_take_along(_at_least_1d(input), _at_least_1d(index), dim=0), index.shape)
+        return reshape(_take_along(_at_least_1d(input), _at_least_1d(index), dim=0), index.array.shape)
     return _take_along(input, index, dim=dim)
 
 
@@ -526,8 +527,8 @@ def _scattered(input: Tensor, dim: int, index: TensorLike, src: TensorLike) -> T
         return clone(input)
     if not (input.ndim and index.ndim):
         src = src if source is None else reshape(wrap(source) if isinstance(source, np.ndarray) else source, (-1,))
-        return reshape(_scattered(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
-    value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.shape)
+        return reshape(_scattered(_at_least_1d(input), 0, _at_least_1d(index), src), input.array.shape)
+    value = wrap(to_array(src, input.dtype, "scatter")) if source is None else _cropped(source, index.array.shape)
     return _replaced_along(input, value, index, dim=dim)
 
 
@@ -545,10 +546,10 @@ def scatter_add(input: Tensor, dim: int, index: TensorLike, src: Tensor | Array)
         return clone(input)
     if not (input.ndim and index.ndim):
         src = reshape(src if isinstance(src, Variable) else wrap(src), (-1,))
-        return reshape(scatter_add(_at_least_1d(input), 0, _at_least_1d(index), src), input.shape)
-    source = _cropped(src, index.shape)
+        return reshape(scatter_add(_at_least_1d(input), 0, _at_least_1d(index), src), input.array.shape)
+    source = _cropped(src, index.array.shape)
     input, source = alike(input, source)
-    return add(input, _put_along(source, index, dim=dim, shape=input.shape))
+    return add(input, _put_along(source, index, dim=dim, shape=input.array.shape))
 
 
 # ------------------------------------------------------------------------------------ whole slices
@@ -592,7 +593,7 @@ def _flat_index(input: Tensor, dim: int, index: TensorLike, operation: str) -> t
     index = _integers(index, operation, "index")
     if index.ndim > 1:
         raise IndexError(f"{operation}(): index must have at most one dim (index.shape={index.shape})")
-    _check_range(index, input.shape[dim] if input.ndim else 1, operation)
+    _check_range(index, input.array.shape[dim] if input.ndim else 1, operation)
     return dim, index if index.ndim == 1 else reshape(index, (-1,))
 
 
@@ -611,8 +612,8 @@ def index_select(input: Tensor, dim: int, index: TensorLike) -> Tensor:
 
 
 def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, operation: str) -> None:
-    expected = (*input.shape[:dim], index.shape[0], *input.shape[dim + 1 :])
-    if input.ndim and source.shape != expected:
+    expected = (*input.array.shape[:dim], index.array.shape[0], *input.array.shape[dim + 1 :])
+    if input.ndim and source.array.shape != expected:
         raise RuntimeError(f"{operation}(): source must have shape {expected} (source.shape={source.shape}, "
                            f"input.shape={input.shape})")
 
@@ -632,7 +633,7 @@ def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alp
     _check_source(input, dim, index, source, "index_add")
     input, source = alike(input, source)
     source = source if alpha == 1 else source * alpha
-    return add(input, _index_put(source, index, dim=dim, size=input.shape[dim]))
+    return add(input, _index_put(source, index, dim=dim, size=input.array.shape[dim]))
 
 
 def index_copy(input: Tensor, dim: int, index: TensorLike, source: Tensor) -> Tensor:
@@ -680,7 +681,7 @@ def take(input: Tensor, index: TensorLike) -> Tensor:
     tensor([1, 4])
     """
     index = _integers(index, "take", "index")
-    return _getitem(reshape(input, (math.prod(input.shape),)), index, key=(ARRAY,))
+    return _getitem(reshape(input, (math.prod(input.array.shape),)), index, key=(ARRAY,))
 
 
 def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
@@ -697,12 +698,12 @@ def masked_select(input: Tensor, mask: TensorLike) -> Tensor:
     if mask.dtype != bool:
         raise RuntimeError(f"masked_select(): mask must be boolean (dtype={mask.dtype})")
     try:
-        shape = np.broadcast_shapes(input.shape, mask.shape)
+        shape = np.broadcast_shapes(input.array.shape, mask.array.shape)
     except ValueError:
         raise RuntimeError(f"masked_select(): shapes cannot be broadcast together (input.shape={input.shape}, "
                            f"mask.shape={mask.shape})") from None
-    input = input if input.shape == shape else broadcast_to(input, shape)
-    return _getitem(input, mask if mask.shape == shape else broadcast_to(mask, shape), key=(ARRAY,))
+    input = input if input.array.shape == shape else broadcast_to(input, shape)
+    return _getitem(input, mask if mask.array.shape == shape else broadcast_to(mask, shape), key=(ARRAY,))
 
 
 @primitive
@@ -821,11 +822,11 @@ def embedding(input: TensorLike, weight: Tensor, padding_idx: int | None = None)
     index = _integers(input, "embedding", "input")
     if weight.ndim != 2:
         raise RuntimeError(f"embedding(): weight must be a matrix (weight.shape={weight.shape})")
-    _check_range(index, weight.shape[0], "embedding")
+    _check_range(index, weight.array.shape[0], "embedding")
     if padding_idx is not None:
-        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        if not -weight.array.shape[0] <= padding_idx < weight.array.shape[0]:
             raise RuntimeError("embedding(): padding_idx must be within the rows of weight "
                                f"(padding_idx={padding_idx}, "
                                f"weight.shape={weight.shape})")
-        padding_idx %= weight.shape[0]
+        padding_idx %= weight.array.shape[0]
     return _embedding(weight, index, padding_idx=padding_idx)

@@ -189,7 +189,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     >>> a.shape, b.shape
     ((3, 2), (3, 2))
     """
-    common = broadcast_shapes(*[x.shape for x in tensors])
+    common = broadcast_shapes(*[x.array.shape for x in tensors])
     return tuple(shape.broadcast_to(x, common) for x in tensors)
 
 
@@ -260,7 +260,7 @@ def tensor_split(
     dim = shape.normalized_dim(dim, input.ndim, "tensor_split")
     if not input.ndim:
         raise RuntimeError("tensor_split(): expects at least one dim (input.shape=())")
-    length = input.shape[dim]
+    length = input.array.shape[dim]
     if isinstance(indices_or_sections, Variable):
         if indices_or_sections.dtype.kind not in "iu" or indices_or_sections.ndim > 1:
             raise RuntimeError("tensor_split(): a tensor of indices must hold integers in at most one dim "

@@ -59,7 +59,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
     if x.ndim == 0 or y.ndim == 0:
         raise RuntimeError(f"matmul(): both tensors need at least one dim (x.shape={x.shape}, y.shape={y.shape})")
     rows, columns = x.ndim == 1, y.ndim == 1
-    if x.shape[-1] != y.shape[0 if columns else -2]:
+    if x.array.shape[-1] != y.array.shape[0 if columns else -2]:
         raise RuntimeError(f"matmul(): the last dim of x ({x.shape[-1]}) must be as large as the first matrix dim of y "
                            f"({y.shape[0 if columns else -2]}) (x.shape={x.shape}, y.shape={y.shape})")
     if x.dtype != y.dtype:
@@ -68,21 +68,21 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
         return sum(mul(x, y), dtype=x.dtype if x.dtype.kind in "iu" else None)
     if x.ndim > 2 and y.ndim <= 2:
         y_matrix = unsqueeze(y, 1) if columns else y
-        out = _matmul(reshape(x, (-1, x.shape[-1])) if x.shape[-1] else _flat_rows(x), y_matrix)
-        return reshape(out, x.shape[:-1] if columns else (*x.shape[:-1], y_matrix.shape[-1]))
+        out = _matmul(reshape(x, (-1, x.array.shape[-1])) if x.array.shape[-1] else _flat_rows(x), y_matrix)
+        return reshape(out, x.array.shape[:-1] if columns else (*x.array.shape[:-1], y_matrix.array.shape[-1]))
     if x.ndim > 2 or y.ndim > 2:
         try:
-            np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+            np.broadcast_shapes(x.array.shape[:-2], y.array.shape[:-2])
         except ValueError:
             raise RuntimeError(f"matmul(): batch dims {x.shape[:-2]} and {y.shape[:-2]} do not broadcast") from None
     out = _matmul(unsqueeze(x, 0) if rows else x, unsqueeze(y, 1) if columns else y)
     if rows:
-        return reshape(out, (*out.shape[:-2], out.shape[-1]))
-    return reshape(out, out.shape[:-1]) if columns else out
+        return reshape(out, (*out.array.shape[:-2], out.array.shape[-1]))
+    return reshape(out, out.array.shape[:-1]) if columns else out
 
 
 def _flat_rows(x: Tensor) -> Tensor:
-    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return reshape(x, (math.prod(x.array.shape[:-1]), x.array.shape[-1]))
 
 
 @primitive
@@ -155,11 +155,11 @@ def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
 
 
 def _mapped(product: Primitive[Tensor], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+    if weight.ndim != 2 or input.ndim == 0 or input.array.shape[-1] != weight.array.shape[1]:
         raise RuntimeError(f"linear(): input needs as many features in its last dim as weight has columns "
                            f"(input.shape={input.shape}, weight.shape={weight.shape})"
                            f"{_features_hint(input.shape, weight.shape)}")
-    if bias is not None and bias.shape != (weight.shape[0],):
+    if bias is not None and bias.array.shape != (weight.array.shape[0],):
         raise RuntimeError(f"linear(): bias needs one entry per row of weight (bias.shape={bias.shape}, "
                            f"weight.shape={weight.shape})")
     if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
@@ -167,7 +167,7 @@ def _mapped(product: Primitive[Tensor], input: Tensor, weight: Tensor, bias: Ten
                            bias=None if bias is None else bias.dtype)
     if input.ndim == 2:
         return product(input, weight, bias)
-    return reshape(product(_flat_rows(input), weight, bias), (*input.shape[:-1], weight.shape[0]))
+    return reshape(product(_flat_rows(input), weight, bias), (*input.array.shape[:-1], weight.array.shape[0]))
 
 
 def _features_hint(input: Shape, weight: Shape) -> str:
@@ -214,7 +214,7 @@ def bmm(x: Tensor, y: Tensor) -> Tensor:
     (5, 2, 4)
     """
     _check_dims("bmm", x=(x, 3), y=(y, 3))
-    if x.shape[0] != y.shape[0]:
+    if x.array.shape[0] != y.array.shape[0]:
         raise RuntimeError(f"bmm(): batches must be of one size (x.shape={x.shape}, y.shape={y.shape})")
     return matmul(x, y)
 
@@ -379,15 +379,16 @@ def tensordot(x: Tensor, y: Tensor, dims: int | tuple[Ints, Ints] = 2) -> Tensor
     else:
         left, right = ([d % t.ndim for d in ([ds] if isinstance(ds, int) else ds)] for ds, t in zip(dims, (x, y)))
     for i, j in zip(left, right):  # a dim of size 1 is repeated along the other's
-        x = sum(x, i, keepdim=True) if y.shape[j] == 1 != x.shape[i] else x
-        y = sum(y, j, keepdim=True) if x.shape[i] == 1 != y.shape[j] else y
-    sizes, others = [x.shape[i] for i in left], [y.shape[i] for i in right]
+        x = sum(x, i, keepdim=True) if y.array.shape[j] == 1 != x.shape[i] else x
+        y = sum(y, j, keepdim=True) if x.array.shape[i] == 1 != y.shape[j] else y
+    sizes, others = [x.array.shape[i] for i in left], [y.array.shape[i] for i in right]
     if sizes != others:
         raise RuntimeError(f"tensordot(): the dims that are summed must be of one size (x: {sizes}, y: {others})")
     rows, columns = [i for i in range(x.ndim) if i not in left], [i for i in range(y.ndim) if i not in right]
-    n, m, k = (math.prod(shape) for shape in ([x.shape[i] for i in rows], [y.shape[i] for i in columns], sizes))
+    rows_of, columns_of = [x.array.shape[i] for i in rows], [y.array.shape[i] for i in columns]
+    n, m, k = (math.prod(shape) for shape in (rows_of, columns_of, sizes))
     product = matmul(reshape(permute(x, (*rows, *left)), (n, k)), reshape(permute(y, (*right, *columns)), (k, m)))
-    return reshape(product, [*(x.shape[i] for i in rows), *(y.shape[i] for i in columns)])
+    return reshape(product, [*rows_of, *columns_of])
 
 
 # ------------------------------------------------------------------------------------ einsum
@@ -428,7 +429,7 @@ def _without_repeats(x: Tensor, labels: str) -> tuple[Tensor, str]:
         while labels.count(label) > 1:
             i = labels.index(label)
             j = labels.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
+            if x.array.shape[i] != x.array.shape[j]:
                 raise RuntimeError(f"einsum(): label {label!r} names dims of sizes {x.shape[i]} and {x.shape[j]} "
                                    f"(shape={x.shape})")
             x = diagonal(x, 0, i, j)
@@ -446,7 +447,7 @@ def _contracted(x: Tensor, x_labels: str, y: Tensor, y_labels: str, kept: set[st
     """Return the product of two operands, summed over what both have and `kept` has not: one batched matrix product."""
     x, x_labels = _summed_except(x, x_labels, set(y_labels) | kept)
     y, y_labels = _summed_except(y, y_labels, set(x_labels) | kept)
-    x_sizes, y_sizes = dict(zip(x_labels, x.shape)), dict(zip(y_labels, y.shape))
+    x_sizes, y_sizes = dict(zip(x_labels, x.array.shape)), dict(zip(y_labels, y.array.shape))
     shared = [label for label in x_labels if label in y_sizes]
     for label in shared:
         if x_sizes[label] != y_sizes[label] and 1 not in (x_sizes[label], y_sizes[label]):
@@ -464,14 +465,15 @@ def _contracted(x: Tensor, x_labels: str, y: Tensor, y_labels: str, kept: set[st
     x = reshape(permute(x, [x_labels.index(label) for label in batch + left + inner]), (*x_batch, n, k))
     y = reshape(permute(y, [y_labels.index(label) for label in batch + inner + right]), (*y_batch, k, m))
     product = matmul(x, y)
-    sizes = [*product.shape[: len(batch)], *(x_sizes[label] for label in left), *(y_sizes[label] for label in right)]
+    rows = product.array.shape[: len(batch)]
+    sizes = [*rows, *(x_sizes[label] for label in left), *(y_sizes[label] for label in right)]
     return reshape(product, sizes), "".join(batch + left + right)
 
 
 def _aligned(x: Tensor, labels: str, every: Sequence[str]) -> Tensor:
     """Return `x` with its dims in the order of `every`, of size 1 where it has no such label."""
     x = permute(x, [labels.index(label) for label in every if label in labels])
-    sizes = iter(x.shape)
+    sizes = iter(x.array.shape)
     return reshape(x, [next(sizes) if label in labels else 1 for label in every])
 
 

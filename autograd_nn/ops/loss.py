@@ -155,12 +155,12 @@ def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:
     """Return logits of shape (C,), (N, C) or (N, C, d1, ...) as rows (M, C), having checked the target's shape."""
     if input.ndim == 0:
         raise RuntimeError(f"{operation}(): expects at least one dim, the classes (input.shape={input.shape})")
-    expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
+    expected = () if input.ndim == 1 else (input.array.shape[0], *input.array.shape[2:])
     if target_shape != expected:
         hint = ""
         if target_shape == (*expected[:1], 1, *expected[1:]):
             hint = "; use target.squeeze(1)"
-        elif target_shape == input.shape:
+        elif target_shape == input.array.shape:
             hint = f"; of one-hot rows use target.argmax({min(1, input.ndim - 1)})" + (
                 ", or target.float() for probabilities" if operation == "cross_entropy" else "")
         raise RuntimeError(f"{operation}(): class indices for input of shape {input.shape} must have shape {expected} "
@@ -168,12 +168,12 @@ def _rows(input: Tensor, target_shape: Shape, operation: str) -> Tensor:
     if input.ndim == 2:
         return input
     if input.ndim == 1:
-        return reshape(input, (1, input.shape[0]))
-    return reshape(permute(input, (0, *range(2, input.ndim), 1)), (int(np.prod(expected)), input.shape[1]))
+        return reshape(input, (1, input.array.shape[0]))
+    return reshape(permute(input, (0, *range(2, input.ndim), 1)), (int(np.prod(expected)), input.array.shape[1]))
 
 
 def _class_weight(weight: Tensor | None, input: Tensor, operation: str) -> Tensor | None:
-    if weight is not None and weight.shape != (input.shape[1] if input.ndim > 1 else input.shape[0],):
+    if weight is not None and weight.array.shape != (input.array.shape[1] if input.ndim > 1 else input.shape[0],):
         raise RuntimeError(f"{operation}(): weight needs one entry per class (weight.shape={weight.shape}, "
                            f"input.shape={input.shape})")
     return weight
@@ -236,7 +236,7 @@ def nll_loss(
     target_array = _target(target, "nll_loss")
     rows = _rows(input, target_array.shape, "nll_loss")
     weight = _class_weight(weight, input, "nll_loss")
-    indices = _class_indices(target, classes=rows.shape[1], ignore_index=ignore_index, operation="nll_loss")
+    indices = _class_indices(target, classes=rows.array.shape[1], ignore_index=ignore_index, operation="nll_loss")
     losses = neg(_pick_rows(rows, indices))
     return _weighted(losses, weight, indices, reduction, target_array.shape, "nll_loss")
 
@@ -287,7 +287,7 @@ def cross_entropy(
     if target_array.dtype.kind == "f":
         return _distribution_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows = _rows(input, target_array.shape, "cross_entropy")
-    indices = _class_indices(target, classes=rows.shape[1], ignore_index=ignore_index, operation="cross_entropy")
+    indices = _class_indices(target, classes=rows.array.shape[1], ignore_index=ignore_index, operation="cross_entropy")
     losses, _ = _cross_entropy_rows(rows, indices)
     hard = _weighted(losses, weight, indices, reduction, target_array.shape, "cross_entropy")
     if not label_smoothing:
@@ -301,7 +301,7 @@ def _smooth(rows: Tensor, weight: Tensor | None, indices: Tensor, reduction: str
     logp = log_softmax(rows, 1)
     if weight is not None:
         logp = mul(logp, weight)
-    losses = mul(sum(logp, 1), -1 / rows.shape[1])
+    losses = mul(sum(logp, 1), -1 / rows.array.shape[1])
     losses = where(ge(indices, 0), losses, 0.0)
     if reduction == "mean":
         return _quotient(losses, _class_factors(indices, weight, dtype=rows.dtype))
@@ -311,8 +311,8 @@ def _smooth(rows: Tensor, weight: Tensor | None, indices: Tensor, reduction: str
 def _distribution_cross_entropy(
     input: Tensor, target: Tensor | Array, weight: Tensor | None, reduction: str, label_smoothing: float
 ) -> Tensor:
-    if target.shape != input.shape:
-        indices = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
+    if target.shape != input.array.shape:
+        indices = () if input.ndim == 1 else (input.array.shape[0], *input.shape[2:])
         cures = {indices: "target.long()", (*indices[:1], 1, *indices[1:]): "target.squeeze(1).long()"}
         if target.shape in cures:
             raise RuntimeError(f"cross_entropy(): class indices must be integers (target is {target.dtype} "
@@ -321,7 +321,7 @@ def _distribution_cross_entropy(
                            f"(input.shape={input.shape}, target.shape={target.shape})")
     dim = 0 if input.ndim == 1 else 1
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+        target = target * (1 - label_smoothing) + label_smoothing / input.array.shape[dim]
     logp = log_softmax(input, dim)
     if weight is not None:
         logp = logp * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
@@ -336,7 +336,7 @@ def _distribution_cross_entropy(
 
 def check_same_shape(input: Tensor, target: Tensor, operation: str) -> None:
     """Raise where prediction and target differ in shape: broadcasting in a loss is nearly always a mistake."""
-    if input.shape != target.shape:
+    if input.array.shape != target.array.shape:
         raise RuntimeError(f"{operation}(): prediction and target must have one shape (input.shape={input.shape}, "
                            f"target.shape={target.shape}); "
                            "use .reshape() or .squeeze()")
@@ -346,7 +346,7 @@ def _weighed(losses: Tensor, weight: Tensor | None, operation: str) -> Tensor:
     """Return losses times the weights of the elements, where there are any."""
     if weight is None:
         return losses
-    if weight.shape != losses.shape:
+    if weight.array.shape != losses.array.shape:
         raise RuntimeError(f"{operation}(): weight must have the shape of the input (weight.shape={weight.shape}, "
                            f"input.shape={losses.shape})")
     return mul(losses, weight)
@@ -706,12 +706,12 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     check_same_shape(input, target, "kl_div")
     if not log_target:
         if reduction == "batchmean":
-            return _loss("kl_div", input, target, "mean", "kl_div", count=input.shape[0] if input.ndim else 1)
+            return _loss("kl_div", input, target, "mean", "kl_div", count=input.array.shape[0] if input.ndim else 1)
         return _loss("kl_div", input, target, reduction, "kl_div")
     losses = mul(exp(target), sub(target, input))
     if reduction == "batchmean":
-        note_terms("mean", input.shape[0] if input.ndim else 1)
-        rows = float(input.shape[0] if input.ndim else 1)
+        note_terms("mean", input.array.shape[0] if input.ndim else 1)
+        rows = float(input.array.shape[0] if input.ndim else 1)
         if losses.dtype == np.float16:  # the sum need not fit
             return to_dtype(div(sum(to_dtype(losses, np.float32)), rows), np.float16)
         return div(sum(losses), rows)
@@ -744,10 +744,10 @@ def gaussian_nll_loss(
     check_same_shape(input, target, "gaussian_nll_loss")
     var = mul(ones_like(input), var) if isinstance(var, int | float) else var
     _check_variance(var)
-    if var.shape != input.shape:
-        if var.shape == input.shape[:-1]:  # one variance for the last dim of each sample
+    if var.array.shape != input.array.shape:
+        if var.array.shape == input.shape[:-1]:  # one variance for the last dim of each sample
             var = unsqueeze(var, -1)
-        elif var.ndim != input.ndim or any(n not in (1, m) for n, m in zip(var.shape, input.shape)):
+        elif var.ndim != input.ndim or any(n not in (1, m) for n, m in zip(var.array.shape, input.shape)):
             raise ValueError("gaussian_nll_loss(): var must have the shape of the input, 1 in a dim, or no last dim "
                              f"(var.shape={var.shape}, input.shape={input.shape})")
     var = _at_least(var, eps)
@@ -931,21 +931,21 @@ def multi_margin_loss(
     >>> F.multi_margin_loss(ag.tensor([[0.1, 0.2, 0.4]]), ag.tensor([2]))
     tensor(0.5)
     """
-    if input.ndim < 2 and target.shape in ((), (1,)):
+    if input.ndim < 2 and target.array.shape in ((), (1,)):
         scores, index = reshape(input, (1, -1)), reshape(target, (1,))
         losses = multi_margin_loss(scores, index, p, margin, weight, reduction=reduction)
-        return reshape(losses, target.shape) if reduction == "none" else losses
+        return reshape(losses, target.array.shape) if reduction == "none" else losses
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss(): p must be 1 or 2 (p={p})")
-    if input.ndim != 2 or target.shape != input.shape[:1]:
+    if input.ndim != 2 or target.array.shape != input.array.shape[:1]:
         raise RuntimeError(f"multi_margin_loss(): expects scores (N, C) and targets (N) (input.shape={input.shape}, "
                            f"target.shape={target.shape})")
-    indices = _class_indices(target, classes=input.shape[1], ignore_index=-1, operation="multi_margin_loss")
+    indices = _class_indices(target, classes=input.array.shape[1], ignore_index=-1, operation="multi_margin_loss")
     losses = _hinge(add(sub(input, unsqueeze(_pick_rows(input, indices), 1)), margin))
     losses = losses if p == 1 else square(losses)
     if weight is not None:
         losses = mul(losses, unsqueeze(_class_factors(indices, weight, dtype=losses.dtype), 1))
-    others = _other_classes(indices, classes=input.shape[1])
+    others = _other_classes(indices, classes=input.array.shape[1])
     return _reduced(div(sum(where(others, losses, 0.0), 1), float(input.shape[1])), reduction, "multi_margin_loss")
 
 
@@ -1035,7 +1035,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
     if input.ndim not in (1, 2):
         raise RuntimeError(f"multilabel_margin_loss(): expects scores (N, C) or (C,) (input.shape={input.shape})")
     scores, labels = (x if x.ndim == 2 else unsqueeze(x, 0) for x in (input, target))
-    C = scores.shape[1]
+    C = scores.array.shape[1]
     _check_labels(labels, C)
     listed = _listed_labels(labels)
     chosen = take_along_dim(scores, _first_or_none(labels, listed), 1)

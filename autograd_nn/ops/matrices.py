@@ -180,7 +180,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """
     check_matrices("matrix_power", "A", A, square=True)
     if n == 0:
-        return broadcast_to(wrap(np.eye(A.shape[-1], dtype=A.dtype)), A.shape).clone()
+        return broadcast_to(wrap(np.eye(A.array.shape[-1], dtype=A.dtype)), A.array.shape).clone()
     square = inv(A) if n < 0 else A
     out, n = None, int(math.fabs(n))
     while n:
@@ -235,7 +235,7 @@ def _matrix_exp(x: Array) -> Array:
 
 def _matrix_exp_input(g: Tensor, x: Tensor) -> Tensor:
     """Return the upper right block of exp of ``[[x.mT, g], [0, x.mT]]``: the derivative of exp along `g`."""
-    n, flipped = x.shape[-1], transposed(x)
+    n, flipped = x.array.shape[-1], transposed(x)
     blocks = cat([cat([flipped, g], -1), cat([mul(g, 0.0), flipped], -1)], -2)
     return narrow(narrow(_matrix_exp(blocks), -2, 0, n), -1, n, n)
 
@@ -298,7 +298,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         chain[0] = unsqueeze(chain[0], 0)
     if column:
         chain[-1] = unsqueeze(chain[-1], 1)
-    shapes = [x.shape for x in chain]
+    shapes = [x.array.shape for x in chain]
     if any(len(shape) != 2 for shape in shapes) or any(a[1] != b[0] for a, b in itertools.pairwise(shapes)):
         raise RuntimeError(f"multi_dot(): expects matrices that fit, and vectors at the ends only (shapes={shapes})")
     cuts = _best_order([shapes[0][0], *(shape[1] for shape in shapes)])
@@ -396,7 +396,7 @@ def matrix_norm(
         out = (amax if ord > 0 else amin)(sums, -1)
     else:
         raise RuntimeError(f"matrix_norm(): ord must be 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2 (ord={ord!r})")
-    return reshape(out, [1 if i in dims else n for i, n in enumerate(A.shape)]) if keepdim else out
+    return reshape(out, [1 if i in dims else n for i, n in enumerate(A.array.shape)]) if keepdim else out
 
 
 def norm(
@@ -456,7 +456,7 @@ def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     check_matrices("cond", "A", A, square=p not in (None, 2, -2))
     if p in (None, 2, -2):
         values = svdvals(A)
-        largest, smallest = (squeeze(narrow(values, -1, i, 1), -1) for i in (0, values.shape[-1] - 1))
+        largest, smallest = (squeeze(narrow(values, -1, i, 1), -1) for i in (0, values.array.shape[-1] - 1))
         return div(smallest, largest) if p == -2 else div(largest, smallest)
     inverse, info = _inv_info(A)
     out = mul(matrix_norm(A, p), matrix_norm(inverse, p))
@@ -536,11 +536,11 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """
     if x.ndim == 0:
         raise RuntimeError(f"vander(): x must have at least one dim (x.shape={x.shape})")
-    count = x.shape[-1] if N is None else N
+    count = x.array.shape[-1] if N is None else N
     if count < 1:
         raise RuntimeError(f"vander(): N must be positive (N={N})")
-    ones = wrap(np.ones((*x.shape, 1), x.dtype))
+    ones = wrap(np.ones((*x.array.shape, 1), x.dtype))
     if count == 1:
         return ones
-    powers = broadcast_to(unsqueeze(x, -1), (*x.shape, count - 1))
+    powers = broadcast_to(unsqueeze(x, -1), (*x.array.shape, count - 1))
     return cat([ones, cumprod(powers, -1)], -1)

@@ -24,7 +24,7 @@ _NAME = "multi_head_attention_forward"
 def _additive(mask: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """Return a mask as numbers to add: -inf if a boolean mask is true."""
     if mask.dtype == np.bool_:
-        return masked_fill(wrap(np.zeros(mask.shape, dtype)), mask, -math.inf)
+        return masked_fill(wrap(np.zeros(mask.array.shape, dtype)), mask, -math.inf)
     return to_dtype(mask, dtype)
 
 
@@ -35,20 +35,20 @@ def _joined_mask(
     N, heads, L, S = shape
     mask = None
     if attn_mask is not None:
-        if attn_mask.shape not in ((L, S), (N * heads, L, S)):
+        if attn_mask.array.shape not in ((L, S), (N * heads, L, S)):
             raise RuntimeError(f"{_NAME}(): attn_mask must have shape {(L, S)} or {(N * heads, L, S)} "
                                f"(attn_mask.shape={attn_mask.shape})")
         mask = _additive(attn_mask, dtype)
         mask = mask if mask.ndim == 2 else reshape(mask, (N, heads, L, S))
     if key_padding_mask is not None:
-        if key_padding_mask.shape != (N, S):
+        if key_padding_mask.array.shape != (N, S):
             raise RuntimeError(f"{_NAME}(): key_padding_mask must have shape {(N, S)} "
                                f"(key_padding_mask.shape={key_padding_mask.shape})")
         padding = reshape(_additive(key_padding_mask, dtype), (N, 1, 1, S))
         mask = padding if mask is None else add(mask, padding)
     if mask is None or not more:
         return mask
-    return cat([mask, wrap(np.zeros((*mask.shape[:-1], more), dtype))], -1)
+    return cat([mask, wrap(np.zeros((*mask.array.shape[:-1], more), dtype))], -1)
 
 
 def _projected(
@@ -65,7 +65,7 @@ def _projected(
 
 def _with_row(x: Tensor, row: Tensor | Array) -> Tensor:
     """Return keys or values (N, S, E) with one more, the same in each sequence."""
-    return cat([x, broadcast_to(row, (x.shape[0], 1, x.shape[2]))], 1)  # type: ignore[arg-type]
+    return cat([x, broadcast_to(row, (x.array.shape[0], 1, x.shape[2]))], 1)  # type: ignore[arg-type]
 
 
 def multi_head_attention_forward(
@@ -151,7 +151,7 @@ def multi_head_attention_forward(
     (2, 1, 4)
     """
     E = embed_dim_to_check
-    if query.ndim not in (2, 3) or key.ndim != query.ndim or value.ndim != query.ndim or query.shape[-1] != E:
+    if query.ndim not in (2, 3) or key.ndim != query.ndim or value.ndim != query.ndim or query.array.shape[-1] != E:
         raise RuntimeError(f"{_NAME}(): query, key and value must all have 2 or 3 dims, and query {E} features "
                            f"(shapes {query.shape}, {key.shape}, {value.shape})")
     if num_heads < 1 or E % num_heads:
@@ -173,14 +173,14 @@ def multi_head_attention_forward(
         q, k, v = projected if batch_first else (transpose(x, 0, 1) for x in projected)
     if key_padding_mask is not None and not batched:
         key_padding_mask = unsqueeze(key_padding_mask, 0)
-    (N, L, _), S, width = q.shape, k.shape[1], E // num_heads
+    (N, L, _), S, width = q.array.shape, k.array.shape[1], E // num_heads
     if bias_k is not None and bias_v is not None:
         k, v = _with_row(k, bias_k), _with_row(v, bias_v)
     if add_zero_attn:
         zeros = wrap(np.zeros((1, 1, E), q.dtype))
         k, v = _with_row(k, zeros), _with_row(v, zeros)
-    mask = _joined_mask(key_padding_mask, attn_mask, (N, num_heads, L, S), q.dtype, k.shape[1] - S)
-    q, k, v = (transpose(reshape(x, (*x.shape[:2], num_heads, width)), 1, 2) for x in (q, k, v))
+    mask = _joined_mask(key_padding_mask, attn_mask, (N, num_heads, L, S), q.dtype, k.array.shape[1] - S)
+    q, k, v = (transpose(reshape(x, (*x.array.shape[:2], num_heads, width)), 1, 2) for x in (q, k, v))
     rate = dropout_p if training else 0.0
     weights = None
     if need_weights:

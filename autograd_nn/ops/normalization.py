@@ -71,7 +71,7 @@ def _second_order(
         to_g.append(mul(n, w))
         to_x.append(mul(rstd, projected(mul(g, w))))
     if h_bias is not None:
-        to_g.append(broadcast_to(reshape(h_bias, affine_shape), x.shape))
+        to_g.append(broadcast_to(reshape(h_bias, affine_shape), x.array.shape))
     total = [functools.reduce(add, parts) if parts else None for parts in (to_g, to_x)]
     return [*total, None if to_weight is None else reshape(to_weight, (math.prod(affine_shape),)), None, None]
 
@@ -120,7 +120,7 @@ def _batch_norm_input_rule(
     h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
     eps: float, needs: Sequence[bool],
 ) -> Gradients:  # fmt: skip
-    shape = tuple(x.shape[1] if i == 1 else 1 for i in range(x.ndim))
+    shape = tuple(x.array.shape[1] if i == 1 else 1 for i in range(x.ndim))
     return _second_order(h, h_gweight, h_gbias, g, x, weight, _channel_axes(x.ndim), shape, eps, needs)
 
 
@@ -154,7 +154,7 @@ def _check_affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, sha
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is None:
             continue
-        if parameter.shape != shape:
+        if parameter.array.shape != shape:
             raise RuntimeError(
                 f"{operation}(): {name} must have shape {shape} "
                 f"({name}.shape={parameter.shape}, input.shape={input.shape})"
@@ -207,14 +207,14 @@ def batch_norm(
     >>> F.batch_norm(ag.rand(4, 3), None, None, training=True).shape
     (4, 3)
     """
-    if input.shape == (0,):
+    if input.array.shape == (0,):
         return clone(input)
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm(): expects at least two dims (input.shape={input.shape})")
-    channels = input.shape[1]
+    channels = input.array.shape[1]
     _check_affine(input, weight, bias, (channels,), "batch_norm")
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
-        if running is not None and running.shape != (channels,):
+        if running is not None and running.array.shape != (channels,):
             raise RuntimeError(
                 f"batch_norm(): {name} must have shape ({channels},) "
                 f"({name}.shape={running.shape}, input.shape={input.shape})"
@@ -230,7 +230,7 @@ def batch_norm(
     if joined:
         out, batch_mean, rstd, count = joined_batch_norm(input, weight, bias, eps)
     else:
-        count = math.prod(input.shape) // channels if channels else 0
+        count = math.prod(input.array.shape) // channels if channels else 0
     if count == 1:
         raise ValueError("batch_norm(): expects more than 1 value per channel in training, or in evaluation where "
                          f"track_running_stats=False keeps no statistics (input.shape={input.shape})")
@@ -280,12 +280,12 @@ def _layer_norm_input_rule(
     h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
     eps: float, needs: Sequence[bool],
 ) -> Gradients:  # fmt: skip
-    return _second_order(h, h_gweight, h_gbias, g, x, weight, (1,), (1, x.shape[1]), eps, needs)
+    return _second_order(h, h_gweight, h_gbias, g, x, weight, (1,), (1, x.array.shape[1]), eps, needs)
 
 
 def _normalized_shape(input: Tensor, normalized_shape: ShapeLike, operation: str) -> Shape:
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or input.shape[input.ndim - len(shape) :] != shape or len(shape) > input.ndim:
+    if not shape or input.array.shape[input.ndim - len(shape) :] != shape or len(shape) > input.ndim:
         raise RuntimeError(
             f"{operation}(): the last dims of input must be normalized_shape "
             f"(input.shape={input.shape}, normalized_shape={shape})"
@@ -323,12 +323,12 @@ def layer_norm(
     shape = _normalized_shape(input, normalized_shape, "layer_norm")
     _check_affine(input, weight, bias, shape, "layer_norm")
     width = math.prod(shape)
-    rows = math.prod(input.shape[: input.ndim - len(shape)])
+    rows = math.prod(input.array.shape[: input.ndim - len(shape)])
     if len(shape) > 1:
         weight, bias = (p if p is None else reshape(p, (width,)) for p in (weight, bias))
     flat = input if input.ndim == 2 and len(shape) == 1 else reshape(input, (rows, width))
     out, _, _ = _layer_norm(flat, weight, bias, eps=eps)
-    return out if flat is input else reshape(out, input.shape)
+    return out if flat is input else reshape(out, input.array.shape)
 
 
 @primitive(results="out mean rstd")
@@ -355,7 +355,7 @@ def _group_norm_input_rule(
     h: Tensor | None, h_gweight: Tensor | None, h_gbias: Tensor | None, g: Tensor, x: Tensor, weight: Tensor | None,
     eps: float, needs: Sequence[bool],
 ) -> Gradients:  # fmt: skip
-    shape = (1, *x.shape[1:3], 1)
+    shape = (1, *x.array.shape[1:3], 1)
     return _second_order(h, h_gweight, h_gbias, g, x, weight, (2, 3), shape, eps, needs)
 
 
@@ -383,15 +383,15 @@ def group_norm(
     >>> F.group_norm(ag.rand(2, 6, 4, 4), num_groups=3).shape
     (2, 6, 4, 4)
     """
-    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+    if input.ndim < 2 or num_groups < 1 or input.array.shape[1] % num_groups:
         raise RuntimeError(
             f"group_norm(): num_groups must divide the channels (num_groups={num_groups}, input.shape={input.shape})"
         )
-    _check_affine(input, weight, bias, (input.shape[1],), "group_norm")
-    N, C = input.shape[:2]
-    groups = reshape(input, (N, num_groups, C // num_groups, math.prod(input.shape[2:])))
+    _check_affine(input, weight, bias, (input.array.shape[1],), "group_norm")
+    N, C = input.array.shape[:2]
+    groups = reshape(input, (N, num_groups, C // num_groups, math.prod(input.array.shape[2:])))
     out, _, _ = _group_norm(groups, weight, bias, eps=eps)
-    return reshape(out, input.shape)
+    return reshape(out, input.array.shape)
 
 
 def instance_norm(
@@ -426,13 +426,13 @@ def instance_norm(
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if input.ndim < 3:
         raise RuntimeError(f"instance_norm(): expects at least three dims (input.shape={input.shape})")
-    count = math.prod(input.shape[2:])
+    count = math.prod(input.array.shape[2:])
     if count == 1:
         raise ValueError(f"instance_norm(): expects more than 1 value per channel in training "
                          f"(input.shape={input.shape})")
     if running_mean is not None and running_var is not None:
         _move_instance_statistics(running_mean, running_var, input, momentum)
-    return group_norm(input, input.shape[1], weight, bias, eps)
+    return group_norm(input, input.array.shape[1], weight, bias, eps)
 
 
 @update(writes="running_mean running_var")
@@ -497,7 +497,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """
     if input.ndim < 3:
         raise RuntimeError(f"local_response_norm(): expects at least three dims (input.shape={input.shape})")
-    channels = input.shape[1]
+    channels = input.array.shape[1]
     squares = pad(square(input), (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2))
     total = squares[:, :channels]
     for i in range(1, size):

@@ -80,7 +80,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise NotImplementedError(
             f"pad(): mode must be 'constant', 'reflect', 'replicate' or 'circular' (mode={mode!r})"
         )
-    if any(n + before + after < 0 for n, (before, after) in zip(input.shape, margins)):
+    if any(n + before + after < 0 for n, (before, after) in zip(input.array.shape, margins)):
         raise RuntimeError(f"pad(): nothing would be left of a dim (input.shape={input.shape}, pad={tuple(pad)})")
     if mode != "replicate" and any(n < 0 for pair in margins for n in pair):
         input = _crop(input, widths=tuple((max(-before, 0), max(-after, 0)) for before, after in margins))
@@ -89,7 +89,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         return _pad_constant(input, widths=tuple(margins), value=value or 0) if any(map(any, margins)) else input
     for dim, (before, after) in enumerate(margins):
         if before or after:
-            size = input.shape[dim]
+            size = input.array.shape[dim]
             limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
             if max(before, after) > limit:
                 raise RuntimeError(
@@ -98,7 +98,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
                 )
     padded = [dim for dim, widths in enumerate(margins) if any(widths)]
     runs = [range(padded[0], padded[-1] + 1)] if padded else []
-    if len(padded) > 1 and math.prod(input.shape[dim] + sum(margins[dim]) for dim in runs[0]) > PLACES:
+    if len(padded) > 1 and math.prod(input.array.shape[dim] + sum(margins[dim]) for dim in runs[0]) > PLACES:
         runs = [range(dim, dim + 1) for dim in padded]
     for dims in runs:
         input = _repeated(input, mode, dims, margins)
@@ -107,7 +107,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 def _repeated(input: Tensor, mode: str, dims: range, margins: Sequence[Pair]) -> Tensor:
     """Return `input` padded by its own elements along neighbouring dims, taken as one."""
-    shape, first, last = input.shape, dims[0], dims[-1] + 1
+    shape, first, last = input.array.shape, dims[0], dims[-1] + 1
     places = _places(mode, shape[first:last], tuple(margins[first:last]))
     if len(dims) == 1:
         return _index_select(input, places, dim=first)

@@ -18,7 +18,7 @@ __all__ = ["block_diag", "combinations", "diagflat", "diagonal_scatter", "dsplit
 
 
 def _check_fits(operation: str, part: tuple[int, ...], src: Tensor) -> None:
-    if src.shape != part:
+    if src.array.shape != part:
         raise RuntimeError(f"{operation}(): src must have the shape of what it replaces (src.shape={src.shape}, "
                            f"expected {part})")
 
@@ -33,9 +33,9 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     [[0.0, 0.0], [1.0, 1.0]]
     """
     dim = normalized_dim(dim, input.ndim, "select_scatter")
-    if not -input.shape[dim] <= index < input.shape[dim]:
+    if not -input.array.shape[dim] <= index < input.array.shape[dim]:
         raise IndexError(f"select_scatter(): index {index} is out of range for a dim of size {input.shape[dim]}")
-    _check_fits("select_scatter", input.shape[:dim] + input.shape[dim + 1 :], src)
+    _check_fits("select_scatter", input.array.shape[:dim] + input.array.shape[dim + 1 :], src)
     return index_put(input, (*[slice(None)] * dim, index), src)
 
 
@@ -54,8 +54,8 @@ def slice_scatter(
     if step < 1:
         raise RuntimeError(f"slice_scatter(): step must be positive (step={step})")
     chosen = slice(start, end, step)
-    count = len(range(*chosen.indices(input.shape[dim])))
-    _check_fits("slice_scatter", (*input.shape[:dim], count, *input.shape[dim + 1 :]), src)
+    count = len(range(*chosen.indices(input.array.shape[dim])))
+    _check_fits("slice_scatter", (*input.array.shape[:dim], count, *input.array.shape[dim + 1 :]), src)
     return index_put(input, (*[slice(None)] * dim, chosen), src)
 
 
@@ -68,11 +68,12 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     >>> ag.diagonal_scatter(ag.zeros(2, 2), ag.ones(2)).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    _check_fits("diagonal_scatter", diagonal(input.detach(), offset, dim1, dim2).shape, src)
+    _check_fits("diagonal_scatter", diagonal(input.detach(), offset, dim1, dim2).array.shape, src)
     dim1, dim2 = dim1 % input.ndim, dim2 % input.ndim
-    where_ones = _put_diagonal(np.ones(src.shape, bool), shape=input.shape, offset=offset, dim1=dim1, dim2=dim2)
+    ones = np.ones(src.array.shape, bool)
+    where_ones = _put_diagonal(ones, shape=input.array.shape, offset=offset, dim1=dim1, dim2=dim2)
     src = to_dtype(src, input.dtype)
-    return where(where_ones, _put_diagonal(src, shape=input.shape, offset=offset, dim1=dim1, dim2=dim2), input)
+    return where(where_ones, _put_diagonal(src, shape=input.array.shape, offset=offset, dim1=dim1, dim2=dim2), input)
 
 
 def put(input: Tensor, index: TensorLike, source: Tensor, accumulate: bool = False) -> Tensor:
@@ -100,7 +101,7 @@ def put(input: Tensor, index: TensorLike, source: Tensor, accumulate: bool = Fal
                            f"source.shape={source.shape})")
     _check_range(where(places < 0, places + input.numel(), places), input.numel(), "put")
     flat = index_put(reshape(input, (-1,)), (reshape(places, (-1,)),), reshape(source, (-1,)), accumulate)
-    return reshape(flat, input.shape)
+    return reshape(flat, input.array.shape)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -130,7 +131,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     width = sum(x.shape[1] for x in blocks)
     rows, before = [], 0
     for x in blocks:
-        gap = [np.zeros((x.shape[0], n), x.dtype) for n in (before, width - before - x.shape[1])]
+        gap = [np.zeros((x.shape[0], n), x.dtype) for n in (before, width - before - x.array.shape[1])]
         rows.append(cat([wrap(gap[0]), x, wrap(gap[1])], 1))
         before += x.shape[1]
     return cat(rows, 0)
@@ -148,7 +149,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if input.ndim != 1 or r < 0:
         raise RuntimeError(f"combinations(): expects one dim and r from 0 (input.shape={input.shape}, r={r})")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    places = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
+    places = np.array(list(choose(range(input.array.shape[0]), r)), np.int64).reshape(-1, r)
     if r == 0:
         places = places[:0]
     return _getitem(input, places, key=(ARRAY,))

@@ -166,10 +166,10 @@ def _check_dims(operation: str, dims: int, shape: Shape) -> None:
 
 def _planned(operation: str, dims: int, input: Tensor, *settings: Any) -> _Plan:
     try:
-        return _plan(operation, dims, input.shape, *settings)
+        return _plan(operation, dims, input.array.shape, *settings)
     except TypeError:  # lists cannot be looked up
         lists = (tuple(each) if isinstance(each, list) else each for each in settings)
-        return _plan(operation, dims, input.shape, *lists)
+        return _plan(operation, dims, input.array.shape, *lists)
 
 
 def _check_floats(operation: str, input: Tensor) -> None:
@@ -179,10 +179,10 @@ def _check_floats(operation: str, input: Tensor) -> None:
 
 def _on_images(pool: Callable[..., Any], dims: int, input: Tensor, *arguments: Any, **settings: Any) -> Any:
     """Apply pooling of batches of images to one image, to sequences or to one sequence."""
-    shape, is_batch = input.shape, input.ndim == dims + 2
+    shape, is_batch = input.array.shape, input.ndim == dims + 2
     out = pool(reshape(input, (*(shape[:1] if is_batch else (1,)), shape[-dims - 1], *(1,) * (2 - dims),
                                *shape[-dims:])), *arguments, **settings)  # fmt: skip
-    parts = tuple(reshape(each, (*each.shape[0 if is_batch else 1 : 2], *each.shape[-dims:]))
+    parts = tuple(reshape(each, (*each.array.shape[0 if is_batch else 1 : 2], *each.array.shape[-dims:]))
                   for each in (out if isinstance(out, tuple) else (out,)))  # fmt: skip
     return parts if isinstance(out, tuple) else parts[0]
 
@@ -226,7 +226,7 @@ def _maxima(input: Tensor, **settings: Any) -> Tensor:
 
 def _maxima_and_places(input: Tensor, ceil_mode: bool, **settings: Any) -> tuple[Tensor, Tensor]:
     out, index = _max_pool2d(input, ceil_mode=ceil_mode, **settings)
-    return out, _places(index, width=input.shape[3], **settings)
+    return out, _places(index, width=input.array.shape[3], **settings)
 
 
 def max_pool2d(
@@ -325,8 +325,8 @@ def _target_size(operation: str, dims: int, input: Tensor, output_size: Any) -> 
         numbers = "one size" if dims == 1 else "one or two sizes"
         raise RuntimeError(f"{operation}(): expects {dims + 1} or {dims + 2} dims and {numbers} "
                            f"(input.shape={input.shape}, output_size={output_size})")
-    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, input.shape[-dims:]))
-    if min(sizes) < 1 or 0 in input.shape[-dims - 1 :]:
+    sizes = tuple(n if size is None else int(size) for size, n in zip(sizes, input.array.shape[-dims:]))
+    if min(sizes) < 1 or 0 in input.array.shape[-dims - 1 :]:
         raise RuntimeError(f"{operation}(): sizes must be positive "
                            f"(input.shape={input.shape}, output_size={output_size})")
     return (1, *sizes) if dims == 1 else sizes

@@ -34,7 +34,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
             [0., 0., 1., 1.]])
     """
     ndim = max(input.ndim, other.ndim)
-    outer, block = ((1,) * (ndim - x.ndim) + x.shape for x in (input, other))
+    outer, block = ((1,) * (ndim - x.ndim) + x.array.shape for x in (input, other))
     left = shape.reshape(input, [n for size in outer for n in (size, 1)])
     right = shape.reshape(other, [n for size in block for n in (1, size)])
     return shape.reshape(left * right, [m * n for m, n in zip(outer, block)])

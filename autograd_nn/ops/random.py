@@ -375,7 +375,7 @@ def rand_like(
     (2, 3)
     """
     return rand(
-        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+        input.array.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
 
 
@@ -396,7 +396,7 @@ def randn_like(
     (2, 3)
     """
     return randn(
-        input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+        input.array.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
     )
 
 
@@ -422,7 +422,7 @@ def randint_like(
     return randint(
         low,
         high,
-        input.shape,
+        input.array.shape,
         generator=generator,
         dtype=dtype or input.dtype,
         device=device,
@@ -494,7 +494,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         raise RuntimeError(
             f"bernoulli(): probabilities must be from 0 to 1 (smallest {np.min(chance)}, largest {np.max(chance)})"
         )
-    draws = (generator or default_generator).random(input.shape, np.float64)
+    draws = (generator or default_generator).random(input.array.shape, np.float64)
     return _made((draws < chance).astype(input.dtype), None, False, "bernoulli")
 
 

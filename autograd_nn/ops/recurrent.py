@@ -31,16 +31,16 @@ def _part(x: Tensor, i: int, size: int) -> Tensor:
 
 def _previous(start: Tensor, states: Tensor) -> Tensor:
     """Return the state before each step, given the first and the state after each."""
-    return cat([unsqueeze(start, 0), narrow(states, 0, 0, states.shape[0] - 1)], 0)
+    return cat([unsqueeze(start, 0), narrow(states, 0, 0, states.array.shape[0] - 1)], 0)
 
 
 def _rows(x: Tensor) -> Tensor:
-    return reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
+    return reshape(x, (x.array.shape[0] * x.array.shape[1], x.array.shape[2]))
 
 
 def _projected(h: Tensor, w: Tensor) -> Tensor:
     """Return ``h[t] @ w.T`` for all steps by one product."""
-    return reshape(matmul(_rows(h), transpose(w, 0, 1)), (*h.shape[:2], w.shape[0]))
+    return reshape(matmul(_rows(h), transpose(w, 0, 1)), (*h.array.shape[:2], w.array.shape[0]))
 
 
 def _weight_gradient(g: Tensor, h: Tensor) -> Tensor:
@@ -55,7 +55,8 @@ def _composed(
     """Return the gradients of a backward pass through time: ``composed(*inputs)`` computes the same by operations."""
     recorded = any(x is not None and x.requires_grad for x in (*inputs, *gradients))
     with enable_grad():
-        leaves = [x.placed(Leaf(x.shape, x.dtype)) if need and x.node is None else x for x, need in zip(inputs, needs)]
+        leaves = [x.placed(Leaf(x.array.shape, x.dtype)) if need and x.node is None else x
+                  for x, need in zip(inputs, needs)]
         results = composed(*leaves)
     pairs = [(result, g) for result, g in zip(results, gradients) if g is not None and result.node is not None]
     wanted = [leaf for leaf, need in zip(leaves, needs) if need]
@@ -99,7 +100,7 @@ def _rnn_input(g: Array, slope: Array, w: Array) -> tuple[Array, Array]:
 def _rnn_composed(g: Tensor, slope: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     parts: list[Tensor] = []
     carried: Any = 0
-    for t in reversed(range(g.shape[0])):
+    for t in reversed(range(g.array.shape[0])):
         parts.append((g[t] + carried) * slope[t])
         carried = matmul(parts[-1], w)
     return stack(parts[::-1]), carried
@@ -126,7 +127,7 @@ def _lstm_rule(
     g: Tensor, states: Tensor, gates: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor, needs: Sequence[bool]
 ) -> Gradients:
     da, dh0, dc0 = _lstm_input(g, gx, w, h0, c0, states, gates)
-    h_before = _previous(h0, _part(states, 0, h0.shape[1]))
+    h_before = _previous(h0, _part(states, 0, h0.array.shape[1]))
     return da, _weight_gradient(da, h_before) if needs[1] else None, dh0, dc0
 
 
@@ -139,7 +140,7 @@ def _lstm_input(
 
 
 def _lstm_composed(g: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    size = c0.shape[1]
+    size = c0.array.shape[1]
     states, _ = _lstm(gx, w, h0, c0, keep=True)
     c = _part(states, 1, size)
     c_before = _previous(c0, c)
@@ -160,7 +161,7 @@ def _lstm_composed(g: Tensor, gx: Tensor, w: Tensor, h0: Tensor, c0: Tensor) -> 
     parts: list[Tensor] = []
     dh_carried: Any = 0
     dc_carried: Any = 0
-    for t in reversed(range(g.shape[0])):
+    for t in reversed(range(g.array.shape[0])):
         dh = gh[t] + dh_carried
         dc = gc[t] + dc_carried + dh * through_c[t]
         parts.append(cat([dc, dc, dc, dh], 1) * slope[t])
@@ -189,7 +190,7 @@ def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
 def _gru_rule(
     g: Tensor, out: Tensor, gx: Tensor, w: Tensor, b: Tensor | None, h0: Tensor, needs: Sequence[bool]
 ) -> Gradients:
-    size = h0.shape[1]
+    size = h0.array.shape[1]
     h_before = _previous(h0, out)
     a = _projected(h_before, w)
     a = a if b is None else add(a, b)
@@ -220,7 +221,7 @@ def _gru_input(g: Array, z: Array, slope_a: Array, w: Array) -> tuple[Array, Arr
 def _gru_composed(g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     parts: list[Tensor] = []
     carried: Any = 0
-    for t in reversed(range(g.shape[0])):
+    for t in reversed(range(g.array.shape[0])):
         dh = g[t] + carried
         parts.append(dh)
         carried = dh * z[t] + matmul(cat([dh, dh, dh], 1) * slope_a[t], w)
@@ -239,17 +240,17 @@ def _gru_input_rule(
 
 def _check(operation: str, gates: int, x: Tensor, w_ih: Tensor, w_hh: Tensor, states: dict[str, Tensor]) -> None:
     """Raise where a sequence, the weights of `gates` gates and the first states do not fit each other."""
-    size = w_hh.shape[1]
-    if x.ndim != 3 or x.shape[2] != w_ih.shape[1]:
+    size = w_hh.array.shape[1]
+    if x.ndim != 3 or x.array.shape[2] != w_ih.array.shape[1]:
         raise RuntimeError(f"{operation}(): expects x of shape (T, N, {w_ih.shape[1]}) (x.shape={x.shape}, "
                            f"w_ih.shape={w_ih.shape})")
-    if x.shape[0] == 0:
+    if x.array.shape[0] == 0:
         raise RuntimeError(f"{operation}(): expects at least one step (x.shape={x.shape})")
-    if w_ih.shape[0] != gates * size or w_hh.shape[0] != gates * size:
+    if w_ih.array.shape[0] != gates * size or w_hh.array.shape[0] != gates * size:
         raise RuntimeError(f"{operation}(): the weights need {gates} rows per unit (w_ih.shape={w_ih.shape}, "
                            f"w_hh.shape={w_hh.shape})")
     for name, state in states.items():
-        if state.shape != (x.shape[1], size):
+        if state.array.shape != (x.array.shape[1], size):
             raise RuntimeError(f"{operation}(): {name} must have shape {(x.shape[1], size)} "
                                f"({name}.shape={state.shape})")
         if state.dtype != x.dtype:
@@ -325,7 +326,7 @@ def lstm(
     gx = linear(x, w_ih, bias)
     keep = is_grad_enabled() and any(t.requires_grad for t in (gx, w_hh, h0, c0))
     states, _ = _lstm(gx, w_hh, h0, c0, keep=keep)
-    return contiguous(_part(states, 0, h0.shape[1])), _part(states, 1, h0.shape[1])
+    return contiguous(_part(states, 0, h0.array.shape[1])), _part(states, 1, h0.array.shape[1])
 
 
 def gru(

@@ -102,7 +102,7 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
         raise RuntimeError(f"mean(): expects a floating-point or complex tensor (dtype={x.dtype}); convert with "
                            ".float()")
     dims = normalized_dims(dim, x.ndim, "mean")
-    count = math.prod(x.shape[i] for i in dims)
+    count = math.prod(x.array.shape[i] for i in dims)
     return _mean(x, dims=dims, keepdim=keepdim, share=1 / count if count else math.nan)
 
 
@@ -134,7 +134,7 @@ def _std(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) 
 
 def _deviations(x: Tensor, dims: tuple[int, ...], correction: Number) -> Tensor:
     """Return ``(x - mean(x)) / (n - correction)``; NaN where n does not exceed the correction."""
-    freedom = math.prod(x.shape[i] for i in dims) - correction
+    freedom = math.prod(x.array.shape[i] for i in dims) - correction
     return mul(sub(x, mean(x, dims, keepdim=True)), 1 / freedom if freedom > 0 else math.nan)
 
 
@@ -298,7 +298,7 @@ def count_nonzero(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _check_not_empty(x: Tensor, dims: Iterable[int], operation: str) -> None:
-    if 0 in [x.shape[i] for i in dims]:
+    if 0 in [x.array.shape[i] for i in dims]:
         raise RuntimeError(f"{operation}(): cannot reduce over no elements (x.shape={x.shape}, dim={dims})")
 
 
@@ -513,7 +513,7 @@ _logsumexp_input.defvjp(
                                               g_like.shape),
     x=lambda h, g, x, out, dims: mul(h, _logsumexp_input(g, x, out, dims=dims)),
     out=lambda h, g, x, out, dims: reshape(
-        _sum(mul(neg(h), _logsumexp_input(g, x, out, dims=dims)), dims=dims, keepdim=True), out.shape),
+        _sum(mul(neg(h), _logsumexp_input(g, x, out, dims=dims)), dims=dims, keepdim=True), out.array.shape),
 )  # fmt: skip
 
 

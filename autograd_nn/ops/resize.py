@@ -48,8 +48,8 @@ def _scales(
         sizes = tuple(int(n) for n in values)
     else:
         factors = tuple(map(float, values))
-        sizes, scales = tuple(math.floor(n * s) for n, s in zip(input.shape[2:], factors)), factors
-    if min(sizes) < 1 or 0 in input.shape[2:]:
+        sizes, scales = tuple(math.floor(n * s) for n, s in zip(input.array.shape[2:], factors)), factors
+    if min(sizes) < 1 or 0 in input.array.shape[2:]:
         raise RuntimeError(f"{operation}(): sizes must be positive (input.shape={input.shape}, sizes={sizes})")
     return sizes, scales
 
@@ -186,8 +186,8 @@ def _interpolated_bytes(
 ) -> Tensor:
     """Interpolate images of uint8, from the last dim on, each rounded."""
     for dim, new_size, scale in [*zip((2, 3), sizes, scales)][::-1]:
-        along = x.shape[dim], new_size, scale, align_corners
-        if new_size == x.shape[dim] and (scale is None or scale == 1):
+        along = x.array.shape[dim], new_size, scale, align_corners
+        if new_size == x.array.shape[dim] and (scale is None or scale == 1):
             continue
         if antialias:
             weights, places = _antialiased_taps(*along, mode)
@@ -277,7 +277,7 @@ def interpolate(
     if mode == linear and not antialias:
         return _linear_resize(input, sizes=sizes, scales=scales, align_corners=bool(align_corners))
     for dim, new_size, scale in zip(range(2, input.ndim), sizes, scales):
-        along = input.shape[dim], new_size, scale
+        along = input.array.shape[dim], new_size, scale
         if mode in ("nearest", "nearest-exact"):
             input = _index_select(input, _nearest(*along, mode == "nearest-exact"), dim=dim)
         elif antialias:
@@ -406,10 +406,10 @@ def unfold(input: Tensor, kernel_size: Size2d, dilation: Size2d = 1, padding: Si
     (1, 4, 4)
     """
     if input.ndim == 3:
-        out = unfold(reshape(input, (1, *input.shape)), kernel_size, dilation, padding, stride)
-        return reshape(out, out.shape[1:])
+        out = unfold(reshape(input, (1, *input.array.shape)), kernel_size, dilation, padding, stride)
+        return reshape(out, out.array.shape[1:])
     settings = _window_settings(kernel_size, dilation, padding, stride, "unfold")
-    if input.ndim != 4 or min(_window_count(input.shape[2:], **settings)) < 1:
+    if input.ndim != 4 or min(_window_count(input.array.shape[2:], **settings)) < 1:
         raise RuntimeError(f"unfold(): expects 3 or 4 dims and at least one window "
                            f"(input.shape={input.shape}, {settings})")
     return _unfold(input, **settings)
@@ -440,13 +440,13 @@ def fold(
     (1, 1, 3, 3)
     """
     if input.ndim == 2:
-        out = fold(reshape(input, (1, *input.shape)), output_size, kernel_size, dilation, padding, stride)
-        return reshape(out, out.shape[1:])
+        out = fold(reshape(input, (1, *input.array.shape)), output_size, kernel_size, dilation, padding, stride)
+        return reshape(out, out.array.shape[1:])
     settings = _window_settings(kernel_size, dilation, padding, stride, "fold")
     size = pair(output_size, "output_size", "fold", 1)
     count = _window_count(size, **settings)
     cells = math.prod(settings["kernel"])
-    if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != math.prod(count) or min(count) < 1:
+    if input.ndim != 3 or input.array.shape[1] % cells or input.array.shape[2] != math.prod(count) or min(count) < 1:
         raise RuntimeError(
             f"fold(): expects (N, C * kH * kW, {math.prod(count)}) for this size (input.shape={input.shape}, "
             f"output_size={size}, {settings})"
@@ -468,12 +468,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     (1, 1, 4, 4)
     """
     r = upscale_factor
-    if input.ndim < 3 or input.shape[-3] % r**2:
+    if input.ndim < 3 or input.array.shape[-3] % r**2:
         raise RuntimeError(
             f"pixel_shuffle(): the channels must be divisible by upscale_factor**2 (input.shape={input.shape}, "
             f"upscale_factor={r})"
         )
-    lead, (C, H, W) = input.shape[:-3], input.shape[-3:]
+    lead, (C, H, W) = input.array.shape[:-3], input.array.shape[-3:]
     n = len(lead)
     cells = reshape(input, (*lead, C // r**2, r, r, H, W))
     return reshape(permute(cells, (*range(n), n, n + 3, n + 1, n + 4, n + 2)), (*lead, C // r**2, H * r, W * r))
@@ -490,12 +490,12 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     (1, 4, 2, 2)
     """
     r = downscale_factor
-    if input.ndim < 3 or input.shape[-1] % r or input.shape[-2] % r:
+    if input.ndim < 3 or input.array.shape[-1] % r or input.array.shape[-2] % r:
         raise RuntimeError(
             f"pixel_unshuffle(): H and W must be divisible by downscale_factor (input.shape={input.shape}, "
             f"downscale_factor={r})"
         )
-    lead, (C, H, W) = input.shape[:-3], input.shape[-3:]
+    lead, (C, H, W) = input.array.shape[:-3], input.array.shape[-3:]
     n = len(lead)
     cells = reshape(input, (*lead, C, H // r, r, W // r, r))
     return reshape(permute(cells, (*range(n), n, n + 2, n + 4, n + 1, n + 3)), (*lead, C * r**2, H // r, W // r))
@@ -510,9 +510,9 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     >>> ag.nn.functional.channel_shuffle(ag.arange(4).reshape(1, 4, 1), 2).flatten().tolist()
     [0, 2, 1, 3]
     """
-    if input.ndim < 3 or groups < 1 or input.shape[1] % groups:
+    if input.ndim < 3 or groups < 1 or input.array.shape[1] % groups:
         raise RuntimeError(f"channel_shuffle(): expects at least 3 dims and channels that groups divide "
                            f"(input.shape={input.shape}, groups={groups})")
-    N, C, *rest = input.shape
+    N, C, *rest = input.array.shape
     inner = reshape(input, (N, groups, C // groups, *rest))
-    return reshape(permute(inner, (0, 2, 1, *range(3, inner.ndim))), input.shape)
+    return reshape(permute(inner, (0, 2, 1, *range(3, inner.ndim))), input.array.shape)

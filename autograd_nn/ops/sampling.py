@@ -56,9 +56,9 @@ _weighted_products.defvjp(
 def resampled(x: Tensor, dim: int, weight: Array, index: Array) -> Tensor:
     """Return `x` with each element along `dim` replaced by weighted sums, (size, K) weights at (size, K) places."""
     moved = movedim(x, dim, -1)
-    rows = reshape(moved, (1, math.prod(moved.shape[:-1]), moved.shape[-1]))
+    rows = reshape(moved, (1, math.prod(moved.array.shape[:-1]), moved.array.shape[-1]))
     out = _weighted_take(rows, wrap(weight.astype(x.dtype)[None]), wrap(index[None]))
-    return movedim(reshape(out, (*moved.shape[:-1], len(weight))), -1, dim)
+    return movedim(reshape(out, (*moved.array.shape[:-1], len(weight))), -1, dim)
 
 
 def cubic(t: Any, a: float) -> list[Any]:
@@ -191,10 +191,10 @@ def grid_sample(
     >>> ag.nn.functional.grid_sample(image, ag.zeros(1, 1, 1, 2)).item()
     2.5
     """
-    if input.ndim not in (4, 5) or grid.ndim != input.ndim or grid.shape[-1] != input.ndim - 2:
+    if input.ndim not in (4, 5) or grid.ndim != input.ndim or grid.array.shape[-1] != input.ndim - 2:
         raise RuntimeError("grid_sample(): expects images (N, C, H, W) and grids (N, OH, OW, 2), or volumes and "
                            f"grids (N, OD, OH, OW, 3) (input.shape={input.shape}, grid.shape={grid.shape})")
-    if input.shape[0] != grid.shape[0] or 0 in input.shape[2:]:
+    if input.array.shape[0] != grid.array.shape[0] or 0 in input.array.shape[2:]:
         raise RuntimeError("grid_sample(): input and grid need the same first dim, and input elements "
                            f"(input.shape={input.shape}, grid.shape={grid.shape})")
     if input.dtype != grid.dtype or input.dtype.kind != "f":
@@ -207,8 +207,8 @@ def grid_sample(
         raise ValueError("grid_sample(): padding_mode must be 'zeros', 'border' or 'reflection' "
                          f"(padding_mode={padding_mode!r})")
     align_corners = bool(align_corners)
-    N, C, *sizes = input.shape
-    points = reshape(grid, (N, math.prod(grid.shape[1:-1]), len(sizes)))
+    N, C, *sizes = input.array.shape
+    points = reshape(grid, (N, math.prod(grid.array.shape[1:-1]), len(sizes)))
     positions, along = [], []
     for axis, size in enumerate(sizes):
         x = select(points, -1, len(sizes) - 1 - axis)
@@ -224,7 +224,7 @@ def grid_sample(
                          padding_mode=padding_mode, align_corners=align_corners)  # fmt: skip
     weight = stack([functools.reduce(mul, chosen) for chosen in itertools.product(*along)], -1)
     out = _weighted_take(reshape(input, (N, C, math.prod(sizes))), weight, index)
-    return reshape(out, (N, C, *grid.shape[1:-1]))
+    return reshape(out, (N, C, *grid.array.shape[1:-1]))
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
@@ -252,7 +252,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     """
     sizes = tuple(size)[2:]
     count = len(sizes)
-    if count not in (2, 3) or theta.ndim != 3 or theta.shape[1:] != (count, count + 1) or theta.shape[0] != size[0]:
+    if count not in (2, 3) or theta.array.shape != (size[0], count, count + 1):
         raise RuntimeError("affine_grid(): expects theta (N, 2, 3) and size (N, C, H, W), or (N, 3, 4) and "
                            f"(N, C, D, H, W) (theta.shape={theta.shape}, size={tuple(size)})")
     if theta.dtype.kind != "f" or min(size) < 1:
@@ -263,4 +263,4 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     points = np.meshgrid(*ends, indexing="ij")[::-1]
     base = np.stack([*points, np.ones(sizes)], -1).reshape(-1, count + 1)
     out = matmul(wrap(base.astype(theta.dtype)), transpose(theta, 1, 2))
-    return reshape(out, (theta.shape[0], *sizes, count))
+    return reshape(out, (theta.array.shape[0], *sizes, count))

@@ -74,7 +74,7 @@ def _recurrence(a: Array, b: Array, *, dim: int, reverse: bool) -> Array:
 
 def _moved(x: Tensor, dim: int, step: int) -> Tensor:
     """Return `x` moved by one place along `dim`, forward or backward, with a 0 coming in."""
-    size = x.shape[dim]
+    size = x.array.shape[dim]
     if size == 0:
         return x
     widths = [(0, 0)] * x.ndim
@@ -230,15 +230,15 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False, dtype: DTypeLike | 
     x = x if dtype is None else to_dtype(x, dtype)
     dims = normalized_dims(dim, x.ndim, "prod")
     kept = [i for i in range(x.ndim) if i not in dims]
-    shape = [n for i, n in enumerate(x.shape) if i not in dims]
-    count = math.prod(x.shape[i] for i in dims)
+    shape = [n for i, n in enumerate(x.array.shape) if i not in dims]
+    count = math.prod(x.array.shape[i] for i in dims)
     if len(dims) == 1:
         out = _prod(x, dim=dims[0])
     else:
         joined = x if dims == tuple(range(x.ndim)) else permute(x, (*kept, *dims))
         out = _prod(reshape(joined, (*shape, count)), dim=len(shape))
     out = out if dtype is None else to_dtype(out, dtype)
-    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.shape)]) if keepdim else out
+    return reshape(out, [1 if i in dims else n for i, n in enumerate(x.array.shape)]) if keepdim else out
 
 
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
@@ -307,7 +307,7 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = T
     tensor([1, 2, 0])
     """
     dim = normalized_dim(dim, x.ndim, "argsort")
-    return _argsort(x if x.ndim else reshape(x, (1,)), dim=dim, descending=descending).reshape(x.shape)
+    return _argsort(x if x.ndim else reshape(x, (1,)), dim=dim, descending=descending).reshape(x.array.shape)
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Ordered:
@@ -346,7 +346,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     Ordered(values=tensor([3., 2.]), indices=tensor([0, 2]))
     """
     dim = normalized_dim(dim, x.ndim, "topk")
-    size = x.shape[dim] if x.ndim else 1
+    size = x.array.shape[dim] if x.ndim else 1
     if not 0 <= k <= size:
         raise RuntimeError(f"topk(): k must be from 0 to the size {size} of dim {dim} (k={k}, x.shape={x.shape})")
     if not x.ndim:
@@ -365,7 +365,7 @@ def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ordered
     Ordered(values=tensor(2.), indices=tensor(2))
     """
     dim = normalized_dim(dim, x.ndim, "kthvalue")
-    size = x.shape[dim] if x.ndim else 1
+    size = x.array.shape[dim] if x.ndim else 1
     if not 1 <= k <= size:
         raise RuntimeError(f"kthvalue(): k must be from 1 to the size {size} of dim {dim} (k={k}, x.shape={x.shape})")
     indices = argsort(x, dim)
@@ -406,10 +406,10 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor |
     tensor(2.)
     """
     if dim is None:
-        flat = reshape(x, (math.prod(x.shape),))
-        return median(flat, 0)[0] if flat.shape[0] else wrap(np.asarray(math.nan, flat.dtype))
+        flat = reshape(x, (math.prod(x.array.shape),))
+        return median(flat, 0)[0] if flat.array.shape[0] else wrap(np.asarray(math.nan, flat.dtype))
     dim = normalized_dim(dim, x.ndim, "median")
-    size = x.shape[dim] if x.ndim else 1
+    size = x.array.shape[dim] if x.ndim else 1
     if size == 0:
         raise RuntimeError(f"median(): cannot reduce over no elements (x.shape={x.shape}, dim={dim})")
     if not x.ndim:
@@ -444,7 +444,7 @@ def unique(
     note_read(x, "unique()")
     array = np.asarray(x.array, x.dtype.newbyteorder("="))
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=dim)
-    shape = x.shape if dim is None else (x.shape[dim],)
+    shape = x.array.shape if dim is None else (x.shape[dim],)
     results = [wrap(values)]
     results += [wrap(inverse.reshape(shape).astype(np.int64))] if return_inverse else []
     results += [wrap(counts.astype(np.int64))] if return_counts else []
@@ -475,7 +475,7 @@ def unique_consecutive(
     begins = np.concatenate([np.ones(min(len(along), 1), bool), differs])
     results = [wrap(np.compress(begins, array, axis=dim or 0))]
     inverse = begins.cumsum() - 1
-    results += [wrap(inverse.reshape(x.shape) if dim is None else inverse)] if return_inverse else []
+    results += [wrap(inverse.reshape(x.array.shape) if dim is None else inverse)] if return_inverse else []
     results += [wrap(np.diff(np.append(np.flatnonzero(begins), len(along))))] if return_counts else []
     return tuple(results) if len(results) > 1 else results[0]
 

@@ -68,7 +68,7 @@ def _reduced_along_rule(
         return _product_rule(g, out, x, src, index, dim, include_self, needs)
     own = _kept(to_dtype(eq(x, out), g.dtype), index, dim, include_self)
     given = to_dtype(eq(src, _take_along(out, index, dim=dim)), g.dtype)
-    share = div(g, add(own, _put_along(given, index, dim=dim, shape=x.shape)))
+    share = div(g, add(own, _put_along(given, index, dim=dim, shape=x.array.shape)))
     return (
         mul(share, own) if needs[0] else None,
         mul(_take_along(share, index, dim=dim), given) if needs[1] else None,
@@ -87,7 +87,7 @@ def _product_rule(
         g_x = _kept(mul(g, where(at_zero, others, div(out, where(at_zero, 1.0, x)))), index, dim, include_self)
     if needs[1]:
         at_zero = eq(src, 0)
-        count = _put_along(to_dtype(at_zero, g.dtype), index, dim=dim, shape=x.shape)
+        count = _put_along(to_dtype(at_zero, g.dtype), index, dim=dim, shape=x.array.shape)
         alone = bitwise_and(at_zero, eq(_take_along(count, index, dim=dim), 1))
         others = _take_along(_reduced_along(x, where(alone, 1.0, src), index, **settings), index, dim=dim)
         quotient = div(_take_along(out, index, dim=dim), where(at_zero, 1.0, src))
@@ -134,7 +134,7 @@ def scatter_reduce(
     if not input.ndim:
         index, src = reshape(index, (1,)), reshape(src, (1,))
         return reshape(_scatter_reduced(reshape(input, (1,)), 0, index, src, reduce, include_self), ())
-    return _scatter_reduced(input, dim, index, _cropped(src, index.shape), reduce, include_self)
+    return _scatter_reduced(input, dim, index, _cropped(src, index.array.shape), reduce, include_self)
 
 
 def _scatter_reduced(
@@ -146,11 +146,11 @@ def _scatter_reduced(
         wide = np.int64 if x.dtype.kind in "iu" else np.float32
         src = to_dtype(src if isinstance(src, Variable) else wrap(src), wide)
         return to_dtype(_scatter_reduced(to_dtype(x, wide), dim, index, src, reduce, include_self), x.dtype)
-    total = add(_kept(x, index, dim, include_self), _put_along(src, index, dim=dim, shape=x.shape))
+    total = add(_kept(x, index, dim, include_self), _put_along(src, index, dim=dim, shape=x.array.shape))
     if reduce == "sum":
         return total
     return (div if x.dtype.kind == "f" else floor_divide)(
-        total, _counts(index, x_shape=x.shape, dim=dim, include_self=bool(include_self), dtype=x.dtype))
+        total, _counts(index, x_shape=x.array.shape, dim=dim, include_self=bool(include_self), dtype=x.dtype))
 
 
 @primitive
@@ -189,11 +189,11 @@ def scatter(input: Tensor, dim: int, index: TensorLike, src: TensorLike, *, redu
     index = _integers(index, "scatter", "index")
     if not isinstance(src, Variable):
         value = to_array(src, input.dtype, "scatter")
-        src = wrap(value if value.ndim else np.full(index.shape, value))
+        src = wrap(value if value.ndim else np.full(index.array.shape, value))
     if reduce == "add":
         return indexing.scatter_add(input, dim, index, src)
     out = scatter_reduce(_at_least_1d(input), dim, _at_least_1d(index), _at_least_1d(src), "prod")
-    return reshape(out, input.shape)
+    return reshape(out, input.array.shape)
 
 
 def index_reduce(
@@ -225,7 +225,7 @@ def index_reduce(
     if not input.ndim:
         return scatter_reduce(input, 0, reshape(places, ()), source, reduce, include_self=include_self)
     sizes = [-1 if i == dim else 1 for i in range(input.ndim)]
-    whole = broadcast_to(reshape(places, sizes), source.shape)
+    whole = broadcast_to(reshape(places, sizes), source.array.shape)
     return scatter_reduce(input, dim, whole, source, reduce, include_self=include_self)
 
 
@@ -256,14 +256,14 @@ def _masked_scattered(input: Tensor, mask: TensorLike, source: TensorLike, opera
     if mask.dtype != bool:
         raise RuntimeError(f"{operation}(): mask must be boolean (dtype={mask.dtype})")
     try:
-        shape = np.broadcast_shapes(input.shape, mask.shape)
+        shape = np.broadcast_shapes(input.array.shape, mask.array.shape)
     except ValueError:
         raise RuntimeError(f"{operation}(): shapes cannot be broadcast together (input.shape={input.shape}, "
                            f"mask.shape={mask.shape})") from None
     if input.dtype != source.dtype:
         raise RuntimeError(f"{operation}(): input and source must have one dtype (input: {input.dtype}, "
                            f"source: {source.dtype})")
-    input, mask = (x if x.shape == shape else broadcast_to(x, shape) for x in (input, mask))
+    input, mask = (x if x.array.shape == shape else broadcast_to(x, shape) for x in (input, mask))
     note_read(mask, f"{operation}()")
     count = int(np.count_nonzero(mask.array))
     if source.numel() < count:

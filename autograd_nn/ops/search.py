@@ -99,11 +99,12 @@ def searchsorted(
         raise RuntimeError("searchsorted(): side and right contradict each other (side='left', right=True)")
     sequences, values = _tensor(sorted_sequence), _tensor(input)
     if sorter is not None:
-        if sorter.shape != sequences.shape or sorter.dtype.kind not in "iu":
+        if sorter.array.shape != sequences.shape or sorter.dtype.kind not in "iu":
             raise RuntimeError("searchsorted(): sorter must hold integers in the shape of the sequence "
                                f"(sorter.shape={sorter.shape}, shape={sequences.shape}, dtype={sorter.dtype})")
         sequences = index.gather(sequences, -1, sorter)
-    if sequences.ndim != 1 and (not sequences.ndim or values.shape[:-1] != sequences.shape[:-1] or not values.ndim):
+    batch = sequences.array.shape[:-1]
+    if sequences.ndim != 1 and (not sequences.ndim or values.array.shape[:-1] != batch or not values.ndim):
         raise RuntimeError("searchsorted(): the sorted sequence must have one dim, or the dims of input up to the last "
                            f"(sorted_sequence.shape={sequences.shape}, input.shape={values.shape})")
     return _searchsorted(sequences, values, right=right or side == "right", dtype=np.dtype("i4" if out_int32 else "i8"))

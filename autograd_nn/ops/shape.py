@@ -132,10 +132,10 @@ _sum_to_size.defvjp(x=lambda g, x_like: broadcast_to(g, x_like.shape))
 def sum_to_size(input: Tensor, shape: Sequence[int]) -> Tensor:
     """Return the sum of `input` over the axes along which `shape` was broadcast; the inverse of `broadcast_to`."""
     shape = tuple(shape)
-    tail = input.shape[input.ndim - len(shape) :]
+    tail = input.array.shape[input.ndim - len(shape) :]
     if input.ndim < len(shape) or any(m not in (1, n) for n, m in zip(tail, shape)):
         raise RuntimeError(f"sum_to_size(): shape {shape} cannot be broadcast to {input.shape}")
-    if shape == input.shape:
+    if shape == input.array.shape:
         return input
     return _sum_to_size(input, shape=shape)
 
@@ -169,7 +169,7 @@ def reshape(input: Tensor, shape: ShapeLike) -> Tensor:
             return _reshape(input, shape=shape)
         except ValueError:
             pass
-    size = math.prod(input.shape)
+    size = math.prod(input.array.shape)
     raise RuntimeError(f"reshape(): shape {shape} is not possible for {size} elements (input.shape={input.shape})")
 
 
@@ -188,7 +188,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if start > end:
         raise RuntimeError(f"flatten(): start_dim must not come after end_dim (start_dim={start_dim}, "
                            f"end_dim={end_dim})")
-    shape = input.shape
+    shape = input.array.shape
     return _reshape(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
@@ -242,7 +242,7 @@ def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     ((3,), (3, 1))
     """
     dims = normalized_dims(dim, input.ndim, "squeeze")
-    return _reshape(input, shape=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
+    return _reshape(input, shape=tuple(n for i, n in enumerate(input.array.shape) if n != 1 or i not in dims))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -255,7 +255,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     (1, 3)
     """
     dim = normalized_dim(dim, input.ndim + 1, "unsqueeze")
-    return _reshape(input, shape=(*input.shape[:dim], 1, *input.shape[dim:]))
+    return _reshape(input, shape=(*input.array.shape[:dim], 1, *input.array.shape[dim:]))
 
 
 # ------------------------------------------------------------------------------------ joining, padding
@@ -305,7 +305,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     tensor([2, 3, 4])
     """
     dim = normalized_dim(dim, input.ndim, "narrow")
-    size = input.shape[dim]
+    size = input.array.shape[dim]
     start = start + size if start < 0 else start
     if not 0 <= start <= start + length <= size:
         raise RuntimeError(f"narrow(): start ({start}) + length ({length}) exceeds the size {size} of dim {dim}")
@@ -334,13 +334,14 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     if any(x.ndim > 1 for x in tensors):  # an empty tensor of one dim fits any other, as in PyTorch
         dtype = common_dtype([x.array for x in tensors])
         tensors = [x if i or x.dtype == dtype else to_dtype(x, dtype)
-                   for i, x in enumerate(x for x in tensors if x.shape != (0,))]
+                   for i, x in enumerate(x for x in tensors if x.array.shape != (0,))]
     first = tensors[0]
     dim = normalized_dim(dim, first.ndim, "cat")
     for i, x in enumerate(tensors):
-        if x.shape == first.shape:
+        if x.array.shape == first.array.shape:
             continue
-        if x.ndim != first.ndim or any(n != m for j, (n, m) in enumerate(zip(x.shape, first.shape)) if j != dim):
+        sizes = zip(x.array.shape, first.array.shape)
+        if x.ndim != first.ndim or any(n != m for j, (n, m) in enumerate(sizes) if j != dim):
             raise RuntimeError(f"cat(): shapes must agree except along dim {dim} (tensor 0: {first.shape}, tensor "
                                f"{i}: {x.shape})")
     if first.ndim == 0:
@@ -363,7 +364,7 @@ def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
         raise ValueError("stack(): expects at least one tensor")
     first = tensors[0]
     for i, x in enumerate(tensors):
-        if x.shape != first.shape:
+        if x.array.shape != first.array.shape:
             raise RuntimeError(f"stack(): shapes must be equal (tensor 0: {first.shape}, tensor {i}: {x.shape})")
     dim = normalized_dim(dim, first.ndim + 1, "stack")
     return _cat(*(unsqueeze(x, dim) for x in tensors), dim=dim)
@@ -413,7 +414,7 @@ def split(tensor: Tensor, split_size_or_sections: Ints, dim: int = 0) -> tuple[T
     dim = normalized_dim(dim, tensor.ndim, "split")
     if not tensor.ndim:
         raise RuntimeError("split(): expects at least one dim (tensor.shape=())")
-    size = tensor.shape[dim]
+    size = tensor.array.shape[dim]
     if isinstance(split_size_or_sections, tuple | list):
         sizes = [index(n) for n in split_size_or_sections]
         if math.fsum(sizes) != size or min(sizes, default=0) < 0:
@@ -443,7 +444,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise RuntimeError(f"chunk(): chunks must be positive (chunks={chunks})")
     dim = normalized_dim(dim, input.ndim, "chunk")
-    size = input.shape[dim] if input.ndim else 0
+    size = input.array.shape[dim] if input.ndim else 0
     return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
 
 
@@ -459,8 +460,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     dim = normalized_dim(dim, input.ndim, "unbind")
     if not input.ndim:
         raise RuntimeError("unbind(): expects at least one dim (input.shape=())")
-    shape = (*input.shape[:dim], *input.shape[dim + 1 :])
-    return tuple(_reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=shape) for i in range(input.shape[dim]))
+    sizes = input.array.shape
+    shape = (*sizes[:dim], *sizes[dim + 1 :])
+    return tuple(_reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=shape) for i in range(sizes[dim]))
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
@@ -473,11 +475,12 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     tensor([1, 3])
     """
     dim = normalized_dim(dim, input.ndim, "select")
-    size = input.shape[dim]
+    sizes = input.array.shape
+    size = sizes[dim]
     if not -size <= index < size:
         raise IndexError(f"select(): index {index} is out of range for dim {dim} of size {size}")
     i = index % size
-    return _reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=(*input.shape[:dim], *input.shape[dim + 1 :]))
+    return _reshape(_narrow(input, dim=dim, start=i, stop=i + 1), shape=(*sizes[:dim], *sizes[dim + 1 :]))
 
 
 # ------------------------------------------------------------------------------------ repeating, reordering
@@ -489,7 +492,8 @@ def expand(input: Tensor, sizes: Sequence[int]) -> Tensor:
     if lead < 0:
         raise RuntimeError(f"expand(): needs at least {input.ndim} sizes "
                            f"(sizes={tuple(sizes)}, input.shape={input.shape})")
-    return broadcast_to(input, [input.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
+    own = input.array.shape
+    return broadcast_to(input, [own[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(sizes)])
 
 
 def repeat(input: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -498,7 +502,7 @@ def repeat(input: Tensor, sizes: Sequence[int]) -> Tensor:
     if lead < 0 or any(n < 0 for n in sizes):
         raise RuntimeError(f"repeat(): needs a count >= 0 for each of {input.ndim} dims (sizes={tuple(sizes)}, "
                            f"input.shape={input.shape})")
-    shape = (1,) * lead + input.shape
+    shape = (1,) * lead + input.array.shape
     spaced = _reshape(input, shape=tuple(n for size in shape for n in (1, size)))
     spread = _broadcast_to(spaced, shape=tuple(n for count, size in zip(sizes, shape) for n in (count, size)))
     return _reshape(spread, shape=tuple(count * size for count, size in zip(sizes, shape)))
@@ -537,7 +541,7 @@ def repeat_interleave(
     tensor([1, 1, 2, 2])
     """
     out = _interleaved(input, repeats, dim)
-    if output_size is not None and out.shape[0 if dim is None else dim] != output_size:
+    if output_size is not None and out.array.shape[0 if dim is None else dim] != output_size:
         raise RuntimeError(f"repeat_interleave(): the result has another size (output_size={output_size}, "
                            f"out.shape={out.shape})")
     return out
@@ -546,12 +550,12 @@ def repeat_interleave(
 def _interleaved(input: Tensor, repeats: int | Tensor, dim: int | None) -> Tensor:
     if isinstance(repeats, Variable):
         if dim is None:
-            input, dim = reshape(input, (math.prod(input.shape),)), 0
+            input, dim = reshape(input, (math.prod(input.array.shape),)), 0
         dim = normalized_dim(dim, input.ndim, "repeat_interleave")
         note_read(repeats, "repeat_interleave()")
         counts = repeats.array
         if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any() or (
-            counts.size not in (1, input.shape[dim])
+            counts.size not in (1, input.array.shape[dim])
         ):
             raise RuntimeError(f"repeat_interleave(): repeats must be integers >= 0, one or one for each slice "
                                f"(repeats.shape={counts.shape}, input.shape={input.shape}, dim={dim})")
@@ -559,9 +563,9 @@ def _interleaved(input: Tensor, repeats: int | Tensor, dim: int | None) -> Tenso
     if not isinstance(repeats, int) or repeats < 0:
         raise RuntimeError(f"repeat_interleave(): repeats must be an int >= 0 (repeats={repeats!r})")
     if dim is None:
-        input, dim = reshape(input, (math.prod(input.shape),)), 0
+        input, dim = reshape(input, (math.prod(input.array.shape),)), 0
     dim = normalized_dim(dim, input.ndim, "repeat_interleave")
-    before, after = input.shape[: dim + 1], input.shape[dim + 1 :]
+    before, after = input.array.shape[: dim + 1], input.array.shape[dim + 1 :]
     spread = _broadcast_to(_reshape(input, shape=(*before, 1, *after)), shape=(*before, repeats, *after))
     return _reshape(spread, shape=(*before[:-1], before[-1] * repeats, *after))
 
@@ -623,7 +627,7 @@ def roll(input: Tensor, shifts: Ints, dims: Dims = None) -> Tensor:
     tensor([3, 0, 1, 2])
     """
     if dims is None:
-        return _reshape(roll(reshape(input, (math.prod(input.shape),)), shifts, 0), shape=input.shape)
+        return _reshape(roll(reshape(input, (math.prod(input.array.shape),)), shifts, 0), shape=input.array.shape)
     shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
     dims = normalized_dims(dims, input.ndim, "roll")
     if len(shifts) != len(dims):
@@ -664,11 +668,11 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     sizes = list(sizes)
     if -1 in sizes:
         known = -math.prod(sizes)
-        sizes[sizes.index(-1)] = input.shape[dim] // known if known > 0 else -1
-    if sizes.count(-1) or math.prod(sizes) != input.shape[dim]:
+        sizes[sizes.index(-1)] = input.array.shape[dim] // known if known > 0 else -1
+    if sizes.count(-1) or math.prod(sizes) != input.array.shape[dim]:
         raise RuntimeError(f"unflatten(): sizes {tuple(sizes)} do not multiply to the size {input.shape[dim]} of "
                            f"dim {dim}")
-    return _reshape(input, shape=(*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
+    return _reshape(input, shape=(*input.array.shape[:dim], *sizes, *input.array.shape[dim + 1 :]))
 
 
 def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -691,10 +695,10 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f"meshgrid(): indexing must be 'ij' or 'xy' (indexing={indexing!r})")
-    columns = [reshape(x, (math.prod(x.shape),)) for x in tensors]
-    shape = tuple(x.shape[0] for x in columns)
+    columns = [reshape(x, (math.prod(x.array.shape),)) for x in tensors]
+    shape = tuple(x.array.shape[0] for x in columns)
     grids = [
-        broadcast_to(_reshape(x, shape=tuple(x.shape[0] if j == i else 1 for j in range(len(shape)))), shape)
+        broadcast_to(_reshape(x, shape=tuple(x.array.shape[0] if j == i else 1 for j in range(len(shape)))), shape)
         for i, x in enumerate(columns)
     ]
     return tuple(transpose(x, 0, 1) for x in grids) if indexing == "xy" and len(grids) > 1 else tuple(grids)
@@ -799,9 +803,9 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     if first == second:
         raise RuntimeError(f"diag_embed(): needs two different dims (dim1={dim1}, dim2={dim2}, "
                            f"input.shape={input.shape})")
-    shape = [*input.shape[:-1]]
+    shape = [*input.array.shape[:-1]]
     for place in sorted((first, second)):
-        shape.insert(place, input.shape[-1] + abs(offset))
+        shape.insert(place, input.array.shape[-1] + abs(offset))
     return _put_diagonal(input, shape=tuple(shape), offset=offset, dim1=first, dim2=second)
 
 

@@ -29,7 +29,7 @@ def _strips(operation: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -
     dim = normalized_dim(dim, y.ndim, operation)
     y, x = alike(y, x)
     y = movedim(y if y.dtype.kind in "fc" else to_dtype(y, get_default_dtype()), dim, -1)
-    n = y.shape[-1]
+    n = y.array.shape[-1]
     if n == 0:
         return y, dim
     means = div(add(narrow(y, -1, 1, n - 1), narrow(y, -1, 0, n - 1)), 2.0)
@@ -78,7 +78,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, 
 
 def _slope(y: Tensor, spacing: Any, edge_order: int) -> Tensor:
     """Return the derivative along the last dim, given the distance of samples or where they were taken."""
-    n = y.shape[-1]
+    n = y.array.shape[-1]
     if isinstance(spacing, Variable):
         places: Any = spacing
         places = places if places.dtype.kind in "fc" else to_dtype(places, y.dtype)
@@ -130,7 +130,7 @@ def gradient(
         raise RuntimeError(f"gradient(): spacing needs one entry per dim, and edge_order is 1 or 2 (spacing={spacing}, "
                            f"dim={dim}, edge_order={edge_order})")
     for d in places:
-        if input.shape[d] < edge_order + 1:
+        if input.array.shape[d] < edge_order + 1:
             raise RuntimeError(f"gradient(): needs at least {edge_order + 1} samples along each dim "
                                f"(input.shape={input.shape}, edge_order={edge_order})")
     if input.dtype.kind not in "fc":
@@ -216,7 +216,7 @@ def nanquantile(
                                         dtype=input.dtype)  # fmt: skip
     out = movedim(lerp(take_along_dim(values, low, -1), take_along_dim(values, high, -1), share), -1, 0)
     if keepdim and input.ndim:
-        out = reshape(out, (out.shape[0], *[1] * input.ndim)) if dim is None else unsqueeze(out, at + 1)
+        out = reshape(out, (out.array.shape[0], *[1] * input.ndim)) if dim is None else unsqueeze(out, at + 1)
     return out if wanted.ndim else squeeze(out, 0)
 
 
@@ -245,7 +245,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Ordered:
     (3, 2)
     """
     values, indices, at = _ordered_to_the_end("mode", input, dim if input.ndim else None)
-    if not values.shape[-1]:
+    if not values.array.shape[-1]:
         raise IndexError(f"mode(): expects elements along dim {dim} (input.shape={input.shape})")
     place = _most_frequent(values)
     found = [take_along_dim(x, place, -1) for x in (values, indices)]

@@ -28,7 +28,7 @@ def check_matrices(operation: str, name: str, x: Tensor, *, square: bool = False
         raise RuntimeError(f"{operation}(): {name} must be a matrix or a batch of them ({name}.shape={x.shape})")
     if x.dtype.kind not in "fc":
         raise RuntimeError(f"{operation}(): expects a floating-point tensor ({name}.dtype={x.dtype})")
-    if square and x.shape[-1] != x.shape[-2]:
+    if square and x.array.shape[-1] != x.array.shape[-2]:
         raise RuntimeError(f"{operation}(): {name} must be a square matrix or a batch of them ({name}.shape={x.shape})")
 
 
@@ -136,7 +136,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
     """
     check_matrices("inv_ex", "A", A, square=True)
     if check_errors:
-        return InvEx(_inv(A), wrap(np.zeros(A.shape[:-2], np.int32)))
+        return InvEx(_inv(A), wrap(np.zeros(A.array.shape[:-2], np.int32)))
     return InvEx(*_inv_info(A))
 
 
@@ -152,13 +152,13 @@ def _solve(a: Array, b: Array) -> Array:
 @_solve.defvjps
 def _solve_rule(g: Tensor, out: Tensor, a: Tensor, b_like: Node, needs: tuple[bool, ...]) -> Gradients:
     g_b = _solve(transposed(a), g)
-    g_a = sum_to_size(neg(_matmul(g_b, transposed(out))), a.shape) if needs[0] else None
+    g_a = sum_to_size(neg(_matmul(g_b, transposed(out))), a.array.shape) if needs[0] else None
     return g_a, sum_to_size(g_b, b_like.shape) if needs[1] else None
 
 
 def _holds_vectors(A: Tensor, B: Tensor) -> bool:
     """Return whether `B` is one vector, or one per matrix of `A`."""
-    return B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    return B.ndim == 1 or (B.ndim == A.ndim - 1 and B.array.shape == A.array.shape[:-1])
 
 
 def _solved(operation: str, A: Tensor, B: Tensor, left: bool) -> Tensor:
@@ -169,13 +169,13 @@ def _solved(operation: str, A: Tensor, B: Tensor, left: bool) -> Tensor:
     if _holds_vectors(A, B):
         if not left:
             raise RuntimeError(f"{operation}(): left=False needs matrices B (A.shape={A.shape}, B.shape={B.shape})")
-        if B.shape[-1] != A.shape[-1]:
+        if B.array.shape[-1] != A.array.shape[-1]:
             raise RuntimeError(f"{operation}(): A and B do not fit (A.shape={A.shape}, B.shape={B.shape})")
         out = _solve(A, unsqueeze(B, -1))
-        return reshape(out, out.shape[:-1])
-    if B.shape[-2 if left else -1] != A.shape[-1]:
+        return reshape(out, out.array.shape[:-1])
+    if B.array.shape[-2 if left else -1] != A.array.shape[-1]:
         raise RuntimeError(f"{operation}(): A and B do not fit (A.shape={A.shape}, B.shape={B.shape}, left={left})")
-    _batch(operation, A.shape, B.shape)
+    _batch(operation, A.array.shape, B.array.shape)
     return _solve(A, B) if left else transposed(_solve(transposed(A), transposed(B)))
 
 
@@ -221,7 +221,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     >>> ag.linalg.solve_ex(ag.eye(2), ag.ones(2)).result.tolist()
     [1.0, 1.0]
     """
-    return SolveEx(_solved("solve_ex", A, B, left), wrap(np.zeros(A.shape[:-2], np.int32)))
+    return SolveEx(_solved("solve_ex", A, B, left), wrap(np.zeros(A.array.shape[:-2], np.int32)))
 
 
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
@@ -241,7 +241,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """
     if ind <= 0:
         raise RuntimeError(f"tensorinv(): ind must be positive (ind={ind})")
-    first, last = A.shape[:ind], A.shape[ind:]
+    first, last = A.array.shape[:ind], A.array.shape[ind:]
     n, m = int(np.prod(first)), int(np.prod(last))
     if n != m:
         raise RuntimeError(f"tensorinv(): the first {ind} dims need as many elements as the others (A.shape={A.shape})")
@@ -268,7 +268,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: tuple[int, ...] | None = None) -> Te
     if dims is not None:
         moved = [d % A.ndim for d in dims]
         A = A.permute(*[d for d in range(A.ndim) if d not in moved], *moved)
-    shape = A.shape[B.ndim :]
+    shape = A.array.shape[B.ndim :]
     size = int(np.prod(shape))
     if size != B.numel() or A.numel() != size * size:
         raise RuntimeError("tensorsolve(): the dims of A beyond those of B need as many elements as B "
@@ -307,7 +307,7 @@ def _solve_triangular_rule(
     g_b = _solve_triangular(transposed(a), g, upper=not upper, unit=unit)
     g_a = None
     if needs[0]:
-        whole = sum_to_size(neg(_matmul(g_b, transposed(out))), a.shape)
+        whole = sum_to_size(neg(_matmul(g_b, transposed(out))), a.array.shape)
         g_a = triu(whole, int(unit)) if upper else tril(whole, -int(unit))
     return g_a, sum_to_size(g_b, b_like.shape) if needs[1] else None
 
@@ -339,10 +339,10 @@ def solve_triangular(
     check_matrices("solve_triangular", "A", A, square=True)
     check_matrices("solve_triangular", "B", B)
     check_same_dtype("solve_triangular", A=A, B=B)
-    if B.shape[-2 if left else -1] != A.shape[-1]:
+    if B.array.shape[-2 if left else -1] != A.array.shape[-1]:
         raise RuntimeError(f"solve_triangular(): A and B do not fit (A.shape={A.shape}, B.shape={B.shape}, "
                            f"left={left})")
-    _batch("solve_triangular", A.shape, B.shape)
+    _batch("solve_triangular", A.array.shape, B.array.shape)
     if left:
         return _solve_triangular(A, B, upper=bool(upper), unit=bool(unitriangular))
     return transposed(_solve_triangular(transposed(A), transposed(B), upper=not upper, unit=bool(unitriangular)))
@@ -380,7 +380,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     [[0.25]]
     """
     check_matrices("cholesky_inverse", "L", L, square=True)
-    return cholesky_solve(wrap(np.eye(L.shape[-1], dtype=L.dtype)), L, upper)
+    return cholesky_solve(wrap(np.eye(L.array.shape[-1], dtype=L.dtype)), L, upper)
 
 
 # ------------------------------------------------------------------------------------ pseudo-inverse, least squares
@@ -428,7 +428,7 @@ def tolerances(
     """Return below which size singular values count as 0; by default relative, as many eps as `A` has rows."""
     rtol = rcond if rtol is None else rtol
     if rtol is None:
-        rtol = 0.0 if atol else float(max(A.shape[-2:]) * np.finfo(A.dtype).eps)
+        rtol = 0.0 if atol else float(max(A.array.shape[-2:]) * np.finfo(A.dtype).eps)
     given = {"atol": float(atol or 0.0), "rtol": float(rtol)}
     if min(given.values()) < 0:
         raise ValueError(f"{operation}(): tolerances must not be negative (atol={atol}, rtol={rtol})")
@@ -551,11 +551,11 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     check_same_dtype("lstsq", A=A, B=B)
     vectors = B.ndim == A.ndim - 1
     columns = unsqueeze(B, -1) if vectors else B
-    if columns.ndim < 2 or columns.shape[-2] != A.shape[-2]:
+    if columns.ndim < 2 or columns.array.shape[-2] != A.array.shape[-2]:
         raise RuntimeError(f"lstsq(): A and B need the same number of rows (A.shape={A.shape}, B.shape={B.shape})")
-    m, n = A.shape[-2:]
-    batch = _batch("lstsq", A.shape, columns.shape)
-    A, columns = (x if x.shape[:-2] == batch else x.broadcast_to((*batch, *x.shape[-2:])) for x in (A, columns))
+    m, n = A.array.shape[-2:]
+    batch = _batch("lstsq", A.array.shape, columns.array.shape)
+    A, columns = (x if x.array.shape[:-2] == batch else x.broadcast_to((*batch, *x.shape[-2:])) for x in (A, columns))
     tolerance = float(max(m, n) * np.finfo(A.dtype).eps) if rcond is None else float(rcond)
     out, rank, values = _lstsq(A, columns, rcond=tolerance)
     none: Any = wrap(np.zeros(0, A.dtype))
@@ -564,8 +564,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     if m > n and driver not in (None, "gelsy") and (rank.array == n).all():
         residuals = sum((_matmul(A, out) - columns).square(), -2)
     return LeastSquares(
-        reshape(out, out.shape[:-1]) if vectors else out,
-        reshape(residuals, residuals.shape[:-1]) if vectors and residuals is not none else residuals,
+        reshape(out, out.array.shape[:-1]) if vectors else out,
+        reshape(residuals, residuals.array.shape[:-1]) if vectors and residuals is not none else residuals,
         wrap(np.zeros(0, np.int64)) if driver == "gels" else rank,
         values.detach() if driver in ("gelsd", "gelss") else none,
     )

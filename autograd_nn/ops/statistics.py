@@ -134,7 +134,7 @@ def diff(
     if n and (prepend is not None or append is not None):
         input = shape.cat([x for x in (prepend, input, append) if x is not None], dim)
     for _ in range(n):
-        length = input.shape[shape.normalized_dim(dim, input.ndim, "diff")]
+        length = input.array.shape[shape.normalized_dim(dim, input.ndim, "diff")]
         if length == 0:
             return input
         later, earlier = shape.narrow(input, dim, 1, length - 1), shape.narrow(input, dim, 0, length - 1)
@@ -173,14 +173,14 @@ def cov(
     rows = rows if rows.dtype.kind == "f" else shape.to_dtype(rows, get_default_dtype())
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
         note_read(weights, "cov()")
-        if weights is not None and (weights.shape != rows.shape[1:] or (weights.array < 0).any()):
+        if weights is not None and (weights.array.shape != rows.shape[1:] or (weights.array < 0).any()):
             raise RuntimeError(f"cov(): {name} must hold one number >= 0 for each observation ({name}.shape="
                                f"{weights.shape}, input.shape={input.shape})")
     if fweights is not None and fweights.dtype.kind not in "iu":
         raise RuntimeError(f"cov(): fweights must hold integers (dtype={fweights.dtype})")
     if fweights is None and aweights is None:
         centred = weighed = elementwise.sub(rows, reduce.mean(rows, 1, keepdim=True))
-        freedom: Any = float(max(rows.shape[1] - correction, 0))
+        freedom: Any = float(max(rows.array.shape[1] - correction, 0))
     else:
         weights = elementwise.mul(1 if fweights is None else fweights, 1 if aweights is None else aweights)
         weights = shape.to_dtype(weights, rows.dtype)
@@ -192,7 +192,7 @@ def cov(
             elementwise.div(reduce.sum(elementwise.mul(weights, aweights)), total), correction)
         freedom = shape.to_dtype(elementwise.clamp(elementwise.sub(total, lost), 0), rows.dtype)
     out = elementwise.div(linalg.matmul(weighed, shape.transpose(centred, 0, 1)), freedom)
-    return out if out.shape != (1, 1) else shape.reshape(out, ())
+    return out if out.array.shape != (1, 1) else shape.reshape(out, ())
 
 
 def corrcoef(input: Tensor) -> Tensor:

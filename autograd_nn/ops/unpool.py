@@ -34,16 +34,17 @@ def _unpooled(
     kernel = _sizes(kernel_size, "kernel_size", operation, dims, 1)
     stride = kernel if stride is None else _sizes(stride, "stride", operation, dims, 1)
     padding = _sizes(padding, "padding", operation, dims)
-    if input.ndim not in (dims + 1, dims + 2) or input.shape != indices.shape:
+    if input.ndim not in (dims + 1, dims + 2) or input.array.shape != indices.array.shape:
         raise RuntimeError(f"{operation}(): input and indices must have one shape of {dims + 1} or {dims + 2} dims "
                            f"(input.shape={input.shape}, indices.shape={indices.shape})")
     if output_size is None:
-        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(input.shape[-dims:], stride, padding, kernel)]
+        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(input.array.shape[-dims:], stride, padding, kernel)]
     else:
         size = list(output_size)[-dims:]
-    planes = (math.prod(input.shape[:-dims]), math.prod(input.shape[-dims:]))
+    planes = (math.prod(input.array.shape[:-dims]), math.prod(input.array.shape[-dims:]))
     zeros = wrap(np.zeros((planes[0], math.prod(size)), input.dtype))
-    return reshape(scatter(zeros, 1, reshape(indices, planes), reshape(input, planes)), (*input.shape[:-dims], *size))
+    filled = scatter(zeros, 1, reshape(indices, planes), reshape(input, planes))
+    return reshape(filled, (*input.array.shape[:-dims], *size))
 
 
 def max_unpool1d(

@@ -90,27 +90,27 @@ _slices_put.defvjp(
 def _conv3d(
     x: Tensor, w: Tensor, b: Tensor | None, *, stride: Shape, padding: Any, dilation: Shape, groups: int
 ) -> Tensor:
-    N, O = x.shape[0], w.shape[0]
+    N, O = x.array.shape[0], w.array.shape[0]
     (before, after), *margins = padding
-    count = (x.shape[2] + before + after - dilation[0] * (w.shape[2] - 1) - 1) // stride[0] + 1
-    images = _slices(x, count=count, kernel=w.shape[2], stride=stride[0], before=before, dilation=dilation[0])
+    count = (x.array.shape[2] + before + after - dilation[0] * (w.array.shape[2] - 1) - 1) // stride[0] + 1
+    images = _slices(x, count=count, kernel=w.array.shape[2], stride=stride[0], before=before, dilation=dilation[0])
     out = _conv2d(
-        reshape(images, (N * count, x.shape[1] * w.shape[2], *x.shape[3:])),
-        reshape(w, (O, w.shape[1] * w.shape[2], *w.shape[3:])), b,
+        reshape(images, (N * count, x.array.shape[1] * w.array.shape[2], *x.array.shape[3:])),
+        reshape(w, (O, w.array.shape[1] * w.array.shape[2], *w.array.shape[3:])), b,
         stride=stride[1:], padding=tuple(margins), dilation=dilation[1:], groups=groups,
     )  # fmt: skip
-    return contiguous(permute(reshape(out, (N, count, O, *out.shape[2:])), (0, 2, 1, 3, 4)))
+    return contiguous(permute(reshape(out, (N, count, O, *out.array.shape[2:])), (0, 2, 1, 3, 4)))
 
 
 def _conv3d_input(
     g: Tensor, w: Tensor, b: Tensor | None, *, size: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int
 ) -> Tensor:
-    N, O, count = g.shape[:3]
+    N, O, count = g.array.shape[:3]
     (before, _), *margins = padding
-    channels, kernel = w.shape[1], w.shape[2]
+    channels, kernel = w.array.shape[1], w.array.shape[2]
     images = _conv2d_input(
-        reshape(permute(g, (0, 2, 1, 3, 4)), (N * count, O, *g.shape[3:])),
-        reshape(w, (O, channels * kernel, *w.shape[3:])),
+        reshape(permute(g, (0, 2, 1, 3, 4)), (N * count, O, *g.array.shape[3:])),
+        reshape(w, (O, channels * kernel, *w.array.shape[3:])),
         size=size[1:], stride=stride[1:], padding=tuple(margins), dilation=dilation[1:], groups=groups,
     )  # fmt: skip
     images = reshape(images, (N, count, channels * groups, kernel, *size[1:]))
@@ -187,12 +187,12 @@ def conv_transpose3d(
 
 def _as_slices(x: Tensor) -> Tensor:
     """Return (N, C, D, H, W) as images (N, C D, H, W)."""
-    return reshape(x, (x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
+    return reshape(x, (x.array.shape[0], x.array.shape[1] * x.array.shape[2], *x.array.shape[3:]))
 
 
 def _as_rows(x: Tensor, shape: Shape) -> Tensor:
     """Return pooled slices of volumes (N, C, D, H, W) as images (N, C, D, OH OW)."""
-    return reshape(x, (*shape[:3], x.shape[2] * x.shape[3]))
+    return reshape(x, (*shape[:3], x.array.shape[2] * x.array.shape[3]))
 
 
 def _split(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -208,16 +208,17 @@ def _split(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _maxima(x: Tensor, **settings: Any) -> tuple[Tensor, Tensor]:
     """Return the largest elements of windows of volumes, and their places in the flattened volume."""
-    H, W = x.shape[3:]
+    H, W = x.array.shape[3:]
     in_slices, over_depth = _split(settings)
     maxima, index = _max_pool2d(_as_slices(x), **in_slices)
-    size = maxima.shape[2:]
-    out, row = _max_pool2d(_as_rows(maxima, x.shape), **over_depth)
+    size = maxima.array.shape[2:]
+    out, row = _max_pool2d(_as_rows(maxima, x.array.shape), **over_depth)
     del in_slices["ceil_mode"], over_depth["ceil_mode"]
-    places = _as_rows(_places(index, width=W, **in_slices), x.shape)
-    depths = _depths(_places(row, width=places.shape[3], **over_depth), row_size=places.shape[3], plane=H * W)
+    places = _as_rows(_places(index, width=W, **in_slices), x.array.shape)
+    width = places.array.shape[3]
+    depths = _depths(_places(row, width=width, **over_depth), row_size=width, plane=H * W)
     places = add(_window_take(places, row, **over_depth), depths)
-    shape = (*out.shape[:3], *size)
+    shape = (*out.array.shape[:3], *size)
     return reshape(out, shape), reshape(places, shape)
 
 
@@ -281,8 +282,8 @@ def avg_pool3d(
 def _means(x: Tensor, **settings: Any) -> Tensor:
     in_slices, over_depth = _split(settings)
     means = _avg_pool2d(_as_slices(x), **in_slices)
-    out = _avg_pool2d(_as_rows(means, x.shape), **over_depth)
-    return reshape(out, (*out.shape[:3], *means.shape[2:]))
+    out = _avg_pool2d(_as_rows(means, x.array.shape), **over_depth)
+    return reshape(out, (*out.array.shape[:3], *means.array.shape[2:]))
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
@@ -302,8 +303,8 @@ def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
 
 
 def _adaptive_means(x: Tensor, size: Shape) -> Tensor:
-    means = _as_rows(_adaptive_avg_pool2d(_as_slices(x), size=size[1:]), x.shape)
-    return reshape(_adaptive_avg_pool2d(means, size=(size[0], means.shape[3])), (*x.shape[:2], *size))
+    means = _as_rows(_adaptive_avg_pool2d(_as_slices(x), size=size[1:]), x.array.shape)
+    return reshape(_adaptive_avg_pool2d(means, size=(size[0], means.array.shape[3])), (*x.array.shape[:2], *size))
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: OutputSize, return_indices: bool = False) -> TensorOrTuple:
@@ -323,8 +324,8 @@ def adaptive_max_pool3d(input: Tensor, output_size: OutputSize, return_indices: 
 
 def _adaptive_maxima(x: Tensor, size: Shape) -> tuple[Tensor, Tensor]:
     maxima, places = _adaptive_max_pool2d(_as_slices(x), size=size[1:])
-    maxima, places = _as_rows(maxima, x.shape), _as_rows(places, x.shape)
-    out, cells = _adaptive_max_pool2d(maxima, size=(size[0], maxima.shape[3]))
-    depths = _depths(cells, row_size=maxima.shape[3], plane=x.shape[3] * x.shape[4])
-    shape = (*x.shape[:2], *size)
+    maxima, places = _as_rows(maxima, x.array.shape), _as_rows(places, x.array.shape)
+    out, cells = _adaptive_max_pool2d(maxima, size=(size[0], maxima.array.shape[3]))
+    depths = _depths(cells, row_size=maxima.array.shape[3], plane=x.array.shape[3] * x.array.shape[4])
+    shape = (*x.array.shape[:2], *size)
     return reshape(out, shape), reshape(add(_plane_take(places, cells), depths), shape)

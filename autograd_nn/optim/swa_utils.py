@@ -197,7 +197,7 @@ class AveragedModel:
             raise TypeError(f"AveragedModel.update_parameters(): model must be the model, not {type(model).__name__}")
         averages, currents = _detached(self.module.parameters()), _detached(model.parameters())
         buffers, theirs = (_detached(m.buffers() if hasattr(m, "buffers") else ()) for m in (self.module, model))
-        shapes, given = ([t.shape for t in tensors] for tensors in (averages + buffers, currents + theirs))
+        shapes, given = ([t.array.shape for t in tensors] for tensors in (averages + buffers, currents + theirs))
         if shapes != given:
             raise ValueError(f"update_parameters(): the model has {len(given)} parameters and buffers of shapes "
                              f"{given}, the average {len(shapes)} of shapes {shapes}")

@@ -49,7 +49,7 @@ class Description(Variable):
         --------
         >>> import autograd_nn as ag
         >>> ag.zeros(2, 3).size(), ag.zeros(2, 3).size(1)
-        (Size([2, 3]), 3)
+        ((2, 3), 3)
         """
         shape = self.array.shape
         return Size(shape) if dim is None else shape[shapes.normalized_dim(dim, len(shape), "size")]

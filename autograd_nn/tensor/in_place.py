@@ -37,14 +37,14 @@ def write(target: Any, value: Any, operation: str, made: Sequence[Any] = ()) -> 
     """
     value = value if isinstance(value, Variable) else wrap(np.asarray(value))
     check_writable(target.array, operation)
-    if value.shape != target.shape or value.dtype != target.dtype:
+    if value.array.shape != target.array.shape or value.dtype != target.dtype:
         _check_fit(target, value, operation)
     if not (state.recording and (target.requires_grad or value.requires_grad)):
         indexing.copy_into(target, value)
         return target
     check_recordable(target, operation)
-    if value.shape != target.shape:
-        value = shapes.broadcast_to(value, target.shape)
+    if value.array.shape != target.array.shape:
+        value = shapes.broadcast_to(value, target.array.shape)
     value = shapes.to_dtype(value, target.dtype)
     for call in made:
         call.inputs = [_apart(a, target.memory) for a in call.inputs or ()]
@@ -68,7 +68,7 @@ def _apart(array: Any, changing: np.ndarray) -> Any:
 
 def _check_fit(target: Any, value: Any, operation: str) -> None:
     try:
-        fits = np.broadcast_shapes(value.shape, target.shape) == target.shape
+        fits = np.broadcast_shapes(value.array.shape, target.array.shape) == target.array.shape
     except ValueError:
         fits = False
     kind = TypeError if fits else RuntimeError
@@ -211,7 +211,7 @@ def _normal(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None
     """
     if self.dtype.kind == "c":
         return random.randn(self.shape, generator=generator, dtype=self.dtype).array * std + mean
-    values = (generator or random.default_generator).normal(self.shape, self.dtype.type)
+    values = (generator or random.default_generator).normal(self.array.shape, self.dtype.type)
     return values * self.dtype.type(std) + self.dtype.type(mean)
 
 
@@ -227,7 +227,7 @@ def _uniform(self: Any, low: Any = 0.0, high: Any = 1.0, *, generator: Any = Non
     >>> bool((x >= 2).all() and (x < 3).all())
     True
     """
-    values = (generator or random.default_generator).random(self.shape, self.dtype.type)
+    values = (generator or random.default_generator).random(self.array.shape, self.dtype.type)
     return values * self.dtype.type(high - low) + self.dtype.type(low)
 
 
@@ -256,7 +256,7 @@ def _exponential(self: Any, lambd: Any = 1.0, *, generator: Any = None) -> Any:
     >>> round(x.mean().item(), 1)
     0.5
     """
-    values = (generator or random.default_generator).random(self.shape, self.dtype.type)
+    values = (generator or random.default_generator).random(self.array.shape, self.dtype.type)
     draws = -np.log1p(-values) / self.dtype.type(lambd)
     return np.maximum(draws, np.finfo(self.dtype).tiny)
 
@@ -303,7 +303,7 @@ def _become(self: Any, view: Tensor, operation: str) -> Tensor:
                            "operations are recorded; do it under no_grad()")
     self.array = view.array
     if self.node is not None and self.is_leaf:
-        self.node.shape = view.shape
+        self.node.shape = view.array.shape
     else:
         self.node = view.node
     if type(self._view) is View:

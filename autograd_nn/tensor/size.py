@@ -9,20 +9,19 @@ __all__ = ["Size"]
 
 
 class Size(tuple[int, ...]):
-    """What `Tensor.size` returns: a tuple of ints that prints and counts as in PyTorch; parts and sums of it do too.
+    """What ``x.shape`` and ``x.size()`` are: a tuple of ints that counts elements; its slices and sums do too.
 
-    ``Tensor.shape`` is NumPy's tuple: a `Size` would make each index into it twice as slow (a matrix product of small
-    tensors by a fifth).
+    It prints as any tuple.
 
     Examples
     --------
     >>> from autograd_nn import Size, zeros
-    >>> zeros(2, 3).size()
-    Size([2, 3])
-    >>> Size([2, 3]).numel(), Size([2, 3]) == (2, 3)
-    (6, True)
-    >>> zeros(2, 3).size()[1:] + (4,)
-    Size([3, 4])
+    >>> zeros(2, 3).shape == zeros(2, 3).size() == Size([2, 3]) == (2, 3)
+    True
+    >>> zeros(2, 3, 4).shape[1:].numel()
+    12
+    >>> (zeros(2, 3).shape + (4,)).numel()
+    24
     """
 
     __slots__ = ()
@@ -30,9 +29,6 @@ class Size(tuple[int, ...]):
     def numel(self) -> int:
         """Return the number of elements of a tensor of this shape."""
         return math.prod(self)
-
-    def __repr__(self) -> str:
-        return f"Size({list(self)})"
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> int: ...

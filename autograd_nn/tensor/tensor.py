@@ -21,6 +21,7 @@ from .conversion import Conversion
 from .description import Description
 from .in_place import InPlace, assign
 from .methods import Methods
+from .size import Size
 
 __all__ = ["Tensor", "as_tensor", "asarray", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
 
@@ -96,16 +97,16 @@ class Tensor(InPlace, Methods, Conversion, Description, Variable):
     # -------------------------------------------------------------------------------- description
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each dim.
+    def shape(self) -> Size:
+        """The size of each dim, a tuple that can count: ``x.shape[1:].numel()``.
 
         Examples
         --------
         >>> import autograd_nn as ag
-        >>> ag.zeros(2, 3).shape
-        (2, 3)
+        >>> ag.zeros(2, 3).shape, ag.zeros(2, 3).shape.numel()
+        ((2, 3), 6)
         """
-        return self.array.shape
+        return Size(self.array.shape)  # what runs often reads x.array.shape, which costs half
 
     @property
     def ndim(self) -> int:

@@ -120,7 +120,7 @@ def test_size_is_a_tuple_that_counts():
     assert size == (2, 3)
     assert size.numel() == 6
     assert isinstance(size, ag.Size)
-    assert repr(size) == "Size([2, 3])"
+    assert repr(size) == "(2, 3)"
     for part, numbers in ((size[1:], [3]), (operator.add(size, (4,)), [2, 3, 4]), (size * 2, [2, 3, 2, 3]),
                           (operator.add((4,), size), [4, 2, 3]), (copy.deepcopy(size), [2, 3]),
                           (pickle.loads(pickle.dumps(size)), [2, 3])):
@@ -131,6 +131,8 @@ def test_size_is_a_tuple_that_counts():
         operator.add(size, [4])
     assert ag.zeros(2, 3).size(1) == 3
     assert ag.zeros(size).shape == (2, 3)
+    assert type(ag.zeros(2, 3).shape) is ag.Size and ag.zeros(2, 3, 4).shape[1:].numel() == 12
+    assert type(ag.func.vmap(lambda x: x.new_zeros(x.shape[1:].numel()))(ag.zeros(2, 3, 4)).shape) is ag.Size
 
 
 def test_tensor_takes_sizes():

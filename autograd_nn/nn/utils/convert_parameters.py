@@ -48,12 +48,12 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters(): expects a tensor, got {type(vec).__name__}")
     parameters = list(parameters)
-    sizes = [math.prod(parameter.shape) for parameter in parameters]
-    if vec.shape != (sum(sizes),):
+    sizes = [math.prod(parameter.array.shape) for parameter in parameters]
+    if vec.array.shape != (sum(sizes),):
         raise RuntimeError(f"vector_to_parameters(): the vector must have the {sum(sizes)} elements of the parameters "
                            f"(vec.shape={vec.shape})")
     start = 0
     for parameter, size in zip(parameters, sizes):
-        parameter.array[...] = vec.array[start : start + size].reshape(parameter.shape)
+        parameter.array[...] = vec.array[start : start + size].reshape(parameter.array.shape)
         mark_changed(parameter.array)
         start += size

@@ -182,7 +182,7 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     hook = _SpectralNorm(name, n_power_iterations, eps, dim)
     hook.attach(module)
     weight = _taken(module, name, "spectral_norm")
-    h, w = as_matrix(weight.detach(), hook.dim).shape
+    h, w = as_matrix(weight.detach(), hook.dim).array.shape
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())
     for part, size in (("u", h), ("v", w)):

@@ -73,7 +73,7 @@ def as_matrix(weight: Tensor, dim: int) -> Tensor:
     """Return a weight as a matrix with a row for each index along `dim`."""
     if dim:
         weight = weight.permute(dim, *(d for d in range(weight.ndim) if d != dim))
-    return weight.reshape(weight.shape[0], -1)
+    return weight.reshape(weight.array.shape[0], -1)
 
 
 class SpectralNorm(Module):
@@ -89,7 +89,7 @@ class SpectralNorm(Module):
         self.eps, self.n_power_iterations = eps, n_power_iterations
         if weight.ndim > 1:
             matrix = as_matrix(weight.detach(), self.dim)
-            h, w = matrix.shape
+            h, w = matrix.array.shape
             self.register_buffer("_u", F.normalize(randn(h, dtype=weight.dtype), dim=0, eps=eps))
             self.register_buffer("_v", F.normalize(randn(w, dtype=weight.dtype), dim=0, eps=eps))
             self._iterate(matrix, first_rounds)
@@ -151,7 +151,7 @@ class _Orthogonal(Module):
         self.register_buffer("base", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, k = x.shape[-2:]
+        n, k = x.array.shape[-2:]
         wide = n < k
         if wide:
             x, n, k = x.mT, k, n
@@ -171,13 +171,13 @@ class _Orthogonal(Module):
 
     def right_inverse(self, q: Tensor) -> Tensor:
         """Take the orthogonal matrix that is nearest in its span as the base, and return the parameters of exp(0)."""
-        wide = q.shape[-2] < q.shape[-1]
+        wide = q.array.shape[-2] < q.shape[-1]
         columns = q.mT if wide else q
         base, r = qr(columns, mode="complete")
         signs = where(r.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(q.dtype)  # which keep columns close to those of q
-        signs = F.pad(signs, (0, base.shape[-1] - signs.shape[-1]), value=1.0)
+        signs = F.pad(signs, (0, base.array.shape[-1] - signs.shape[-1]), value=1.0)
         self.base = base * signs.unsqueeze(-2)
-        start = -eye(*columns.shape[-2:], dtype=q.dtype).expand(columns.shape).clone()
+        start = -eye(*columns.array.shape[-2:], dtype=q.dtype).expand(columns.shape).clone()
         return start.mT if wide else start
 
 

@@ -159,7 +159,7 @@ def register_parametrization(
 def _check(before: Tensor, after: Any, name: str, unsafe: bool) -> None:
     if unsafe:
         return
-    if not isinstance(after, Tensor) or after.shape != before.shape or after.dtype != before.dtype:
+    if not isinstance(after, Tensor) or after.array.shape != before.shape or after.dtype != before.dtype:
         found = f"{after.dtype} {tuple(after.shape)}" if isinstance(after, Tensor) else type(after).__name__
         raise ValueError(f"register_parametrization(): the parametrization must keep the shape and dtype of {name!r} "
                          f"({before.dtype} {tuple(before.shape)}, got {found}); unsafe=True allows others")

@@ -90,17 +90,17 @@ def pad_sequence(
         raise ValueError("pad_sequence(): expects at least one sequence")
     if padding_side not in ("left", "right"):
         raise ValueError(f"pad_sequence(): padding_side must be 'left' or 'right' (padding_side={padding_side!r})")
-    rest = sequences[0].shape[1:]
+    rest = sequences[0].array.shape[1:]
     for i, x in enumerate(sequences):
-        if x.ndim == 0 or x.shape[1:] != rest:
+        if x.ndim == 0 or x.array.shape[1:] != rest:
             raise RuntimeError(f"pad_sequence(): sequences must agree in all dims but the first (sequence 0: "
                                f"{sequences[0].shape}, sequence {i}: {x.shape})")
-    longest = max(x.shape[0] for x in sequences)
+    longest = max(x.array.shape[0] for x in sequences)
     filled = []
     for x in sequences:
-        place = slice(longest - x.shape[0], None) if padding_side == "left" else slice(x.shape[0])
+        place = slice(longest - x.array.shape[0], None) if padding_side == "left" else slice(x.shape[0])
         blank = Tensor(np.full((longest, *rest), padding_value, x.dtype))
-        filled.append(index_put(blank, (place,), x) if x.shape[0] < longest else x)
+        filled.append(index_put(blank, (place,), x) if x.array.shape[0] < longest else x)
     return stack(filled, 0 if batch_first else 1)
 
 
@@ -147,10 +147,10 @@ def pack_padded_sequence(
     if not isinstance(input, Tensor):
         raise TypeError(f"pack_padded_sequence(): expects a tensor, got {type(input).__name__}")
     sizes = np.asarray(lengths)
-    if input.ndim < 2 or sizes.shape != (input.shape[0 if batch_first else 1],):
+    if input.ndim < 2 or sizes.shape != (input.array.shape[0 if batch_first else 1],):
         raise RuntimeError(f"pack_padded_sequence(): needs one length per sequence (input.shape={input.shape}, "
                            f"lengths.shape={sizes.shape}, batch_first={batch_first})")
-    steps = input.shape[1 if batch_first else 0]
+    steps = input.array.shape[1 if batch_first else 0]
     if sizes.min() < 1 or sizes.max() > steps:
         raise RuntimeError(f"pack_padded_sequence(): lengths must be from 1 to {steps} (smallest {sizes.min()}, "
                            f"largest {sizes.max()})")
@@ -205,7 +205,7 @@ def pad_packed_sequence(
         lengths = lengths[sequence.unsorted_indices.array]
     data = sequence.data
     size = (len(lengths), steps) if batch_first else (steps, len(lengths))
-    blank = Tensor(np.full((*size, *data.shape[1:]), padding_value, data.dtype))
+    blank = Tensor(np.full((*size, *data.array.shape[1:]), padding_value, data.dtype))
     return index_put(blank, (place, step) if batch_first else (step, place), data), Tensor(lengths)
 
 
@@ -220,7 +220,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     >>> packed.data, packed.batch_sizes
     (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
-    lengths = [x.shape[0] for x in sequences]
+    lengths = [x.array.shape[0] for x in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 
