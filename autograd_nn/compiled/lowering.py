@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,20 +73,29 @@ class Memory:
         return id(owner(array)) in self.homes
 
 
+@lru_cache(maxsize=2)
+def _drawn(dtype: np.dtype[Any]) -> np.ndarray:
+    """Return random numbers from -0.5 to 0.5, drawn once."""
+    drawn = np.random.Generator(np.random.SFC64(1)).random(1 << 18, dtype.type)
+    drawn -= 0.5
+    return drawn
+
+
 def _vary(arrays: list[np.ndarray], integers: bool, seed: int, large: bool = False) -> None:
     """Fill arrays with other numbers: random ones, 0 or 1 where that is any integer's right, the opposite of truth.
 
     The squares of `large` ones leave the range of their dtype: an array function may then take another way.
     """
-    source = np.random.Generator(np.random.SFC64(seed))
+    at = 1009 * seed  # where the next array's numbers begin
     for x in arrays:
         if not x.flags.writeable or not x.size:
             continue
         if x.dtype.kind == "f":
-            drawn = source.random(x.shape, np.float64 if x.dtype == np.float64 else np.float32)
-            drawn -= 0.5
-            drawn *= min(4 * np.finfo(x.dtype).max ** 0.55, np.finfo(drawn.dtype).max) if large else 4
-            x[...] = drawn
+            drawn = _drawn(np.dtype(np.float64 if x.dtype == np.float64 else np.float32))
+            scale = min(4 * np.finfo(x.dtype).max ** 0.55, np.finfo(drawn.dtype).max) if large else 4
+            numbers = drawn[at : at + x.size] if at + x.size <= len(drawn) else np.resize(drawn[at:], x.size)
+            np.multiply(numbers.reshape(x.shape), drawn.dtype.type(scale), out=x, casting="same_kind")
+            at = (at + x.size) % 65521
         elif integers and x.dtype.kind in "iu":
             x[...] = 0 if x.any() else 1
         elif integers and x.dtype.kind == "b":

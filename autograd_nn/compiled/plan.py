@@ -91,8 +91,9 @@ class Plan:
         self.written = Together(self._written(trace), "a compiled step")
         self.results = [self._result(x, trace) for x in results]
         # Of leaves: the gradients before the step that it uses, those that it leaves, and where it found none.
-        self.held = [(leaf, buffer) for leaf, buffer, last in trace.gradients
-                     if buffer is not None and self._reads(trace, buffer, last)]
+        used = {id(owner(array)) for record in trace.records for array in arrays_of(record)}
+        self.held = [(leaf, buffer) for leaf, buffer, last in trace.gradients if buffer is not None and (
+                     id(owner(buffer)) in used or (last is not None and owner(last) is owner(buffer)))]
         self.last = [(leaf, None if last is None else wrap(self.at_home(last))) for leaf, _, last in trace.gradients]
         self.bare = [leaf for leaf, buffer, _ in trace.gradients if buffer is None]
         self._known, self._moved = dict.fromkeys(self._known), {}  # the arrays of the trace are no longer needed
@@ -348,11 +349,6 @@ class Plan:
             found |= {id(array): array for array in writes
                       if id(owner(array)) not in self._homes and trace.kind(array) != GIVEN}
         return list(found.values())
-
-    def _reads(self, trace: Trace, buffer: np.ndarray, last: Any) -> bool:
-        """Return whether the step uses a gradient that was there before it."""
-        return any(owner(array) is owner(buffer) for record in trace.records for array in arrays_of(record)) or (
-            last is not None and owner(last) is owner(buffer))
 
     def _result(self, x: Any, trace: Trace) -> tuple[type, np.ndarray, bool]:
         """Return a result's class, its array, and whether the tensor itself is returned: it is from outside."""

@@ -191,6 +191,8 @@ class _Method(ctypes.Structure):
                 ("doc", ctypes.c_char_p))
 
 
+_new_builtin = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+    ("PyCFunction_NewEx", ctypes.pythonapi))
 _methods: dict[int, _Method] = {}  # of functions, by their address: Python wants them for ever
 
 
@@ -208,9 +210,7 @@ def builtin(address: int, name: str, holder: np.ndarray) -> Callable[[Any], Any]
     if address not in _methods:
         takes_one_argument = 8  # METH_O
         _methods[address] = _Method(name.encode(), address, takes_one_argument, None)
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
-        ("PyCFunction_NewEx", ctypes.pythonapi))
-    function: Callable[[Any], Any] = make(ctypes.addressof(_methods[address]), holder, None)
+    function: Callable[[Any], Any] = _new_builtin(ctypes.addressof(_methods[address]), holder, None)
     return function
 
 
