@@ -637,23 +637,35 @@ def generate_transpose_block(context: Context, builder: Builder, signature: Sign
 
 
 def transposed(v: VectorBuilder, rows: list[Value]) -> list[Value]:
-    """Return the columns of a square of vectors, by log2(lanes) rounds of pairwise exchange.
+    """Return the columns of a square of vectors, by log2(lanes) rounds, each an instruction for each vector.
 
-    The round of width ``w`` swaps, in each square of ``2w x 2w``, the upper right ``w x w`` with
-    the lower left one: after all rounds each element has changed sides once on every scale.
+    The first rounds transpose the squares within parts of 128 bits, by instructions that interleave two vectors. A
+    round of width ``w`` then swaps, in each square of ``2w x 2w``, the upper right ``w x w`` with the lower left one.
     """
-    width = v.lanes // 2
-    while width:
-        for i in range(v.lanes):
+    lanes, part = range(v.lanes), 16 // v.itemsize
+    rows = list(rows)
+
+    def interleaved(a: Value, b: Value, run: int) -> list[Value]:
+        """Take runs of elements from two vectors in turn: of the lower half of each part, and of the upper one."""
+        places = [k // part * part + k % part // (2 * run) * run + k % run for k in lanes]
+        from_b = [v.lanes if k // run % 2 else 0 for k in lanes]
+        halves = [[i + half + other for i, other in zip(places, from_b, strict=True)] for half in (0, part // 2)]
+        return [v.shuffle(a, b, mask) for mask in halves]
+
+    for i in range(0, v.lanes, part):
+        if part == 2:
+            rows[i : i + 2] = interleaved(rows[i], rows[i + 1], 1)
+        else:
+            upper, lower = (interleaved(rows[j], rows[j + 1], 1) for j in (i, i + 2))
+            rows[i : i + 4] = [*interleaved(upper[0], lower[0], 2), *interleaved(upper[1], lower[1], 2)]
+    width = part
+    while width < v.lanes:
+        for i in lanes:
             if not i & width:
-                upper, lower = rows[i], rows[i + width]
-                rows[i] = v.shuffle(
-                    upper, lower, [k - width + v.lanes if k & width else k for k in range(v.lanes)]
-                )
-                rows[i + width] = v.shuffle(
-                    upper, lower, [k + v.lanes if k & width else k + width for k in range(v.lanes)]
-                )
-        width //= 2
+                a, b = rows[i], rows[i + width]
+                rows[i] = v.shuffle(a, b, [k - width + v.lanes if k & width else k for k in lanes])
+                rows[i + width] = v.shuffle(a, b, [k + v.lanes if k & width else k + width for k in lanes])
+        width *= 2
     return rows
 
 
