@@ -448,7 +448,7 @@ class _Chunk:
             if not summing:
                 with builder.if_then(is_rest):
                     address = builder.gep(out, [builder.mul(full, whole(v.lanes))], source_etype=v.scalar)
-                    v.store_masked(builder.load(self.buffers[-1]), address, kept)
+                    v.store_first(builder.load(self.buffers[-1]), address, rest)
         if summing:
             sums = builder.gep(self.pointers[-1], [unit], source_etype=ir.DoubleType())
             builder.store(self.across(builder.load(total)), sums)

@@ -9,8 +9,9 @@ know, and may write an element of the result::
         Step(lambda out, x, m, s: out / s, stores=True))
 
 Arrays are seen as (outer, length, inner). Where inner is 1 a slice is a row: vectors lie along it, and totals are
-folded across their lanes. Else vectors lie across slices, `COLUMNS` of them side by side. Slices are never divided
-among threads, so results do not depend on their number.
+folded across their lanes; rows of few elements are turned in a buffer, a row a lane. Else vectors lie across slices, in
+blocks of columns that stay in the cache from step to step. Slices are never divided among threads, so results do not
+depend on their number.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ from autograd_nn.kernels.tile import INT32, INT64, array_pointer, whole
 
 __all__ = ["ADDED", "LARGER", "Program", "Step"]
 
-COLUMNS = 4  # vectors side by side
+TOTALS = 4  # vectors of a row that are folded side by side
+SHORT = 3  # vectors that fit into a row that is turned, at most
+NARROW, WIDE = 64, 1024  # columns of a block, at least and at most
+CACHE = 2**18  # bytes of a block that stay in the cache
+SHARES = 8  # blocks that an array has for threads to share, if it is large enough
 
 
 class Folding(NamedTuple):
@@ -120,7 +125,7 @@ class Program:
         if dtype.itemsize == 2:
             wide = self(*[array.astype(np.float32) for array in arrays], axis=axis)
             return tuple([array.astype(dtype) for array in wide])
-        layout = _layout(shape, axis)
+        layout = _layout(shape, axis, dtype.itemsize * (self.inputs + self.stores))
         out = np.empty(shape if self.stores else (1,), dtype)
         totals = np.empty((max(1, len(self.keeps)), *shape[:axis], *shape[axis + 1 :]), dtype)
         if totals.size:
@@ -132,8 +137,11 @@ class Program:
 
 
 @lru_cache(maxsize=4096)
-def _layout(shape: tuple[int, ...], axis: int) -> Array:
-    return np.array([math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])])
+def _layout(shape: tuple[int, ...], axis: int, width: int) -> Array:
+    """Return (outer, length, inner, columns of a block) for elements that have so many bytes in all arrays together."""
+    outer, length, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    block = min(WIDE, CACHE // max(1, length * width), -(-outer * inner // SHARES))
+    return np.array([outer, length, inner, max(NARROW, block // NARROW * NARROW)])
 
 
 # ------------------------------------------------------------------------------------------ compilation
@@ -161,8 +169,8 @@ def _compiled(program: Program) -> Any:
 def _interpreter(program: Program) -> Callable[..., None]:
     def run(threads: int, layout: Array, *arrays: Array) -> None:
         *inputs, out, kept = arrays
-        inputs = [array.reshape(layout) for array in inputs]
-        result = out.reshape(layout) if program.stores else out
+        inputs = [array.reshape(layout[:3]) for array in inputs]
+        result = out.reshape(layout[:3]) if program.stores else out
         totals: list[Array] = []
         with np.errstate(all="ignore"):
             for step in program.steps:
@@ -198,61 +206,77 @@ class _Chunk:
         self.t = context.cast(builder, values[0], t, types.int64)
         self.threads = context.cast(builder, values[1], threads, types.int64)
         layout = array_pointer(context, builder, layout, values[2])
-        self.outer, self.length, self.inner = (
-            builder.load(builder.gep(layout, [whole(i)], source_etype=INT64), typ=INT64) for i in range(3)
+        self.outer, self.length, self.inner, self.block = (
+            builder.load(builder.gep(layout, [whole(i)], source_etype=INT64), typ=INT64) for i in range(4)
         )
         unpacked = cgutils.unpack_tuple(builder, values[3], len(arrays.types))
         pointers = [array_pointer(context, builder, kind, array) for kind, array in zip(arrays.types, unpacked)]
         *self.inputs, self.out, self.kept = pointers
         self.v = Registers(context, builder, arrays.types[0])
-        self.totals = [cgutils.alloca_once(builder, self.v.vector) for _ in range(COLUMNS)]
-        # Vectors that do not fill a group, or a row, are loaded and stored with a mask.
+        self.totals = [cgutils.alloca_once(builder, self.v.vector) for _ in range(TOTALS)]
         self.slices = builder.mul(self.outer, self.inner)
+        # Of rows that are turned: element l of all inputs and of the result, a row a lane.
+        kind = ir.ArrayType(self.v.vector, SHORT * self.v.lanes * (program.inputs + 1))
+        self.turned = cgutils.alloca_once(builder, kind)
+        # Of blocks of columns: the totals, as many vectors of each.
+        folds = sum(step.folding is not None for step in program.steps)
+        kind = ir.ArrayType(self.v.vector, folds * (WIDE // self.v.lanes + 1))
+        self.across_columns = cgutils.alloca_once(builder, kind)
 
     def emit(self) -> None:
         builder, v = self.builder, self.v
-        width = whole(COLUMNS * v.lanes)
         is_row = builder.icmp_signed("==", self.inner, whole(1))
-        groups = builder.sdiv(builder.add(self.inner, builder.sub(width, whole(1))), width)
-        groups = builder.select(is_row, whole(1), groups)
-        units = builder.mul(self.outer, groups)
+        is_short = builder.and_(is_row, builder.icmp_signed("<", self.length, whole(SHORT * v.lanes)))
+        blocks = builder.sdiv(builder.add(self.inner, builder.sub(self.block, whole(1))), self.block)
+        turns = builder.sdiv(builder.add(self.outer, whole(v.lanes - 1)), whole(v.lanes))
+        units = builder.select(is_short, turns, builder.mul(self.outer, blocks))
         first = builder.sdiv(builder.mul(self.t, units), self.threads)
         last = builder.sdiv(builder.mul(builder.add(self.t, whole(1)), units), self.threads)
-        with builder.if_else(is_row) as (rows, columns):
-            with rows, cgutils.for_range_slice(builder, first, last, whole(1), INT64) as (unit, _):
-                self.emit_row(unit)
-            with columns, cgutils.for_range_slice(builder, first, last, whole(1), INT64) as (unit, _):
-                o = builder.udiv(unit, groups)
-                column = builder.mul(builder.urem(unit, groups), width)
-                left = builder.sub(self.inner, column)
-                with builder.if_else(builder.icmp_signed(">=", left, width)) as (full, part):
-                    with full:
-                        self.emit_columns(o, column, [None] * COLUMNS)
-                    with part:
-                        masks = [v.lanes_below(builder.sub(left, whole(k * v.lanes))) for k in range(COLUMNS)]
-                        self.emit_columns(o, column, masks)
+        with cgutils.for_range_slice(builder, first, last, whole(1), INT64) as (unit, _):
+            with builder.if_else(is_short) as (short, others):
+                with short:
+                    self.emit_short(unit)
+                with others, builder.if_else(is_row) as (rows, columns):
+                    with rows:
+                        self.emit_row(unit)
+                    with columns:
+                        self.emit_columns(builder.udiv(unit, blocks), builder.urem(unit, blocks))
+
+    def at_most(self, value: Value, most: Value) -> Value:
+        return self.builder.select(self.builder.icmp_signed("<", value, most), value, most)
 
     def load(self, pointer: Value, at: Value, mask: Value | None) -> Lanes:
         v = self.v
         address = v.address(pointer, at)
         return Lanes(v, v.load(address) if mask is None else v.load_masked(address, mask))
 
-    def step(self, step: Step, at: Value, mask: Value | None, totals: list[Lanes], total: Value) -> None:
-        """Emit a step for one vector of elements."""
-        v, builder = self.v, self.builder
+    def store(self, value: Value, pointer: Value, at: Value, count: Value | None) -> None:
+        """Store a vector, or its first lanes."""
+        address = self.v.address(pointer, at)
+        if count is None:
+            self.v.store(value, address)
+        else:
+            self.v.store_first(value, address, count)
+
+    def step(self, step: Step, at: Value, count: Value | None, totals: list[Lanes], total: Value,
+             fresh: Value | None = None) -> None:  # fmt: skip
+        """Emit a step for one vector of elements, or for its first lanes; those that are not `fresh` are done."""
+        mask = None if count is None else self.v.lanes_below(count)
         out = self.load(self.out, at, mask) if step.reads_out else None
         inputs = [self.load(pointer, at, mask) for pointer in self.inputs]
         value = step.value(out, inputs, totals)
         if step.stores:
-            address = v.address(self.out, at)
-            if mask is None:
-                v.store(value.value, address)
-            else:
-                v.store_masked(value.value, address, mask)
+            kept = value.value
+            if out is not None and fresh is not None:
+                kept = self.builder.select(fresh, kept, out.value)
+            self.store(kept, self.out, at, count)
+        self.fold(step, value, total, mask if fresh is None else fresh)
+
+    def fold(self, step: Step, value: Lanes, total: Value, mask: Value | None = None) -> None:
         if step.folding is not None:
-            before = builder.load(total)
-            after = step.folding.combine(Lanes(v, before), value).value
-            builder.store(after if mask is None else builder.select(mask, after, before), total)
+            before = self.v.load(total)
+            after = step.folding.combine(Lanes(self.v, before), value).value
+            self.v.store(after if mask is None else self.builder.select(mask, after, before), total)
 
     def begin(self, step: Step) -> None:
         if step.folding is not None:
@@ -260,23 +284,71 @@ class _Chunk:
             for total in self.totals:
                 self.builder.store(identity, total)
 
+    def emit_short(self, block: Value) -> None:
+        """Emit as many rows as a vector has lanes: turned, computed side by side, turned back.
+
+        Lanes beyond the last row do the last row's work again.
+        """
+        builder, v = self.builder, self.v
+        last = builder.sub(self.outer, whole(1))
+        rows = [self.at_most(builder.add(builder.mul(block, whole(v.lanes)), whole(k)), last) for k in range(v.lanes)]
+        starts = [builder.mul(row, self.length) for row in rows]
+        arrays = len(self.inputs) + 1
+        base = builder.bitcast(self.turned, v.scalar.as_pointer())
+
+        def turned(k: int, element: Value) -> Value:
+            at = builder.add(builder.mul(element, whole(arrays)), whole(k))
+            return v.address(base, builder.mul(at, whole(v.lanes)))
+
+        with cgutils.for_range(builder, self.length) as loop:
+            for k, pointer in enumerate(self.inputs):
+                vector: Any = ir.Constant(v.vector, ir.Undefined)
+                for lane, start in enumerate(starts):
+                    element = builder.load(v.address(pointer, start, loop.index), typ=v.scalar, align=v.itemsize)
+                    vector = builder.insert_element(vector, element, ir.Constant(INT32, lane))
+                v.store(vector, turned(k, loop.index))
+        totals: list[Lanes] = []
+        for step in self.program.steps:
+            self.begin(step)
+            with cgutils.for_range(builder, self.length) as loop:
+                out = Lanes(v, v.load(turned(arrays - 1, loop.index))) if step.reads_out else None
+                inputs = [Lanes(v, v.load(turned(k, loop.index))) for k in range(arrays - 1)]
+                value = step.value(out, inputs, totals)
+                if step.stores:
+                    v.store(value.value, turned(arrays - 1, loop.index))
+                self.fold(step, value, self.totals[0])
+            if step.folding is not None:
+                totals.append(self.finished(step, Lanes(v, builder.load(self.totals[0]))))
+        if self.program.stores:
+            with cgutils.for_range(builder, self.length) as loop:
+                vector = v.load(turned(arrays - 1, loop.index))
+                for lane, start in enumerate(starts):
+                    element = builder.extract_element(vector, ir.Constant(INT32, lane))
+                    builder.store(element, v.address(self.out, start, loop.index), align=v.itemsize)
+        for k, number in enumerate(self.program.keeps):
+            for lane, row in enumerate(rows):
+                value = builder.extract_element(totals[number].value, ir.Constant(INT32, lane))
+                address = v.address(self.kept, builder.add(row, builder.mul(self.slices, whole(k))))
+                builder.store(value, address, align=v.itemsize)
+
     def emit_row(self, unit: Value) -> None:
         builder, v = self.builder, self.v
         start = builder.mul(unit, self.length)
-        groups = builder.sdiv(self.length, whole(COLUMNS * v.lanes))
-        done = builder.mul(groups, whole(COLUMNS * v.lanes))
+        groups = builder.sdiv(self.length, whole(TOTALS * v.lanes))
+        done = builder.mul(groups, whole(TOTALS * v.lanes))
         totals: list[Lanes] = []
         for step in self.program.steps:
             self.begin(step)
             with cgutils.for_range(builder, groups) as loop:
-                at = builder.add(start, builder.mul(loop.index, whole(COLUMNS * v.lanes)))
+                at = builder.add(start, builder.mul(loop.index, whole(TOTALS * v.lanes)))
                 for k, total in enumerate(self.totals):
                     self.step(step, builder.add(at, whole(k * v.lanes)), None, totals, total)
             vectors = builder.sdiv(builder.add(builder.sub(self.length, done), whole(v.lanes - 1)), whole(v.lanes))
-            with cgutils.for_range(builder, vectors) as loop:
-                at = builder.add(done, builder.mul(loop.index, whole(v.lanes)))
-                kept = v.lanes_below(builder.sub(self.length, at))
-                self.step(step, builder.add(start, at), kept, totals, self.totals[0])
+            with cgutils.for_range(builder, vectors) as loop:  # the last one ends with the row, and meets the one before
+                place = builder.add(done, builder.mul(loop.index, whole(v.lanes)))
+                at = self.at_most(place, builder.sub(self.length, whole(v.lanes)))
+                fresh = builder.not_(v.lanes_below(builder.sub(place, at)))
+                self.step(step, builder.add(start, at), None, totals, self.totals[0], fresh)
             if step.folding is not None:
                 totals.append(self.finished(step, self.across(step.folding)))
         for k, number in enumerate(self.program.keeps):
@@ -299,24 +371,45 @@ class _Chunk:
             result = folding.combine(result, Lanes(v, v.shuffle(result.value, result.value, order)))
         return Lanes(v, v.broadcast(builder.extract_element(result.value, ir.Constant(INT32, 0))))
 
-    def emit_columns(self, o: Value, column: Value, masks: list[Value | None]) -> None:
+    def emit_columns(self, o: Value, block: Value) -> None:
+        """Emit the slices of a block of columns: each step walks over its rows one after the other."""
         builder, v = self.builder, self.v
+        column = builder.mul(block, self.block)
+        columns = self.at_most(builder.sub(self.inner, column), self.block)
+        vectors = builder.udiv(columns, whole(v.lanes))
+        rest = builder.urem(columns, whole(v.lanes))
         start = builder.add(builder.mul(builder.mul(o, self.length), self.inner), column)
-        totals: list[list[Lanes]] = [[] for _ in range(COLUMNS)]
+        base = builder.bitcast(self.across_columns, v.scalar.as_pointer())
+
+        def total(number: int, vector: Value) -> Value:
+            return v.address(base, whole(number * (WIDE + v.lanes)), builder.mul(vector, whole(v.lanes)))
+
+        def before(number: int, vector: Value) -> list[Lanes]:
+            return [Lanes(v, v.load(total(k, vector))) for k in range(number)]
+
+        number = 0
         for step in self.program.steps:
-            self.begin(step)
-            with cgutils.for_range(builder, self.length) as loop:
-                at = builder.add(start, builder.mul(loop.index, self.inner))
-                for k, total in enumerate(self.totals):
-                    self.step(step, builder.add(at, whole(k * v.lanes)), masks[k], totals[k], total)
             if step.folding is not None:
-                for k, total in enumerate(self.totals):
-                    totals[k].append(self.finished(step, Lanes(v, builder.load(total))))
-        for row, number in enumerate(self.program.keeps):
-            at = builder.add(builder.add(builder.mul(o, self.inner), column), builder.mul(self.slices, whole(row)))
-            for k, mask in enumerate(masks):
-                address = v.address(self.kept, builder.add(at, whole(k * v.lanes)))
-                if mask is None:
-                    v.store(totals[k][number].value, address)
-                else:
-                    v.store_masked(totals[k][number].value, address, mask)
+                identity = v.broadcast(ir.Constant(v.scalar, step.folding.identity))
+                with cgutils.for_range(builder, builder.add(vectors, whole(1))) as loop:
+                    v.store(identity, total(number, loop.index))
+            with cgutils.for_range(builder, self.length) as row:
+                at = builder.add(start, builder.mul(row.index, self.inner))
+                with cgutils.for_range(builder, vectors) as loop:
+                    place = builder.add(at, builder.mul(loop.index, whole(v.lanes)))
+                    self.step(step, place, None, before(number, loop.index), total(number, loop.index))
+                with builder.if_then(builder.icmp_signed("!=", rest, whole(0))):
+                    place = builder.add(at, builder.mul(vectors, whole(v.lanes)))
+                    self.step(step, place, rest, before(number, vectors), total(number, vectors))
+            if step.folding is not None:
+                if step.then is not None:
+                    with cgutils.for_range(builder, builder.add(vectors, whole(1))) as loop:
+                        address = total(number, loop.index)
+                        v.store(step.then(Lanes(v, v.load(address))).value, address)
+                number += 1
+        for row_of_kept, number in enumerate(self.program.keeps):
+            at = builder.add(builder.add(builder.mul(o, self.inner), column),
+                             builder.mul(self.slices, whole(row_of_kept)))  # fmt: skip
+            with cgutils.for_range(builder, columns) as loop:
+                value = builder.load(v.address(total(number, whole(0)), loop.index), typ=v.scalar, align=v.itemsize)
+                builder.store(value, v.address(self.kept, at, loop.index), align=v.itemsize)

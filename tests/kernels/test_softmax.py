@@ -5,7 +5,8 @@ import pytest
 
 from autograd_nn.kernels import softmax as kernels
 
-SHAPES = [(5,), (3, 10), (10, 3), (4, 7, 33), (2, 3, 1), (2, 300, 40), (3, 700), (2, 5, 64)]
+SHAPES = [(5,), (3, 10), (10, 3), (4, 7, 33), (2, 3, 1), (2, 300, 40), (3, 700), (2, 5, 64), (9, 23), (17, 25),
+          (2, 3, 1500)]
 
 
 @pytest.fixture
