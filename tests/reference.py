@@ -284,6 +284,8 @@ ELEMENTWISE = {
     "SOFTPLUS": lambda x, beta, threshold: np.where(beta * x > threshold, x, _softplus(beta * x) / beta),
     "LOGSIGMOID": lambda x: -_softplus(-x),
     "SIGMOID": _sigmoid,
+    "SIN": np.sin,
+    "COS": np.cos,
     "TANH": np.tanh,
     "TANHSHRINK": lambda x: x - np.tanh(x),
     "SOFTSIGN": lambda x: x / (1 + abs(x)),

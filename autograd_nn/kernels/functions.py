@@ -1,4 +1,6 @@
-"""Exponentials, logarithms and their kin for passes: polynomials in float32, the C library's in float64.
+"""Exponentials, logarithms, sines and their kin for passes.
+
+Polynomials in float32, and the C library's functions in float64, but for sine and cosine: polynomials too.
 
 Written with `lanes`, so that a whole register is computed at once. The error of each in float32, in units in the
 last place, stands in its docstring and is tested over the whole range. NaN stays NaN, infinities and zeros (with
@@ -9,9 +11,22 @@ from __future__ import annotations
 
 import math
 
-from autograd_nn.kernels.lanes import Number, as_float, bits, by_library, copysign, floats, fma, is_single, select
+from autograd_nn.kernels.lanes import (
+    Number,
+    as_float,
+    bits,
+    by_library,
+    copysign,
+    floats,
+    fma,
+    is_fused,
+    is_single,
+    library_where,
+    select,
+)
 
 __all__ = [
+    "cos",
     "erf",
     "exp",
     "expm1",
@@ -23,6 +38,7 @@ __all__ = [
     "normal_density",
     "normal_distribution",
     "polynomial",
+    "sin",
     "softplus",
     "tanh",
 ]  # fmt: skip
@@ -37,6 +53,18 @@ TANH = -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1,
 ERF_NEAR = -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1
 ERF_FAR = (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
            -1.28717512e-1)  # fmt: skip
+# Sine and cosine, in float32 and in float64: pi / 2 in three parts, polynomials of Cephes', from where on the library
+# takes over, and the number to add for rounding to an integer.
+RIGHT_ANGLE = ((1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+               (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33))  # fmt: skip
+SIN = ((-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1),
+       (1.58962301576546568060e-10, -2.50507477628578072866e-8, 2.75573136213857245213e-6,
+        -1.98412698295895385996e-4, 8.33333333332211858878e-3, -1.66666666666666307295e-1))  # fmt: skip
+COS = ((2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2),
+       (-1.13585365213876817300e-11, 2.08757008419747316778e-9, -2.75573141792967388112e-7,
+        2.48015872888517045348e-5, -1.38888888888730564116e-3, 4.16666666666665929218e-2))  # fmt: skip
+FARTHEST = 1e5, 1e9
+ROUNDING = MAGIC, 1.5 * 2**52
 ROOT_HALF_BITS = 0x3F3504F3  # those of sqrt(1 / 2)
 SMALLEST_NORMAL = 1.1754944e-38
 ROOT_HALF = math.sqrt(0.5)
@@ -231,3 +259,40 @@ def normal_distribution(x: Number) -> Number:
 def normal_density(x: Number) -> Number:
     """Return the density of the normal distribution."""
     return DENSITY_AT_0 * exp(-0.5 * x * x)
+
+
+def _turned(x: Number, name: str, turns: int) -> Number:
+    """Return the sine of ``x`` and so many right angles more.
+
+    n right angles are subtracted, in three parts whose products are exact (Cody and Waite); far out, where those are
+    too few, and where no instruction multiplies and adds, the C library's function takes over.
+    """
+    if not is_fused(x):
+        return by_library(name, x)
+    wide = 0 if is_single(x) else 1
+    shifted = fma(x, 2 / math.pi, ROUNDING[wide])
+    n = shifted - ROUNDING[wide]
+    first, second, third = RIGHT_ANGLE[wide]
+    near = fma(n, -first, x)
+    p = n * second
+    r = near - p
+    back = r - near
+    lost = (near - (r - back)) - (p + back)  # what r lacks of the difference (Knuth)
+    low = lost - fma(n, third, fma(n, second, -p))
+    squares = r * r
+    sine = r + fma(polynomial(squares, SIN[wide]) * squares, r, low)
+    cosine = fma(squares, -0.5, 1.0) + fma(polynomial(squares, COS[wide]), squares * squares, -(r * low))
+    quadrant = bits(shifted) + turns
+    near = select((quadrant & 1) == 1, cosine, sine)
+    near = floats(bits(near) ^ ((quadrant & 2) << (30 if is_single(x) else 62)))
+    return library_where(~(abs(x) <= FARTHEST[wide]), name, x, near)
+
+
+def sin(x: Number) -> Number:
+    """Return the sine, to within 1.5 ulp."""
+    return select(abs(x) < 1e-10, x, _turned(x, "sin", 0))
+
+
+def cos(x: Number) -> Number:
+    """Return the cosine, to within 1.5 ulp."""
+    return _turned(x, "cos", 1)

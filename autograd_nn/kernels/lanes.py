@@ -8,6 +8,7 @@ that is what runs where the compiler is switched off.
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,10 +17,11 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from autograd_nn.kernels.annotations import Builder, Context, Type, Value
+from autograd_nn.kernels.compile.target import features
 from autograd_nn.kernels.tile import VectorBuilder
 
 __all__ = ["Integers", "Lanes", "Mask", "Number", "Registers", "as_float", "as_integer", "bits", "by_library",
-           "copysign", "floats", "fma", "is_single", "select", "sqrt"]  # fmt: skip
+           "copysign", "floats", "fma", "is_fused", "is_single", "library_where", "select", "sqrt"]  # fmt: skip
 
 Number: TypeAlias = Any  # Lanes, or an array, or a number
 Choice: TypeAlias = Any  # Mask, or an array of bool
@@ -251,6 +253,11 @@ def fma(x: Number, y: Number, z: Number) -> Number:
     return Lanes(x.v, x.v.multiply_add(x.value, x.operand(y), x.operand(z)))
 
 
+def is_fused(x: Number) -> bool:
+    """Return whether `fma` rounds once: so it does on processors with an instruction for it, not in NumPy."""
+    return isinstance(x, Lanes) and (platform.machine().lower() in ("aarch64", "arm64") or "fma" in features())
+
+
 def sqrt(x: Number) -> Number:
     """Return the square root, correctly rounded."""
     return Lanes(x.v, x.v.call("llvm.sqrt.{}", x.v.vector, x.value)) if isinstance(x, Lanes) else np.sqrt(x)
@@ -308,6 +315,21 @@ def by_library(name: str, x: Number) -> Number:
         value = v.builder.call(function, [v.builder.extract_element(x.value, at)])
         result = v.builder.insert_element(result, value, at)
     return Lanes(v, result)
+
+
+def library_where(choice: Choice, name: str, x: Number, result: Number) -> Number:
+    """Return the C library's function of `x` where `choice` holds, which it rarely does, and `result` elsewhere.
+
+    A register none of whose lanes is chosen does without the library.
+    """
+    if not isinstance(x, Lanes):
+        return np.where(choice, by_library(name, x), result)
+    v, builder = x.v, x.v.builder
+    kept = cgutils.alloca_once_value(builder, result.value)
+    lanes = builder.bitcast(choice.value, ir.IntType(v.lanes))
+    with builder.if_then(builder.icmp_unsigned("!=", lanes, ir.Constant(lanes.type, 0)), likely=False):
+        builder.store(builder.select(choice.value, by_library(name, x).value, result.value), kept)
+    return Lanes(v, builder.load(kept))
 
 
 _OF_NUMPY: dict[str, Callable[..., Any]] = {

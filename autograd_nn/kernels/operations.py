@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from autograd_nn.kernels.functions import (
+    cos,
     erf,
     exp,
     expm1,
@@ -20,6 +21,7 @@ from autograd_nn.kernels.functions import (
     logistic,
     normal_density,
     normal_distribution,
+    sin,
     softplus,
     tanh,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "BCE_WITH_LOGITS",
     "BOUNDED",
     "CLAMP",
+    "COS",
     "ELU",
     "ERF",
     "EXP",
@@ -62,6 +65,7 @@ __all__ = [
     "RSQRT",
     "SIGMOID",
     "SILU",
+    "SIN",
     "SOFTPLUS",
     "SOFTSHRINK",
     "SOFTSIGN",
@@ -352,6 +356,9 @@ SQRT = Pass("sqrt", lambda x: sqrt(x), lambda g, out: g / (out * 2.0), exact=Tru
 RSQRT = Pass("rsqrt", lambda x: 1.0 / sqrt(x), lambda g, out: g * ((out * out * out) * -0.5), exact=True)
 RECIPROCAL = Pass("reciprocal", lambda x: 1.0 / x, lambda g, out: -(g * (out * out)), exact=True)
 SQUARE = Pass("square", lambda x: x * x, lambda g, x: g * (x * 2.0), exact=True)
+
+SIN = Pass("sin", lambda x: sin(x), lambda g, x: g * cos(x), work=8)
+COS = Pass("cos", lambda x: cos(x), lambda g, x: -(g * sin(x)), work=8)
 
 
 def _erf_gradient(g: Number, x: Number) -> Number:

@@ -232,15 +232,17 @@ class _Chunk:
         units = builder.select(is_short, turns, builder.mul(self.outer, blocks))
         first = builder.sdiv(builder.mul(self.t, units), self.threads)
         last = builder.sdiv(builder.mul(builder.add(self.t, whole(1)), units), self.threads)
-        with cgutils.for_range_slice(builder, first, last, whole(1), INT64) as (unit, _):
-            with builder.if_else(is_short) as (short, others):
-                with short:
-                    self.emit_short(unit)
-                with others, builder.if_else(is_row) as (rows, columns):
-                    with rows:
-                        self.emit_row(unit)
-                    with columns:
-                        self.emit_columns(builder.udiv(unit, blocks), builder.urem(unit, blocks))
+        with (
+            cgutils.for_range_slice(builder, first, last, whole(1), INT64) as (unit, _),
+            builder.if_else(is_short) as (short, others),
+        ):
+            with short:
+                self.emit_short(unit)
+            with others, builder.if_else(is_row) as (rows, columns):
+                with rows:
+                    self.emit_row(unit)
+                with columns:
+                    self.emit_columns(builder.udiv(unit, blocks), builder.urem(unit, blocks))
 
     def at_most(self, value: Value, most: Value) -> Value:
         return self.builder.select(self.builder.icmp_signed("<", value, most), value, most)
@@ -344,7 +346,7 @@ class _Chunk:
                 for k, total in enumerate(self.totals):
                     self.step(step, builder.add(at, whole(k * v.lanes)), None, totals, total)
             vectors = builder.sdiv(builder.add(builder.sub(self.length, done), whole(v.lanes - 1)), whole(v.lanes))
-            with cgutils.for_range(builder, vectors) as loop:  # the last one ends with the row, and meets the one before
+            with cgutils.for_range(builder, vectors) as loop:  # the last ends with the row, over the one before
                 place = builder.add(done, builder.mul(loop.index, whole(v.lanes)))
                 at = self.at_most(place, builder.sub(self.length, whole(v.lanes)))
                 fresh = builder.not_(v.lanes_below(builder.sub(place, at)))

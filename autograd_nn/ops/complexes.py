@@ -345,7 +345,7 @@ def _pow_flat(x: Any, y: Any) -> Array:
 
 _AS_THEY_ARE: dict[Any, str] = {  # whose array function takes complex numbers
     _elementwise: "eq ne logical_not logical_and logical_or logical_xor add sub mul div neg pow ones_like zeros_like "
-                  "square sin cos tan asin acos atan sinh cosh asinh acosh atanh lerp isnan isinf isfinite _isclose "
+                  "square tan asin acos atan sinh cosh asinh acosh atanh lerp isnan isinf isfinite _isclose "
                   "_where",
     index: "_getitem _replaced setitem write_view copy_into _erase _getlast _putlast _take_along _replaced_along "
            "_take_last_along _put_last_along _index_select _nonzero _embedding",
@@ -383,6 +383,10 @@ _BY_NUMPY: dict[Any, dict[str, Callable[..., Any]]] = {
         "_log10_input": lambda g, x: g / (x * np.log(10).item()),
         "rsqrt": lambda x: np.reciprocal(np.sqrt(x)),
         "_rsqrt_input": lambda g, out: g * out * out * out * -0.5,
+        "sin": np.sin,
+        "_sin_input": lambda g, x: g * np.cos(x),
+        "cos": np.cos,
+        "_cos_input": lambda g, x: -g * np.sin(x),
         "tanh": np.tanh,
         "_tanh_input": lambda g, out: g * (1 - out * out),
         "sigmoid": _sigmoid,
