@@ -557,25 +557,44 @@ def finished(out: Array, bias: Array | None, relu: bool) -> Array:
     return out
 
 
-def strided(matrices: Array) -> tuple[Array, Array, Pair]:
-    """Return a stack of matrices as (flat array, where each begins, steps from row to row and column to column).
+class Stack(NamedTuple):
+    """How the matrices of a stack lie in memory."""
 
-    They are read in place if one of the steps is 1 and the others go forward; else from a copy.
+    in_place: bool  # whether kernels can read them there; else the rest is of a copy
+    order: Shape  # of the dims by their steps, if the memory has no gaps; else ()
+    length: int  # elements from the first to the last one
+    starts: Array  # where each matrix of the batch begins
+    steps: Pair  # from row to row and column to column
+
+
+@lru_cache(maxsize=1024)
+def stack_of(shape: Shape, strides: Shape, itemsize: int, batch: Shape) -> Stack:
+    """Return how to read a stack of matrices, which may be repeated in a batch.
+
+    They are read in place if one of the steps is 1 and the others go forward.
     """
-    steps = [step // matrices.itemsize for step in matrices.strides]
-    is_in_place = (
-        1 in steps[-2:] and min(steps) >= 0 and not any(step % matrices.itemsize for step in matrices.strides)
-        and matrices.flags.aligned and matrices.flags.writeable
-    )  # fmt: skip
-    if not is_in_place:
+    in_place = itemsize in strides[-2:] and min(strides) >= 0 and not any(step % itemsize for step in strides)
+    steps = [step // itemsize if in_place else math.prod(shape[i + 1 :]) for i, step in enumerate(strides)]
+    order = tuple(sorted(range(len(shape)), key=lambda i: (-steps[i], -shape[i])))
+    is_dense = all(steps[i] == math.prod(shape[j] for j in order[at + 1 :]) for at, i in enumerate(order))
+    starts = np.zeros((), np.int64)
+    for size, step in zip(shape[:-2], steps):
+        starts = starts[..., None] + np.arange(size) * step
+    starts = np.array(np.broadcast_to(starts, batch), order="C").reshape(-1)  # own, writable: kernels know no other
+    length = sum((size - 1) * step for size, step in zip(shape, steps)) + 1
+    return Stack(in_place, order if is_dense else (), length, starts, (steps[-2], steps[-1]))
+
+
+def strided(matrices: Array, batch: Shape) -> tuple[Array, Stack]:
+    """Return a stack of matrices as a flat array, its own memory if that can be read, and how they lie there."""
+    flags = matrices.flags
+    stack = stack_of(matrices.shape, matrices.strides, matrices.itemsize, batch)
+    if not (stack.in_place and flags.aligned and flags.writeable):
         matrices = copied(matrices)
-        steps = [step // matrices.itemsize for step in matrices.strides]
-    last = sum((size - 1) * step for size, step in zip(matrices.shape, steps))
-    flat = as_strided(matrices, (last + 1,), (matrices.itemsize,))
-    starts = np.zeros(1, np.int64)
-    for size, step in zip(matrices.shape[:-2], steps):
-        starts = (starts[:, None] + np.arange(size) * step).reshape(-1)
-    return flat, starts, (steps[-2], steps[-1])
+        stack = stack_of(matrices.shape, matrices.strides, matrices.itemsize, batch)
+    if stack.order:
+        return matrices.transpose(stack.order).reshape(-1), stack
+    return as_strided(matrices, (stack.length,), (matrices.itemsize,)), stack
 
 
 def multiply_batch(a: Array, b: Array, out: Array) -> Array:
@@ -588,12 +607,8 @@ def multiply_batch(a: Array, b: Array, out: Array) -> Array:
         for index in np.ndindex(batch):
             multiply(a[index], b[index], out[index])
         return out
-    a_flat, a_starts, a_steps = strided(a)
-    b_flat, b_starts, b_steps = strided(b)
-    a_starts, b_starts = (
-        np.broadcast_to(starts.reshape(x.shape[:-2]), batch).reshape(-1) for x, starts in ((a, a_starts), (b, b_starts))
-    )
-    multiply_many(a_flat, a_starts, a_steps, b_flat, b_starts, b_steps, out.reshape(-1), M, N, K, K)
+    (a, a_stack), (b, b_stack) = strided(a, batch), strided(b, batch)
+    multiply_many(a, a_stack.starts, a_stack.steps, b, b_stack.starts, b_stack.steps, out.reshape(-1), M, N, K, K)
     return out
 
 
@@ -625,12 +640,14 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         raise ValueError(f"matmul(): operands need at least 2 dims (a.shape={a.shape}, b.shape={b.shape})")
     else:
         (M, K), (rows, N) = a.shape[-2:], b.shape[-2:]
-        try:
-            batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        except ValueError:
-            raise ValueError(
-                f"matmul(): batch dims do not broadcast (a.shape={a.shape}, b.shape={b.shape})"
-            ) from None
+        batch = a.shape[:-2]
+        if batch != b.shape[:-2]:
+            try:
+                batch = np.broadcast_shapes(batch, b.shape[:-2])
+            except ValueError:
+                raise ValueError(
+                    f"matmul(): batch dims do not broadcast (a.shape={a.shape}, b.shape={b.shape})"
+                ) from None
     if rows != K:
         raise ValueError(
             f"matmul(): a has {K} columns but b has {rows} rows (a.shape={a.shape}, b.shape={b.shape})"

@@ -70,7 +70,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
         y_matrix = unsqueeze(y, 1) if columns else y
         out = _matmul(reshape(x, (-1, x.array.shape[-1])) if x.array.shape[-1] else _flat_rows(x), y_matrix)
         return reshape(out, x.array.shape[:-1] if columns else (*x.array.shape[:-1], y_matrix.array.shape[-1]))
-    if x.ndim > 2 or y.ndim > 2:
+    if (x.ndim > 2 or y.ndim > 2) and x.array.shape[:-2] != y.array.shape[:-2]:
         try:
             np.broadcast_shapes(x.array.shape[:-2], y.array.shape[:-2])
         except ValueError:
