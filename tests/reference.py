@@ -397,3 +397,30 @@ def ctc_input(g, log_probs, targets, input_lengths, target_lengths, blank, step=
         losses = [ctc(x, targets, input_lengths, target_lengths, blank)[place[1]] for x in (above, below)]
         out[place] = 0 if math.isinf(losses[0]) else g[place[1]] * (losses[0] - losses[1]) / (2 * step)
     return out
+
+
+def _attention_weights(q, k, mask, scale, causal):
+    scores = q.astype(np.float64) @ k.astype(np.float64).swapaxes(-1, -2) * scale
+    if causal:
+        mask = np.tri(*scores.shape[-2:], dtype=bool)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
+    largest = scores.max(-1, keepdims=True)
+    largest[np.isneginf(largest)] = 0
+    total = np.exp(scores - largest).sum(-1, keepdims=True)
+    return np.exp(scores - largest) / np.where(total == 0, 1, total), largest[..., 0], total[..., 0]
+
+
+def attention(q, k, v, mask=None, *, scale, causal=False, kept=1.0):
+    """Attention by the matrix of weights, which dropout multiplies by `kept`; the largest scores, the sums."""
+    weights, largest, total = _attention_weights(q, k, mask, scale, causal)
+    return (weights * kept) @ v.astype(np.float64), largest, total
+
+
+def attention_input(g, q, k, v, mask=None, *, scale, causal=False, kept=1.0):
+    """Gradients of `attention` in q, k and v."""
+    g, q, k, v = (x.astype(np.float64) for x in (g, q, k, v))
+    weights = _attention_weights(q, k, mask, scale, causal)[0]
+    through = g @ v.swapaxes(-1, -2) * kept
+    slopes = weights * (through - (weights * through).sum(-1, keepdims=True)) * scale
+    return slopes @ k, slopes.swapaxes(-1, -2) @ q, (weights * kept).swapaxes(-1, -2) @ g

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..engine import Call, Node, Primitive, Result, Update, Variable, check_recordable, listen, state
 from ..engine.views import Owner, View, follow, renew
+from ..ops import attention, random
 from ..ops import index as indexing
-from ..ops import random
 from ..ops import shape as shapes
 from ..ops.index import ARRAY
 from ..tensor import Tensor
@@ -29,6 +29,8 @@ from ..tensor.size import Size
 from .rules import Applied, aligned, batched_index, looped, rule_of
 
 __all__ = ["Batched", "Level", "innermost", "lowest"]
+
+_ATTENTION = {attention._attention, attention._attention_input}
 
 
 class Samples:
@@ -354,7 +356,8 @@ class Level(listen):
             if ordered is not None:
                 inputs, params = tuple(ordered[0]), ordered[1]
         own = [self.own(x) for x in inputs]
-        if all(x is None for x in own) and not (primitive is random._dropout and self.randomness != "same"):
+        draws = primitive is random._dropout or (primitive in _ATTENTION and params["p"])
+        if all(x is None for x in own) and not (draws and self.randomness != "same"):
             with self.outside():
                 return primitive(*inputs, **params)
         if isinstance(primitive, Update):
@@ -380,6 +383,8 @@ class Level(listen):
         """Return what a primitive makes of all samples, and whether that is one result for each."""
         if primitive is random._dropout:
             return self._dropped(wholes, stacked, params)
+        if primitive in _ATTENTION and params["p"]:
+            return self._attended(primitive, wholes, stacked, params)
         if not any(stacked):
             return primitive(*wholes, **params), False
         return rule_of(primitive)(Applied(primitive, wholes, stacked, params, self.size)), True
@@ -511,6 +516,16 @@ class Level(listen):
         _, mask = random._dropout(shapes.select(x, 0, 0).detach(), seed, **params)
         mask = shapes.broadcast_to(mask, x.shape)
         return (random._dropout_apply(x, mask, **params), mask), True
+
+    def _attended(self, primitive: Any, wholes: list[Any], stacked: list[bool], params: dict[str, Any]) -> Any:
+        if self.randomness == "error":
+            raise _random_error("dropout")
+        if self.randomness == "different":
+            wholes[0] = wholes[0] if stacked[0] else shapes.broadcast_to(wholes[0], (self.size, *wholes[0].shape))
+            return rule_of(primitive)(Applied(primitive, wholes, [True, *stacked[1:]], params, self.size)), True
+        if not any(stacked):
+            return primitive(*wholes, **params), False
+        return looped(Applied(primitive, wholes, stacked, params, self.size)), True
 
     def sample(self, draw: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Draw random numbers: none, the same for all samples, or different ones."""

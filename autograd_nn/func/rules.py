@@ -20,6 +20,7 @@ from ..engine.views import follow
 from ..nn.hooks import _watched
 from ..ops import (
     activation,
+    attention,
     bags,
     complexes,
     conv,
@@ -520,6 +521,19 @@ _rule(recurrent._gru_input)(lambda call: _sequences(call, (3,)))
 
 def _weight_of(call: Applied) -> int:
     return int(call.primitive.signature.inputs.index("w"))
+
+
+# ------------------------------------------------------------------------------------ attention
+
+
+@_rule(attention._attention, attention._attention_input)
+def _attention(call: Applied) -> Any:
+    """Let the samples be one more dim before those of the heads; the mask of dropout differs between them."""
+    mask = call.primitive.signature.inputs.index("mask")
+    inputs = [x if i in (mask, mask + 1) else _expanded(call, i) for i, x in enumerate(call.inputs)]
+    if call.stacked[mask]:
+        inputs[mask] = aligned(inputs[mask], _rank(call, mask - 1))
+    return call.primitive(*inputs, **call.params)
 
 
 # ------------------------------------------------------------------------------------ indexing

@@ -577,7 +577,7 @@ def stack_of(shape: Shape, strides: Shape, itemsize: int, batch: Shape) -> Stack
     steps = [step // itemsize if in_place else math.prod(shape[i + 1 :]) for i, step in enumerate(strides)]
     order = tuple(sorted(range(len(shape)), key=lambda i: (-steps[i], -shape[i])))
     is_dense = all(steps[i] == math.prod(shape[j] for j in order[at + 1 :]) for at, i in enumerate(order))
-    starts = np.zeros((), np.int64)
+    starts: Array = np.zeros((), np.int64)
     for size, step in zip(shape[:-2], steps):
         starts = starts[..., None] + np.arange(size) * step
     starts = np.array(np.broadcast_to(starts, batch), order="C").reshape(-1)  # own, writable: kernels know no other

@@ -31,7 +31,7 @@ def along_rows(function: Function) -> Any:
 
     It applies `function` to `count` elements of each of some rows. ``arrays`` are those of its parameters, then those
     of its results, flat and of one float dtype; row r of array a begins at element ``starts[a] + r * steps[a]``. A
-    result may be written to where a parameter is read.
+    result may be written to where a parameter is read; with a step of 0 it is what one row leaves to the next.
 
     Parameters
     ----------
@@ -43,11 +43,12 @@ def along_rows(function: Function) -> Any:
     def twin(
         rows: int, count: int, arrays: tuple[Array, ...], starts: tuple[int, ...], steps: tuple[int, ...]
     ) -> None:
-        views = [np.lib.stride_tricks.as_strided(array[start:], (rows, count), (step * array.itemsize, array.itemsize))
-                 for array, start, step in zip(arrays, starts, steps, strict=True)]  # fmt: skip
         with np.errstate(all="ignore"):
-            for view, result in zip(views[inputs:], function(*views[:inputs]), strict=True):
-                view[...] = result
+            for r in range(rows):
+                parts = [array[start + r * step :][:count]
+                         for array, start, step in zip(arrays, starts, steps, strict=True)]  # fmt: skip
+                for part, result in zip(parts[inputs:], function(*parts[:inputs]), strict=True):
+                    part[...] = result
 
     def typed(typing_context: Any, rows: Type, count: Type, arrays: Type, starts: Type, steps: Type) -> Typed:
         def generate(context: Context, builder: Builder, signature: Signature, values: Values) -> Value:

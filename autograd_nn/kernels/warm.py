@@ -11,7 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from . import elementwise, gated, gemm, loss, norm, operations, optim, pool, recurrent, reduce, resize, scatter
+from . import (
+    attention,
+    elementwise,
+    gated,
+    gemm,
+    loss,
+    norm,
+    operations,
+    optim,
+    pool,
+    recurrent,
+    reduce,
+    resize,
+    scatter,
+)
 from . import softmax as softmax_along
 from .annotations import Array
 from .compile import get_num_threads, set_num_threads, start_pool
@@ -128,6 +142,13 @@ def _recurrence() -> None:
     recurrent.lstm_input(_ones(3, 32, 64), out, gates, w, c0)
 
 
+def _attention() -> None:
+    x = _ones(2, 64, 64)
+    settings: dict[str, Any] = {"scale": 0.1, "causal": False, "p": 0.0}
+    results = attention.attention(x, x, x, None, None, **settings)
+    attention.attention_input(x, x, x, x, None, None, *results, **settings)
+
+
 def _rows() -> None:
     scatter.add_rows(_ones(10, 64), np.zeros(5, np.int64), _ones(5, 64))
 
@@ -236,7 +257,7 @@ OTHERS: tuple[Callable[[], None], ...] = (
     _sgd, _batch_norm, _layer_norm, _activations, _convolution, _gradients_of_convolution, _average_pools,
     _small_products, _recurrence, _rows, _convolutions_of_residual_nets, _depthwise_convolutions, _other_pools,
     _products_of_vectors, _norms_of_rows_and_groups, _softmax, _gated_recurrence, _folds, _slices,
-    _interpolation, _passes,
+    _interpolation, _passes, _attention,
 )  # fmt: skip
 
 

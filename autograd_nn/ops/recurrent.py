@@ -48,7 +48,7 @@ def _weight_gradient(g: Tensor, h: Tensor) -> Tensor:
     return matmul(transpose(_rows(g), 0, 1), _rows(h))
 
 
-def _composed(
+def composed_gradients(
     composed: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor], gradients: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> Gradients:  # fmt: skip
@@ -110,7 +110,7 @@ def _rnn_composed(g: Tensor, slope: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
 def _rnn_input_rule(
     h: Tensor | None, h_dh0: Tensor | None, g: Tensor, slope: Tensor, w: Tensor, needs: Sequence[bool]
 ) -> Gradients:
-    return _composed(_rnn_composed, (g, slope, w), (h, h_dh0), needs)
+    return composed_gradients(_rnn_composed, (g, slope, w), (h, h_dh0), needs)
 
 
 # ------------------------------------------------------------------------------------ LSTM
@@ -174,7 +174,7 @@ def _lstm_input_rule(
     h: Tensor | None, h_dh0: Tensor | None, h_dc0: Tensor | None, g: Tensor, gx: Tensor, w: Tensor, h0: Tensor,
     c0: Tensor, needs: Sequence[bool],
 ) -> Gradients:  # fmt: skip
-    return _composed(_lstm_composed, (g, gx, w, h0, c0), (h, h_dh0, h_dc0), needs)
+    return composed_gradients(_lstm_composed, (g, gx, w, h0, c0), (h, h_dh0, h_dc0), needs)
 
 
 # ------------------------------------------------------------------------------------ GRU
@@ -232,7 +232,7 @@ def _gru_composed(g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor) -> tuple[Ten
 def _gru_input_rule(
     h: Tensor | None, h_dh0: Tensor | None, g: Tensor, z: Tensor, slope_a: Tensor, w: Tensor, needs: Sequence[bool]
 ) -> Gradients:
-    return _composed(_gru_composed, (g, z, slope_a, w), (h, h_dh0), needs)
+    return composed_gradients(_gru_composed, (g, z, slope_a, w), (h, h_dh0), needs)
 
 
 # ------------------------------------------------------------------------------------ checks, public operations

@@ -784,6 +784,25 @@ case(
     ("normal", 2, 3, 2),
     ("normal", 2, 3, 2),
 )
+# From 8 queries on attention is a primitive.
+_many = ("normal", 1, 8, 2), ("normal", 1, 3, 2), ("normal", 1, 3, 1)
+_mask = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 1, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1]], bool)
+case("attention of many", attention.scaled_dot_product_attention, *_many)
+case("attention of many, masked", attention.scaled_dot_product_attention, *_many, _mask)
+case(
+    "attention of many, causal",
+    lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3),
+    *_many,
+)
+
+
+def _attention_input(g, q, k, v):
+    settings = {"scale": 0.7, "causal": False, "p": 0.0}
+    results = attention._attention(*(x.detach() for x in (q, k, v)), _mask, None, **settings)
+    return attention._attention_input(g, q, k, v, _mask, None, *results, **settings)
+
+
+case("attention_input", _attention_input, ("normal", 1, 8, 1), *_many)
 
 # ------------------------------------------------------------------------------------ losses
 

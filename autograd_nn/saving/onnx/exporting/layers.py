@@ -447,3 +447,28 @@ def _scanned_lstm(g: Graph, call: Call, size: int) -> str:
     g.nodes = outer
     return g.nodes_of("Scan", 3, h0, c0, gx, body=body, num_scan_inputs=1)[2]
 
+
+# ------------------------------------------------------------------------------------ attention
+
+
+@translates("attention")
+def _attention(g: Graph, call: Call, scale: float, causal: bool, p: float) -> tuple[str, None, None]:
+    if p:
+        raise g.refused("dropout; call model.eval() or give dropout_p=0")
+    q, k, v, mask = call.inputs[:4]
+    turned = g.node("Transpose", g.name_of(k), perm=[*range(k.ndim - 2), k.ndim - 1, k.ndim - 2])
+    scores = g.node("MatMul", g.node("Mul", g.name_of(q), g.like(scale, q.dtype)), turned)
+    shown = None
+    if causal:
+        shown = g.constant(np.tri(*g.static(q.shape[-2], k.shape[-2]), dtype=np.bool_))
+    elif mask is not None and mask.dtype == np.bool_:
+        shown = g.name_of(mask)
+    elif mask is not None:
+        scores = g.node("Add", scores, g.name_of(mask))
+        shown = g.node("Not", g.node("Equal", g.name_of(mask), g.like(-np.inf, mask.dtype)))
+    if shown:
+        scores = g.node("Where", shown, scores, g.like(-np.inf, q.dtype))
+    weights = g.node("Softmax", scores, axis=-1)
+    if shown and not causal:  # a query from which all keys are hidden
+        weights = g.node("Where", shown, weights, g.like(0, q.dtype))
+    return g.node("MatMul", weights, g.name_of(v)), None, None
