@@ -31,7 +31,8 @@ from .tree import Exchange, Merge, Place, Protocol, Tree, gathered, push, root
 
 __all__ = ["Group", "Running", "barrier", "current", "finalize", "init", "joined", "launched_ranks", "rank", "size"]
 
-_LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK")  # what starters of MPI jobs set
+_LAUNCHED = any(name in os.environ for name in (  # what starters of MPI jobs set
+    "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"))
 _SPIN, _NAP, _LOOK = 2e-4, 5e-5, 0.2  # seconds: of asking without pauses, of a pause, between looks for lost ranks
 _TAGS = 5000  # how many exchanges of a kind have tags of their own
 _LEFT, _SMALL, _LONG = 1, 2, 2 + _TAGS  # tags: of goodbyes, and from where on those of small and long messages are
@@ -331,7 +332,7 @@ def _mpi() -> Any:
 
 def _launched() -> bool:
     """Return whether an MPI job was started, so far as it can be known without starting MPI."""
-    return any(name in os.environ for name in _LAUNCHED) or "mpi4py.MPI" in sys.modules
+    return _LAUNCHED or "mpi4py.MPI" in sys.modules
 
 
 def init(shards: int = 8, exact: bool = True, patience: float = 300.0, batch_norm: str = "tree") -> Group:
@@ -446,7 +447,7 @@ def current() -> Group | None:
     >>> parallel.current() is None
     True
     """
-    if _job.group is None and not _job.ended and any(name in os.environ for name in _LAUNCHED):
+    if _LAUNCHED and _job.group is None and not _job.ended:
         return init()
     return _job.group
 
