@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import wrap
 from ..tensor import Tensor, as_tensor
 from .transforms.base import is_picture
 
 __all__ = ["as_tensors", "default_collate", "default_convert", "map_nested", "rebuilt"]
+
+_PLAIN = frozenset(map(np.dtype, (np.float32, np.float64, np.int64, np.int32, np.uint8, np.bool_)))
 
 
 def rebuilt(like: Any, parts: Any) -> Any:
@@ -62,7 +65,14 @@ def _leaf_as_tensor(leaf: Any) -> Any:
 
 def as_tensors(batch: Any) -> Any:
     """Return `batch` with every array in it, nested ones too, as a Tensor that shares its memory."""
+    if type(batch) is tuple and all(map(_is_plain, batch)):  # most batches
+        return tuple(map(wrap, batch))
     return map_nested(_leaf_as_tensor, batch)
+
+
+def _is_plain(leaf: Any) -> bool:
+    """Return whether a leaf is an array that any tensor could have."""
+    return type(leaf) is np.ndarray and leaf.dtype in _PLAIN and leaf.flags.c_contiguous
 
 
 def default_convert(data: Any) -> Any:
