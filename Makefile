@@ -1,4 +1,4 @@
-.PHONY: train test levels check test-all lint format wheel docs links reading notebooks bench clean
+.PHONY: train test levels check sample test-all lint format wheel docs links reading notebooks bench clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -20,7 +20,10 @@ levels: .venv/ready  ## a sample of the tests of kernels, as code for each level
 	        $(or $(ARGS),tests/kernels/test_tile.py tests/kernels/test_softmax.py tests/kernels/test_optim.py) || exit 1; \
 	done
 
-check: lint  ## the fast lane: lint, and a sample of the tests of the engine, the Tensor, operations, layers, optimizers
+check: .venv/ready  ## the fast lane: lint, beside it a sample of the tests of the engine, the Tensor, operations, layers, optimizers
+	$(MAKE) --no-print-directory -j 2 lint sample
+
+sample: .venv/ready
 	.venv/bin/python -m pytest -q -x -m "not slow and not torch" --sample=12 \
 	    tests/test_engine.py tests/test_tensor.py tests/ops tests/nn tests/optim $(ARGS)
 
