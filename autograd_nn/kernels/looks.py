@@ -26,7 +26,7 @@ ITEM = 1  # dict a holds object c by key b; c is 0 for nothing
 ALIKE = 2  # dicts a and c hold the same object by key b
 LENGTH = 3  # list a has c elements
 ELEMENT = 4  # element b of list a, which is long enough, is object c
-ARGUMENT = 5  # argument a of the call is a tensor of class c without a node, whose array is as b says (`argument`)
+ARGUMENT = 5  # argument a of the call is a tensor of class c without a node, whose array is as b says (`_argument`)
 
 _WORD = ir.IntType(64)
 _I32 = ir.IntType(32)
@@ -114,6 +114,7 @@ def _argument(w: _Writer, args: Any, index: Any, form: Any, kind: Any, differs: 
     w.unless(w.same(w.word(w.at(given, _CLASS)), kind), differs)
     w.unless(w.same(w.word(w.b.add(given, node)), none), differs)
     held = w.word(w.b.add(given, array))
+    w.unless(w.b.icmp_signed("!=", held, _WORD(0)), differs)  # a slot that was never set
     w.unless(w.same(w.word(w.at(held, _CLASS)), arrays), differs)
     w.unless(w.same(w.word(w.at(held, _DTYPE)), wanted), differs)
     w.unless(w.same(w.b.zext(w.word(w.at(held, _DIMS), _I32), _WORD), ndim), differs)

@@ -183,6 +183,7 @@ def test_arguments_of_another_form_are_refused_and_nothing_is_copied(other):
         tensor = ag.ones(3, 4)
         tensor.array = given
         given = tensor
+    assert not known.take((object.__new__(ag.Tensor), y))  # without an array
     taken = known.take((given, y))
     assert taken is (type(given) is ag.Tensor and given.node is None and given.array.dtype == np.dtype(np.float32)
                      and given.array.dtype.isnative and given.array.strides == (16, 4) and given.shape == (3, 4))
