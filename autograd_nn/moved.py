@@ -61,14 +61,23 @@ _UNDER_NN = {  # in nn.modules: the file in nn
     "upsampling": "vision",
 }  # fmt: skip
 
+_DISTRIBUTIONS = (  # PyTorch's files of distributions; here they are in larger ones
+    "bernoulli", "beta", "binomial", "categorical", "cauchy", "chi2", "dirichlet", "exp_family", "exponential", "gamma",
+    "geometric", "gumbel", "half_normal", "independent", "laplace", "log_normal", "mixture_same_family",
+    "multivariate_normal", "normal", "one_hot_categorical", "poisson", "studentT", "transformed_distribution",
+    "uniform",
+)  # fmt: skip
+
 TORCH: dict[str, tuple[str, ...]] = {  # PyTorch's path, and where its content is
     "accelerator": ("devices.accelerator",),
     "amp": ("torch_names.amp",),
     "amp.autocast_mode": ("torch_names.amp",),
     "amp.grad_scaler": ("torch_names.amp",),
+    "autograd.grad_mode": ("engine.recording", "torch_names.aliases"),
     "autograd.gradcheck": ("testing",),
     "cuda": ("devices.cuda",),
     "cuda.amp": ("torch_names.cuda_amp",),
+    **{f"distributions.{name}": ("distributions",) for name in _DISTRIBUTIONS},
     "hub": ("torch_names.hub",),
     "jit": ("torch_names.jit",),
     "multiprocessing": ("torch_names.multiprocessing",),
@@ -77,6 +86,8 @@ TORCH: dict[str, tuple[str, ...]] = {  # PyTorch's path, and where its content i
     "nn.modules.activation": ("nn.activation", "nn.attention"),
     "nn.modules.utils": ("torch_names.tuples",),
     "nn.utils.clip_grad": ("optim.clip",),
+    "nn.utils.stateless": ("func.modules",),
+    "optim.adamw": ("optim.adam",),
     "random": ("torch_names.random",),
     "serialization": ("saving.checkpoints",),
     "nn.parallel": ("parallel.replicas",),

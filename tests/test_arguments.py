@@ -213,3 +213,32 @@ def test_functions_are_pickled_and_described():
     assert pickle.loads(pickle.dumps(ag.reshape)) is ag.reshape
     assert pickle.loads(pickle.dumps(nn.functional.linear)) is nn.functional.linear
     assert ag.reshape.__name__ == "reshape" and list(inspect.signature(ag.reshape).parameters) == ["input", "shape"]
+
+
+IMAGES = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
+ROWS = IMAGES[0, 0]
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(18, 2))(x(IMAGES)),
+    lambda x: nn.Sequential(nn.Linear(8, 4), nn.ReLU())(x(ROWS)),
+    lambda x: nn.Sequential(nn.BatchNorm2d(3), nn.MaxPool2d(2))(x(IMAGES)),
+    lambda x: nn.LayerNorm(8)(x(ROWS)) + nn.GELU()(x(ROWS)),
+    lambda x: nn.functional.softmax(ag.matmul(x(ROWS), x(ROWS)), 1),
+    lambda x: ag.cat([x(ROWS), ag.ones(1, 8)]),
+    lambda x: nn.functional.cross_entropy(ag.tensor(ROWS), x(np.arange(8))),
+    lambda x: nn.functional.mse_loss(ag.tensor(ROWS), x(ROWS)),
+    lambda x: ag.tensor(ROWS).view_as(x(IMAGES[1, 1])),
+    lambda x: nn.functional.interpolate(x(IMAGES), scale_factor=2),
+])
+def test_arrays_take_the_place_of_tensors(function):
+    ag.manual_seed(0)
+    expected = function(ag.tensor)
+    ag.manual_seed(0)
+    np.testing.assert_array_equal(function(lambda array: array).numpy(force=True), expected.numpy(force=True))
+
+
+def test_a_module_that_is_given_an_array_runs_once():
+    norm = nn.BatchNorm2d(3)
+    norm(IMAGES)
+    assert norm.num_batches_tracked.item() == 1

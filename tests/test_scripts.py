@@ -52,9 +52,21 @@ UNMODIFIED = {
     "ensemble": (0.1744, 0.111906, 0.107719, 0.086582),
     "per_sample_clipping": (1.027379, 0.952055, 0.013354, 0.022848),
     "vae_distributions": (11.510246, 11.393188, 7.408537, 6.821545),
+    "wgan_gp": (9.67823, -0.516271, 5.7359, -0.2487),
+    "vqvae": (1.10686, 1.044455, 0.668722, 0.697919),
+    "maml": (0.122254, 0.065636, 0.053663, 0.01589),
+    "translation": (3.331433, 3.131435, 1.619214, 0.0725),
+    "sac": (33.034778, -0.860509, 2.015677, -1.643409),
+    "seq2seq_attention": (2.482597, 2.322617, 0.562014, 0.77436),
+    "lora_distillation": (0.76244, 0.740959, 0.483232, 0.268402),
+    "tabular": (0.409137, 0.335042, 0.058654, 0.8375),
+    "byol": (5.116109, 3.504531, 1.873353, 0.51),
+    "mixture_density": (1.002167, 0.934159, 0.486002, 3.663849),
 }
 NEEDS = {"vit_einops": "einops"}
-unmodified = pytest.mark.parametrize("name", UNMODIFIED)
+SLOW = "translation", "seq2seq_attention"
+unmodified = pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+                                              for name in UNMODIFIED])
 
 
 def exchanged(source):

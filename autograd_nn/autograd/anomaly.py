@@ -16,7 +16,7 @@ import numpy as np
 from ..engine import Primitive, differentiating, listen, results_of
 from ..tensor import Tensor
 
-__all__ = ["AnomalyError", "detect_anomaly"]
+__all__ = ["AnomalyError", "detect_anomaly", "set_detect_anomaly"]
 
 _PACKAGE = str(pathlib.Path(__file__).parent.parent)
 
@@ -131,3 +131,41 @@ def _module_path() -> str:
     for outer, inner in itertools.pairwise(modules):
         names.append(next((name for name, child in outer.named_children() if child is inner), type(inner).__name__))
     return ".".join(names)
+
+
+class set_detect_anomaly:
+    """Turn `detect_anomaly` on or off from here on; as a context, until its end.
+
+    Parameters
+    ----------
+    mode : bool
+    check_nan : bool
+        Accepted as PyTorch does: what is checked here is whether results are NaN or infinite.
+
+    Examples
+    --------
+    >>> import autograd_nn as ag
+    >>> with ag.autograd.set_detect_anomaly(False):
+    ...     y = ag.tensor([4.0]) / 0
+    """
+
+    _on: detect_anomaly | None = None
+
+    def __init__(self, mode: bool, check_nan: bool = True):
+        self._before = set_detect_anomaly._on is not None
+        self._set(bool(mode) and bool(check_nan))
+
+    @staticmethod
+    def _set(mode: bool) -> None:
+        on = set_detect_anomaly._on
+        if mode and on is None:
+            set_detect_anomaly._on = detect_anomaly().__enter__()
+        elif on is not None and not mode:
+            set_detect_anomaly._on = None
+            on.__exit__(None, None, None)
+
+    def __enter__(self) -> None:
+        """Begin, which was done already."""
+
+    def __exit__(self, *exception: object) -> None:
+        self._set(self._before)

@@ -37,6 +37,8 @@ class Sampler:
     [0, 2, 4]
     """
 
+    generator: Any = None  # also of a subclass that does not call __init__, as PyTorch's need not
+
     def __init__(self, generator: Any = None):
         self.generator = check_generator(generator, f"{type(self).__name__}(): generator")
 

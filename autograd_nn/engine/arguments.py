@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import typing as aliases
 from ..typing import Tensor
-from .graph import Variable
+from .graph import Variable, wrap
 
 _ALIASES = {name: value for name, value in vars(aliases).items() if not name.startswith("__")} | {"np": np}
 _ALIASES |= {name: eval(value, dict(_ALIASES)) for name, value in _ALIASES.items() if isinstance(value, str)}
@@ -97,6 +97,8 @@ def explained(function: _F, *, method: bool = False, translated: Callable[..., A
             return function(*args, **kwargs)
         except Exception as error:
             again = translated(args, kwargs) if translated is not None and isinstance(error, TypeError) else None
+            if again is None and isinstance(error, AttributeError) and str(error) == _NO_TENSOR:
+                again = _with_tensors(args), {name: _with_tensors(value) for name, value in kwargs.items()}
             if again is None:
                 name = _name_of_method(function, args) if method else function.__name__
                 better = explanation(error, function, name, args, kwargs)
@@ -107,6 +109,16 @@ def explained(function: _F, *, method: bool = False, translated: Callable[..., A
 
     _called._explained = True  # type: ignore[attr-defined]
     return typing.cast(_F, _called)
+
+
+_NO_TENSOR = "'numpy.ndarray' object has no attribute 'array'"  # what arrays of NumPy's in the place of tensors lead to
+
+
+def _with_tensors(value: Any) -> Any:
+    """Return arguments with tensors in the place of arrays, which have the same memory."""
+    if type(value) is np.ndarray:
+        return wrap(value)
+    return type(value)(map(_with_tensors, value)) if type(value) in (tuple, list) else value
 
 
 def _name_of_method(function: Callable[..., Any], args: tuple[Any, ...]) -> str:

@@ -117,12 +117,12 @@ class MultiheadAttention(Module):
                                f"(shapes {query.shape}, {key.shape}, {value.shape})")
         sizes = (("query", query, self.embed_dim), ("key", key, self.kdim), ("value", value, self.vdim))
         for name, x, features in sizes:
-            if x.array.shape[-1] != features:
+            if x.shape[-1] != features:
                 raise RuntimeError(f"MultiheadAttention: the last dim of {name} must be {features} "
                                    f"({name}.shape={x.shape})")
         batch = 0 if self.batch_first else 1
-        of_query, of_key = query.array.shape, key.array.shape
-        if of_key[:-1] != value.array.shape[:-1] or (batched and of_query[batch] != of_key[batch]):
+        of_query, of_key = query.shape, key.shape
+        if of_key[:-1] != value.shape[:-1] or (batched and of_query[batch] != of_key[batch]):
             raise RuntimeError(f"MultiheadAttention: query, key and value do not fit each other "
                                f"(shapes {query.shape}, {key.shape}, {value.shape})")
 

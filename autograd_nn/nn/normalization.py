@@ -103,7 +103,7 @@ class _BatchNorm(_RunningNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Normalize each channel (dim 1) over all other dims."""
         self._check(input)
-        if input.array.shape[1] != self.num_features:
+        if input.shape[1] != self.num_features:
             raise RuntimeError(f"{self._get_name()}: input has {input.shape[1]} channels but num_features is "
                                f"{self.num_features} (input.shape={input.shape})"
                                f"{channels_hint(input.shape, input.ndim - 2, self.num_features)}")
@@ -224,7 +224,7 @@ class _InstanceNorm(_RunningNorm):
         self._check(input)
         if input.ndim == self._dims[0]:
             return self.forward(input.unsqueeze(0)).squeeze(0)
-        if input.array.shape[1] != self.num_features:
+        if input.shape[1] != self.num_features:
             raise RuntimeError(f"{self._get_name()}: input has {input.shape[1]} channels but num_features is "
                                f"{self.num_features} (input.shape={input.shape})"
                                f"{channels_hint(input.shape, input.ndim - 2, self.num_features)}")

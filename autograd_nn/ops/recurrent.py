@@ -17,7 +17,7 @@ from ..kernels import gemm
 from ..kernels import recurrent as kernels
 from ..typing import Array, Gradients, Tensor
 from .elementwise import add, gt, mul, sigmoid, square, sub, tanh
-from .linalg import linear, matmul
+from .linalg import _matmul_transposed, linear, matmul
 from .reduce import sum
 from .shape import cat, contiguous, narrow, reshape, stack, to_dtype, transpose, unsqueeze
 
@@ -45,7 +45,7 @@ def _projected(h: Tensor, w: Tensor) -> Tensor:
 
 def _weight_gradient(g: Tensor, h: Tensor) -> Tensor:
     """Return the gradient of `w` in `_projected`."""
-    return matmul(transpose(_rows(g), 0, 1), _rows(h))
+    return _matmul_transposed(_rows(g), _rows(h))
 
 
 def composed_gradients(

@@ -5,7 +5,8 @@ Only sums over samples tell the shards apart: gradients of weights, statistics o
 at the door and knows of each array what it holds:
 
 - *rows*: the samples of all shards, one after the other along dim 0;
-- *columns*: the same along dim 1, of a matrix;
+- *columns*: the same along dim 1, as in the sequences (T, N, features) of a recurrent layer;
+- *steps*: those with their first two dims in one, all samples of the first step, then all of the second;
 - one value for *each* shard: they are kept as a stack, and the graph sees the first one, which has the right shape;
 - anything else is the same for all shards.
 
@@ -26,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..data.collate import map_nested
-from ..engine import Primitive, Result, Update, Variable, listen, no_grad, state, wrap
+from ..engine import Primitive, Result, Update, Variable, listen, mark_changed, no_grad, state, wrap
 from ..engine.backward import accumulate, kept
 from ..engine.views import renew
 from ..kernels import gemm
@@ -42,6 +43,7 @@ from ..ops import (
     normalization,
     pool,
     random,
+    recurrent,
     reduce,
     shape,
     terms,
@@ -53,7 +55,8 @@ from .tree import add
 
 __all__ = ["EACH", "Apart", "Later", "OnePass"]
 
-ROWS, COLUMNS, EACH = "rows", "columns", "each"
+ROWS, COLUMNS, STEPS, EACH = "rows", "columns", "steps", "each"
+SAMPLES = (ROWS, COLUMNS, STEPS)
 LARGE = 2**14  # elements of a gradient of which no stack is made
 Kinds: TypeAlias = list[str | None]
 
@@ -147,6 +150,15 @@ class OnePass(listen):
             raise Apart(f"an array of shape {array.shape} does not hold {self.total} samples along its first dim")
         return self.note(array, ROWS)
 
+    def samples(self, array: Array, kind: str) -> Array:
+        """Note that an array holds samples, in rows, columns or steps."""
+        if kind == ROWS:
+            return self.rows(array)
+        held = array.shape[1] if kind == COLUMNS and array.ndim > 1 else len(array) if kind == STEPS else 0
+        if held % self.total or not held:
+            raise Apart(f"an array of shape {array.shape} does not hold {self.total} samples in {kind}")
+        return self.note(array, kind)
+
     def parts(self, array: Any, kind: str | None) -> Iterator[Any]:
         """Yield what each shard has of an array."""
         if kind == ROWS:
@@ -157,6 +169,10 @@ class OnePass(listen):
             per = array.shape[1] // self.total
             for begin, end in self.bounds:
                 yield array[:, begin * per : end * per]
+        elif kind == STEPS:
+            apart = array.reshape(len(array) // self.total, self.total, *array.shape[1:])
+            for begin, end in self.bounds:
+                yield apart[:, begin:end].reshape(-1, *array.shape[1:])
         elif kind == EACH:
             stack = self.stack(array)
             for i in range(len(stack)):
@@ -165,10 +181,18 @@ class OnePass(listen):
             for _ in self.bounds:
                 yield array
 
+    def joined(self, values: Sequence[Array], kind: str) -> Array:
+        """Return what shards have of an array with samples as one array."""
+        if kind != STEPS:
+            return self.samples(np.concatenate(values, axis=int(kind == COLUMNS)), kind)
+        steps = len(values[0]) // self.sizes[0]
+        whole = np.concatenate([value.reshape(steps, -1, *value.shape[1:]) for value in values], axis=1)
+        return self.samples(whole.reshape(-1, *whole.shape[2:]), kind)
+
     def of_each(self, array: Array) -> Array | Later:
         """Return a stack of what each shard has of an array of which all have as much, or how it is computed."""
         kind = self.kind(array)
-        if kind in (ROWS, COLUMNS):
+        if kind in SAMPLES:
             raise Apart("a gradient of a parameter is one of samples")
         if kind is None:
             return np.broadcast_to(array, (len(self.sizes), *array.shape))
@@ -229,11 +253,12 @@ class OnePass(listen):
         finally:
             state.listener = self
 
-    def whole(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        """Apply a primitive to all rows at once."""
+    def whole(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any], *kinds: str) -> Any:
+        """Apply a primitive to all samples at once; `kinds` says how its results hold them, by default in rows."""
         out = self.passed(primitive, inputs, params)
-        for each in out if isinstance(out, tuple) else (out,):
-            self.rows(each.array)
+        outs = out if isinstance(out, tuple) else (out,)
+        for each, kind in zip(outs, kinds if len(kinds) == len(outs) else (kinds or (ROWS,)) * len(outs)):
+            self.samples(each.array, kind)
         return out
 
     def looped(self, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any],
@@ -250,7 +275,7 @@ class OnePass(listen):
         found = []
         for place, kind in enumerate(results):
             values = [out[place] if isinstance(out, tuple) else out for out in outs]
-            found.append(self.rows(np.concatenate(values)) if kind == ROWS else self.each(values))
+            found.append(self.joined(values, kind) if kind in SAMPLES else self.each(values))
         return self.result(primitive, inputs, params, found)
 
     def result(self, primitive: Primitive[Any], inputs: tuple[Any, ...], params: dict[str, Any],
@@ -341,23 +366,39 @@ def _row_by_row(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Ki
     """Apply what treats each row by itself, whatever is the same for all."""
     if EACH in kinds or COLUMNS in kinds:
         return _one_by_one(one, primitive, inputs, kinds, params)
-    return one.whole(primitive, inputs, params)
+    return one.whole(primitive, inputs, params, _kind_of_samples(primitive, kinds))
+
+
+def _in_any_place(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
+    """Apply what treats each sample by itself along whatever dim they are."""
+    if EACH in kinds:
+        return _one_by_one(one, primitive, inputs, kinds, params)
+    return one.whole(primitive, inputs, params, _kind_of_samples(primitive, kinds))
+
+
+def _kind_of_samples(primitive: Any, kinds: Kinds, otherwise: str = ROWS) -> str:
+    """Return how inputs hold samples: all of them in one way."""
+    found = {kind for kind in kinds if kind in SAMPLES}
+    if len(found) > 1:
+        raise _without_rule(primitive)
+    return str(found.pop()) if found else otherwise
 
 
 def _one_by_one(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     """Apply to each shard what takes values of shards, with rows or without."""
     if COLUMNS in kinds:
         raise _without_rule(primitive)
-    of = ROWS if ROWS in kinds else EACH
+    of = ROWS if ROWS in kinds else STEPS if STEPS in kinds else EACH
     return one.looped(primitive, inputs, kinds, params, [of] * max(1, len(primitive.signature.results)))
 
 
-def _needs_rows(*places: int) -> Callable[[Rule], Rule]:
-    """Let a rule hold where certain inputs are rows and the others are the same for all."""
+def _needs(found: tuple[str, ...], *places: int) -> Callable[[Rule], Rule]:
+    """Let a rule hold where certain inputs hold samples, all in one way, and the others are the same for all."""
 
     def limited(rule: Rule) -> Rule:
         def checked(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-            if any((kind == ROWS) != (i in places) or kind in (EACH, COLUMNS) for i, kind in enumerate(kinds)):
+            of = kinds[places[0]]
+            if of not in found or any(kind != (of if i in places else None) for i, kind in enumerate(kinds)):
                 raise _without_rule(primitive)
             return rule(one, primitive, inputs, kinds, params)
 
@@ -366,11 +407,18 @@ def _needs_rows(*places: int) -> Callable[[Rule], Rule]:
     return limited
 
 
+def _needs_rows(*places: int) -> Callable[[Rule], Rule]:
+    """Let a rule hold where certain inputs are rows and the others are the same for all."""
+    return _needs((ROWS, STEPS), *places)
+
+
 def _to_each(*results: str) -> Rule:
-    """Return the rule of what sums over samples: it runs on each shard."""
+    """Return the rule of what sums over samples: it runs on each shard. Rows among its results are as its inputs'."""
 
     def rule(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-        return one.looped(primitive, inputs, kinds, params, results or (EACH,))
+        of = _kind_of_samples(primitive, kinds)
+        own = [of if kind == ROWS else kind for kind in results or (EACH,)]
+        return one.looped(primitive, inputs, kinds, params, own)
 
     return rule
 
@@ -383,7 +431,7 @@ def _to_be_summed(shape_of: Callable[..., tuple[int, ...]]) -> Rule:
         size = shape_of(g, x, **params)
         if math.prod(size) < LARGE or state.recording:
             return one.looped(primitive, inputs, kinds, params, (EACH,))
-        own = list(zip(one.parts(g, ROWS), one.parts(x, ROWS)))
+        own = list(zip(one.parts(g, kinds[0]), one.parts(x, kinds[1])))
         later = Later(lambda i: primitive.forward(*own[i], **params))
         return wrap(one.note(np.empty(size, g.dtype), EACH, later))
 
@@ -391,45 +439,54 @@ def _to_be_summed(shape_of: Callable[..., tuple[int, ...]]) -> Rule:
 
 
 def _without_dim_0(rule: Rule, *names: str) -> Rule:
-    """Let a rule hold where settings name other dims than dim 0; values of shards are taken one by one."""
+    """Let a rule hold where settings name other dims than that of samples; values of shards are taken one by one."""
 
     def checked(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-        if ROWS not in kinds:
+        of = _kind_of_samples(primitive, kinds, EACH)
+        if of == EACH:
             return _one_by_one(one, primitive, inputs, kinds, params)
         for name in names:
             dims = params[name]
-            if dims is None or 0 in (dims if isinstance(dims, tuple) else (dims,)):
+            if dims is None or (of == COLUMNS) in (dims if isinstance(dims, tuple) else (dims,)):
                 raise _without_rule(primitive)
-        return rule(one, primitive, inputs, kinds, params)
+        if of != COLUMNS:
+            return rule(one, primitive, inputs, kinds, params)
+        out = _in_any_place(one, primitive, inputs, kinds, params)
+        if out.array.ndim != inputs[0].array.ndim:
+            raise _without_rule(primitive)
+        return out
 
     return checked
 
 
 def _elementwise(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    """Apply to rows at once; what is one value for each shard is repeated for its rows."""
+    """Apply to samples at once; what is one value for each shard is repeated for its rows."""
     arrays = [x.array if isinstance(x, Variable) else x for x in inputs]
-    if COLUMNS in kinds:
-        raise _without_rule(primitive)
-    if ROWS not in kinds:  # stacks, lined up
+    of = ROWS if ROWS in kinds else COLUMNS if COLUMNS in kinds else STEPS
+    if of not in kinds:  # stacks, lined up
         most = max(a.ndim for a in arrays if isinstance(a, np.ndarray))
         stacks = [_lined_up(one.stack(a), most) if kind == EACH else a for a, kind in zip(arrays, kinds)]
         with no_grad():
             out = one.passed(primitive, tuple(stacks), params)
         results = [one.each(each.array) for each in (out if isinstance(out, tuple) else (out,))]
         return one.result(primitive, inputs, params, results)
-    first = next(a for a, kind in zip(arrays, kinds) if kind == ROWS)
+    first = next(a for a, kind in zip(arrays, kinds) if kind == of)
+    dim = 1 if of == COLUMNS else 0
     for a, kind in zip(arrays, kinds):
-        if kind == ROWS:
-            fits = a.ndim == first.ndim and len(a) == len(first)
+        if kind in SAMPLES:
+            fits = kind == of and a.ndim == first.ndim and a.shape[dim] == first.shape[dim]
         elif isinstance(a, np.ndarray):
-            fits = a.ndim < first.ndim or (a.ndim == first.ndim and len(a) == 1)
+            place = dim + a.ndim - first.ndim
+            fits = a.ndim <= first.ndim and (place < 0 or a.shape[place] == 1)
         else:
             fits = True
         if not fits:
             raise Apart(f"{primitive.name}() meets samples with an array of another layout, {a.shape} with "
                         f"{first.shape}")
     if EACH not in kinds:
-        return one.whole(primitive, inputs, params)
+        return one.whole(primitive, inputs, params, of)
+    if of != ROWS:
+        raise _without_rule(primitive)
     counts = [n * (len(first) // one.total) for n in one.sizes]
     wide = []
     for a, kind in zip(arrays, kinds):
@@ -452,10 +509,10 @@ def _shape_kept(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Ki
     for a, kind in zip(arrays, kinds):
         if isinstance(a, np.ndarray) and (kind != of or a.shape != arrays[0].shape):
             raise _without_rule(primitive)
-    if of not in (ROWS, EACH):
+    if of is None:
         raise _without_rule(primitive)
-    if of == ROWS:
-        out = one.whole(primitive, inputs, params)
+    if of != EACH:
+        out = one.whole(primitive, inputs, params, of)
         if out.array.shape != like.shape:
             raise _without_rule(primitive)
         return out
@@ -473,54 +530,100 @@ def _lined_up(stack: Array, ndim: int) -> Array:
 
 
 def _reshape(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    if kinds[0] == ROWS:
-        return one.whole(primitive, inputs, params)  # samples lie one after the other before and after
-    return _one_by_one(one, primitive, inputs, kinds, params)
+    of, before, after = kinds[0], inputs[0].array.shape, tuple(params["shape"])
+    if of == EACH:
+        return _one_by_one(one, primitive, inputs, kinds, params)
+    if of == ROWS:  # samples lie one after the other before and after
+        alone = len(after) > 1 and after[:2] == (1, before[0])
+        return one.whole(primitive, inputs, params, COLUMNS if alone else ROWS)
+    if of == COLUMNS and after:
+        if len(after) > 1 and after[0] == before[0] and after[1] % one.total == 0:
+            return one.whole(primitive, inputs, params, COLUMNS)
+        if after[0] == before[0] * before[1]:
+            return one.whole(primitive, inputs, params, STEPS if before[1] == one.total and before[0] > 1 else ROWS)
+    if of == STEPS and after:
+        if after[0] == before[0]:
+            return one.whole(primitive, inputs, params, STEPS)
+        if len(after) > 1 and after[:2] == (before[0] // one.total, one.total):
+            return one.whole(primitive, inputs, params, COLUMNS)
+    raise _without_rule(primitive)
 
 
 def _permute(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    dims = params["dims"]
-    if kinds[0] == EACH:
+    of = kinds[0]
+    if of == EACH:
         return _one_by_one(one, primitive, inputs, kinds, params)
-    if kinds[0] == ROWS and dims[0] == 0:
-        return one.whole(primitive, inputs, params)
-    if len(dims) != 2:
-        raise Apart("samples are put along another dim than the first")
-    out = one.passed(primitive, inputs, params)
-    one.note(out.array, COLUMNS if kinds[0] == ROWS else ROWS)
-    return out
+    place = params["dims"].index(1 if of == COLUMNS else 0)
+    if place == 0:
+        return one.whole(primitive, inputs, params, STEPS if of == STEPS else ROWS)
+    if place > 1 or of == STEPS:
+        raise Apart("samples are put along another dim than the first two")
+    return one.whole(primitive, inputs, params, COLUMNS)
+
+
+def _sliced(primitive: Any, of: str | None, key: Any, ndim: int) -> str:
+    """Return how what a key of slices and numbers selects holds samples, if it takes all of them."""
+    place = 1 if of == COLUMNS else 0
+    if Ellipsis in key:
+        i, full = key.index(Ellipsis), (None, None, None)
+        key = (*key[:i], *(full,) * (ndim - sum(entry is not None for entry in key) + 1), *key[i + 1 :])
+    if None in key[: place + 1]:
+        raise _without_rule(primitive)
+    if len(key) > place and key[place] != (None, None, None):
+        raise Apart("some samples are picked out of a batch")
+    return ROWS if of == COLUMNS and key and isinstance(key[0], int) else str(of)
 
 
 def _slice(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    first = params["key"][0] if params["key"] else None
-    if kinds[0] == ROWS and not (isinstance(first, tuple) and tuple(first) == (None, None, None)):
-        raise Apart("some samples are picked out of a batch")
-    return _row_by_row(one, primitive, inputs, kinds, params)
+    if kinds[0] == EACH:
+        return _one_by_one(one, primitive, inputs, kinds, params)
+    return one.whole(primitive, inputs, params, _sliced(primitive, kinds[0], params["key"],
+                                                               inputs[0].array.ndim))
 
 
 def _put(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     if len(inputs) > 1:
         raise _without_rule(primitive)
-    return _slice(one, primitive, inputs, kinds, params)
+    of, key = kinds[0], params["key"]
+    if of == EACH:
+        return _one_by_one(one, primitive, inputs, kinds, params)
+    if of == ROWS and key and isinstance(key[0], int) and params["shape"][1] == len(inputs[0].array):
+        of = COLUMNS  # one step of some
+    _sliced(primitive, of, key, len(params["shape"]))
+    return one.whole(primitive, inputs, params, str(of))
 
 
 def _padded(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    if kinds[0] == ROWS and tuple(params["widths"][0]) != (0, 0):
+    if kinds[0] == EACH:
+        return _one_by_one(one, primitive, inputs, kinds, params)
+    if tuple(params["widths"][1 if kinds[0] == COLUMNS else 0]) != (0, 0):
         raise _without_rule(primitive)
-    return _row_by_row(one, primitive, inputs, kinds, params)
+    return one.whole(primitive, inputs, params, str(kinds[0]))
 
 
 def _cat(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    if set(kinds) != {ROWS} or params["dim"] == 0:
+    of = _kind_of_samples(primitive, kinds)
+    zeros = [of == COLUMNS and kind is None and _is_zero(one, x, 1) for x, kind in zip(inputs, kinds)]
+    if params["dim"] == (of == COLUMNS) or not all(kind == of or zero for kind, zero in zip(kinds, zeros)):
         raise _without_rule(primitive)
-    return one.whole(primitive, inputs, params)
+    return one.whole(primitive, inputs, params, of)
+
+
+def _is_zero(one: OnePass, x: Any, dim: int) -> bool:
+    """Return whether an array that Python made is 0 for as many samples as there are: then it is so for each shard."""
+    array = x.array if isinstance(x, Variable) else x
+    return array.ndim > dim and array.shape[dim] == one.total and not array.any()
 
 
 def _sum_to_size(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    x, size = inputs[0].array, params["shape"]
-    if kinds[0] == ROWS and len(size) == x.ndim and size[0] == len(x):
-        return one.whole(primitive, inputs, params)
-    if kinds[0] == COLUMNS or (kinds[0] == ROWS and len(size) == x.ndim and size[0] != 1):
+    x, size, of = inputs[0].array, params["shape"], kinds[0]
+    if of not in SAMPLES:
+        return one.looped(primitive, inputs, kinds, params, (EACH,))
+    dim = 1 if of == COLUMNS else 0
+    place = dim + len(size) - x.ndim
+    if place >= 0 and size[place] != 1:
+        if len(size) == x.ndim and size[dim] == x.shape[dim]:
+            return one.whole(primitive, inputs, params, of)
         raise _without_rule(primitive)
     return one.looped(primitive, inputs, kinds, params, (EACH,))
 
@@ -551,12 +654,14 @@ def _reduce(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
     x, dims = inputs[0].array, params["dims"]
     if kinds[0] == EACH and x.ndim == 0:
         return one.looped(primitive, inputs, kinds, params, (EACH,))
-    if kinds[0] != ROWS:
+    of = kinds[0]
+    if of not in SAMPLES:
         raise _without_rule(primitive)
-    if 0 not in dims:
-        return one.whole(primitive, inputs, params)
+    if (of == COLUMNS) not in dims:
+        gone = of == COLUMNS and 0 in dims and not params["keepdim"]
+        return one.whole(primitive, inputs, params, ROWS if gone else of)
     shares = _shares(one, params["share"], _count(x.shape, dims)) if "share" in params else []
-    if one.even:  # the shards along a dim of their own
+    if one.even and of == ROWS:  # the shards along a dim of their own
         apart = x.reshape(len(one.sizes), len(x) // len(one.sizes), *x.shape[1:])
         own = {**params, "dims": tuple(dim + 1 for dim in dims)} | ({"share": shares[0]} if shares else {})
         return one.result(primitive, inputs, params, [one.each(primitive.forward(apart, **own))])
@@ -566,8 +671,10 @@ def _reduce(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
 
 def _spread_to(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     g, size, dims, share = inputs[0].array, params["shape"], params["dims"], params.get("share", 1.0)
-    if kinds[0] == ROWS and 0 not in dims:
-        return one.whole(primitive, inputs, params)
+    if kinds[0] in (ROWS, STEPS) and 0 not in dims:
+        return one.whole(primitive, inputs, params, kinds[0])
+    if kinds[0] in (ROWS, COLUMNS) and 1 not in dims and len(size) > 1 and size[1] in g.shape[:2]:
+        return one.whole(primitive, inputs, params, COLUMNS)
     if kinds[0] != EACH or not (0 in dims or not size):
         raise _without_rule(primitive)
     if not size:
@@ -611,7 +718,7 @@ def _elementwise_loss_input(one: OnePass, primitive: Any, inputs: tuple[Any, ...
 
 def _matmul(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     x, y = inputs[0].array, inputs[1].array
-    if kinds == [ROWS, None] and x.ndim == 2 and y.ndim == 2:
+    if kinds in ([ROWS, None], [STEPS, None]) and x.ndim == 2 and y.ndim == 2:
         return _product(one, primitive, inputs, kinds, params)
     if kinds == [COLUMNS, ROWS] and x.ndim == 2 == y.ndim:
         return one.looped(primitive, inputs, kinds, params, (EACH,))
@@ -622,9 +729,27 @@ def _matmul(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
 
 def _product(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     """Multiply rows by a matrix (K, N): at once if their bits do not depend on how many there are."""
+    of = str(kinds[0])
     if gemm.rows_are_alike(inputs[0].array.dtype):
-        return one.whole(primitive, inputs, params)
-    return one.looped(primitive, inputs, kinds, params, (ROWS,))
+        return one.whole(primitive, inputs, params, of)
+    return one.looped(primitive, inputs, kinds, params, (of,))
+
+
+def _recurrence(*results: str) -> Rule:
+    """Return the rule of a recurrence over columns: samples do not meet. First states of 0 are so for all of them."""
+
+    def rule(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
+        names = primitive.signature.inputs
+        for name, x, kind in zip(names, inputs, kinds):
+            shared = name in ("w", "b") and kind is None
+            first = name in ("h0", "c0") and (kind == ROWS or (kind is None and _is_zero(one, x, 0)))
+            if not (shared or first or (kind == COLUMNS and name not in ("w", "b", "h0", "c0"))):
+                raise _without_rule(primitive)
+        if not gemm.rows_are_alike(inputs[0].array.dtype):
+            raise _without_rule(primitive)
+        return one.whole(primitive, inputs, params, *results)
+
+    return rule
 
 
 def _linear(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
@@ -635,12 +760,12 @@ def _linear(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
 
 def _kept(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     """Return stacks as they are: nobody writes into those."""
-    return wrap(inputs[0].array) if kinds[0] == EACH else one.whole(primitive, inputs, params)
+    return wrap(inputs[0].array) if kinds[0] == EACH else one.whole(primitive, inputs, params, str(kinds[0]))
 
 
 def _accumulate(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     total, part = (x.array for x in inputs)
-    if kinds == [ROWS, ROWS]:
+    if kinds[0] in SAMPLES and kinds[0] == kinds[1]:
         return one.passed(primitive, inputs, params)
     if kinds[0] != EACH or kinds[1] not in (EACH, None):
         raise _without_rule(primitive)
@@ -649,21 +774,22 @@ def _accumulate(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Ki
     return inputs[0]
 
 
-def _of_places(one: OnePass, function: Callable[..., Array], *arrays: Array) -> list[Array]:
+def _of_places(one: OnePass, of: str, function: Callable[..., Array], *arrays: Array) -> list[Array]:
     """Return what a function of `joined_norm` gives of each shard."""
-    if one.even:
+    if one.even and of == ROWS:
         return list(function(*arrays, len(one.sizes)))
-    return [function(*parts)[0] for parts in zip(*(one.parts(array, ROWS) for array in arrays))]
+    return [function(*parts)[0] for parts in zip(*(one.parts(array, of) for array in arrays))]
 
 
 def _joined_norm(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
     x, weight, bias = (v.array if isinstance(v, Variable) else v for v in inputs)
     if one.join is None:
         raise _without_rule(primitive)
-    own = _of_places(one, joined_norm.own_statistics, x)
+    of = str(kinds[0])
+    own = _of_places(one, of, joined_norm.own_statistics, x)
     joined = one.join(own, joined_norm.STATISTICS, chan)
     out, *rest = joined_norm.normalized(x, weight, bias, joined, **params)
-    return one.result(primitive, inputs, params, [one.rows(out), *rest])
+    return one.result(primitive, inputs, params, [one.samples(out, of), *rest])
 
 
 def _joined_norm_input(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
@@ -672,16 +798,46 @@ def _joined_norm_input(one: OnePass, primitive: Any, inputs: tuple[Any, ...], ki
     if one.join is None:
         raise _without_rule(primitive)
     h = joined_norm.unscaled(x, mean, rstd)
-    own = _of_places(one, joined_norm.own_sums, g, h)
+    of = str(kinds[0])
+    own = _of_places(one, of, joined_norm.own_sums, g, h)
     gx = joined_norm.input_gradient(g, h, weight, rstd, count, one.join(own, joined_norm.SUMS, add))
     gweight, gbias = (np.stack([each[i] for each in own]).astype(x.dtype) for i in (1, 0))
-    return one.result(primitive, inputs, params, [one.rows(gx), one.each(gweight), one.each(gbias)])
+    return one.result(primitive, inputs, params, [one.samples(gx, of), one.each(gweight), one.each(gbias)])
 
 
 def _dropout(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
-    if kinds != [ROWS, EACH]:
+    of = kinds[0]
+    if of not in SAMPLES or kinds[1] != EACH:
         raise _without_rule(primitive)
-    return one.looped(primitive, inputs, kinds, params, (ROWS, ROWS))
+    return one.looped(primitive, inputs, kinds, params, (of, of))
+
+
+def _own_norm_input(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
+    """Return the gradients of a batch norm with the statistics of each shard."""
+    of = kinds[0]
+    if of not in (ROWS, STEPS) or kinds != [of, of, None, EACH, EACH]:
+        raise _without_rule(primitive)
+    return one.looped(primitive, inputs, kinds, params, (of, EACH, EACH))
+
+
+def _move_statistics(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds,
+                     params: dict[str, Any]) -> Any:
+    """Move running statistics in each shard by its own: they hold the values of the first one, and stand for all."""
+    arrays = [x.array if isinstance(x, Variable) else x for x in inputs]
+    counts = [params["count"] // one.total * n for n in one.sizes]
+    if kinds[2:] != [EACH, EACH, None] or 1 in counts:
+        raise _without_rule(primitive)
+    stacks = [None if a is None else np.stack([*one.parts(a, kind)]) for a, kind in zip(arrays[:2], kinds)]
+    new = [[*one.parts(a, EACH)] for a in arrays[2:4]]
+    for i, count in enumerate(counts):
+        primitive.forward(*(None if stack is None else stack[i] for stack in stacks), new[0][i], new[1][i], arrays[4],
+                          **{**params, "count": count})
+    for running, stack in zip(arrays, stacks):
+        if stack is not None:
+            np.copyto(running, stack[0])
+            mark_changed(running, primitive.name)
+            one.note(running, EACH, stack)
+    return inputs[0]
 
 
 _ELEMENT_BY_ELEMENT = {elementwise.__name__, activation.__name__}
@@ -708,20 +864,29 @@ RULES: dict[Any, Rule] = {
     loss._class_factors: _needs_rows(0)(_row_by_row),
     loss._elementwise_loss: _elementwise_loss,
     loss._elementwise_loss_input: _elementwise_loss_input,
-    index._embedding: _needs_rows(1)(_row_by_row),
-    index._embedding_weight: _needs_rows(0, 1)(_to_be_summed(lambda g, x, rows, **_: (rows, g.shape[-1]))),
+    index._embedding: _needs(SAMPLES, 1)(_in_any_place),
+    index._embedding_weight: _needs(SAMPLES, 0, 1)(_to_be_summed(lambda g, x, rows, **_: (rows, g.shape[-1]))),
     index._one_hot: _needs_rows(0)(_row_by_row),
     index._slice: _slice,
     index._put: _put,
     joined_norm._joined_norm: _needs_rows(0)(_joined_norm),
     joined_norm._joined_norm_input: _needs_rows(0, 1)(_joined_norm_input),
+    normalization._batch_norm: _needs_rows(0)(_to_each(ROWS, EACH, EACH)),
+    normalization._batch_norm_input: _own_norm_input,
+    normalization._move_statistics: _move_statistics,
     normalization._group_norm: _needs_rows(0)(_row_by_row),
     normalization._group_norm_input: _needs_rows(0, 1, 3, 4)(_to_each(ROWS, EACH, EACH)),
     normalization._layer_norm: _needs_rows(0)(_row_by_row),
     normalization._layer_norm_input: _needs_rows(0, 1, 3, 4)(_to_each(ROWS, EACH, EACH)),
     normalization._normalize: _needs_rows(0)(_row_by_row),
     random._dropout: _dropout,
-    random._dropout_apply: _row_by_row,
+    random._dropout_apply: _in_any_place,
+    recurrent._rnn: _recurrence(COLUMNS),
+    recurrent._rnn_input: _recurrence(COLUMNS, ROWS),
+    recurrent._lstm: _recurrence(COLUMNS),
+    recurrent._lstm_input: _recurrence(COLUMNS, ROWS, ROWS),
+    recurrent._gru: _recurrence(COLUMNS),
+    recurrent._gru_input: _recurrence(COLUMNS, ROWS),
     reduce._sum: _reduce,
     reduce._mean: _reduce,
     reduce._amax: _reduce,
@@ -742,9 +907,9 @@ RULES: dict[Any, Rule] = {
     shape._crop: _padded,
     shape._sum_to_size: _sum_to_size,
     shape._broadcast_to: _broadcast_to,
-    shape._clone: _row_by_row,
-    shape.cast: _row_by_row,
-    shape._cast_discrete: _row_by_row,
+    shape._clone: _in_any_place,
+    shape.cast: _in_any_place,
+    shape._cast_discrete: _in_any_place,
     pool._max_pool2d: _needs_rows(0)(_row_by_row),
     pool._max_pool2d_relu: _needs_rows(0)(_row_by_row),
     pool._window_put: _needs_rows(0, 1)(_row_by_row),

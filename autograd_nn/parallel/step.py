@@ -83,6 +83,22 @@ class Buffers:
         self.changed = np.zeros(len(self.arrays), bool)
         self.sums: dict[tuple[int, int], Any] = {}
         self.own: dict[int, dict[int, np.ndarray]] = {}
+        self.apart: set[int] = set()  # those of which each shard has a value of its own, while shards run together
+
+    def before(self, one: OnePass) -> None:
+        """Say which buffers have values of their own in each shard, as shards begin to run together."""
+        for i in self.apart:
+            first = self.start[i][1]
+            one.note(self.arrays[i], EACH, np.stack([self.own.get(s, {}).get(i, first) for s in one.shards]))
+
+    def after(self, one: OnePass) -> None:
+        """Keep the values that shards which ran together have of buffers."""
+        for i, array in enumerate(self.arrays):
+            if one.kind(array) == EACH:
+                self.apart.add(i)
+                self.changed[i] = True
+                for shard, value in zip(one.shards, one.stack(array)):
+                    self.own.setdefault(shard, {})[i] = value.copy()
 
     def enter(self, shard: int) -> None:
         """Give the buffers the values that they have in a shard."""
@@ -95,9 +111,16 @@ class Buffers:
         """Keep the values that they have in a shard."""
         own = self.own.setdefault(shard, {})
         for i, (array, (time, _)) in enumerate(zip(self.arrays, self.start)):
-            if last_change(array)[0] != time:
+            if i not in self.apart and last_change(array)[0] != time:
                 self.changed[i] = True
                 own[i] = array.copy()
+
+    def alike(self, other: Buffers) -> bool:
+        """Return whether shards have the same bits of all buffers as in another pass."""
+        def bits(buffers: Buffers) -> Any:
+            return sorted((s, i, value.tobytes()) for s, own in buffers.own.items() for i, value in own.items())
+
+        return bool(bits(self) == bits(other))
 
     def finish(self, group: Group, changed: np.ndarray, present: list[int], counts: int) -> None:
         """Give those that changed on any rank the mean over all shards that have samples."""
@@ -280,7 +303,7 @@ class Sharded:
             if done and not trying:
                 return buckets, buffers
             if done:
-                trial = buckets, record.losses.copy()
+                trial = buckets, record.losses.copy(), buffers
             for array, start in (*moved, *zip(buffers.arrays, (first for _, first in buffers.start))):
                 if array.tobytes() != start.tobytes():
                     np.copyto(array, start)
@@ -293,11 +316,12 @@ class Sharded:
             folds.next = 0
         buffers = self._run_shards(loss, divided, buckets, record, observe, norms, folds)
         if trial is not None:
-            if buckets.alike(trial[0]) and record.losses.tobytes() == trial[1].tobytes():
+            same = buckets.alike(trial[0]) and record.losses.tobytes() == trial[1].tobytes()
+            if same and buffers.alike(trial[2]):
                 self._tried.add(kind)
             else:
-                self._apart("the gradients have other bits; does the model use the size of the batch, or values that "
-                            "it reads from arrays?")
+                self._apart(f"the {'buffers' if same else 'gradients'} have other bits; does the model use the size of "
+                            "the batch, or values that it reads from arrays?")
         return buckets, buffers
 
     def _apart(self, why: str) -> None:
@@ -314,8 +338,8 @@ class Sharded:
         group = self.group
         present = [s for s in group.mine if any(s in parts.sizes for parts in divided)]
         absent = [s for s in group.mine if s not in present]
-        if norms and any([*parts.sizes] != present for parts in divided):
-            return False  # some only come along
+        if (norms or buffers.arrays) and any([*parts.sizes] != present for parts in divided):
+            return False  # some only come along, or leave buffers alone
         ghosts = buckets.ghosts
         meeting = Meeting(group, present, absent, ghosts, folds)
         streams = {shard: Stream(self.seed, SHARD, self.steps, shard) for shard in present}
@@ -334,6 +358,7 @@ class Sharded:
                 batch = batches[number]
                 with OnePass(parts.sizes, [streams[s] for s in shards], meeting.join_all if norms else None) as one:
                     buckets.one = one
+                    buffers.before(one)
                     weights, value = self._forward_together(loss, one, batch)
                     losses = one.stack(value.array)
                     for shard, weight, own in zip(shards, weights, losses):
@@ -341,6 +366,7 @@ class Sharded:
                     buckets.weightless = {shard for shard, weight in zip(shards, weights) if not weight}
                     if value.requires_grad and (norms or any(weights)):
                         value.backward(wrap(one.each(np.array([*map(_seed, weights)], losses.dtype))))
+                    buffers.after(one)
                 if observe is not None:
                     self.one, self.whole = one, value
                     for i, (shard, weight) in enumerate(zip(shards, weights)):

@@ -314,7 +314,7 @@ class Methods(Variable):
         >>> ag.arange(6).view_as(ag.zeros(3, 2)).shape
         (3, 2)
         """
-        out: Tensor = self.view(other.array.shape)
+        out: Tensor = self.view(other.shape)
         return out
 
     def reshape_as(self: Any, other: Tensor) -> Tensor:
@@ -326,7 +326,7 @@ class Methods(Variable):
         >>> ag.arange(6).reshape_as(ag.zeros(3, 2)).shape
         (3, 2)
         """
-        return shapes.reshape(self, other.array.shape)
+        return shapes.reshape(self, other.shape)
 
     @with_other_names
     def permute(self: Any, *dims: Any) -> Tensor:
@@ -418,7 +418,7 @@ class Methods(Variable):
         tensor([[1, 2, 3],
                 [1, 2, 3]])
         """
-        return shapes.broadcast_to(self, other.array.shape)
+        return shapes.broadcast_to(self, other.shape)
 
     def sum_to_size(self: Any, *sizes: Any) -> Tensor:
         """Return the sum over the dims that broadcasting to this shape added or repeated.

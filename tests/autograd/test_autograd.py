@@ -227,3 +227,24 @@ def test_it_says_that_it_is_on(capsys):
 
 def test_the_package_is_reached_by_name():
     assert autograd.grad is ag.grad
+
+
+def test_anomalies_are_detected_from_here_on_until_it_is_turned_off():
+    x = ag.tensor([0.0], requires_grad=True)
+    ag.autograd.set_detect_anomaly(True)
+    try:
+        with pytest.raises(AnomalyError, match="div"):
+            1 / x
+        with ag.autograd.set_detect_anomaly(False):
+            1 / x
+        with pytest.raises(AnomalyError):
+            1 / x
+    finally:
+        ag.autograd.set_detect_anomaly(False)
+    1 / x
+
+
+def test_names_of_the_rooms_above_are_here_too():
+    assert ag.autograd.gradcheck is ag.testing.gradcheck and ag.autograd.inference_mode is ag.inference_mode
+    with pytest.raises(AttributeError, match="no_such"):
+        ag.autograd.no_such  # noqa: B018

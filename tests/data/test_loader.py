@@ -22,6 +22,7 @@ from autograd_nn.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    Sampler,
     SequentialSampler,
     Subset,
     WeightedRandomSampler,
@@ -724,3 +725,18 @@ def test_generators_are_copied_and_pickled():
 def test_repr_of_loaders_and_datasets():
     text = repr(DataLoader(numbers(4), 2, shuffle=True, num_workers=1))
     assert text == "DataLoader(ArrayDataset(4 samples: int64 (4,)), batch_size=2, shuffle=True, num_workers=1)"
+
+
+def test_a_sampler_need_not_call_init_of_its_base():
+    class Evens(Sampler):
+        def __init__(self, data):
+            self.data = data
+
+        def __len__(self):
+            return len(self.data) // 2
+
+        def __iter__(self):
+            return iter(range(0, len(self.data), 2))
+
+    loader = DataLoader(list(range(8)), batch_size=2, sampler=Evens(range(8)))
+    assert [batch.tolist() for batch in loader] == [[0, 2], [4, 6]]

@@ -50,7 +50,16 @@ class Odd(nn.Module):
         return self.last(x) + (self.seldom(x) if x.array.size and x.array[0, 0] > 0.1 else 0)
 
 
-NETS = {"convnet": convnet, "normed": normed, "odd": Odd}
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.head = nn.LSTM(6, 5, batch_first=True, bidirectional=True), nn.Linear(10, 4)
+
+    def forward(self, x):
+        return self.head(self.rows(x[:, 0])[0][:, -1])
+
+
+NETS = {"convnet": convnet, "normed": normed, "odd": Odd, "recurrent": Recurrent}
 CASES = {
     "plain": {},
     "short": {"batch_size": 36},
@@ -62,7 +71,8 @@ CASES = {
     "weights": {"loss": nn.CrossEntropyLoss(weight=ag.tensor([1.0, 2.0, 0.5, 3.0]), ignore_index=2)},
     "metrics": {"metrics": ["accuracy", "f1"], "validation": (IMAGES[:20], LABELS[:20])},
 }
-CASES_OF = {"convnet": ["plain", "short", "accumulate", "weights", "metrics"], "normed": list(CASES), "odd": ["plain"]}
+CASES_OF = {"convnet": ["plain", "short", "accumulate", "weights", "metrics"], "normed": list(CASES), "odd": ["plain"],
+            "recurrent": ["plain"]}
 RESUMED = {"convnet": ["plain"], "normed": ["plain", "accumulate", "augmentation", "schedule", "ema"]}
 STEPS = 6  # of two epochs: of 3 batches, or of 5 of which 2 make a step
 

@@ -59,8 +59,42 @@ class Attending(nn.Module):
         return self.head(self.layer(x[:, 0]).mean(1))
 
 
+class Recurrent(nn.Module):
+    """Recurrent layers over the rows of each image, in two directions and layers, and one that sees time first."""
+
+    def __init__(self, kind=nn.LSTM, **settings):
+        super().__init__()
+        self.first = kind(6, 5, num_layers=2, batch_first=True, bidirectional=True, dropout=0.2, **settings)
+        self.second = kind(10, 4)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x):
+        out, _ = self.first(x[:, 0])
+        seen = F.gelu(out.transpose(0, 1))
+        out, last = self.second(seen)
+        last = last[0] if isinstance(last, tuple) else last
+        return self.head(ag.cat([out.mean(0), last[-1]], 1))
+
+
+class Spelling(nn.Module):
+    """Predicts at each step of a sequence of indices, and takes the mean over the steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.cell, self.head = nn.Embedding(7, 5), nn.GRU(5, 6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        letters = (x[:, 0, :, 0] * 3).clamp(-3, 3).long() + 3
+        h, _ = self.cell(self.table(letters.t()))
+        return self.head(h)[2:].mean(0)
+
+
 MODELS = {
     "attending": Attending,
+    "lstm": Recurrent,
+    "gru": lambda: Recurrent(nn.GRU, bias=False),
+    "elman": lambda: Recurrent(nn.RNN, nonlinearity="relu"),
+    "spelling": Spelling,
     "deep": deep,
     "handwritten": Handwritten,
     "wide": lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 600), nn.ReLU(), nn.Linear(600, 4)),
@@ -108,6 +142,40 @@ def test_one_pass_has_the_bits_of_shards_one_by_one(model, kind):
         together, step = run(model, LOSSES[kind], sizes)
     assert step._one_pass
     assert together == run(model, LOSSES[kind], sizes, one_pass=False)[0]
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "elman", "spelling"])
+def test_recurrent_layers_have_the_same_bits(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together, step = run(model, F.cross_entropy, [24, 24, 19, 19, (16, 9)])
+    assert step._one_pass
+    assert together == run(model, F.cross_entropy, [24, 24, 19, 19, (16, 9)], one_pass=False)[0]
+
+
+@pytest.mark.parametrize("sizes", [[40, 40, 37, 37], [(24, 16), (24, 16), (30, 37), 40]])
+def test_statistics_of_each_shard_have_the_same_bits(sizes):
+    def run_once(**settings):
+        ag.manual_seed(3)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 6),
+                              nn.BatchNorm1d(6, momentum=None), nn.Linear(6, 4))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        step = parallel.Sharded(model, optimizer, parallel.Group(8, batch_norm="shard"), **settings)
+        for batch in sizes:
+            parts = batch if isinstance(batch, tuple) else (batch,)
+            step.backward(lambda x, y: F.cross_entropy(model(x), y),
+                          *[(ag.tensor(IMAGES[:n]), ag.tensor(LABELS[:n])) for n in parts])
+            optimizer.step()
+            optimizer.zero_grad()
+        return digest([model]), model, step
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together, model, step = run_once()
+    assert step._one_pass and step._tried
+    apart, other, _ = run_once(one_pass=False)
+    np.testing.assert_array_equal(model[1].running_var.numpy(), other[1].running_var.numpy())
+    assert together == apart
 
 
 @pytest.mark.parametrize("model", ["attending", "wide", "noisy"])
