@@ -70,6 +70,22 @@ def gradient(function, *values):
         (lambda: ag.gradient(tensor([0.0, INF, 4.0, 6.0]))[0], [INF, 2, -INF, 2]),
         (lambda: F.smooth_l1_loss(tensor([0.1, 0.2, 3.0]), ag.zeros(3), beta=np.float16(0.3)), 0.97776512),
         (lambda: F.cross_entropy(tensor([[2.0, 0.0]]), tensor([0]), label_smoothing=np.float16(0.1)), 0.2269036),
+        (lambda: ag.lerp(tensor([1e20, 0.0, INF]), tensor([1.0, 10.0, 1.0]), 1.0), [1, 10, NAN]),
+        (lambda: ag.lerp(tensor([1.0, 1.0]), tensor([1e20, 3.0]), tensor([0.0, 0.75])), [1, 2.5]),
+        (lambda: ag.lerp(tensor([1e20]), tensor([1.0]), np.float64(1)), [1]),
+        (lambda: ag.clamp(tensor([1.0, 5.0]), NAN), [NAN, NAN]),
+        (lambda: ag.clamp(tensor([1, 5]), 0, np.float32(NAN)), [NAN, NAN]),
+        (lambda: F.rrelu(tensor([-1.0]), np.float16(0.1), np.float16(0.3)), [-0.20001220]),
+        (lambda: ag.var(tensor([1.0, 2.0]), correction=2), INF),
+        (lambda: ag.std(tensor([1.0, 2.0]), correction=3), INF),
+        (lambda: ag.var(tensor([2.0, 2.0]), correction=2), NAN),
+        (lambda: [ag.std(ag.full((n,), 0.7, dtype=dtype)) for n in (3, 7, 49) for dtype in ("f4", "f8")], 0),
+        (lambda: ag.var(tensor([[0.1, 0.7], [0.1, 0.2], [0.1, 0.3]]), 0), [0, 0.07]),
+        (lambda: ag.nanmedian(ag.zeros(0)), NAN),
+        (lambda: ag.nanmedian(ag.zeros(0, 3), 1).values, np.zeros(0)),
+        (lambda: ag.lcm(tensor([2**62 + 2]), tensor([3])), [2**62 + 2]),
+        (lambda: ag.index_add(MASK, 0, tensor([1]), tensor([True]), alpha=2), [True, True]),
+        (lambda: ag.logsumexp(tensor([0, 0]), 0), math.log(2)),
     ],
 )  # fmt: skip
 def test_values(found, right):
@@ -93,6 +109,10 @@ def test_values(found, right):
         (lambda: gradient(ag.acosh, 1e20), [1e-20]),
         (lambda: gradient(lambda x: ag.softmax(x[0], 0), 2.0), [0]),
         (lambda: gradient(lambda x: ag.index_fill(ag.zeros(2), 0, tensor([0]), x[0]), 2.0), [1]),
+        (lambda: gradient(lambda x: ag.std(x.double()), *[0.1] * 3), [0, 0, 0]),
+        (lambda: gradient(ag.asinh, 1e30, -1e20, 0.0, 0.75), [1e-30, 1e-20, 1, 0.8]),
+        (lambda: gradient(lambda x: ag.nextafter(x, tensor([INF, 2.0])), 1.0, 2.0), [1, 0]),
+        (lambda: gradient(lambda x: ag.lerp(x, tensor([3.0, 3.0]), 0.75), 1.0, 2.0), [0.25, 0.25]),
         (lambda: gradient(lambda x: F.rms_norm(x * 1e20, (2,))[0], 3.0, 4.0), [0.18101934, -0.1357645]),
     ],
 )
@@ -101,6 +121,7 @@ def test_gradients(found, right):
 
 
 MASK = tensor([True, False])
+WHOLE, BYTES = tensor([1, 2]), tensor([1, 2], dtype=ag.uint8)
 ONE, HALF = np.float64(1.0), np.float64(0.5)
 
 
@@ -129,6 +150,14 @@ ONE, HALF = np.float64(1.0), np.float64(0.5)
         (lambda: F.cross_entropy(ag.ones(2, 2), tensor([0, 1]), label_smoothing=HALF), "float32"),
         (lambda: ag.logit(ag.full((2,), 0.5), eps=np.float64(0.1)), "float32"),
         (lambda: ag.full((2,), np.sqrt(2.0)), "float32"),
+        (lambda: ag.full((2,), np.float16(2)), "float32"),
+        (lambda: tensor([tensor(1.0), 2.5]), "float32"),
+        (lambda: tensor([tensor(1), tensor(2.0)]), "float32"),
+        (lambda: tensor([tensor(1.0, dtype=ag.float16), tensor(2)]), "float16"),
+        (lambda: tensor([tensor(1.0, dtype=ag.float64), 2]), "float64"),
+        (lambda: tensor((tensor(True), 2)), "int64"),
+        (lambda: ag.add(MASK, MASK, alpha=2), "bool"),
+        (lambda: ag.index_add(MASK, 0, tensor([0]), tensor([True]), alpha=2), "bool"),
     ],
 )  # fmt: skip
 def test_dtypes(compute, dtype):
@@ -145,6 +174,17 @@ def test_an_integer_tensor_does_not_take_a_fraction():
     [
         (lambda: ag.rot90(ag.ones(2, 2), 1, (0, 0)), "dims must be two different dims"),
         (lambda: ag.diff(ag.ones(3), n=-1), "n must not be negative"),
+        *[(call, "integers cannot be divided by 0") for call in (
+            lambda: tensor([7]) // 0, lambda: 7 // tensor([1, 0]), lambda: tensor([7]) % tensor(0),
+            lambda: MASK // MASK, lambda: ag.fmod(tensor([7]), 0), lambda: ag.div(WHOLE, 0, rounding_mode="trunc"),
+            lambda: tensor([7]).floor_divide_(0), lambda: ag.remainder(5, tensor([0])))],
+        *[(call, r"(nan|inf|300|-1|1e\+30) cannot be held by u?int") for call in (
+            lambda: WHOLE.clone().__setitem__(0, NAN), lambda: BYTES.clone().__setitem__(0, 300),
+            lambda: WHOLE.clone().__setitem__(slice(None), np.float64(INF)), lambda: WHOLE.clone().__setitem__(0, 1e30),
+            lambda: WHOLE.masked_fill(MASK, NAN), lambda: BYTES.masked_fill(MASK, -1), lambda: ag.full((2,), NAN,
+            dtype=ag.int64), lambda: ag.full_like(BYTES, 300), lambda: WHOLE.new_full((1,), INF),
+            lambda: ag.index_fill(WHOLE, 0, tensor([0]), NAN), lambda: ag.scatter(BYTES, 0, tensor([0]), 300),
+            lambda: F.pad(WHOLE, (1, 0), value=NAN))],
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

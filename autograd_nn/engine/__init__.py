@@ -23,6 +23,7 @@ from .backward import backward, grad
 from .dtypes import (
     DEFAULT_DTYPE,
     ELEMENTS,
+    check_holds,
     common_dtype,
     complex_of,
     dtypes_apart,
@@ -67,6 +68,7 @@ __all__ = [
     "Update",
     "Variable",
     "backward",
+    "check_holds",
     "check_recordable",
     "check_writable",
     "common_dtype",

@@ -257,7 +257,7 @@ def _fits(value: Any, part: Any) -> bool:
     if kind is collections.abc.Callable:
         return callable(value)
     if issubclass(kind, np.ndarray):
-        return isinstance(value, np.ndarray) and value.dtype.kind in "fiubc"
+        return isinstance(value, Variable) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiubc")
     if getattr(kind, "_is_protocol", False):
         return True
     if kind in (collections.abc.Sequence, collections.abc.Iterable):

@@ -151,6 +151,22 @@ def real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind != "c" else np.dtype(np.float64 if dtype == np.complex128 else np.float32)
 
 
+def check_holds(dtype: Any, number: Any, operation: str) -> None:
+    """Raise RuntimeError if a dtype of integers has no place for a number: NaN, infinity, or beyond its range.
+
+    Examples
+    --------
+    >>> from autograd_nn import engine
+    >>> engine.check_holds("uint8", 255, "full")
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu" and not isinstance(number, complex):
+        limits = np.iinfo(dtype)
+        if not limits.min - 1 < number < limits.max + 1:
+            raise RuntimeError(f"{operation}(): {number} cannot be held by {dtype}, from {limits.min} to {limits.max}; "
+                               "convert the tensor")
+
+
 def _strongest(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     for dtype in dtypes:
         if dtype.kind not in _RANK:

@@ -438,7 +438,8 @@ WHERE = Pass("where", _where, _keep, _drop, exact=True)
 
 
 def _lerp(x: Number, end: Number, weight: Number) -> Number:
-    return x + weight * (end - x)
+    step = end - x
+    return select(abs(weight) < 0.5, x + weight * step, end - (1.0 - weight) * step)
 
 
 LERP = Pass("lerp", _lerp, exact=True)

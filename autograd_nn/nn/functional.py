@@ -145,7 +145,7 @@ def rrelu(
         slope = random.rand(input.array.shape, dtype=input.dtype) * (upper - lower) + lower
         out = elementwise.where(input > 0, input, input * slope)
     else:
-        out = activation.leaky_relu(input, (lower + upper) / 2)
+        out = activation.leaky_relu(input, (float(lower) + float(upper)) / 2)
     return _replacing(input, out, "rrelu") if inplace else out
 
 

@@ -21,6 +21,15 @@ def alike(*operands: Any) -> list[Any]:
             for x in operands]
 
 
+def scaled(other: TensorLike, alpha: Number, input: TensorLike) -> TensorLike:
+    """Return ``alpha * other`` in the dtype of a sum with `input`; booleans stay what they are."""
+    if alpha == 1:
+        return other
+    other = alike(input, other)[1]
+    truth = isinstance(other, Variable) and other.array.dtype.kind == "b" and not isinstance(alpha, float)
+    return elementwise.mul(other, bool(alpha) if truth else alpha)
+
+
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """Return ``input + alpha * other``.
 
@@ -30,7 +39,7 @@ def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     >>> ag.add(ag.tensor([1.0, 2.0]), ag.tensor([10.0, 20.0]), alpha=2)
     tensor([21., 42.])
     """
-    return elementwise.add(input, other if alpha == 1 else elementwise.mul(alike(input, other)[1], alpha))
+    return elementwise.add(input, scaled(other, alpha, input))
 
 
 def sub(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
@@ -42,7 +51,7 @@ def sub(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     >>> ag.sub(ag.tensor([1.0, 2.0]), 1)
     tensor([0., 1.])
     """
-    return elementwise.sub(input, other if alpha == 1 else elementwise.mul(alike(input, other)[1], alpha))
+    return elementwise.sub(input, scaled(other, alpha, input))
 
 
 def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..devices.place import check_cpu
-from ..engine import ELEMENTS, Variable, complex_of, get_default_dtype, note_made, note_read, wrap
+from ..engine import ELEMENTS, Variable, check_holds, complex_of, get_default_dtype, note_made, note_read, wrap
 from ..typing import Array, DeviceLike, DTypeLike, Shape, ShapeLike, Tensor, TensorLike
 
 __all__ = [
@@ -116,9 +116,13 @@ def full(
     value = fill_value.array if isinstance(fill_value, Variable) else fill_value
     if value is None:
         raise TypeError("full(): fill_value must be a number (fill_value=None)")
+    if isinstance(value, np.floating):
+        value = value.item()
     if dtype is None:
         dtype = (get_default_dtype() if isinstance(value, float) else
                  complex_of(get_default_dtype()) if isinstance(value, complex) else np.asarray(value).dtype)
+    if isinstance(value, int | float | np.integer):
+        check_holds(dtype, value, "full")
     return _made(np.full(_sizes((size,), "full"), value, dtype), device, requires_grad, "full")
 
 

@@ -1,4 +1,4 @@
-"""What has no gradient: predicates of numbers, steps, and the arithmetic of integers."""
+"""What has no gradient, or nearly none: predicates of numbers, steps, and the arithmetic of integers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..engine import elementwise
 from ..typing import Array
+from .elementwise import ne, where, zeros_like
 
 __all__ = ["gcd", "heaviside", "isneginf", "isposinf", "isreal", "lcm", "nextafter", "signbit"]
 
@@ -45,7 +46,7 @@ def lcm(x: Operand, y: Operand) -> Array:
     tensor([12, 12,  0])
     """
     _integers("lcm", x, y)
-    return np.asarray(np.lcm(x, y))
+    return np.asarray(np.abs(np.lcm(x, y)))  # beyond the range too
 
 
 @elementwise
@@ -103,7 +104,7 @@ def isreal(x: Array) -> Array:
 
 @elementwise(floating=True)
 def nextafter(x: Operand, y: Operand) -> Array:
-    """Return the next number after `x` towards `y` that the dtype can hold.
+    """Return the next number after `x` towards `y` that the dtype can hold; its derivative in `x` is 1.
 
     Examples
     --------
@@ -112,6 +113,9 @@ def nextafter(x: Operand, y: Operand) -> Array:
     True
     """
     return np.asarray(np.nextafter(x, y))
+
+
+nextafter.defvjp(x=lambda g, x, y: where(ne(x, y), g, 0.0), y=lambda g: zeros_like(g))
 
 
 @elementwise

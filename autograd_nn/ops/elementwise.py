@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine import Primitive, Variable, common_dtype, elementwise, primitive
+from ..engine import Primitive, Variable, check_holds, common_dtype, elementwise, primitive
 from ..kernels import elementwise as kernels
 from ..kernels import operations as passes
 from ..typing import Array, Number, Operand, Rule, Tensor, TensorLike
@@ -373,7 +373,14 @@ def floor_divide(x: Operand, y: Operand) -> Array:
     >>> ag.floor_divide(ag.tensor([7, -7]), 2)
     tensor([ 3, -4])
     """
+    _check_divisor("floor_divide", x, y)
     return np.floor_divide(x, y)
+
+
+def _check_divisor(operation: str, x: Operand, y: Operand) -> None:
+    """Raise where integers are divided by 0, which NumPy makes 0."""
+    if np.asarray(y).dtype.kind not in "fc" and np.asarray(x).dtype.kind not in "fc" and not np.all(y):
+        raise RuntimeError(f"{operation}(): integers cannot be divided by 0; convert with .float()")
 
 
 floor_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))
@@ -382,6 +389,7 @@ floor_divide.defvjp(x=lambda g: zeros_like(g), y=lambda g: zeros_like(g))
 @elementwise
 def trunc_divide(x: Operand, y: Operand) -> Array:
     """Return ``trunc(x / y)``, elementwise, exact for integers; its gradient is 0."""
+    _check_divisor("div", x, y)
     out = np.asarray(np.floor_divide(x, y))
     if out.dtype.kind == "f":
         return np.trunc(np.true_divide(x, y))
@@ -403,6 +411,7 @@ def remainder(x: Operand, y: Operand) -> Array:
     >>> ag.remainder(ag.tensor([7.0, -7.0]), 3)  # the sign of the divisor
     tensor([1., 2.])
     """
+    _check_divisor("remainder", x, y)
     return np.remainder(x, y)
 
 
@@ -419,6 +428,7 @@ def fmod(x: Operand, y: Operand) -> Array:
     >>> ag.fmod(ag.tensor([7.0, -7.0]), 3)  # the sign of the dividend
     tensor([ 1., -1.])
     """
+    _check_divisor("fmod", x, y)
     return np.fmod(x, y)
 
 
@@ -845,7 +855,13 @@ def asinh(x: Array) -> Array:
     return np.arcsinh(x)
 
 
-asinh.defvjp(x=lambda g, x: mul(g, rsqrt(add(square(x), 1))))
+def _asinh_rule(g: Tensor, x: Tensor) -> Tensor:
+    """Return ``g / sqrt(x**2 + 1)``; the square of x / (1 + abs(x)) does not overflow."""
+    share = reciprocal(add(abs(x), 1))
+    return mul(mul(g, share), rsqrt(add(square(mul(x, share)), square(share))))
+
+
+asinh.defvjp(x=_asinh_rule)
 
 
 @elementwise(floating=True)
@@ -1240,6 +1256,8 @@ def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = Non
                            "max=None)")
     if isinstance(min, _NUMBER_OR_NONE) and isinstance(max, _NUMBER_OR_NONE):
         min, max = (bound.item() if isinstance(bound, np.generic) else bound for bound in (min, max))
+        if min != min or max != max:  # a bound that is NaN is taken
+            return add(zeros_like(x), math.nan)
         if x.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
             x = add(x, 0.0)
         return _clamp(x, low=min, high=max)
@@ -1325,7 +1343,8 @@ def masked_fill(x: TensorLike, mask: TensorLike, value: TensorLike) -> Tensor:
         number = np.asarray(value).item()
         if dtype.kind == "b":
             number = bool(number)
-        elif number != int(number):
+        check_holds(dtype, number, "masked_fill")
+        if dtype.kind != "b" and number != int(number):
             raise RuntimeError(f"masked_fill(): value {number} cannot be held by the tensor (dtype={dtype}); "
                                "convert it with .float()")
         value = np.asarray(number).astype(dtype)
@@ -1358,6 +1377,8 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 def lerp(x: Operand, end: Operand, weight: Operand) -> Array:
     """Return ``x + weight * (end - x)``, elementwise; `weight` is a number or a tensor.
 
+    For weights from 0.5 it is ``end - (1 - weight) * (end - x)``, so that 1 gives `end` itself.
+
     Examples
     --------
     >>> import autograd_nn as ag
@@ -1366,7 +1387,7 @@ def lerp(x: Operand, end: Operand, weight: Operand) -> Array:
     """
     if any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in (x, end, weight)):
         return passes.LERP(x, end, weight)
-    return np.asarray(x + weight * (end - x))
+    return np.where(np.abs(weight) < 0.5, x + weight * (end - x), end - (1 - weight) * (end - x))
 
 
 lerp.defvjp(

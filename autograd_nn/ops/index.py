@@ -10,7 +10,7 @@ import math
 import operator
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, overload
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ..engine.views import follow
 from ..kernels import by_numpy
 from ..kernels import scatter as kernels
 from ..typing import Array, Index, Number, Shape, Tensor, TensorLike
-from .arithmetic import alike
+from .arithmetic import alike, scaled
 from .elementwise import add, zeros_like
 from .shape import _crop, broadcast_to, clone, normalized_dim, reshape, sum_to_size, to_array, to_dtype
 
@@ -632,7 +632,7 @@ def index_add(input: Tensor, dim: int, index: TensorLike, source: Tensor, *, alp
         return reshape(index_add(reshape(input, (1,)), 0, index, _at_least_1d(source), alpha=alpha), ())
     _check_source(input, dim, index, source, "index_add")
     input, source = alike(input, source)
-    source = source if alpha == 1 else source * alpha
+    source = cast("Tensor", scaled(source, alpha, input))
     return add(input, _index_put(source, index, dim=dim, size=input.array.shape[dim]))
 
 

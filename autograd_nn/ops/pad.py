@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..engine import check_holds
 from ..typing import Array, Pair, Shape, Tensor
 from .index import _index_select
 from .shape import _crop, _pad_constant, reshape
@@ -86,6 +87,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         input = _crop(input, widths=tuple((max(-before, 0), max(-after, 0)) for before, after in margins))
         margins = [(max(before, 0), max(after, 0)) for before, after in margins]
     if mode == "constant":
+        check_holds(input.dtype, value or 0, "pad")
         return _pad_constant(input, widths=tuple(margins), value=value or 0) if any(map(any, margins)) else input
     for dim, (before, after) in enumerate(margins):
         if before or after:

@@ -115,11 +115,19 @@ def _var(x: Array, *, dims: tuple[int, ...], keepdim: bool, correction: Number) 
         wide: Array = _var.forward(x.astype(np.float32), dims=dims, keepdim=keepdim, correction=correction)
         return wide.astype(np.float16)
     count = math.prod([x.shape[i] for i in dims])
-    if count <= correction:
+    if not count:
         return np.full(added(x, dims, keepdims=keepdim).shape, np.nan, x.dtype)
-    deviations = x - added(x, dims, keepdims=True) * x.dtype.type(1 / count)
+    average = added(x, dims, keepdims=True) * x.dtype.type(1 / count)
+    deviations = x - average
     np.square(deviations, out=deviations)
-    out: Array = added(deviations, dims, keepdims=keepdim) * x.dtype.type(1 / (count - correction))
+    total = np.asarray(added(deviations, dims, keepdims=True))
+    if (total <= count * np.square(4 * np.finfo(x.dtype).eps * average)).any():  # equal elements, as it seems
+        first = x[tuple(slice(0, 1 if i in dims else None) for i in range(x.ndim))]
+        total[np.all(x == first, dims, keepdims=True)] = 0
+    if not keepdim:
+        total = total.reshape([n for i, n in enumerate(total.shape) if i not in dims])
+    with np.errstate(invalid="ignore"):  # 0 times infinity
+        out: Array = total * x.dtype.type(1 / (count - correction) if count > correction else math.inf)
     return out
 
 
@@ -526,8 +534,10 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     >>> ag.logsumexp(ag.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.6932)
     """
+    if x.dtype.kind == "c":
+        raise RuntimeError(f"logsumexp(): expects real numbers (dtype={x.dtype})")
     if x.dtype.kind != "f":
-        raise RuntimeError(f"logsumexp(): expects a floating-point tensor (dtype={x.dtype})")
+        x = add(x, 0.0)
     return _logsumexp(x, dims=normalized_dims(dim, x.ndim, "logsumexp"), keepdim=keepdim)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import ELEMENTS, Node, Variable, common_dtype, note_read, primitive
+from ..engine import ELEMENTS, Node, Variable, check_holds, common_dtype, note_read, primitive
 from ..engine.errors import asked_for, warn
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
@@ -91,6 +91,8 @@ def to_array(value: Any, dtype: DTypeLike, operation: str) -> Array:
     array = value.array if isinstance(value, Variable) else np.asarray(value)
     if array.dtype.kind not in ELEMENTS:
         raise TypeError(f"{operation}(): expects a number, a tensor or an array (got {value!r:.60})")
+    if not array.ndim and not isinstance(value, Variable):
+        check_holds(dtype, array.item(), operation)
     return array.astype(dtype, copy=False)
 
 

@@ -170,6 +170,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     2.0
     """
     values, indices, at = _ordered_to_the_end("nanmedian", input, dim)
+    if not values.shape[-1]:
+        return scan.median(input, dim, keepdim)  # which answers for nothing
     middle = _middle_of(isnan(values))
     found = [take_along_dim(x, middle, -1) for x in (values, indices)]
     if dim is None or not input.ndim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..engine.graph import Computed
 from ..ops import elementwise, linalg
 from ..ops import index as indexing
 from ..ops import shape as shapes
+from ..ops.types import promote_types
 from . import numpy_protocol, printing
 from .conversion import Conversion
 from .description import Description
@@ -538,6 +540,11 @@ def _rebuilt(kind: type[Tensor], data: np.ndarray, requires_grad: Any) -> Tensor
     return out
 
 
+def _dtype_alone(value: Any) -> Any:
+    """Return the dtype of a tensor, or of the tensor of a number."""
+    return value.array.dtype if isinstance(value, Variable) else _new_array(value, None).dtype
+
+
 def _new_array(data: Any, dtype: Any) -> np.ndarray:
     """Return a new array of `data`; Python floats become float32."""
     if isinstance(data, Variable):
@@ -549,6 +556,7 @@ def _new_array(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
         for x in data:
             note_read(x, "tensor()")
+        dtype = functools.reduce(promote_types, [_dtype_alone(x) for x in data]) if dtype is None else dtype
         data = [x.array if isinstance(x, Variable) else x for x in data]
         keeps_dtype = True
     try:

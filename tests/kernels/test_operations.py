@@ -149,7 +149,10 @@ def test_extremes_of_two_and_their_shares(rng):
 
 def test_lerp_and_its_three_gradients(rng):
     g, x, end, weight = rng.standard_normal((4, 40)).astype(np.float32)
-    expected = x + weight * (end - x)
+    weight[:2] = 0.5, 1  # from 0.5 it is counted from the end, exact at 1
+    step = end - x
+    expected = np.where(abs(weight) < 0.5, x + weight * step, end - (1 - weight) * step)
+    assert expected[1] == end[1]
     np.testing.assert_array_equal(operations.LERP(x, end, weight), expected)
     inputs = [ag.tensor(a, requires_grad=True) for a in (x, end, weight)]
     out = ag.lerp(*inputs)

@@ -28,6 +28,7 @@ LITERAL = re.compile(r"(?<![\w.\[])-?\d+\.\d+(?![\w\]])")
 SINGULAR = re.compile("linalg|svd|qr|inv|det|lu_|solve|matrix_")  # equal rows have no inverse
 SLACK = 64  # units in the last place, and times the effect of the inputs' last digits
 FLOATS = ["f4"] * 8 + ["f8"] * 3 + ["f2"]
+INTEGERS = ["i8", "i4", "i2", "i1", "u1"]
 OTHERS = ["i8", "i4", "u1", "?"]
 NUMBERS = [float, np.float32, np.float64, np.float16, lambda v: np.array(v), lambda v: ag.tensor(v),
            lambda v: ag.tensor(v, dtype=ag.float64)]  # fmt: skip
@@ -58,8 +59,9 @@ def far(arrays):
 
 
 def tiny(arrays):
-    """Return whether all elements of an array are next to 0."""
-    return any(a.dtype.kind == "f" and a.size and (np.abs(a) < 1e-6).all() for a in arrays.values())
+    """Return whether all finite elements of an array are next to 0."""
+    finite = [a[np.isfinite(a)] for a in arrays.values() if a.dtype.kind == "f"]
+    return any(a.size and (np.abs(a) < 1e-6).all() for a in finite)
 
 
 def integers(arrays):
@@ -120,7 +122,8 @@ KNOWN = [
     Known(r"cross_entropy.*label_smoothing", "^gradient of l: .*expected -?[0-9.]*e-1",
           "shares near 1/3 cancel to 1e-18", tiny),
     Known(r"ctc_loss", "^gradient of", "near 1e20 PyTorch's is the exponential of what lost its digits, or NaN", far),
-    Known(r"gammaincc?\(", "^gradient of p", "of integers PyTorch takes the logarithm of gamma in float32", integers),
+    Known(r"gammaincc?\(|igammac?\(", "^gradient of p", "of integers PyTorch takes the logarithm of gamma in float32",
+          integers),
     Known(r"lstsq", "result 2: shape", "the rank has the batch shape of the result"),
     Known(r"cholesky(_ex)?\(x @", "inf at", "the product of the expression overflows", far),
     Known(r"renorm|cosine_similarity", "gradient of .*e-2[0-9]", "squares near 1e-40 on the way have few digits"),
@@ -129,7 +132,10 @@ KNOWN = [
     Known(r"polygamma|digamma", "inf at", "at 0, -1, -2 ... are poles, which PyTorch misses in float32", integers),
     Known(r"trapezoid", "expected u?int", "without elements PyTorch leaves integers", integers),
     Known(r"median\(x\)|median\(\)", "^gradient of", "which of equal elements has the gradient", equal),
-    Known(r"(^|[^\w])sign\(", "^result 0: nan at", "the sign of NaN is NaN, as in NumPy, and 0 in PyTorch", infinite),
+    Known(r"(^|[^\w])(sign_?|sgn|heaviside)\(", "^result 0: nan at", "of NaN it is NaN, as in NumPy, and 0 in PyTorch",
+          infinite),
+    Known(r"^n . 1.5", "float64", "PyTorch's reference is float32, as no float is given", integers),
+    Known(r"logical_(and|or|not)_\(", "^gradient of x: 0.0 at", "PyTorch's gradient passes what was overwritten"),
     Known(r"solve|lstsq|qr\(|matrix_power|inv", "nan at", "which pivot is chosen beside infinity or NaN", infinite),
     Known(r"det\(", "^gradient of", "which pivot is chosen beside infinity or NaN", infinite),
     Known(r"lstsq.*residuals", "^gradient of .*nan at", "the squares overflow, and so does their sum", far),
@@ -139,8 +145,10 @@ KNOWN = [
     Known(r"triplet_margin", "^(result|gradient)", "distances near 1e20 cancel", far),
     Known(r"gradient\(x, spacing", "is float16, expected float32", "PyTorch divides integers first", integers),
     Known(r"gradient\(x, spacing", "^gradient of x: nan at", "infinite distances", infinite),
-    Known(r"(var|std)(_mean)?\(", r"^result 0: [0-9.]*e-(0[7-9]|1\d) .*expected 0 ",
-          "the mean of equal elements is rounded, as in NumPy"),
+    Known(r"searchsorted|bucketize", "^result 0", "NaN among the boundaries is behind all, infinity too", infinite),
+    Known("pixel_unshuffle", r"shape \(0, ", "without images PyTorch returns what it was given"),
+    Known(r"lcm\(", "^result 0", "beyond the range", integers),
+    Known(r"l1_loss.*none", "is float32, expected int", "a loss of integers is float32", integers),
     Known(r"_reduce\(.*prod", "^gradient of", "the product underflows, and is divided by its factors", tiny),
     Known(r"special.i1e|special.erfcx|log_ndtr|F.softsign", "^gradient of x", "PyTorch's formulas cancel far out", far),
     Known(r"F.tanhshrink", "^gradient of x: .*e-[4-6][0-9]", "PyTorch's tanh squared is 0 near 1e-60", tiny),
@@ -160,19 +168,45 @@ class Given(NamedTuple):
     number: object
 
 
-def drawn(chance):
-    """Return a call drawn at random."""
-    call, arrays, names = chance.choice(EXPRESSIONS)
-    common = chance.choice(FLOATS) if chance.random() < 0.6 else None
+def compared(chance, only=""):
+    """Draw a call whose expression holds `only`, and compare it; return it and its problem, as `problem_of`.
+
+    Some operations take no mixed dtypes, no integers, or nothing empty. A call that ends in an error is therefore drawn
+    again for the same expression, at first with all floats of one dtype, and at last with elements and plain numbers.
+    """
+    row = chance.choice([row for row in EXPRESSIONS if only in row[0]])
+    for severity in range(3):
+        given = drawn(chance, row, severity)
+        problem = problem_of(given, chance)
+        if problem is not None:
+            break
+    return given, problem
+
+
+def drawn(chance, row, severity=0):
+    """Return a call of an expression, drawn at random; of severity 1 the floats have one dtype, of 2 elements too."""
+    call, arrays, names = row
+    common = chance.choice(FLOATS) if severity or chance.random() < 0.6 else None
     scale = chance.choice([1e20, 1e-30]) if chance.random() < 0.15 else 1
-    given = {name: array(chance, call, value, common, scale) for name, value in zip(names.split(), arrays)}
-    return Given(call, given, chance.choice(NUMBERS))
+    given = {name: array(chance, call, numbers(chance, value, severity) if name in "nd" else value, common, scale,
+                         severity < 2) for name, value in zip(names.split(), arrays)}
+    return Given(call, given, chance.choice(NUMBERS if severity < 2 else NUMBERS[:3]))
 
 
-def array(chance, call, value, common, scale):
+def numbers(chance, value, severity):
+    """Return integers of another dtype, sometimes at the ends of its range."""
+    dtype = np.dtype("i8" if severity > 1 else chance.choice(INTEGERS if severity else [*INTEGERS, "?"]))
+    if dtype.kind != "b" and chance.random() < 0.15:
+        value = value * (int(np.iinfo(dtype).max) // int(chance.choice([4, 5, 1000])))
+    return value.astype(dtype)
+
+
+def array(chance, call, value, common, scale, empty):
     """Return an array of other dtype, values and memory."""
     value = np.asarray(value)
-    if value.dtype.kind == "f":
+    if value.dtype.kind == "c":
+        value = (value * scale).astype(chance.choice(["c8", "c16"]))
+    elif value.dtype.kind == "f":
         dtype = np.dtype(common or chance.choice(FLOATS if chance.random() < 0.8 else OTHERS))
         with np.errstate(all="ignore"):
             value = (value * scale if dtype.kind == "f" else np.round(value * 2)).astype(dtype)
@@ -192,7 +226,7 @@ def array(chance, call, value, common, scale):
         value = value[::-1].copy()[::-1]
     elif kind == 4 and value.ndim and len(value) and value.dtype.kind == "f" and not SINGULAR.search(call):
         value = np.broadcast_to(value[:1], value.shape)
-    elif kind == 5 and value.ndim and chance.random() < 0.2:
+    elif kind == 5 and value.ndim and empty and chance.random() < 0.2:
         value = value[:0]
     return value
 
@@ -220,7 +254,14 @@ _scopes = {library: scope(library) for library in (ag, torch) if library is not 
 
 
 def evaluated(library, call, arrays, number, gradients, grad=True):
-    """Return the results of a call and the gradients of a weighting of them, as arrays; None for no gradient."""
+    """Return the results of a call and the gradients of a weighting of them, as arrays; None for no gradient.
+
+    A pair of libraries gives the results of the first, which has no gradient of the call, and the second's gradients.
+    """
+    if isinstance(library, tuple):
+        first, second = library
+        return (evaluated(first, call, arrays, number, gradients, grad=False)[0],
+                evaluated(second, call, arrays, number, gradients)[1])
     if library is torch and (grad or "embedding_bag" in call) and not all(value.size for value in arrays.values()):
         raise NotImplementedError("PyTorch crashes on bags, and on some backward passes, without elements")
     if library is torch and call.startswith("F.grid_sample") and not (np.abs(arrays["z"]) < 1e6).all():
@@ -228,8 +269,8 @@ def evaluated(library, call, arrays, number, gradients, grad=True):
     leaves = {}
     for name, value in arrays.items():
         wraps = library is torch and (not value.flags.writeable or any(s < 0 for s in value.strides))
-        x = library.from_numpy(value.copy() if wraps else value)
-        leaves[name] = x.requires_grad_() if grad and name in gradients and value.dtype.kind == "f" else x
+        x = library.from_numpy(value.copy()) if wraps else tensor(library, value)
+        leaves[name] = x.requires_grad_() if grad and name in gradients and value.dtype.kind in "fc" else x
     out = eval(code(call), {**_scopes[library], **leaves, "number_": number})
     results = list(out if isinstance(out, tuple | list) else [out])
     recorded = [x for x in results if x.requires_grad]
@@ -237,15 +278,28 @@ def evaluated(library, call, arrays, number, gradients, grad=True):
         total = 0
         for x in recorded:
             weights = np.cos(np.arange(x.numel())).reshape(tuple(x.shape)).astype(str(x.dtype).rpartition(".")[2])
-            total = total + (x * library.from_numpy(weights)).sum()
+            part = (x * library.from_numpy(weights)).sum()
+            total = total + (part.real if x.is_complex() else part)
         total.backward()
-    found = [None if leaves[name].grad is None else np.asarray(leaves[name].grad) for name in gradients]
-    return [np.asarray(x.detach()) for x in results], found
+    slopes = [leaves[name].grad for name in gradients]
+    return ([real(np.asarray(x.detach())) for x in results],
+            [None if g is None else real(np.asarray(g.resolve_conj())) for g in slopes])
+
+
+def tensor(library, value):
+    """Return a tensor of the memory of an array, negative strides too, which only slices of tensors give."""
+    steps = tuple(slice(None, None, -1 if s < 0 else None) for s in value.strides)
+    return library.from_numpy(value[steps])[steps] if min(value.strides, default=0) < 0 else library.from_numpy(value)
+
+
+def real(value):
+    """Return an array without complex numbers: they become pairs."""
+    return np.stack([value.real, value.imag], -1) if value.dtype.kind == "c" else value
 
 
 def plain(value, wide=True):
     """Return an array as float64, if wide bytes as int64 (which no difference or square leaves), others as they are."""
-    kinds = {"f": np.float64, "u": np.int64} if wide else {"f": np.float64}
+    kinds = {"f": np.float64, "c": np.complex128} | ({"u": np.int64} if wide else {})
     return np.array(value, kinds.get(value.dtype.kind, value.dtype), order="C")
 
 
@@ -264,7 +318,8 @@ def promoted(arrays):
 def problem_of(given, chance):
     """Return what is silently wrong with a call; '' for nothing, None if it, or its reference, ends in an error."""
     call, arrays, number = given
-    floats = [name for name, a in arrays.items() if a.dtype.kind == "f" and name not in "gt"]
+    floats = [name for name, a in arrays.items() if a.dtype.kind in "fc" and name not in "gt"]
+    exact = all(a.dtype.kind in "iu?" for a in arrays.values())
     errors = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, OverflowError, AttributeError,
               AssertionError)  # fmt: skip
     with np.errstate(all="ignore"):
@@ -287,10 +342,10 @@ def problem_of(given, chance):
         if library is None:
             return None
         expected = evaluated(library, call, wide, number_, floats)
-        if library is torch:  # where PyTorch's is not finite, ours in float64 decides
+        if library is not ag:  # where PyTorch's is not finite, ours in float64 decides
             expected = finite_or(expected, _try(ag, call, wide, number_, floats, errors))
         same = _try(torch, call, arrays, number_, floats, errors)
-        lowest = min([a.dtype for a in arrays.values() if a.dtype.kind == "f"], key=lambda d: np.finfo(d).precision,
+        lowest = min([a.dtype for a in arrays.values() if a.dtype.kind in "fc"], key=lambda d: np.finfo(d).precision,
                      default=np.dtype(np.float32))
         eps = float(np.finfo(lowest).eps)
         if number in NUMBERS[5:6] and LITERAL.search(call):  # a 0-d tensor computes in its own precision
@@ -298,13 +353,17 @@ def problem_of(given, chance):
         moved = []
         for _ in range(3):
             signs = np.random.default_rng(chance.getrandbits(32))
-            nudged = {name: value * (1 + eps * signs.choice([-1.0, 1.0], value.shape)) if value.dtype.kind == "f"
+            nudged = {name: value * (1 + eps * signs.choice([-1.0, 1.0], value.shape)) if value.dtype.kind in "fc"
                       else value for name, value in wide.items()}
             try:
                 moved.append(evaluated(library, call, nudged, number_, floats))
             except errors:
                 return None
         for i, value in enumerate(found):
+            if exact and same and value.dtype == same[0][i].dtype and value.dtype.kind in "iu?":
+                if not np.array_equal(value, same[0][i]):
+                    return f"result {i}: {value}, expected {same[0][i]}"
+                continue
             wrong = differs(value, expected[0][i], [m[0][i] for m in moved], eps, same and same[0][i])
             if wrong:
                 return f"result {i}: {wrong}"
@@ -314,9 +373,9 @@ def problem_of(given, chance):
                 if (value is not None and value.any()) or (right is not None and np.nan_to_num(right).any()):
                     return f"the gradient of {name} is {value}, expected {right}"
                 continue
-            if value.dtype != arrays[name].dtype:
+            if value.dtype != real(arrays[name]).dtype:
                 return f"the gradient of {name} is {value.dtype}, {name} is {arrays[name].dtype}"
-            nothing = np.isnan(arrays[name])  # the slope there is anybody's
+            nothing = np.isnan(real(arrays[name]))  # the slope there is anybody's
             value, right, *others = (np.where(nothing, value.dtype.type(0), x) for x in (value, right, *others))
             wrong = differs(value, right, others, eps, same and same[1][k])
             if wrong:
@@ -347,7 +406,7 @@ def finite_or(first, second):
 
 def reference_library(call, wide, floats, number, errors):
     """Return the library whose float64 results are the reference, None if the call ends in an error there."""
-    for library in (torch, ag):
+    for library in (torch, torch and (torch, ag), ag):
         if library is not None:
             try:
                 evaluated(library, call, wide, number, floats)

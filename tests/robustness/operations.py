@@ -306,11 +306,7 @@ def compared_calls(options):
     chance = random.Random(options.seed)
     counts, silent = collections.Counter(), 0
     for _ in range(count):
-        own = random.Random(chance.getrandbits(40))
-        given = exactness.drawn(own)
-        if options.only and options.only not in given.call:
-            continue
-        problem = exactness.problem_of(given, own)
+        given, problem = exactness.compared(random.Random(chance.getrandbits(40)), options.only or "")
         if problem and not exactness.known(given, problem):
             silent += 1
             print(f"{exactness.described(given)}\n    {problem}", flush=True)

@@ -36,7 +36,7 @@ nn.functional.ctc_loss: values of the gradient
 sum_to_size: dtype of the result bool
 masked.argmax, masked.argmin: dtype of the result int64
 as_strided_scatter: values of the gradient of input 0
-bernoulli, nextafter, normal: result 0 does not need a gradient
+bernoulli, normal: result 0 does not need a gradient
 nn.functional.gaussian_nll_loss: prediction and target must have one shape
 nn.functional.max_unpool1d, nn.functional.max_unpool2d, nn.functional.max_unpool3d: the gradient of input 0
 """)

@@ -200,7 +200,10 @@ def _fmax(g: Graph, call: Call) -> str:
 @translates("lerp")
 def _lerp(g: Graph, call: Call) -> str:
     x, end, weight = operands(g, call)
-    return g.node("Add", x, g.node("Mul", weight, g.node("Sub", end, x)))
+    step, dtype = g.node("Sub", end, x), dtype_of(call)
+    first = g.node("Add", x, g.node("Mul", weight, step))
+    last = g.node("Sub", end, g.node("Mul", g.node("Sub", g.like(1.0, dtype), weight), step))
+    return g.node("Where", g.node("Less", g.node("Abs", weight), g.like(0.5, dtype)), first, last)
 
 
 @translates("isclose")
