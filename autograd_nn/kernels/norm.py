@@ -151,9 +151,9 @@ def layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float
     x = contiguous(x)
     out = np.empty_like(x)
     mean, rstd = np.empty((2, len(x)), x.dtype)
-    _layer_norm(
-        threads_for(2 * x.size), x, out, _or_empty(weight, x), _or_empty(bias, x), mean, rstd, float(eps)
-    )
+    weight = np.ones(x.shape[1], x.dtype) if weight is None else contiguous(weight)
+    bias = np.zeros(x.shape[1], x.dtype) if bias is None else contiguous(bias)
+    _layer_norm(threads_for(2 * x.size), x, out, weight, bias, mean, rstd, float(eps))
     return out, mean, rstd
 
 
@@ -393,30 +393,54 @@ def _batch_norm_columns_input(
 # ------------------------------------------------------------------------------------------------- rows
 
 
-@jit(reassociate=True)
-def _row_sum(x: Array, m: int) -> float:
+# Each helper sees rows of their own: so LLVM makes vector instructions of its loop.
+
+
+@jit(reassociate=True, borrows=True)
+def _row_sum(x: Array) -> float:
     total: float = x.dtype.type(0)
-    for i in range(x.shape[1]):
-        total += x[m, i]
+    for i in range(x.size):
+        total += x[i]
     return total
 
 
-@jit(reassociate=True)
-def _row_sum_of_squares(x: Array, m: int, center: float) -> float:
+@jit(reassociate=True, borrows=True)
+def _row_sum_of_squares(x: Array, center: float) -> float:
     total: float = x.dtype.type(0)
-    for i in range(x.shape[1]):
-        total += (x[m, i] - center) * (x[m, i] - center)
+    for i in range(x.size):
+        total += (x[i] - center) * (x[i] - center)
     return total
 
 
-@jit(reassociate=True)
-def _row_sums_of_products(g: Array, x: Array, weight: Array, m: int, center: float) -> tuple[float, float]:
+@jit(reassociate=True, borrows=True)
+def _row_sums_of_products(g: Array, x: Array, weight: Array, center: float) -> tuple[float, float]:
     total, product = x.dtype.type(0), x.dtype.type(0)
-    for i in range(x.shape[1]):
-        weighted = g[m, i] * weight[i]
+    for i in range(x.size):
+        weighted = g[i] * weight[i]
         total += weighted
-        product += weighted * (x[m, i] - center)
+        product += weighted * (x[i] - center)
     return total, product
+
+
+@jit(borrows=True)
+def _write_row(x: Array, out: Array, weight: Array, bias: Array, middle: float, scale: float) -> None:
+    for i in range(x.size):
+        out[i] = (x[i] - middle) * scale * weight[i] + bias[i]
+
+
+@jit(borrows=True)
+def _write_row_input(
+    g: Array, x: Array, gx: Array, weight: Array, middle: float, scale: float, offset: float, slope: float
+) -> None:
+    for i in range(x.size):
+        gx[i] = scale * (g[i] * weight[i] - offset - (x[i] - middle) * slope)
+
+
+@jit(borrows=True)
+def _add_to_sums(g: Array, x: Array, gweight: Array, gbias: Array, middle: float, scale: float) -> None:
+    for i in range(x.size):
+        gweight[i] += g[i] * (x[i] - middle) * scale
+        gbias[i] += g[i]
 
 
 @chunked
@@ -426,13 +450,11 @@ def _layer_norm(
     M, D = x.shape
     T = x.dtype.type
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
-        middle = T(_row_sum(x, m) / np.float64(D))
-        scale = T(1 / np.sqrt(_row_sum_of_squares(x, m, middle) / np.float64(D) + eps))
+        row = x[m]
+        middle = T(_row_sum(row) / np.float64(D))
+        scale = T(1 / np.sqrt(_row_sum_of_squares(row, middle) / np.float64(D) + eps))
         mean[m], rstd[m] = middle, scale
-        for i in range(D):
-            normalized = (x[m, i] - middle) * scale
-            weighted = normalized * weight[i] if weight.size else normalized
-            out[m, i] = weighted + (bias[i] if bias.size else T(0))
+        _write_row(row, out[m], weight, bias, middle, scale)
 
 
 @chunked
@@ -446,15 +468,11 @@ def _layer_norm_input(
     for block in range(uintp(t * blocks // threads), uintp((t + 1) * blocks // threads)):
         for m in range(block * uintp(BLOCK), min(uintp(M), (block + uintp(1)) * uintp(BLOCK))):
             middle, scale = mean[m], rstd[m]
-            total, product = _row_sums_of_products(g, x, weight, m, middle)
+            total, product = _row_sums_of_products(g[m], x[m], weight, middle)
             offset = total / T(D)
             slope = product * scale * scale / T(D)
-            for i in range(D):
-                gx[m, i] = scale * (g[m, i] * weight[i] - offset - (x[m, i] - middle) * slope)
-            for i in range(D):
-                gweights[block, i] += g[m, i] * (x[m, i] - middle) * scale
-            for i in range(D):
-                gbiases[block, i] += g[m, i]
+            _write_row_input(g[m], x[m], gx[m], weight, middle, scale, offset, slope)
+            _add_to_sums(g[m], x[m], gweights[block], gbiases[block], middle, scale)
 
 
 # ------------------------------------------------------------------------------------------------- groups
@@ -468,8 +486,8 @@ def _group_norm(
     M, size = x.shape
     T = x.dtype.type
     for m in range(uintp(t * M // threads), uintp((t + 1) * M // threads)):
-        middle = T(_row_sum(x, m) / np.float64(size))
-        scale = T(1 / np.sqrt(_row_sum_of_squares(x, m, middle) / np.float64(size) + eps))
+        middle = T(_row_sum(x[m]) / np.float64(size))
+        scale = T(1 / np.sqrt(_row_sum_of_squares(x[m], middle) / np.float64(size) + eps))
         mean[m], rstd[m] = middle, scale
         for d in range(uintp(D)):
             c = m % uintp(G) * uintp(D) + d
