@@ -51,6 +51,7 @@ select: NumPy's chooses by conditions, PyTorch's takes one index of a dim
 
 # What a kernel without a function of its name in `tests.reference` is compared with.
 TWINS = listed("""
+copies.copy copies.put: NumPy's copy
 elementwise.arithmetic: NumPy's ufuncs, bit for bit
 elementwise.add_relu elementwise.relu elementwise.relu_input elementwise.sigmoid: NumPy, written out
 elementwise.dropout elementwise.dropout_apply: NumPy's generator and a comparison

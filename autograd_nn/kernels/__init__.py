@@ -8,6 +8,6 @@ import sys
 from .later import load_later
 
 load_later(sys.modules[__name__], (
-    "attention", "by_numpy", "conv", "ctc", "elementwise", "gemm", "loss", "norm", "operations", "optim", "pool",
-    "recurrent", "reduce", "resize", "sample", "scatter", "softmax", "special",
+    "attention", "by_numpy", "conv", "copies", "ctc", "elementwise", "gemm", "loss", "norm", "operations", "optim",
+    "pool", "recurrent", "reduce", "resize", "sample", "scatter", "softmax", "special",
 ))  # fmt: skip

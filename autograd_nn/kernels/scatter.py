@@ -114,21 +114,28 @@ def take_along(x: Array, index: Array) -> tuple[Array, bool]:
     return out, not wrong[0]
 
 
+@jit
+def _is_outside(index: Array, length: int) -> bool:
+    """Return whether some place lies outside of -length ... length - 1: a loop of its own, so by vectors."""
+    bad: Any = 0
+    for m in range(index.size):
+        bad |= uintp(index[m] + length) >= uintp(2 * length)
+    return bool(bad)
+
+
 @chunked
 def _take_from_rows(t: int, threads: int, x: Array, index: Array, out: Array, wrong: Array) -> None:
     count, M = index.shape
     K = x.shape[1]
     first, last, left, right = _block(t, threads, count, M, count >= threads)
-    bad: Any = 0
     for o in range(uintp(first), uintp(last)):
-        for m in range(uintp(left), uintp(right)):
-            k = index[o, m]
-            place = uintp(k + K if k < 0 else k)  # what is still negative becomes large
-            outside = place >= uintp(K)
-            bad |= outside
-            out[o, m] = x[o, uintp(0) if outside else place]
-    if bad:
-        wrong[0] = 1
+        places, source, target = index[o, left:right], x[o], out[o, left:right]
+        if _is_outside(places, K):
+            wrong[0] = 1
+        else:
+            for m in range(places.size):
+                k = places[m]
+                target[m] = source[uintp(k + (K & (k >> 63)))]  # K more if k is negative
 
 
 @chunked
@@ -176,21 +183,29 @@ def add_along(out: Array, index: Array, values: Array) -> bool:
     return not wrong[0]
 
 
+@jit
+def _add_inside(target: Array, places: Array, added: Array) -> None:
+    """Add what has a place; for rows of which some have none."""
+    for m in range(places.size):
+        k = places[m]
+        place = uintp(k + target.size if k < 0 else k)
+        if place < uintp(target.size):
+            target[place] += added[m]
+
+
 @chunked
 def _add_to_rows(t: int, threads: int, out: Array, index: Array, values: Array, wrong: Array) -> None:
-    count, M = index.shape
+    count = len(index)
     K = out.shape[1]
-    bad = 0
     for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
-        for m in range(uintp(M)):
-            k = index[o, m]
-            place = uintp(k + K if k < 0 else k)
-            if place >= uintp(K):
-                bad = 1
-            else:
-                out[o, place] += values[o, m]
-    if bad:
-        wrong[0] = 1
+        places, added, target = index[o], values[o], out[o]
+        if _is_outside(places, K):
+            wrong[0] = 1
+            _add_inside(target, places, added)
+        else:
+            for m in range(places.size):
+                k = places[m]
+                target[uintp(k + (K & (k >> 63)))] += added[m]
 
 
 @chunked
@@ -283,14 +298,28 @@ def add_slices(out: Array, index: Array, values: Array) -> bool:
 @chunked
 def _add_columns(t: int, threads: int, out: Array, index: Array, values: Array, wrong: Array) -> None:
     count, K = out.shape
-    for o in range(uintp(t * count // threads), uintp((t + 1) * count // threads)):
-        for m in range(uintp(index.size)):
+    begin, end = uintp(t * count // threads), uintp((t + 1) * count // threads)
+    if _is_outside(index, K):
+        wrong[0] = 1
+        for o in range(begin, end):
+            _add_inside(out[o], index, values[o])
+        return
+    whole_groups = begin + (end - begin) // uintp(4) * uintp(4)
+    for o in range(begin, whole_groups, uintp(4)):  # four rows: additions to one place that do not wait for each other
+        a0, a1, a2, a3 = out[o], out[o + uintp(1)], out[o + uintp(2)], out[o + uintp(3)]
+        b0, b1, b2, b3 = values[o], values[o + uintp(1)], values[o + uintp(2)], values[o + uintp(3)]
+        for m in range(index.size):
             k = index[m]
-            place = uintp(k + K if k < 0 else k)
-            if place >= uintp(K):
-                wrong[0] = 1
-            else:
-                out[o, place] += values[o, m]
+            place = uintp(k + (K & (k >> 63)))
+            a0[place] += b0[m]
+            a1[place] += b1[m]
+            a2[place] += b2[m]
+            a3[place] += b3[m]
+    for o in range(whole_groups, end):
+        target, added = out[o], values[o]
+        for m in range(index.size):
+            k = index[m]
+            target[uintp(k + (K & (k >> 63)))] += added[m]
 
 
 @chunked

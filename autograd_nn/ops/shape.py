@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..engine import ELEMENTS, Node, Variable, check_holds, common_dtype, note_read, primitive
+from ..engine.backward import copy_by
 from ..engine.errors import asked_for, warn
+from ..kernels import copies
 from ..typing import Array, Dims, DTypeLike, Gradients, Ints, Margins, Number, Shape, ShapeLike, Tensor
 
 __all__ = [
@@ -40,6 +42,25 @@ def normalized_dims(dim: Dims, ndim: int, operation: str) -> tuple[int, ...]:
         raise RuntimeError(f"{operation}(): a dim appears twice (dim={dim})")
     return dims if ndim else ()
 
+
+# ------------------------------------------------------------------------------------ copies
+
+LARGE = 131_072  # elements from which on kernels copy
+
+
+def _copied(x: Array) -> Array:
+    return copies.copy(x) if x.size >= LARGE else x.copy()
+
+
+def _put(x: Array, out: Array) -> None:
+    """Write `x` into an array of its shape, which shares no memory with it."""
+    if x.size >= LARGE:
+        copies.put(x, out)
+    else:
+        out[...] = x
+
+
+copy_by(_copied)
 
 # ------------------------------------------------------------------------------------ dtype, broadcast
 
@@ -268,7 +289,18 @@ def _cat(*arrays: Array, dim: int) -> Array:
     dtype = arrays[0].dtype
     if any(a.dtype != dtype for a in arrays):  # PyTorch's promotion: a float and an integer give the float
         dtype = common_dtype(arrays)
+    elif sum([a.size for a in arrays]) >= LARGE:
+        out, stop = np.empty(_joined_shape(arrays, dim), dtype), 0
+        for a in arrays:
+            start, stop = stop, stop + a.shape[dim]
+            _put(a, out[(slice(None),) * dim + (slice(start, stop),)])
+        return out
     return np.concatenate(arrays, dim, dtype=dtype)
+
+
+def _joined_shape(arrays: Sequence[Array], dim: int) -> Shape:
+    shape = arrays[0].shape
+    return (*shape[:dim], sum([a.shape[dim] for a in arrays]), *shape[dim + 1 :])
 
 
 def _cat_rule(g: Tensor, arrays_like: Sequence[Node], needs: Sequence[bool], dim: int) -> Gradients:
@@ -375,7 +407,7 @@ def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
 @primitive
 def _pad_constant(x: Array, *, widths: Margins, value: Number) -> Array:
     out = np.full([n + before + after for n, (before, after) in zip(x.shape, widths)], value, x.dtype)
-    out[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths))] = x
+    _put(x, out[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths))])
     return out
 
 
@@ -613,7 +645,13 @@ def flip(input: Tensor, dims: Dims) -> Tensor:
 
 @primitive
 def _roll(x: Array, *, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array:
-    return np.roll(x, shifts, dims)
+    if x.size < LARGE or len(dims) > 1:
+        return np.roll(x, shifts, dims)
+    before, out = (slice(None),) * dims[0], np.empty(x.shape, x.dtype)
+    first = -shifts[0] % x.shape[dims[0]]  # the element that comes to the front
+    _put(x[(*before, slice(first, None))], out[(*before, slice(x.shape[dims[0]] - first))])
+    _put(x[(*before, slice(first))], out[(*before, slice(x.shape[dims[0]] - first, None))])
+    return out
 
 
 _roll.defvjp(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-n for n in shifts), dims=dims))
@@ -855,7 +893,7 @@ identity.defvjp(x=lambda g: g)
 
 @primitive
 def _clone(x: Array) -> Array:
-    return x.copy()
+    return _copied(x)
 
 
 _clone.defvjp(x=lambda g: g)
