@@ -66,7 +66,7 @@ optim.sgd_step optim.sgd_steps optim.momentum_steps: reference.sgd
 pool.avg_pool2d pool.avg_pool2d_input: reference.avg_pool2d_matrix, a matrix and its transpose
 pool.adaptive_avg_pool2d_input: the adjoint of reference.adaptive_avg_pool2d
 pool.adaptive_max_pool2d_put pool.adaptive_max_pool2d_take: the positions of reference.adaptive_max_pool2d
-recurrent.gru recurrent.gru_input recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
+recurrent.gru recurrent.gru_gates recurrent.gru_input recurrent.lstm recurrent.lstm_input: a loop over time in NumPy
 reduce.SUM reduce.PRODUCT reduce.MAXIMUM reduce.MINIMUM reduce.running_product reduce.running_sum: NumPy in float64
 reduce.products_of_others: NumPy's product without one element
 scatter.add_rows scatter.add_along scatter.add_slices: np.add.at

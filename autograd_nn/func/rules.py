@@ -516,6 +516,7 @@ def _sequences(call: Applied, weights: Sequence[int]) -> Any:
 _rule(recurrent._rnn, recurrent._lstm, recurrent._lstm_input)(lambda call: _sequences(call, (_weight_of(call),)))
 _rule(recurrent._gru)(lambda call: _sequences(call, (1, 2)))
 _rule(recurrent._rnn_input)(lambda call: _sequences(call, (2,)))
+_rule(recurrent._gru_gates)(lambda call: _sequences(call, ()))
 _rule(recurrent._gru_input)(lambda call: _sequences(call, (3,)))
 
 

@@ -13,7 +13,7 @@ from numpy import uintp
 
 from autograd_nn.kernels.annotations import Array, Triple
 from autograd_nn.kernels.by_numpy import zeros
-from autograd_nn.kernels.compile import chunked, get_num_threads, jit
+from autograd_nn.kernels.compile import chunked, get_num_threads, jit, threads_for
 from autograd_nn.kernels.functions import logistic, tanh
 from autograd_nn.kernels.gemm import (
     COLUMN_BLOCK_BYTES,
@@ -43,7 +43,7 @@ from autograd_nn.kernels.tile import (
     multiply_tile,
 )
 
-__all__ = ["gru", "gru_input", "lstm", "lstm_input"]
+__all__ = ["gru", "gru_gates", "gru_input", "lstm", "lstm_input"]
 
 FEW_ROWS = 3  # that are multiplied without being packed
 GATES = 5  # that are kept of each unit: i, f, n, o and the hyperbolic tangent of the new cell
@@ -118,6 +118,30 @@ def gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
         _gru(threads, gx.reshape(-1), packed, wide, b, h0.reshape(-1), out.reshape(-1), a.reshape(-1), (T, N, size),
              space)  # fmt: skip
     return out
+
+
+def gru_gates(gx: Array, a: Array, h: Array) -> tuple[Array, Array, Array]:
+    """Return what the gradient of `gru` needs, of all steps at once.
+
+    Parameters
+    ----------
+    gx, a : ndarray (T, N, 3 size)
+        What the inputs and the states give: u and a of `gru`.
+    h : ndarray (T, N, size)
+        The state before each step.
+
+    Returns
+    -------
+    z : ndarray (T, N, size)
+    slope, slope_a : ndarray (T, N, 3 size)
+        The derivatives of the new state in u and in a.
+    """
+    T, N, size = h.shape
+    gx, a, h = contiguous(gx), contiguous(a), contiguous(h)
+    z, slope, slope_a = np.empty(h.shape, h.dtype), np.empty(gx.shape, h.dtype), np.empty(gx.shape, h.dtype)
+    _gates(min(threads_for(20 * h.size), T * N), gx.reshape(-1), a.reshape(-1), h.reshape(-1), z.reshape(-1),
+           slope.reshape(-1), slope_a.reshape(-1), T * N, size)  # fmt: skip
+    return z, slope, slope_a
 
 
 def gru_input(g: Array, z: Array, slope: Array, w: Array) -> tuple[Array, Array]:
@@ -244,6 +268,18 @@ def gru_cell(
     return (n + logistic(u_z + a_z) * (before - n),)
 
 
+def gru_slopes(
+    u_r: Number, u_z: Number, u_n: Number, a_r: Number, a_z: Number, a_n: Number, before: Number
+) -> tuple[Number, Number, Number, Number, Number, Number, Number]:
+    """Return z, and the derivatives of the new state in the three parts of u and of a."""
+    r, z = logistic(u_r + a_r), logistic(u_z + a_z)
+    n = tanh(u_n + r * a_n)
+    s_n = (1.0 - z) * (1.0 - n * n)
+    s_z = (before - n) * (z * (1.0 - z))
+    s_r = s_n * a_n * (r * (1.0 - r))
+    return z, s_r, s_z, s_n, s_r, s_z, s_n * r
+
+
 def gru_cell_input(
     g: Number, carried: Number, s_r: Number, s_z: Number, s_n: Number, z: Number
 ) -> tuple[Number, Number, Number, Number, Number]:
@@ -254,6 +290,7 @@ def gru_cell_input(
 
 _along_lstm, _along_lstm_input = along_rows(lstm_cell), along_rows(lstm_cell_input)
 _along_gru, _along_gru_input = along_rows(gru_cell), along_rows(gru_cell_input)
+_along_slopes = along_rows(gru_slopes)
 
 
 @chunked(contract=False)
@@ -338,3 +375,19 @@ def _gru_input(
         )  # fmt: skip
         _add_product(a, row, 3 * size, rows, 3 * size, packed, wide, size, carried, own, size, ADD, carried,
                      space[t])  # fmt: skip
+
+
+@chunked(contract=False)
+def _gates(
+    t: int, threads: int, gx: Array, a: Array, h: Array, z: Array, slope: Array, slope_a: Array, count: int, size: int
+) -> None:
+    first = count * t // threads
+    x, y = first * 3 * size, first * size
+    _along_slopes(
+        count * (t + 1) // threads - first, size,
+        (gx, gx, gx, a, a, a, h, z, slope, slope, slope, slope_a, slope_a, slope_a),
+        (x, x + size, x + 2 * size, x, x + size, x + 2 * size, y, y, x, x + size, x + 2 * size, x, x + size,
+         x + 2 * size),
+        (3 * size, 3 * size, 3 * size, 3 * size, 3 * size, 3 * size, size, size, 3 * size, 3 * size, 3 * size, 3 * size,
+         3 * size, 3 * size),
+    )  # fmt: skip

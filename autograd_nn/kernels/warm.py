@@ -213,6 +213,7 @@ def _gated_recurrence() -> None:
     w, g = _ones(3 * 64, 64), _ones(3, 32, 64)
     recurrent.gru(_ones(3, 32, 3 * 64), w, _ones(3 * 64), _ones(32, 64))
     recurrent.gru_input(g, g, _ones(3, 32, 3 * 64), w)
+    recurrent.gru_gates(_ones(3, 32, 3 * 64), _ones(3, 32, 3 * 64), g)
 
 
 def _folds() -> None:

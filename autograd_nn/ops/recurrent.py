@@ -190,26 +190,50 @@ def _gru(gx: Array, w: Array, b: Array | None, h0: Array) -> Array:
 def _gru_rule(
     g: Tensor, out: Tensor, gx: Tensor, w: Tensor, b: Tensor | None, h0: Tensor, needs: Sequence[bool]
 ) -> Gradients:
-    size = h0.array.shape[1]
     h_before = _previous(h0, out)
     a = _projected(h_before, w)
     a = a if b is None else add(a, b)
-    r, z = (sigmoid(add(_part(gx, k, size), _part(a, k, size))) for k in (0, 1))
-    q = _part(a, 2, size)
-    n = tanh(add(_part(gx, 2, size), mul(r, q)))
-    slope_n = mul(sub(1, z), sub(1, square(n)))
-    slope_z = mul(sub(h_before, n), mul(z, sub(1, z)))
-    slope_r = mul(mul(slope_n, q), mul(r, sub(1, r)))
-    slope_a = cat([slope_r, slope_z, mul(slope_n, r)], 2)
+    z, slope, slope_a = _gru_gates(gx, a, h_before)
     dh, dh0 = _gru_input(g, z, slope_a, w)
-    dh = cat([dh, dh, dh], 2)
-    da = mul(dh, slope_a)
+    da = _thrice(dh, slope_a)
     return (
-        mul(dh, cat([slope_r, slope_z, slope_n], 2)),
+        _thrice(dh, slope),
         _weight_gradient(da, h_before) if needs[1] else None,
         sum(da, (0, 1)) if needs[2] else None,
         dh0,
     )
+
+
+def _thrice(dh: Tensor, slope: Tensor) -> Tensor:
+    """Return each of the three blocks of features times `dh`."""
+    T, N, size = dh.array.shape
+    product = mul(reshape(dh, (T, N, 1, size)), reshape(slope, (T, N, 3, size)))
+    return reshape(product, (T, N, 3 * size))
+
+
+@primitive(results="z slope slope_a")
+def _gru_gates(gx: Array, a: Array, h: Array) -> tuple[Array, Array, Array]:
+    """Return the gate z of all steps, and the derivatives of the new states in gx and in `a`; `h` are the old ones."""
+    return kernels.gru_gates(gx, a, h)
+
+
+def _gru_gates_composed(gx: Tensor, a: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    size = h.array.shape[2]
+    r, z = (sigmoid(add(_part(gx, k, size), _part(a, k, size))) for k in (0, 1))
+    q = _part(a, 2, size)
+    n = tanh(add(_part(gx, 2, size), mul(r, q)))
+    slope_n = mul(sub(1, z), sub(1, square(n)))
+    slope_z = mul(sub(h, n), mul(z, sub(1, z)))
+    slope_r = mul(mul(slope_n, q), mul(r, sub(1, r)))
+    return z, cat([slope_r, slope_z, slope_n], 2), cat([slope_r, slope_z, mul(slope_n, r)], 2)
+
+
+@_gru_gates.defvjps
+def _gru_gates_rule(
+    g: Tensor | None, g_slope: Tensor | None, g_slope_a: Tensor | None, gx: Tensor, a: Tensor, h: Tensor,
+    needs: Sequence[bool],
+) -> Gradients:  # fmt: skip
+    return composed_gradients(_gru_gates_composed, (gx, a, h), (g, g_slope, g_slope_a), needs)
 
 
 @primitive(results="dh dh0")

@@ -115,7 +115,7 @@ def test_the_same_bits_with_any_number_of_threads_and_rows():
             out, gates = recurrent.lstm(gx, w, h0, c0, True)
             states = recurrent.gru(u, v, bias, s0)
             found.append((out, gates, *recurrent.lstm_input(out, out, gates, w, c0), states,
-                          *recurrent.gru_input(states, states, u, v)))
+                          *recurrent.gru_input(states, states, u, v), *recurrent.gru_gates(u, u, states)))
     finally:
         set_num_threads(before)
     for other in found[1:]:
@@ -131,3 +131,21 @@ def test_nan_stays_in_its_row():
     gx[0, 1, 3] = np.nan
     out, _ = recurrent.lstm(gx, w, h0, c0, False)
     assert np.isnan(out[:, 1]).any() and np.isfinite(out[:, [0, 2]]).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("size", SIZES)
+def test_gru_gates_are_the_derivatives_of_a_step(size, dtype, tolerance):
+    T, N, units = size
+    rng = np.random.default_rng(0)
+    u, a = rng.standard_normal((2, T, N, 3 * units)).astype(dtype)
+    h = rng.standard_normal((T, N, units)).astype(dtype)
+    z, slope, slope_a = recurrent.gru_gates(u, a, h)
+    (ur, uz, un), (ar, az, q) = (np.split(x.astype(np.float64), 3, axis=2) for x in (u, a))
+    r, gate = sigmoid(ur + ar), sigmoid(uz + az)
+    n = np.tanh(un + r * q)
+    through_n = (1 - gate) * (1 - n * n)
+    first, second = through_n * q * r * (1 - r), (h - n) * gate * (1 - gate)
+    np.testing.assert_allclose(z, gate, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(slope, np.concatenate([first, second, through_n], 2), rtol=0, atol=4 * tolerance)
+    np.testing.assert_allclose(slope_a, np.concatenate([first, second, through_n * r], 2), rtol=0, atol=4 * tolerance)

@@ -1027,6 +1027,7 @@ case(
     ("normal", 2, 2),
 )
 case("rnn_input", recurrent._rnn_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 2, 2))
+case("gru_gates", recurrent._gru_gates, ("normal", 2, 1, 6), ("normal", 2, 1, 6), ("normal", 2, 1, 2))
 case("gru_input", recurrent._gru_input, ("normal", 3, 2, 2), ("normal", 3, 2, 2), ("normal", 3, 2, 6), ("normal", 6, 2))
 
 # ------------------------------------------------------------------------------------ linear algebra

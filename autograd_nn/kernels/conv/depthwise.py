@@ -199,9 +199,14 @@ def lanes_between(v: VectorBuilder, first: Value, last: Value) -> Value:
 
 
 def for_tiles(
-    v: VectorBuilder, rows: Values, columns: Values, height: int, emit: Callable[[int, Value, Value], None]
-) -> None:
-    """Emit ``emit(height, row, column)`` over tiles of full height, then over those of the rows that are left."""
+    v: VectorBuilder, rows: Values, columns: Values, height: int, emit: Callable[[int, Value, Value, bool], None],
+    is_inside: Callable[[Value], Value],
+) -> None:  # fmt: skip
+    """Emit ``emit(height, row, column, inside)`` over tiles of full height, then over those of the rows that are left.
+
+    `is_inside` emits whether all columns that a tile at some column reads and writes exist. Tiles of full height inside
+    need no masks, which many processors store slowly.
+    """
     builder = v.builder
     count = builder.sdiv(builder.sub(rows[1], rows[0]), whole(height))
     middle = builder.add(rows[0], builder.mul(count, whole(height)))
@@ -211,7 +216,15 @@ def for_tiles(
     for tile_height, first, tiles in ((height, rows[0], count), (1, middle, builder.sub(rows[1], middle))):
         with cgutils.for_range(builder, tiles) as tile, cgutils.for_range(builder, blocks) as block:
             row = builder.add(first, builder.mul(tile.index, whole(tile_height)))
-            emit(tile_height, row, builder.add(columns[0], builder.mul(block.index, whole(v.lanes))))
+            column = builder.add(columns[0], builder.mul(block.index, whole(v.lanes)))
+            if tile_height == 1 and height > 1:
+                emit(tile_height, row, column, False)
+                continue
+            with builder.if_else(is_inside(column)) as (then, otherwise):
+                with then:
+                    emit(tile_height, row, column, True)
+                with otherwise:
+                    emit(tile_height, row, column, False)
 
 
 def for_row(v: VectorBuilder, row: Value, height: Value) -> AbstractContextManager[None]:
@@ -219,6 +232,35 @@ def for_row(v: VectorBuilder, row: Value, height: Value) -> AbstractContextManag
     builder = v.builder
     context: AbstractContextManager[None] = builder.if_then(builder.icmp_unsigned("<", row, height))
     return context
+
+
+def load_part(v: VectorBuilder, address: Value, mask: Value, inside: bool) -> Value:
+    return v.load(address) if inside else v.load_masked(address, mask)
+
+
+def store_part(v: VectorBuilder, value: Value, address: Value, mask: Value, inside: bool) -> None:
+    if inside:
+        v.store(value, address)
+    else:
+        v.store_masked(value, address, mask)
+
+
+def sees_columns(v: VectorBuilder, window: Sequence[int], size: Values, out_size: Values, corner: Values) -> Any:
+    """Return what emits whether the tile at a column of out, and all that it sees of x, lies inside the images."""
+    builder = v.builder
+    _, kW, _, sW, _, dW = window
+    reach = (kW - 1) * dW // sW * sW + sW * v.lanes
+
+    def is_inside(column: Value) -> Value:
+        first = builder.sub(builder.mul(column, whole(sW)), corner[1])
+        parts = (
+            builder.icmp_signed(">=", first, whole(0)),
+            builder.icmp_signed("<=", builder.add(first, whole(reach)), size[1]),
+            builder.icmp_signed("<=", builder.add(column, whole(v.lanes)), out_size[1]),
+        )
+        return builder.and_(builder.and_(*parts[:2]), parts[2])
+
+    return is_inside
 
 
 def load_weights(v: VectorBuilder, w: Value, taps: int) -> list[Value]:
@@ -242,7 +284,7 @@ def join_columns(v: VectorBuilder, vectors: list[Value]) -> list[Value]:
 
 def for_window(
     v: VectorBuilder, window: Sequence[int], x: Value, size: Values, corner: Values, keep: Value, height: int,
-    row: Value, column: Value, use: Callable[[int, int, int, Value], None],
+    row: Value, column: Value, inside: bool, use: Callable[[int, int, int, Value], None],
 ) -> None:  # fmt: skip
     """Pass over the part of x that a tile of out sees: emit ``use(r, i, j, vector)`` for each row r and tap (i, j).
 
@@ -267,7 +309,7 @@ def for_window(
         with for_row(v, x_row, size[0]):
             base = v.address(x, builder.mul(x_row, size[1]))
             vectors = {
-                group: split_columns(v, [v.load_masked(v.address(base, start), mask) for start, mask in parts])
+                group: split_columns(v, [load_part(v, v.address(base, start), mask, inside) for start, mask in parts])
                 for group, parts in groups.items()
             }
             for i in range(kH):
@@ -289,7 +331,7 @@ def generate_convolve_plane(context: Context, builder: Builder, signature: Signa
     infinity = ir.Constant(v.scalar, float("-inf"))
     floor = v.broadcast(builder.select(arguments[7], ir.Constant(v.scalar, 0.0), infinity))
 
-    def emit(height: int, row: Value, column: Value) -> None:
+    def emit(height: int, row: Value, column: Value, inside: bool) -> None:
         sums = [cgutils.alloca_once(builder, v.vector) for _ in range(height)]
         for each in sums:
             builder.store(first, each)
@@ -298,14 +340,15 @@ def generate_convolve_plane(context: Context, builder: Builder, signature: Signa
             builder.store(v.multiply_add(weights[i * kW + j], vector, builder.load(sums[r])), sums[r])
 
         keep = builder.sub(out_size[1], column)
-        for_window(v, window, x, size, corner, keep, height, row, column, use)
+        for_window(v, window, x, size, corner, keep, height, row, column, inside, use)
         target = v.address(out, builder.add(builder.mul(row, out_size[1]), column))
         for r, each in enumerate(sums):
             value = builder.load(each)
             value = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
-            v.store_masked(value, v.address(target, builder.mul(whole(r), out_size[1])), v.lanes_below(keep))
+            address = v.address(target, builder.mul(whole(r), out_size[1]))
+            store_part(v, value, address, v.lanes_below(keep), inside)
 
-    for_tiles(v, rows, (whole(0), out_size[1]), ROWS, emit)
+    for_tiles(v, rows, (whole(0), out_size[1]), ROWS, emit, sees_columns(v, window, size, out_size, corner))
     return context.get_dummy_value()
 
 
@@ -319,7 +362,7 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
     first_column = builder.udiv(corner[1], whole(sW))
     last_column = builder.udiv(builder.add(corner[1], builder.add(size[1], whole(sW - 1))), whole(sW))
 
-    def emit(height: int, row: Value, column: Value) -> None:
+    def emit(height: int, row: Value, column: Value, inside: bool) -> None:
         sums = {at: cgutils.alloca_once(builder, v.vector) for at in np.ndindex(height, sH, sW)}
         first_x_row = builder.sub(builder.mul(row, whole(sH)), corner[0])
         starts = [
@@ -335,14 +378,14 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
                     use([sums[r, a, b] for b in range(sW)], [v.address(base, start) for start in starts])
 
         def begin(row_sums: list[Value], addresses: list[Value]) -> None:
-            before = [v.load_masked(address, mask) for address, mask in zip(addresses, masks, strict=True)]
+            before = [load_part(v, address, mask, inside) for address, mask in zip(addresses, masks, strict=True)]
             for value, each in zip(split_columns(v, before), row_sums, strict=True):
                 builder.store(value, each)
 
         def end(row_sums: list[Value], addresses: list[Value]) -> None:
             values = join_columns(v, [builder.load(each) for each in row_sums])
             for value, address, mask in zip(values, addresses, masks, strict=True):
-                v.store_masked(value, address, mask)
+                store_part(v, value, address, mask, inside)
 
         for each in sums.values():
             builder.store(v.zero, each)
@@ -356,7 +399,9 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
             g_row = builder.add(row, whole(u))
             with for_row(v, g_row, out_size[0]):
                 base = v.address(g, builder.mul(g_row, out_size[1]))
-                vectors = {n: v.load_masked(v.address(base, start), mask) for n, (start, mask) in columns.items()}
+                vectors = {
+                    n: load_part(v, v.address(base, start), mask, inside) for n, (start, mask) in columns.items()
+                }
                 for i, j in np.ndindex(kH, kW):
                     r = u + i * dH // sH
                     if 0 <= r < height:
@@ -365,8 +410,18 @@ def generate_gather_plane(context: Context, builder: Builder, signature: Signatu
                         builder.store(value, at)
         for_rows_of_x(end)
 
+    def is_inside(column: Value) -> Value:
+        first_x = builder.sub(builder.mul(column, whole(sW)), corner[1])
+        parts = (
+            builder.icmp_signed(">=", first_x, whole(0)),
+            builder.icmp_signed("<=", builder.add(first_x, whole(sW * v.lanes)), size[1]),
+            builder.icmp_signed(">=", column, whole((kW - 1) * dW // sW)),
+            builder.icmp_signed("<=", builder.add(column, whole(v.lanes)), out_size[1]),
+        )
+        return builder.and_(builder.and_(*parts[:2]), builder.and_(*parts[2:]))
+
     height = ROWS if sH * sW == 1 else REGISTERS // 2 // (sH * sW)  # half of the registers hold sums
-    for_tiles(v, rows, (first_column, last_column), height, emit)
+    for_tiles(v, rows, (first_column, last_column), height, emit, is_inside)
     return context.get_dummy_value()
 
 
@@ -382,21 +437,22 @@ def generate_correlate_plane(context: Context, builder: Builder, signature: Sign
     for each, address in zip(sums, addresses, strict=True):
         builder.store(v.load(address), each)
 
-    def emit(height: int, row: Value, column: Value) -> None:
+    def emit(height: int, row: Value, column: Value, inside: bool) -> None:
         keep = builder.sub(out_size[1], column)
         source = v.address(g, builder.add(builder.mul(row, out_size[1]), column))
         mask = v.lanes_below(keep)
         gradients = [
-            v.load_masked(v.address(source, builder.mul(whole(r), out_size[1])), mask) for r in range(height)
+            load_part(v, v.address(source, builder.mul(whole(r), out_size[1])), mask, inside) for r in range(height)
         ]
 
         def use(r: int, i: int, j: int, vector: Value) -> None:
             total = sums[i * kW + j]
             builder.store(v.multiply_add(gradients[r], vector, builder.load(total)), total)
 
-        for_window(v, window, x, size, corner, keep, height, row, column, use)
+        for_window(v, window, x, size, corner, keep, height, row, column, inside, use)
 
-    for_tiles(v, (whole(0), out_size[0]), (whole(0), out_size[1]), ROWS, emit)
+    for_tiles(v, (whole(0), out_size[0]), (whole(0), out_size[1]), ROWS, emit,
+              sees_columns(v, window, size, out_size, corner))  # fmt: skip
     for each, address in zip(sums, addresses, strict=True):
         v.store(builder.load(each), address)
     return context.get_dummy_value()

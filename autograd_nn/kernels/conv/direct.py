@@ -54,7 +54,7 @@ ROWS, VECTORS = (8, 3) if VECTOR_BYTES == 64 else (4, 3)
 FEW_ROWS = 2
 MANY_VECTORS = 8
 
-BAND_BYTES = 640 * 1024  # planes and result of one band: what the second-level cache holds beside the weights
+BAND_BYTES = 128 * 1024  # planes and result of one band, which stay in a second-level cache of 512 KiB
 PACKED_APART = 20_000  # weights from which on the threads share the packing instead of each doing all of it
 UNPACKED = {np.dtype(each): np.empty(0, each) for each in (np.float32, np.float64)}
 COPY_COST = 4  # multiply-adds a vector that copying the result out of the buffer costs
