@@ -9,6 +9,7 @@ differs in one bit stays in Python.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,13 +22,13 @@ from ..kernels import reduce as folds
 from ..kernels.compile import threads_for
 from ..kernels.machine import Call, Half, Machine, Pointer, blas, recorded
 from ..kernels.passes import Pass, _laid_out
-from ..ops.index import numpy_index
-from ..ops.loss import ELEMENTWISE
+from ..ops.index import _check_range, numpy_index
+from ..ops.loss import ELEMENTWISE, _check_probabilities
 from .proofs import Lowered, known_or_proven
 from .reach import owner, same_bits
-from .trace import Computation
+from .trace import Computation, Effect
 
-__all__ = ["Lowered", "lowered"]
+__all__ = ["Lowered", "looked", "lowered"]
 
 Calls = list[Call]
 
@@ -475,6 +476,30 @@ SAID: dict[str, Callable[..., Calls]] = {  # by the names in `kernels.by_numpy`
 def _class_indices(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:
     _carray(inputs[0], outs[0])
     return [Call(small.class_indices, (1, inputs[0].reshape(-1), outs[0], params["classes"], params["ignore_index"]))]
+
+
+def looked(effect: Effect) -> Lowered | None:
+    """Return the kernels that look at numbers as a function does that raises an error for some; None where Python must.
+
+    Where a kernel finds such a number, Python looks too and raises the error.
+    """
+    rule = LOOKS.get(effect.method)
+    try:
+        return None if rule is None else Lowered(rule(*effect.arguments, **effect.keywords), [])
+    except NotLowered:
+        return None
+
+
+def _all_between(x: Any, low: float, high: float) -> Calls:
+    array = x.array
+    _carray(array)
+    return [Call(small.check_between, (threads_for(array.size), array.reshape(-1), low, high))] if array.size else []
+
+
+LOOKS: dict[Callable[..., Any], Callable[..., Calls]] = {inspect.unwrap(check): rule for check, rule in (
+    (_check_range, lambda index, size, operation: _all_between(index, 0, size - 1)),
+    (_check_probabilities, lambda x: _all_between(x, 0.0, 1.0)),
+)}  # fmt: skip
 
 
 def _class_factors(inputs: list[Any], outs: list[Any], params: dict[str, Any]) -> Calls:

@@ -14,7 +14,7 @@ from ..engine.errors import named
 from ..kernels import arena
 from ..kernels.machine import Call, Machine, is_available
 from .fuse import fuse
-from .lowering import Lowered, NotLowered, copying, lowered
+from .lowering import Lowered, NotLowered, copying, looked, lowered
 from .optimizers import Stepping
 from .reach import owner
 from .trace import GIVEN, MADE, OUTSIDE, Computation, Effect, Trace, arrays_of
@@ -156,6 +156,8 @@ class Plan:
                 stepping = Stepping(record.arguments[0], record.updates)
                 if stepping.calls is not None:
                     self._known[i] = stepping
+            elif (looks := looked(record)) is not None:
+                self._known[i] = looks
 
     def _prepare_to_undo(self, trace: Trace) -> None:
         """Find the call up to which a run can be undone, and what is to be kept for that.

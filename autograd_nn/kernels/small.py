@@ -11,8 +11,8 @@ from autograd_nn.kernels.annotations import Array
 from autograd_nn.kernels.compile import chunked, jit
 
 __all__ = [
-    "LONGEST", "above_zero", "add_whole", "cast", "class_factors", "class_indices", "copy", "fill", "fold",
-    "move_statistics", "take_rows",
+    "LONGEST", "above_zero", "add_whole", "cast", "check_between", "class_factors", "class_indices", "copy", "fill",
+    "fold", "move_statistics", "take_rows",
 ]  # fmt: skip
 
 BLOCK = 128  # elements that NumPy sums in one go
@@ -140,6 +140,14 @@ def class_indices(t: int, threads: int, target: Array, out: Array, classes: int,
             raise IndexError
         else:
             out[i] = index
+
+
+@chunked
+def check_between(t: int, threads: int, x: Array, low: Any, high: Any) -> None:
+    """Fail where an element is not from `low` to `high`."""
+    for i in range(uintp(t * x.size // threads), uintp((t + 1) * x.size // threads)):
+        if not low <= x[i] <= high:
+            raise ValueError
 
 
 @chunked(contract=False)
