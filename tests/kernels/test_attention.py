@@ -16,7 +16,7 @@ SHAPES = [(2, 1, 64, 64, 64, 64), (1, 3, 17, 29, 10, 7), (2, 2, 130, 70, 33, 16)
           (1, 1, 1, 1, 1, 1), (1, 1, 9, 300, 8, 65)]  # fmt: skip
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 3])
 def threads(request):
     before = get_num_threads()
     set_num_threads(request.param)
