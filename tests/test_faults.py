@@ -81,6 +81,9 @@ def gradient(function, *values):
         (lambda: ag.var(tensor([2.0, 2.0]), correction=2), NAN),
         (lambda: [ag.std(ag.full((n,), 0.7, dtype=dtype)) for n in (3, 7, 49) for dtype in ("f4", "f8")], 0),
         (lambda: ag.var(tensor([[0.1, 0.7], [0.1, 0.2], [0.1, 0.3]]), 0), [0, 0.07]),
+        *[(lambda norm=norm: norm(tensor([[NAN, 1.0], [1e20, -1e20]]))[1], [1, -1]) for norm in (
+            lambda x: F.layer_norm(x, (2,)), lambda x: F.group_norm(x, 1), lambda x: F.batch_norm(
+            x.T, None, None, training=True).T)],
         (lambda: ag.nanmedian(ag.zeros(0)), NAN),
         (lambda: ag.nanmedian(ag.zeros(0, 3), 1).values, np.zeros(0)),
         (lambda: ag.lcm(tensor([2**62 + 2]), tensor([3])), [2**62 + 2]),
@@ -110,7 +113,7 @@ def test_values(found, right):
         (lambda: gradient(lambda x: ag.softmax(x[0], 0), 2.0), [0]),
         (lambda: gradient(lambda x: ag.index_fill(ag.zeros(2), 0, tensor([0]), x[0]), 2.0), [1]),
         (lambda: gradient(lambda x: ag.std(x.double()), *[0.1] * 3), [0, 0, 0]),
-        (lambda: gradient(ag.asinh, 1e30, -1e20, 0.0, 0.75), [1e-30, 1e-20, 1, 0.8]),
+        (lambda: gradient(ag.asinh, 1e30, -1e20, 0.0, 0.75, -INF, NAN), [1e-30, 1e-20, 1, 0.8, 0, NAN]),
         (lambda: gradient(lambda x: ag.nextafter(x, tensor([INF, 2.0])), 1.0, 2.0), [1, 0]),
         (lambda: gradient(lambda x: ag.lerp(x, tensor([3.0, 3.0]), 0.75), 1.0, 2.0), [0.25, 0.25]),
         (lambda: gradient(lambda x: F.rms_norm(x * 1e20, (2,))[0], 3.0, 4.0), [0.18101934, -0.1357645]),

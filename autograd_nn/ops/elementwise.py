@@ -856,9 +856,12 @@ def asinh(x: Array) -> Array:
 
 
 def _asinh_rule(g: Tensor, x: Tensor) -> Tensor:
-    """Return ``g / sqrt(x**2 + 1)``; the square of x / (1 + abs(x)) does not overflow."""
-    share = reciprocal(add(abs(x), 1))
-    return mul(mul(g, share), rsqrt(add(square(mul(x, share)), square(share))))
+    """Return ``g / sqrt(x**2 + 1)``; beyond 1 it is computed from 1 / x, whose square does not overflow."""
+    if x.dtype.kind == "c":
+        return mul(g, rsqrt(add(square(x), 1)))
+    large = gt(abs(x), 1)
+    small, inverse = where(large, 0.0, x), reciprocal(where(large, x, 1.0))
+    return mul(g, where(large, mul(abs(inverse), rsqrt(add(square(inverse), 1))), rsqrt(add(square(small), 1))))
 
 
 asinh.defvjp(x=_asinh_rule)
