@@ -251,8 +251,8 @@ def copy_by(function: Callable[[Array], Array]) -> None:
 
     Examples
     --------
-    >>> from autograd_nn.engine import backward
-    >>> backward.copy_by(backward.kept.forward)
+    >>> from autograd_nn.engine.backward import copy_by, kept
+    >>> copy_by(kept.forward)
     """
     kept.forward = kept.of_complex = function
 
