@@ -144,6 +144,7 @@ def _quiet(tmp_path, monkeypatch):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
+    ag.autograd.set_detect_anomaly(False)  # for all that follows, it may have been turned on
 
 
 @pytest.mark.parametrize("part", range(8))
