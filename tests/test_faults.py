@@ -518,3 +518,13 @@ def test_what_decorates_nothing(call):
     with pytest.raises(TypeError, match=r"(no_grad|enable_grad|enabled)\(\): (decorates a function|mode must be)"):
         call()
     assert ag.is_grad_enabled()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kl_div_shows_nan_beside_a_probability_of_0(dtype):
+    log_q = ag.tensor(np.array([np.nan, -np.inf, -1.0], dtype), requires_grad=True)
+    losses = F.kl_div(log_q, ag.tensor(np.array([0.0, 0.0, 0.5], dtype)), reduction="none")
+    assert np.isnan(losses[0].item()) and losses[1].item() == 0
+    assert losses[2].item() == pytest.approx(0.5 * (np.log(0.5) + 1), rel=1e-6)
+    losses.sum().backward()
+    assert log_q.grad.tolist() == [0, 0, -0.5]

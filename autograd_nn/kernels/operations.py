@@ -501,9 +501,9 @@ BCE_WITH_LOGITS = Pass("bce_with_logits", _bce_with_logits, _bce_with_logits_gra
 
 
 def _kl_div(x: Number, y: Number) -> Number:
-    """Return ``y (log y - x)`` of log-probabilities x, 0 where y is 0."""
+    """Return ``y (log y - x)`` of log-probabilities x, 0 where y is 0 and x is a number."""
     safe = select(y > 0.0, y, 1.0)
-    return select(y > 0.0, y * (log(safe) - x), select(y == 0.0, 0.0, y * math.nan))
+    return select(y > 0.0, y * (log(safe) - x), select(y == 0.0, select(x == x, 0.0, x), y * math.nan))
 
 
 KL_DIV = Pass("kl_div", _kl_div, lambda g, y, *, share: -(g * share * y), summed=True, work=8)
