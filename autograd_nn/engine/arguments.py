@@ -98,7 +98,7 @@ def explained(function: _F, *, method: bool = False, translated: Callable[..., A
         except Exception as error:
             again = translated(args, kwargs) if translated is not None and isinstance(error, TypeError) else None
             if again is None and isinstance(error, AttributeError) and str(error) == _NO_TENSOR:
-                again = _with_tensors(args), {name: _with_tensors(value) for name, value in kwargs.items()}
+                again = _in_tensors(args, kwargs)
             if again is None:
                 name = _name_of_method(function, args) if method else function.__name__
                 better = explanation(error, function, name, args, kwargs)
@@ -114,11 +114,23 @@ def explained(function: _F, *, method: bool = False, translated: Callable[..., A
 _NO_TENSOR = "'numpy.ndarray' object has no attribute 'array'"  # what arrays of NumPy's in the place of tensors lead to
 
 
+def _in_tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return arguments with tensors in the place of arrays; None where there is no array that a tensor could have."""
+    values = [*args, *kwargs.values()]
+    found = [_with_tensors(value) for value in values]
+    if all(a is b for a, b in zip(values, found)):
+        return None
+    return tuple(found[: len(args)]), dict(zip(kwargs, found[len(args) :]))
+
+
 def _with_tensors(value: Any) -> Any:
-    """Return arguments with tensors in the place of arrays, which have the same memory."""
-    if type(value) is np.ndarray:
-        return wrap(value)
-    return type(value)(map(_with_tensors, value)) if type(value) in (tuple, list) else value
+    """Return a value with tensors in the place of arrays, which have the same memory if their bytes are in order."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiubc":
+        return wrap(value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("=")))
+    if type(value) in (tuple, list):
+        parts = [*map(_with_tensors, value)]
+        return value if all(a is b for a, b in zip(value, parts)) else type(value)(parts)
+    return value
 
 
 def _name_of_method(function: Callable[..., Any], args: tuple[Any, ...]) -> str:

@@ -33,6 +33,7 @@ from ..engine.views import renew
 from ..kernels import gemm
 from ..ops import (
     activation,
+    attention,
     conv,
     distance,
     elementwise,
@@ -840,10 +841,23 @@ def _move_statistics(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kind
     return inputs[0]
 
 
+def _attention(count: int) -> Rule:
+    """Return the rule of attention: the first inputs, so many, are rows; its mask may be one for all."""
+
+    def rule(one: OnePass, primitive: Any, inputs: tuple[Any, ...], kinds: Kinds, params: dict[str, Any]) -> Any:
+        if any(kind != ROWS for kind in kinds[:count]):
+            raise _without_rule(primitive)
+        return _row_by_row(one, primitive, inputs, kinds, params)
+
+    return rule
+
+
 _ELEMENT_BY_ELEMENT = {elementwise.__name__, activation.__name__}
 _CONVOLUTION = _needs_rows(0)(_row_by_row)
 RULES: dict[Any, Rule] = {
     accumulate: _accumulate,
+    attention._attention: _attention(3),
+    attention._attention_input: _attention(4),
     kept: _kept,
     conv._conv2d: _CONVOLUTION,
     conv._conv2d_relu: _CONVOLUTION,
@@ -886,6 +900,7 @@ RULES: dict[Any, Rule] = {
     recurrent._lstm: _recurrence(COLUMNS),
     recurrent._lstm_input: _recurrence(COLUMNS, ROWS, ROWS),
     recurrent._gru: _recurrence(COLUMNS),
+    recurrent._gru_gates: _needs(SAMPLES, 0, 1, 2)(_in_any_place),
     recurrent._gru_input: _recurrence(COLUMNS, ROWS),
     reduce._sum: _reduce,
     reduce._mean: _reduce,

@@ -17,6 +17,7 @@ from autograd_nn.ops import (
     conv,
     ctc,
     decompositions,
+    discrete,
     distance,
     elementwise,
     fourier,
@@ -145,12 +146,13 @@ case("remainder", elementwise.remainder, ("positive", 3, 4), ("positive", 4))
 for number in (2, 3, 0.5, -1, 0, 1):
     case(f"pow({number})", lambda x, number=number: elementwise.pow(x, number), ("positive", 2, 3))
 case("pow(number, x)", lambda x: elementwise.pow(2, x), ("normal", 2, 3))
+case("nextafter", discrete.nextafter, ("normal", 3, 4), ("normal", 4))
 case("number - x", lambda x: 3 - x, ("normal", 2))
 case("number / x", lambda x: 3 / x, ("positive", 2))
 case("where", lambda c, x, y: elementwise.where(c, x, y), ("booleans", 2, 3), ("normal", 3), ("normal", 2, 1))
 case("relu's gradient", elementwise.relu_input, ("normal", 3, 4), ("normal", 3, 4))
 for name in ("square", "reciprocal", "expm1", "sqrt", "log1p", "log2", "log10", "rsqrt", "erf", "tanh", "sigmoid",
-             "abs"):  # fmt: skip
+             "abs", "sin", "cos"):  # fmt: skip
     case(f"{name}'s gradient", getattr(elementwise, f"_{name}_input"), ("normal", 3, 4), ("positive", 3, 4))
 case("maximum's gradient", elementwise._larger_share, ("normal", 3, 4), ("normal", 3, 4), ("normal", 3, 4))
 case("clamp's gradient", lambda g, x: elementwise._clamp_input(g, x, low=-0.5, high=0.7), ("normal", 3), ("apart", 3))

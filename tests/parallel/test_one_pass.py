@@ -56,7 +56,8 @@ class Attending(nn.Module):
         self.head = nn.Sequential(nn.PReLU(), nn.Linear(6, 4))
 
     def forward(self, x):
-        return self.head(self.layer(x[:, 0]).mean(1))
+        few = self.layer(x[:, 0])
+        return self.head(self.layer(ag.cat([few, few * 0.5], 1)).mean(1))  # enough for the kernels of attention
 
 
 class Recurrent(nn.Module):

@@ -100,7 +100,8 @@ KNOWN = [
     Known(r"multi_margin_loss", "nan at", "a margin that is NaN PyTorch overlooks", infinite),
     Known(r"cholesky_ex\(x @ x", "^(result 0|gradient)", "of a singular matrix the factor ends where rounding says",
           lambda arrays: singular(arrays) or far(arrays) or tiny(arrays)),  # or whose product leaves the range
-    Known(r"dtype=float64", "is float64, and no input is", "the expression names the dtype"),
+    Known(r"dtype=float64|float_power", "is float64, and no input is",
+          "the expression names the dtype, or is float64 always"),
     Known(r"quantile", "^gradient of", "which of equal elements has the gradient", equal),
     Known(r"lu\(", "nan at|^result 0", "which pivot is chosen beside NaN", infinite),
     Known(r"slogdet", "^result 0: ", "of a determinant that is NaN PyTorch has the sign 0", infinite),
@@ -482,7 +483,8 @@ def wrong_dtype(given, found, errors):
         if expected:
             return ""
     widest = np.result_type(promoted(list(arrays.values())), *[a.dtype for a in arrays.values()
-                                                                       if a.dtype.kind == "f"])
+                                                                       if a.dtype.kind == "f"],
+                            *[a.real.dtype for a in arrays.values() if a.dtype.kind == "c"])
     for i, value in enumerate(found):
         if value.dtype.kind == "f" and value.dtype.itemsize > max(widest.itemsize, 4):
             return f"result {i} is {value.dtype}, and no input is"
